@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# dmuser: `make run` boots the demonstration, `make test` runs every test.
+# `make help` lists the rest. Everything built goes below $(BUILD).
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+BUILD ?= build
+KERNEL ?= 6.12
+KERNELS := 6.1 6.12
+VERSION := 0.1.0
+
+CC ?= gcc
+CFLAGS ?= -O2 -g
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fcf-protection -Wformat -Werror=format-security
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
+DMU_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DDMU_VERSION='"$(VERSION)"' -Ikernel/uapi -I. $(WARN) $(HARDEN) -pthread
+
+programs :=
+unit_tests :=
+
+all: programs
+
+include lib/rules.mk
+include handover/rules.mk
+include first_stage/rules.mk
+include second_stage/rules.mk
+include kernel/rules.mk
+include initramfs/rules.mk
+include tests/rules.mk
+
+programs: $(programs)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(DMU_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIE -MMD -MP -c -o $@ $<
+
+-include $(shell find $(BUILD)/lib $(BUILD)/handover $(BUILD)/first_stage $(BUILD)/second_stage $(BUILD)/tests -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+.PHONY: all programs clean help

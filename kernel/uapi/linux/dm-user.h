@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * dm-user: a device-mapper target whose I/O is answered by userspace.
+ *
+ * A table row `START LEN user IGNORED IGNORED CTL [<n> <arg>...]` makes a block
+ * device and its control node /dev/dm-user/CTL. Each open of the node is a
+ * channel: read(2) yields requests, write(2) takes their answers. This header
+ * is the only definition of that ABI; it is all one needs to write a daemon.
+ *
+ * The stream
+ * ----------
+ * A request is one struct dm_user_message, for DM_USER_REQ_MAP_WRITE followed
+ * by `len` bytes to write. read() returns any part of it, as small as the
+ * caller's buffer, but never header and payload in one call, and never parts of
+ * two requests. An answer is one struct dm_user_message with the request's
+ * `seq` and, in `type`, one of DM_USER_RESP_*; `flags`, `sector` and `len` of an
+ * answer are ignored. A successful answer to DM_USER_REQ_MAP_READ is followed
+ * by exactly the request's `len` bytes. write() takes any part of an answer,
+ * and never more than one answer in a call: it returns the bytes it consumed.
+ * Requests may be answered in any order, on the channel that read them.
+ * Anything but DM_USER_RESP_SUCCESS and DM_USER_RESP_UNSUPPORTED is an I/O error.
+ *
+ * All integers are native-endian. Compatible with Android's dm-user, whose
+ * message layout and numbers these are, except that a cache flush is always
+ * DM_USER_REQ_MAP_FLUSH with `len` 0 here, and flags unknown to this header are
+ * left out instead of failing the request.
+ *
+ * read():
+ *	blocks until there is a request. With O_NONBLOCK, or RWF_NOWAIT, -EAGAIN.
+ *	-EINTR / restarted	a signal while idle; no request was taken
+ *	0			this generation drains and has no new request to take
+ *	-ENOTBLK		the target is gone; close the channel
+ *	-ECANCELED		the kernel took back the request that was being read;
+ *				the next read begins with a new one
+ *	-EFAULT, -ENOMEM	nothing was taken
+ * write():
+ *	-EINVAL			`seq` is no request held by this channel: the header
+ *				is forgotten, the next write begins a new answer
+ *	-EAGAIN			O_NONBLOCK or RWF_NOWAIT and another write is in progress
+ *	-EFAULT			nothing was taken
+ *	-ENOTBLK		the target is gone; close the channel
+ * poll():
+ *	EPOLLIN			read() would not block
+ *	EPOLLOUT		always: an answer never waits
+ *	EPOLLRDHUP		the generation drains
+ *	EPOLLHUP		the drain is complete, or the target is gone
+ *	EPOLLERR		the target is gone
+ * close():
+ *	gives up what the channel holds ("orphans"), which other channels then get
+ *	(table argument orphans:requeue, the default) or which fails
+ *	(orphans:fail). Whoever closes a channel must be done with the backing
+ *	store for all that it read there: no write may still be under way. A process
+ *	that dies keeps this by itself, since the kernel closes the files of a
+ *	process after its last thread has left its last system call. Asynchronous
+ *	I/O that outlives its process (io_uring) does not keep it: cancel and wait.
+ *
+ * Opening needs CAP_SYS_ADMIN, and -EPERM while the node is sealed.
+ */
+#ifndef _LINUX_DM_USER_H
+#define _LINUX_DM_USER_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+/* Requests: dm_user_message.type as read. */
+#define DM_USER_REQ_MAP_READ		0
+#define DM_USER_REQ_MAP_WRITE		1
+#define DM_USER_REQ_MAP_FLUSH		2
+#define DM_USER_REQ_MAP_DISCARD		3
+#define DM_USER_REQ_MAP_SECURE_ERASE	4
+#define DM_USER_REQ_MAP_WRITE_SAME	5	/* reserved; never sent */
+#define DM_USER_REQ_MAP_WRITE_ZEROES	6
+#define DM_USER_REQ_MAP_ZONE_OPEN	7	/* 7-12 reserved; never sent */
+#define DM_USER_REQ_MAP_ZONE_CLOSE	8
+#define DM_USER_REQ_MAP_ZONE_FINISH	9
+#define DM_USER_REQ_MAP_ZONE_APPEND	10
+#define DM_USER_REQ_MAP_ZONE_RESET	11
+#define DM_USER_REQ_MAP_ZONE_RESET_ALL	12
+
+/* Request flags: dm_user_message.flags as read. */
+#define DM_USER_REQ_MAP_FLAG_FAILFAST_DEV	0x00001
+#define DM_USER_REQ_MAP_FLAG_FAILFAST_TRANSPORT	0x00002
+#define DM_USER_REQ_MAP_FLAG_FAILFAST_DRIVER	0x00004
+#define DM_USER_REQ_MAP_FLAG_SYNC		0x00008
+#define DM_USER_REQ_MAP_FLAG_META		0x00010
+#define DM_USER_REQ_MAP_FLAG_PRIO		0x00020
+#define DM_USER_REQ_MAP_FLAG_NOMERGE		0x00040
+#define DM_USER_REQ_MAP_FLAG_IDLE		0x00080
+#define DM_USER_REQ_MAP_FLAG_INTEGRITY		0x00100
+#define DM_USER_REQ_MAP_FLAG_FUA		0x00200
+#define DM_USER_REQ_MAP_FLAG_PREFLUSH		0x00400
+#define DM_USER_REQ_MAP_FLAG_RAHEAD		0x00800
+#define DM_USER_REQ_MAP_FLAG_BACKGROUND		0x01000
+#define DM_USER_REQ_MAP_FLAG_NOWAIT		0x02000
+#define DM_USER_REQ_MAP_FLAG_CGROUP_PUNT	0x04000
+#define DM_USER_REQ_MAP_FLAG_NOUNMAP		0x08000
+#define DM_USER_REQ_MAP_FLAG_HIPRI		0x10000
+#define DM_USER_REQ_MAP_FLAG_DRV		0x20000
+#define DM_USER_REQ_MAP_FLAG_SWAP		0x40000
+
+/* Answers: dm_user_message.type as written. */
+#define DM_USER_RESP_SUCCESS		0
+#define DM_USER_RESP_ERROR		1
+#define DM_USER_RESP_UNSUPPORTED	2
+
+/**
+ * struct dm_user_message - a request, or the answer to one
+ * @seq:	number of the request, counted from 0 for each control node; an
+ *		orphan that is handed out again keeps its number
+ * @type:	DM_USER_REQ_MAP_* or DM_USER_RESP_*
+ * @flags:	DM_USER_REQ_MAP_FLAG_*
+ * @sector:	where, in units of 512 bytes from the start of the mapped device
+ * @len:	how much, in bytes; a multiple of the logical block size
+ * @buf:	the payload, where there is one
+ */
+struct dm_user_message {
+	__u64 seq;
+	__u64 type;
+	__u64 flags;
+	__u64 sector;
+	__u64 len;
+	__u8 buf[];
+};
+
+/*
+ * Beyond the stream: ioctls on a channel. All fields named reserved, and all
+ * flags not named here, must be zero (-EINVAL otherwise). -ENOTBLK once the
+ * target is gone, -ENOTTY for an unknown command, -EFAULT for a bad pointer.
+ * None of them blocks.
+ */
+
+#define DM_USER_ABI_VERSION	1
+
+/* dm_user_info.features */
+#define DM_USER_FEATURE_GENERATIONS	(1ULL << 0)	/* JOIN and DRAIN */
+#define DM_USER_FEATURE_ADMISSION	(1ULL << 1)	/* SEAL and OPEN */
+#define DM_USER_FEATURE_NOWAIT		(1ULL << 2)	/* RWF_NOWAIT, O_NONBLOCK, poll */
+
+/* dm_user_info.policy */
+#define DM_USER_POLICY_ORPHANS_FAIL	(1ULL << 0)	/* else they are requeued */
+#define DM_USER_POLICY_NODAEMON_FAIL	(1ULL << 1)	/* else requests wait */
+#define DM_USER_POLICY_DISCARD		(1ULL << 2)	/* discard is offered */
+#define DM_USER_POLICY_WRITE_ZEROES	(1ULL << 3)
+#define DM_USER_POLICY_SECURE_ERASE	(1ULL << 4)
+
+/* dm_user_info.state */
+#define DM_USER_STATE_SEALED		(1ULL << 0)
+#define DM_USER_STATE_SUSPENDED		(1ULL << 1)
+#define DM_USER_STATE_READ_ONLY		(1ULL << 2)
+
+/* dm_user_info.channel_state, dm_user_drain.state */
+#define DM_USER_SERVING			0
+#define DM_USER_DRAINING		1
+#define DM_USER_DRAINED			2
+
+/**
+ * struct dm_user_info - what a daemon may want to know before it serves
+ * @abi_version:	DM_USER_ABI_VERSION of the kernel
+ * @channel_state:	state of this channel's generation
+ * @features:		DM_USER_FEATURE_*
+ * @policy:		DM_USER_POLICY_*, from the table row
+ * @state:		DM_USER_STATE_*
+ * @dev_major:		the mapped device's number
+ * @dev_minor:		likewise
+ * @sectors:		length of the target, in units of 512 bytes
+ * @start:		first sector of the target in the mapped device
+ * @logical_block_size:	in bytes; every sector and len is a multiple of it
+ * @physical_block_size: in bytes
+ * @max_io_bytes:	longest payload of a request
+ * @nodaemon_ms:	with DM_USER_POLICY_NODAEMON_FAIL, milliseconds until failure
+ * @generation:		this channel's generation; 0 if it never joined one
+ * @newest_generation:	the newest one that was ever joined; 0 if none was
+ * @channels:		open channels of this node
+ * @held:		requests that this channel's generation has taken and not
+ *			answered
+ * @queued:		requests that wait for a channel
+ * @reserved:		zero
+ */
+struct dm_user_info {
+	__u32 abi_version;
+	__u32 channel_state;
+	__u64 features;
+	__u64 policy;
+	__u64 state;
+	__u32 dev_major;
+	__u32 dev_minor;
+	__u64 sectors;
+	__u64 start;
+	__u32 logical_block_size;
+	__u32 physical_block_size;
+	__u32 max_io_bytes;
+	__u32 nodaemon_ms;
+	__u64 generation;
+	__u64 newest_generation;
+	__u32 channels;
+	__u32 held;
+	__u64 queued;
+	__u64 reserved[4];
+};
+
+/* dm_user_join.flags */
+#define DM_USER_JOIN_CREATE	(1U << 0)
+
+/**
+ * struct dm_user_join - name the generation of a channel
+ * @generation:	with DM_USER_JOIN_CREATE the newest generation plus one, which
+ *		begins with this channel; without, one that has a channel already
+ * @flags:	DM_USER_JOIN_*
+ * @reserved:	zero
+ *
+ * A channel joins once, before its first read. -EEXIST: created by somebody
+ * else in the meantime; -ESTALE: older than the newest; -ERANGE: a gap; -ENOENT:
+ * the generation has no channel; -ESHUTDOWN: it drains; -EBUSY: this channel has
+ * joined or read already; -ENOMEM.
+ */
+struct dm_user_join {
+	__u64 generation;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/* dm_user_drain.flags */
+#define DM_USER_DRAIN_UNDO	(1U << 0)
+
+/**
+ * struct dm_user_drain - stop taking requests, for all of the generation
+ * @flags:	DM_USER_DRAIN_*
+ * @state:	out: DM_USER_DRAINING or DM_USER_DRAINED, after UNDO DM_USER_SERVING
+ * @held:	out: requests still to answer
+ * @reserved:	zero
+ *
+ * Blocked reads of the generation return 0; a request that has been read in part
+ * can be read to its end. The answer to the last request held completes the
+ * drain, for good. UNDO is refused with -EALREADY then. A drain of a generation
+ * that drains already, and UNDO of one that does not, succeed.
+ */
+struct dm_user_drain {
+	__u32 flags;
+	__u32 state;
+	__u32 held;
+	__u32 reserved;
+};
+
+/**
+ * struct dm_user_open - a new channel, for a process that cannot open the node
+ * @flags:	zero
+ * @reserved:	zero
+ *
+ * Returns a close-on-exec descriptor that may be passed over a Unix socket. The
+ * new channel has joined no generation. -ESHUTDOWN once this channel's
+ * generation drains, -EMFILE, -ENFILE, -ENOMEM.
+ */
+struct dm_user_open {
+	__u32 flags;
+	__u32 reserved;
+};
+
+#define DM_USER_IOC_MAGIC	0xDA
+#define DM_USER_IOC_INFO	_IOR(DM_USER_IOC_MAGIC, 0x40, struct dm_user_info)
+#define DM_USER_IOC_JOIN	_IOW(DM_USER_IOC_MAGIC, 0x41, struct dm_user_join)
+#define DM_USER_IOC_DRAIN	_IOWR(DM_USER_IOC_MAGIC, 0x42, struct dm_user_drain)
+/*
+ * Refuse every further open of the node until an administrator sends the target
+ * the message "unseal". Idempotent. -ESHUTDOWN once this generation drains.
+ */
+#define DM_USER_IOC_SEAL	_IO(DM_USER_IOC_MAGIC, 0x43)
+#define DM_USER_IOC_OPEN	_IOW(DM_USER_IOC_MAGIC, 0x44, struct dm_user_open)
+
+#endif /* _LINUX_DM_USER_H */
