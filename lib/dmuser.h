@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libdmuser: what it takes to serve a dm-user target. Every function returns 0
+ * (or what it says) or -errno, logs nothing unless it says so, and never exits.
+ */
+#ifndef DMUSER_H
+#define DMUSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/dm-user.h>
+
+/* ---- channel: one open of the control node; a plain file descriptor ---- */
+
+#define DMU_NODE_DIR	"/dev/dm-user"
+#define DMU_NAME_MAX	64	/* longest device or control node name, without the NUL */
+
+/* true if @name can name a device and a node: [A-Za-z0-9_.+-], 1 to DMU_NAME_MAX, not "." or ".." */
+bool dmu_name_valid(const char *name);
+
+/* Open /dev/dm-user/@ctl, O_CLOEXEC. A descriptor, or -errno of open(2). */
+int dmu_channel_open(const char *ctl);
+/* A new channel of the same node (DM_USER_IOC_OPEN). A descriptor, or -errno. */
+int dmu_channel_dup(int fd);
+int dmu_channel_info(int fd, struct dm_user_info *info);
+int dmu_channel_join(int fd, uint64_t generation, bool create);
+/* The state after it (DM_USER_SERVING...DRAINED), or -errno. */
+int dmu_channel_drain(int fd, bool undo);
+int dmu_channel_seal(int fd);
+
+/* ---- backend: where the bytes come from ---- */
+
+enum dmu_cache_mode { DMU_BUFFERED, DMU_DIRECT };
+
+struct dmu_geometry {
+	uint64_t size;			/* bytes; a multiple of logical_block_size */
+	uint32_t logical_block_size;	/* bytes, power of two, 512..4096 */
+	uint32_t physical_block_size;	/* bytes */
+	uint32_t alignment;		/* of buffers, offsets and lengths, bytes; 1 if none */
+	bool read_only;
+};
+
+/* Options common to all backends, and the source. Strings live in the spec. */
+#define DMU_SPEC_MAX	1024
+struct dmu_spec {
+	char text[DMU_SPEC_MAX];	/* as given: BACKEND:SOURCE[,option...] */
+	char backend[32];
+	char source[DMU_SPEC_MAX];
+	bool read_only;			/* option ro (default rw) */
+	enum dmu_cache_mode cache;	/* option direct or buffered (default buffered) */
+	unsigned int channels;		/* option channels=N, 1..64; 0: default (4) */
+	char table_args[256];		/* options orphans=, nodaemon=, discard=, ... as table arguments
+					 * "orphans:fail nodaemon:fail:500"; "" if none */
+};
+
+/*
+ * Parse BACKEND:SOURCE[,option...]. On failure -EINVAL, and @error (of @len bytes) names what is
+ * wrong, in one line without a newline. A comma or backslash in SOURCE is written \, and \\.
+ */
+int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t len);
+
+/*
+ * One line of a dmusertab: NAME BACKEND:SOURCE [OPTION,...]; # begins a comment. 1: parsed; 0: blank
+ * or comment; -EINVAL: @error says why. @name has room for DMU_NAME_MAX + 1.
+ */
+int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char *error, size_t len);
+
+struct dmu_backend;			/* an open backing store, private to its backend */
+
+/*
+ * A backend is one file with one of these and one line in backend.c's table. Calls of read..zero come from
+ * several threads at once. Offsets and lengths are in bytes, multiples of geometry.alignment, and inside
+ * geometry.size. All return 0 or -errno; -EOPNOTSUPP answers UNSUPPORTED.
+ */
+struct dmu_backend_ops {
+	const char *name;
+	const char *help;		/* one line for --help */
+	bool stateful;			/* has state in memory: handed over without overlap */
+	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, char *error, size_t len);
+	void (*close)(struct dmu_backend *backend);
+	void (*geometry)(const struct dmu_backend *backend, struct dmu_geometry *geometry);
+	int (*read)(struct dmu_backend *backend, void *buf, size_t len, uint64_t offset);
+	int (*write)(struct dmu_backend *backend, const void *buf, size_t len, uint64_t offset, bool fua);
+	int (*flush)(struct dmu_backend *backend);
+	int (*discard)(struct dmu_backend *backend, uint64_t offset, uint64_t len);
+	int (*write_zeroes)(struct dmu_backend *backend, uint64_t offset, uint64_t len, bool may_unmap, bool fua);
+	int (*secure_erase)(struct dmu_backend *backend, uint64_t offset, uint64_t len);
+	/* Descriptors that must stay open through confinement: the count; at most @max are stored. */
+	int (*fds)(const struct dmu_backend *backend, int *fds, int max);
+};
+
+const struct dmu_backend_ops *dmu_backend_find(const char *name);
+/* Every backend, NULL-terminated. */
+extern const struct dmu_backend_ops *const dmu_backends[];
+
+/* ---- serve: one thread a channel, answering from a backend ---- */
+
+struct dmu_server_stats {
+	uint64_t requests[DM_USER_REQ_MAP_WRITE_ZEROES + 1];	/* answered, by DM_USER_REQ_MAP_* */
+	uint64_t errors;		/* answered ERROR */
+	uint64_t unsupported;		/* answered UNSUPPORTED */
+	uint64_t bytes_read, bytes_written;
+	uint64_t last_seq;		/* greatest seq answered */
+	uint64_t first_answer_ms;	/* CLOCK_MONOTONIC of the first answer; 0: none yet */
+};
+
+/* What the loop reads and writes; the default is read(2) and writev(2), unit tests bring a fake. */
+struct iovec;
+struct dmu_transport {
+	ssize_t (*read)(int fd, void *buf, size_t len);			/* bytes, 0 at drain, or -errno */
+	ssize_t (*writev)(int fd, const struct iovec *iov, int count);	/* bytes, or -errno */
+};
+
+struct dmu_server;
+
+struct dmu_server_config {
+	const int *channels;		/* descriptors, owned by the server from create on */
+	unsigned int channel_count;
+	const struct dmu_backend_ops *ops;
+	struct dmu_backend *backend;	/* must outlive the server */
+	size_t max_io_bytes;		/* of a request's payload; from dm_user_info */
+	uint64_t sectors;		/* of the target */
+	const struct dmu_transport *transport;	/* NULL: the default */
+};
+
+/*
+ * Make the threads, their buffers and stacks; the threads wait for dmu_server_go(). So that a process can
+ * confine itself in between: from go on a thread only reads, writes, and calls the backend; it allocates
+ * nothing. -ENOMEM, -EAGAIN of pthread_create.
+ */
+int dmu_server_create(struct dmu_server **server, const struct dmu_server_config *config);
+void dmu_server_go(struct dmu_server *server);
+/*
+ * A descriptor (eventfd) that polls readable when a thread has left its loop; read dmu_server_running()
+ * then. Threads leave when their read returns 0 (drained), or -ENOTBLK (target gone), or fails.
+ */
+int dmu_server_event_fd(const struct dmu_server *server);
+unsigned int dmu_server_running(const struct dmu_server *server);
+/* 0: every thread that left was drained; -ENOTBLK: the target is gone; else the first failure. */
+int dmu_server_result(const struct dmu_server *server);
+void dmu_server_stats(const struct dmu_server *server, struct dmu_server_stats *stats);
+/*
+ * After an undone drain: threads whose read returned 0 wait, and this makes them read again. So a drained
+ * thread "leaves" its loop (running goes down) but lives until dmu_server_destroy().
+ */
+void dmu_server_resume(struct dmu_server *server);
+/* A first channel, for info, join, drain, seal and dup. */
+int dmu_server_channel(const struct dmu_server *server);
+/* Join threads that have left (others: -EBUSY, nothing done), close the channels, free. */
+int dmu_server_destroy(struct dmu_server *server);
+
+/* ---- dm: device-mapper by ioctl, for programs that must be static (libdevmapper has no archive) ---- */
+
+#define DMU_UUID_PREFIX	"DMUSER-"
+
+/*
+ * Create device @name (uuid DMUSER-@name) with one row `0 sectors user 0 0 CTL [args]`, resume it, and make
+ * sure that /dev/mapper/@name exists. All or nothing. -EEXIST: the name is in use; -ENOENT: no target
+ * "user" (the module is not loaded); @error names the step that failed.
+ */
+int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args, bool read_only,
+		  char *error, size_t len);
+int dmu_dm_remove(const char *name);
+/* 1 if a device of that name exists, 0 if not, -errno. */
+int dmu_dm_exists(const char *name);
+/* Send the target @message ("seal", "unseal", ...). */
+int dmu_dm_message(const char *name, const char *message);
+
+/* ---- resident: what a process that serves its own root must be (all fail as -errno) ---- */
+
+/* mlockall current and future; RLIMIT_MEMLOCK to infinity first. */
+int dmu_resident_lock_memory(void);
+/* PR_SET_IO_FLUSHER for the caller and the threads that it makes afterwards. */
+int dmu_resident_io_flusher(void);
+/* /proc/self/oom_score_adj = -1000. */
+int dmu_resident_oom_exempt(void);
+/* Make ps show '@' as the first character of argv[0]. Call before threads. */
+void dmu_resident_mark_argv(char **argv);
+/* Close every descriptor but those @keep (sorted or not); 0, 1 and 2 become /dev/null unless kept. */
+int dmu_resident_close_fds(const int *keep, int count);
+
+/* ---- log ---- */
+
+enum dmu_log_level { DMU_LOG_ERR = 3, DMU_LOG_WARNING = 4, DMU_LOG_NOTICE = 5, DMU_LOG_INFO = 6 };
+
+/*
+ * Where lines go: to @kmsg if not -1 (a descriptor of /dev/kmsg, one write a line with a <level> prefix),
+ * and to @stream_fd if not -1 (with a newline). @ident begins each line.
+ */
+void dmu_log_open(const char *ident, int kmsg, int stream_fd);
+void dmu_log(enum dmu_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * An event for people and scripts alike, at DMU_LOG_NOTICE:
+ * "IDENT: event=EVENT name=NAME generation=N ms=CLOCK_MONOTONIC[ key=value...]".
+ */
+void dmu_log_event(const char *event, const char *name, uint64_t generation, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+uint64_t dmu_now_ms(void);	/* CLOCK_MONOTONIC in milliseconds */
+
+#endif
