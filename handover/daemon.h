@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon that both stages are. A stage's main.c is its struct dmu_stage and
+ * a call of dmu_daemon_main(); it differs from the other in how it is confined.
+ */
+#ifndef DMUSER_DAEMON_H
+#define DMUSER_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/dmuser.h"
+
+#define DMU_RUN_DIR		"/run/dm-user"
+#define DMU_SOCKET_NAME		"handover.sock"	/* in RUN_DIR/NAME */
+#define DMU_TAB_NAME		"tab"
+#define DMU_LOCK_NAME		"lock"		/* flock: held by who starts */
+#define DMU_TIMEOUT_MS		10000
+#define DMU_CHANNELS_DEFAULT	4
+
+/* Exit statuses. */
+#define DMU_EXIT_DONE		0
+#define DMU_EXIT_FAILED		1
+#define DMU_EXIT_USAGE		2
+
+/* The command line of both stages, checked. */
+struct dmu_daemon_options {
+	char name[DMU_NAME_MAX + 1];	/* of the device */
+	char ctl[DMU_NAME_MAX + 1];	/* of the control node */
+	char run_dir[64];		/* parent of NAME's run directory */
+	bool spec_given;
+	struct dmu_spec spec;
+	unsigned int channels;		/* 0: the spec's, else the default */
+	unsigned int timeout_ms;	/* of each protocol step, 100..3600000 */
+	bool takeover;			/* attach to an existing device */
+	bool foreground;
+	bool verbose;
+};
+
+/* What a confinement must leave in place. The descriptors are the caller's. */
+struct dmu_confinement {
+	const int *backend_fds;
+	int backend_fd_count;
+	int peer_pidfd;			/* number at which every peer's pidfd will be, for SIGKILL */
+	int status_fd;			/* an open /proc/self/status; the caller closes it */
+	uint64_t locked_bytes;		/* out, by verify: VmLck */
+	uint32_t proved;		/* out, by verify: DMU_WIRE_CONFINED_* */
+};
+
+/*
+ * A stage. The hooks run in this order, each may be NULL, and each returns 0 or -errno with @error (of @len
+ * bytes) naming in one line the step that failed.
+ */
+struct dmu_stage {
+	const char *program;		/* "dmuser-first": ident of log lines */
+	const char *name;		/* "first", for STATUS */
+	bool takeover_only;		/* never creates a device */
+	/* Before the threads exist: what they inherit (namespaces, capabilities). */
+	int (*confine)(struct dmu_confinement *confinement, char *error, size_t len);
+	/* With the threads made and waiting: what covers them all (seccomp). Nothing is opened after it. */
+	int (*filter)(struct dmu_confinement *confinement, char *error, size_t len);
+	/* Then: prove from the kernel's answers that it holds; fills @confinement's out fields. */
+	int (*verify)(struct dmu_confinement *confinement, char *error, size_t len);
+};
+
+/* All there is: parse, daemonise, serve, hand over. Returns the exit status of main(). */
+int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv);
+
+#endif

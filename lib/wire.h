@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The handover protocol's messages: a pure codec, no I/O. One message is one
+ * packet of a SOCK_SEQPACKET Unix socket; who says what when, and what happens
+ * otherwise, stands in handover/PROTOCOL.md.
+ *
+ * A packet is a header of four little-endian numbers (u32 magic, u16 version,
+ * u16 type, u32 length of the whole packet, u32 zero) and the type's fields, in
+ * the order of the structs below: integers little-endian without padding, a
+ * string as u16 length without its NUL, the bytes, and the NUL. Nothing may
+ * follow. Descriptors travel beside the packet (SCM_RIGHTS); how many each type
+ * carries is dmu_wire_fds_valid()'s business.
+ */
+#ifndef DMUSER_WIRE_H
+#define DMUSER_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/dmuser.h"
+
+/* The header and REFUSE never change, so that any two versions can say why they don't get along. */
+#define DMU_WIRE_MAGIC		0x52554d44u	/* "DMUR" */
+#define DMU_WIRE_VERSION	1
+#define DMU_WIRE_SIZE_MAX	4096		/* longest packet, in bytes */
+#define DMU_WIRE_REASON_MAX	256		/* with the NUL */
+#define DMU_WIRE_STAGE_MAX	16		/* with the NUL */
+#define DMU_WIRE_CHANNELS_MAX	64
+#define DMU_WIRE_OFFER_FDS	2		/* before the channels: the old one's pidfd, the listening socket */
+#define DMU_WIRE_FDS_MAX	(DMU_WIRE_OFFER_FDS + DMU_WIRE_CHANNELS_MAX)
+
+enum dmu_wire_type {
+	DMU_WIRE_HELLO = 1,		/* newcomer: I want to serve */
+	DMU_WIRE_OFFER,			/* old: here is what you need; descriptors: see DMU_WIRE_OFFER_FDS */
+	DMU_WIRE_READY,			/* newcomer: I serve (OVERLAP) or can at once (EXCLUSIVE) */
+	DMU_WIRE_DRAINING,		/* old: I take no new request; the commit point */
+	DMU_WIRE_DRAINED,		/* old: I hold nothing any more, and leave */
+	DMU_WIRE_REFUSE,		/* old: no handover, because */
+	DMU_WIRE_ABORT,			/* either: I give this handover up, because */
+	DMU_WIRE_STATUS_REQUEST,	/* anybody: who are you? */
+	DMU_WIRE_STATUS,		/* the serving one's answer; the connection ends after it */
+	DMU_WIRE_TYPE_END
+};
+
+/* dmu_wire_hello.cache: which cache mode the newcomer will use. */
+enum dmu_wire_cache {
+	DMU_WIRE_CACHE_BUFFERED = DMU_BUFFERED,
+	DMU_WIRE_CACHE_DIRECT = DMU_DIRECT,
+	DMU_WIRE_CACHE_AS_OFFERED,	/* it takes the spec of the OFFER */
+};
+
+enum dmu_wire_order {
+	DMU_WIRE_OVERLAP,		/* the newcomer serves, then says READY */
+	DMU_WIRE_EXCLUSIVE,		/* the newcomer says READY, and serves after DRAINED */
+};
+
+struct dmu_wire_hello {
+	uint32_t cache;			/* enum dmu_wire_cache */
+	bool stateful;			/* its backend has state in memory; false if as offered */
+	uint32_t channels;		/* wanted, 1..DMU_WIRE_CHANNELS_MAX; 0: as many as the old one has */
+};
+
+struct dmu_wire_offer {
+	uint64_t generation;		/* for the newcomer, to join with DM_USER_JOIN_CREATE */
+	uint32_t order;			/* enum dmu_wire_order */
+	uint32_t channels;		/* descriptors of channels that come along, at least 1 */
+	uint64_t sectors;		/* of the target, 512 bytes each */
+	uint32_t logical_block_size;	/* of the device, in bytes */
+	char name[DMU_NAME_MAX + 1];
+	char ctl[DMU_NAME_MAX + 1];
+	char spec[DMU_SPEC_MAX];	/* BACKEND:SOURCE[,option...] that the old one serves from */
+};
+
+struct dmu_wire_drained {
+	uint64_t generation;		/* the old one's */
+	struct dmu_server_stats stats;	/* final */
+};
+
+/* REFUSE and ABORT. */
+struct dmu_wire_reason {
+	uint32_t error;			/* a positive errno, or 0 */
+	char reason[DMU_WIRE_REASON_MAX];	/* one line for a person, without a newline */
+};
+
+/* dmu_wire_status.confinement: what the daemon has proved of itself. */
+#define DMU_WIRE_CONFINED_CAPABILITIES	(1U << 0)	/* all sets empty, securebits locked */
+#define DMU_WIRE_CONFINED_PRIVILEGES	(1U << 1)	/* no_new_privs */
+#define DMU_WIRE_CONFINED_SECCOMP	(1U << 2)	/* allow-list in every thread */
+#define DMU_WIRE_CONFINED_FILESYSTEM	(1U << 3)	/* empty read-only root in an own namespace */
+#define DMU_WIRE_CONFINED_MEMORY	(1U << 4)	/* all memory locked */
+#define DMU_WIRE_CONFINED_ALL		0x1fU
+
+/* dmu_wire_status.state */
+enum dmu_wire_state {
+	DMU_WIRE_SERVING,		/* no handover in progress */
+	DMU_WIRE_HANDING_OVER,		/* a newcomer has its OFFER and is not READY */
+	DMU_WIRE_STATE_DRAINING,	/* past the commit point */
+	DMU_WIRE_ROLLING_BACK,		/* waits for the newcomer's death */
+	DMU_WIRE_TAKING_OVER,		/* serves; the old one is still leaving */
+	DMU_WIRE_STATE_END
+};
+
+struct dmu_wire_status {
+	uint32_t state;			/* enum dmu_wire_state */
+	uint32_t pid;			/* in the daemon's pid namespace */
+	uint64_t generation;
+	uint64_t newest_generation;	/* differs while a newcomer is attached, or after a rollback */
+	uint64_t since_ms;		/* CLOCK_MONOTONIC when it began to serve */
+	uint64_t locked_bytes;		/* VmLck when it began to serve */
+	uint32_t channels;		/* this daemon's */
+	uint32_t held;			/* requests it holds right now */
+	uint32_t cache;			/* enum dmu_cache_mode */
+	uint32_t confinement;		/* DMU_WIRE_CONFINED_* */
+	bool sealed;			/* the node */
+	struct dmu_server_stats stats;
+	char stage[DMU_WIRE_STAGE_MAX];	/* "first", "second" */
+	char version[DMU_WIRE_STAGE_MAX];
+	char name[DMU_NAME_MAX + 1];
+	char ctl[DMU_NAME_MAX + 1];
+	char spec[DMU_SPEC_MAX];
+};
+
+struct dmu_wire_message {
+	enum dmu_wire_type type;
+	union {
+		struct dmu_wire_hello hello;
+		struct dmu_wire_offer offer;
+		struct dmu_wire_drained drained;
+		struct dmu_wire_reason reason;		/* REFUSE, ABORT */
+		struct dmu_wire_status status;
+	};
+};
+
+/* "HELLO", ...; "?" for no type. */
+const char *dmu_wire_type_name(enum dmu_wire_type type);
+
+/*
+ * Write @message as a packet to @buf of @size bytes (DMU_WIRE_SIZE_MAX is always enough). The packet's
+ * length, or -EINVAL: a field is out of range or a string not terminated; -EMSGSIZE: @buf is too small.
+ */
+int dmu_wire_encode(const struct dmu_wire_message *message, void *buf, size_t size);
+
+/*
+ * Read a packet of exactly @len hostile bytes. 0; -EPROTO: no message of this protocol, or a field is
+ * out of range; -EPROTONOSUPPORT: a sound header of another version (@message->type is what it says).
+ */
+int dmu_wire_decode(struct dmu_wire_message *message, const void *buf, size_t len);
+
+/* true if a message may come with @count descriptors. */
+bool dmu_wire_fds_valid(const struct dmu_wire_message *message, unsigned int count);
+
+#endif
