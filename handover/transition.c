@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdbool.h>
+
+#include "handover/transition.h"
+
+/* A pair that the table defines; an all-zero entry, which DO() never makes, is one that it doesn't. */
+struct dmu_rule {
+	bool defined;
+	struct dmu_transition transition;
+};
+
+#define DO(state, ...)	{ true, { DMU_STATE_##state, { __VA_ARGS__ } } }
+#define A(action)	DMU_ACTION_##action
+
+/* The newcomer gives up before the commit point: whoever started it hears why first, as ABORT means death. */
+#define GIVE_UP		DO(FAILED, A(REPORT_FAILURE), A(SEND_ABORT))
+/* The old one must be dead before what it held can be anybody else's. */
+#define FENCE_OLD	DO(FENCING_OLD, A(KILL_PEER), A(ARM_TIMER))
+/* The newcomer may hold requests already, so it must be dead before it is forgotten. */
+#define FENCE_NEW	DO(FENCING_NEW, A(SEND_ABORT), A(KILL_PEER), A(ARM_TIMER))
+/* The old one is dead or harmless; the threads go first, as requests may wait for them. */
+#define SUCCEED		DO(SERVING, A(GO), A(DROP_PEER), A(SEAL), A(ACCEPT), A(REPORT_SERVING))
+#define LOST		DO(FAILED, A(LOG_LOST))
+#define GONE		DO(DONE, A(CLEAN_RUN_DIR))
+#define STAY(state)	DO(state, A(LOG_STAYS))
+#define WAIT(state)	DO(state, A(LOG_SLOW), A(ARM_TIMER))
+
+static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
+	/* ---- newcomer, before the commit point ---- */
+	[DMU_STATE_START] = {
+		[DMU_EVENT_CONNECTED]	= DO(HELLO_SENT, A(SEND_HELLO), A(ARM_TIMER)),
+		[DMU_EVENT_NO_PEER]	= DO(ALONE, A(ATTACH), A(PREPARE)),
+		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_TERMINATE]	= DO(FAILED, A(REPORT_FAILURE)),
+	},
+	[DMU_STATE_ALONE] = {
+		[DMU_EVENT_PREPARED]	= SUCCEED,
+		[DMU_EVENT_PREPARED_EXCLUSIVE] = SUCCEED,
+		[DMU_EVENT_PREPARE_FAILED] = DO(FAILED, A(REPORT_FAILURE)),
+	},
+	[DMU_STATE_HELLO_SENT] = {
+		[DMU_EVENT_OFFER]	= DO(PREPARING, A(PREPARE)),
+		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_WRONG]	= GIVE_UP,
+		/* It died, or has just handed over to somebody else: ask whoever is there now. */
+		[DMU_EVENT_HANGUP]	= DO(START, A(DROP_PEER), A(CONNECT)),
+		[DMU_EVENT_TIMEOUT]	= GIVE_UP,
+		[DMU_EVENT_TERMINATE]	= GIVE_UP,
+	},
+	[DMU_STATE_PREPARING] = {
+		[DMU_EVENT_PREPARED]	= DO(READY_SENT, A(GO), A(SEND_READY), A(ARM_TIMER)),
+		[DMU_EVENT_PREPARED_EXCLUSIVE] = DO(READY_SENT, A(SEND_READY), A(ARM_TIMER)),
+		[DMU_EVENT_PREPARE_FAILED] = GIVE_UP,
+	},
+	[DMU_STATE_READY_SENT] = {
+		[DMU_EVENT_PEER_DRAINING] = DO(PEER_DRAINING, A(ARM_TIMER)),
+		/* The old one rolls back: it serves on, and will kill us if we do not go. */
+		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_WRONG]	= FENCE_OLD,
+		[DMU_EVENT_HANGUP]	= DO(READY_SENT, A(CLOSE_SOCKET)),
+		[DMU_EVENT_PEER_DEAD]	= SUCCEED,
+		[DMU_EVENT_TARGET_GONE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_SERVER_FAILED] = GIVE_UP,
+		[DMU_EVENT_TIMEOUT]	= FENCE_OLD,
+		[DMU_EVENT_TERMINATE]	= STAY(READY_SENT),
+	},
+
+	/* ---- newcomer, after it ---- */
+	[DMU_STATE_PEER_DRAINING] = {
+		[DMU_EVENT_PEER_DRAINED] = DO(PEER_LEAVING, A(GO), A(ARM_TIMER)),
+		/* It took us for dead, and the kernel let it undo its drain. */
+		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_WRONG]	= FENCE_OLD,
+		[DMU_EVENT_HANGUP]	= DO(PEER_DRAINING, A(CLOSE_SOCKET)),
+		[DMU_EVENT_PEER_DEAD]	= SUCCEED,
+		[DMU_EVENT_TARGET_GONE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_SERVER_FAILED] = GIVE_UP,
+		[DMU_EVENT_TIMEOUT]	= FENCE_OLD,
+		[DMU_EVENT_TERMINATE]	= STAY(PEER_DRAINING),
+	},
+	[DMU_STATE_PEER_LEAVING] = {
+		[DMU_EVENT_WRONG]	= FENCE_OLD,
+		[DMU_EVENT_HANGUP]	= DO(PEER_LEAVING, A(CLOSE_SOCKET)),
+		[DMU_EVENT_PEER_DEAD]	= SUCCEED,
+		[DMU_EVENT_TARGET_GONE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_SERVER_FAILED] = DO(FAILED, A(REPORT_FAILURE), A(LOG_LOST)),
+		[DMU_EVENT_TIMEOUT]	= FENCE_OLD,
+		[DMU_EVENT_TERMINATE]	= STAY(PEER_LEAVING),
+	},
+	[DMU_STATE_FENCING_OLD] = {
+		[DMU_EVENT_PEER_DEAD]	= SUCCEED,
+		[DMU_EVENT_TARGET_GONE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_SERVER_FAILED] = DO(FAILED, A(REPORT_FAILURE), A(LOG_LOST)),
+		[DMU_EVENT_TIMEOUT]	= WAIT(FENCING_OLD),
+		[DMU_EVENT_TERMINATE]	= STAY(FENCING_OLD),
+	},
+
+	/* ---- serving, before the commit point ---- */
+	[DMU_STATE_SERVING] = {
+		[DMU_EVENT_HELLO]	= DO(OFFERED, A(SEND_OFFER), A(ARM_TIMER)),
+		/* Drained by nobody here: there is a stranger in this generation. */
+		[DMU_EVENT_DRAINED]	= LOST,
+		[DMU_EVENT_TARGET_GONE]	= GONE,
+		[DMU_EVENT_SERVER_FAILED] = LOST,
+		[DMU_EVENT_TERMINATE]	= STAY(SERVING),
+	},
+	[DMU_STATE_OFFERED] = {
+		[DMU_EVENT_OFFER_FAILED] = DO(SERVING, A(SEND_REFUSE), A(DROP_PEER)),
+		[DMU_EVENT_READY]	= DO(DRAINING, A(SEND_DRAINING), A(DRAIN), A(ARM_TIMER)),
+		[DMU_EVENT_REFUSE]	= FENCE_NEW,
+		[DMU_EVENT_ABORT]	= FENCE_NEW,
+		[DMU_EVENT_WRONG]	= FENCE_NEW,
+		[DMU_EVENT_HANGUP]	= FENCE_NEW,
+		[DMU_EVENT_PEER_DEAD]	= DO(SERVING, A(DROP_PEER), A(LOG_ROLLBACK)),
+		/* No ABORT here: the newcomer must take over from us. */
+		[DMU_EVENT_DRAINED]	= DO(FAILED),
+		[DMU_EVENT_SERVER_FAILED] = DO(FAILED),
+		[DMU_EVENT_TARGET_GONE]	= GONE,
+		[DMU_EVENT_TIMEOUT]	= FENCE_NEW,
+		[DMU_EVENT_TERMINATE]	= STAY(OFFERED),
+	},
+	[DMU_STATE_FENCING_NEW] = {
+		[DMU_EVENT_PEER_DEAD]	= DO(SERVING, A(DROP_PEER), A(LOG_ROLLBACK)),
+		[DMU_EVENT_DRAINED]	= LOST,
+		[DMU_EVENT_TARGET_GONE]	= GONE,
+		[DMU_EVENT_SERVER_FAILED] = LOST,
+		[DMU_EVENT_TIMEOUT]	= WAIT(FENCING_NEW),
+		[DMU_EVENT_TERMINATE]	= STAY(FENCING_NEW),
+	},
+
+	/* ---- serving, after it ---- */
+	[DMU_STATE_DRAINING] = {
+		[DMU_EVENT_DRAINED]	= DO(DONE, A(SEND_DRAINED)),
+		/* It says that it cannot serve after all, or proves it. */
+		[DMU_EVENT_REFUSE]	= DO(UNDOING, A(UNDO)),
+		[DMU_EVENT_ABORT]	= DO(UNDOING, A(UNDO)),
+		[DMU_EVENT_PEER_DEAD]	= DO(UNDOING, A(UNDO)),
+		/* It may serve and have lost its mind; it owns the device now, dead or alive. */
+		[DMU_EVENT_WRONG]	= DO(DRAINING, A(CLOSE_SOCKET)),
+		[DMU_EVENT_HANGUP]	= DO(DRAINING, A(CLOSE_SOCKET)),
+		[DMU_EVENT_TARGET_GONE]	= GONE,
+		/* What was not answered goes to the newcomer when our channels close. */
+		[DMU_EVENT_SERVER_FAILED] = DO(FAILED),
+		/* The store hangs. The newcomer knows, too, and may kill us: that gives it the rest. */
+		[DMU_EVENT_TIMEOUT]	= WAIT(DRAINING),
+		[DMU_EVENT_TERMINATE]	= STAY(DRAINING),
+	},
+	[DMU_STATE_UNDOING] = {
+		[DMU_EVENT_UNDONE]	= FENCE_NEW,
+		[DMU_EVENT_UNDO_REFUSED] = LOST,
+	},
+	/* DONE and FAILED: nothing matters any more. */
+};
+
+static bool dmu_event_is_message(enum dmu_event event)
+{
+	return event >= DMU_EVENT_HELLO && event <= DMU_EVENT_WRONG;
+}
+
+struct dmu_transition dmu_transition(enum dmu_state state, enum dmu_event event)
+{
+	const struct dmu_transition nothing = { .next = state };
+
+	if ((unsigned int)state >= DMU_STATE_END || (unsigned int)event >= DMU_EVENT_END)
+		return nothing;
+	if (dmu_rules[state][event].defined)
+		return dmu_rules[state][event].transition;
+	if (dmu_event_is_message(event) && dmu_rules[state][DMU_EVENT_WRONG].defined)
+		return dmu_rules[state][DMU_EVENT_WRONG].transition;
+	return nothing;
+}
+
+static const char *const dmu_state_names[DMU_STATE_END] = {
+	[DMU_STATE_START] = "start", [DMU_STATE_ALONE] = "alone", [DMU_STATE_HELLO_SENT] = "hello-sent",
+	[DMU_STATE_PREPARING] = "preparing", [DMU_STATE_READY_SENT] = "ready-sent",
+	[DMU_STATE_PEER_DRAINING] = "peer-draining", [DMU_STATE_PEER_LEAVING] = "peer-leaving",
+	[DMU_STATE_FENCING_OLD] = "fencing-old", [DMU_STATE_SERVING] = "serving",
+	[DMU_STATE_OFFERED] = "offered", [DMU_STATE_DRAINING] = "draining",
+	[DMU_STATE_UNDOING] = "undoing", [DMU_STATE_FENCING_NEW] = "fencing-new",
+	[DMU_STATE_DONE] = "done", [DMU_STATE_FAILED] = "failed",
+};
+
+static const char *const dmu_event_names[DMU_EVENT_END] = {
+	[DMU_EVENT_CONNECTED] = "connected", [DMU_EVENT_NO_PEER] = "no-peer",
+	[DMU_EVENT_PREPARED] = "prepared", [DMU_EVENT_PREPARED_EXCLUSIVE] = "prepared-exclusive",
+	[DMU_EVENT_PREPARE_FAILED] = "prepare-failed", [DMU_EVENT_HELLO] = "hello",
+	[DMU_EVENT_OFFER] = "offer", [DMU_EVENT_READY] = "ready",
+	[DMU_EVENT_PEER_DRAINING] = "peer-draining", [DMU_EVENT_PEER_DRAINED] = "peer-drained",
+	[DMU_EVENT_REFUSE] = "refuse", [DMU_EVENT_ABORT] = "abort", [DMU_EVENT_WRONG] = "wrong",
+	[DMU_EVENT_HANGUP] = "hangup", [DMU_EVENT_PEER_DEAD] = "peer-dead",
+	[DMU_EVENT_OFFER_FAILED] = "offer-failed", [DMU_EVENT_DRAINED] = "drained",
+	[DMU_EVENT_UNDONE] = "undone", [DMU_EVENT_UNDO_REFUSED] = "undo-refused",
+	[DMU_EVENT_TARGET_GONE] = "target-gone", [DMU_EVENT_SERVER_FAILED] = "server-failed",
+	[DMU_EVENT_TIMEOUT] = "timeout", [DMU_EVENT_TERMINATE] = "terminate",
+};
+
+static const char *const dmu_action_names[DMU_ACTION_END] = {
+	[DMU_ACTION_NONE] = "none", [DMU_ACTION_CONNECT] = "connect", [DMU_ACTION_ATTACH] = "attach",
+	[DMU_ACTION_PREPARE] = "prepare", [DMU_ACTION_GO] = "go", [DMU_ACTION_SEAL] = "seal",
+	[DMU_ACTION_ACCEPT] = "accept", [DMU_ACTION_REPORT_SERVING] = "report-serving",
+	[DMU_ACTION_REPORT_FAILURE] = "report-failure", [DMU_ACTION_SEND_HELLO] = "send-hello",
+	[DMU_ACTION_SEND_OFFER] = "send-offer", [DMU_ACTION_SEND_READY] = "send-ready",
+	[DMU_ACTION_SEND_DRAINING] = "send-draining", [DMU_ACTION_SEND_DRAINED] = "send-drained",
+	[DMU_ACTION_SEND_REFUSE] = "send-refuse", [DMU_ACTION_SEND_ABORT] = "send-abort",
+	[DMU_ACTION_ARM_TIMER] = "arm-timer", [DMU_ACTION_DRAIN] = "drain", [DMU_ACTION_UNDO] = "undo",
+	[DMU_ACTION_KILL_PEER] = "kill-peer", [DMU_ACTION_CLOSE_SOCKET] = "close-socket",
+	[DMU_ACTION_DROP_PEER] = "drop-peer", [DMU_ACTION_LOG_ROLLBACK] = "log-rollback",
+	[DMU_ACTION_LOG_SLOW] = "log-slow", [DMU_ACTION_LOG_STAYS] = "log-stays",
+	[DMU_ACTION_LOG_LOST] = "log-lost", [DMU_ACTION_CLEAN_RUN_DIR] = "clean-run-dir",
+};
+
+static const char *dmu_name_of(const char *const *names, unsigned int value, unsigned int end)
+{
+	return value < end ? names[value] : "?";
+}
+
+const char *dmu_state_name(enum dmu_state state)
+{
+	return dmu_name_of(dmu_state_names, state, DMU_STATE_END);
+}
+
+const char *dmu_event_name(enum dmu_event event)
+{
+	return dmu_name_of(dmu_event_names, event, DMU_EVENT_END);
+}
+
+const char *dmu_action_name(enum dmu_action action)
+{
+	return dmu_name_of(dmu_action_names, action, DMU_ACTION_END);
+}
