@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The stream: read(), write() and poll() of a channel. The ABI header says what they promise. */
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "dmu.h"
+
+#define DM_MSG_PREFIX "user"
+
+static bool dmu_iocb_nowait(const struct kiocb *iocb)
+{
+	return (iocb->ki_flags & IOCB_NOWAIT) || (iocb->ki_filp->f_flags & O_NONBLOCK);
+}
+
+static int dmu_mutex_lock(struct mutex *mutex, bool nowait)
+{
+	if (nowait)
+		return mutex_trylock(mutex) ? 0 : -EAGAIN;
+	return mutex_lock_interruptible(mutex) ? -ERESTARTSYS : 0;
+}
+
+/* ---- read ---- */
+
+/* Wait for a request and claim it: 1, or what dmu_request_claim() says, or -ERESTARTSYS. */
+static int dmu_channel_wait(struct dmu_channel *channel)
+{
+	struct dmu_node *node = channel->node;
+	DEFINE_WAIT(wait);
+	int ret;
+
+	for (;;) {
+		prepare_to_wait_exclusive(&node->wait, &wait, TASK_INTERRUPTIBLE);
+		ret = dmu_request_claim(channel);
+		if (ret != -EAGAIN)
+			break;
+		if (signal_pending(current)) {
+			ret = -ERESTARTSYS;
+			break;
+		}
+		schedule();
+	}
+	finish_wait(&node->wait, &wait);
+	/* One request wakes one reader. If that was this one, and it leaves, another must come. */
+	if (ret <= 0)
+		wake_up_interruptible_poll(&node->wait, EPOLLIN | EPOLLRDNORM);
+	return ret;
+}
+
+static int dmu_channel_next(struct dmu_channel *channel, bool nowait)
+{
+	int ret;
+
+	ret = dmu_request_prepare_claim(channel);
+	if (ret)
+		return ret;
+	ret = dmu_request_claim(channel);
+	if (ret != -EAGAIN || nowait)
+		return ret;
+	return dmu_channel_wait(channel);
+}
+
+/* Copy what is due of the header; page faults are off. */
+static size_t dmu_send_header(struct dmu_channel *channel, struct iov_iter *to)
+{
+	struct dm_user_message msg = channel->out->msg;
+
+	return copy_to_iter((char *)&msg + channel->sent, sizeof(msg) - channel->sent, to);
+}
+
+/* Copy what is due of the payload, at most a page; page faults are off. */
+static size_t dmu_send_payload(struct dmu_channel *channel, struct iov_iter *to)
+{
+	struct bio *bio = channel->out->req->bio;
+	struct bio_vec bv = bio_iter_iovec(bio, channel->out_iter);
+	size_t n;
+
+	n = copy_page_to_iter(bv.bv_page, bv.bv_offset, bv.bv_len, to);
+	bio_advance_iter_single(bio, &channel->out_iter, n);
+	return n;
+}
+
+/*
+ * One step of a message on its way out, of *@n bytes. 1: more is due in this
+ * read; 0: the header or the message is over; -ECANCELED: there is no message.
+ */
+static int dmu_send_step(struct dmu_channel *channel, struct iov_iter *to, size_t *n)
+{
+	const size_t header = sizeof(struct dm_user_message);
+	struct dmu_claim *claim = channel->out;
+	size_t total;
+
+	lockdep_assert_held(&channel->lock);
+	*n = 0;
+	if (!claim)
+		return -ECANCELED;
+	total = header;
+	if (claim->msg.type == DM_USER_REQ_MAP_WRITE)
+		total += claim->msg.len;
+
+	pagefault_disable();
+	if (channel->sent < header)
+		*n = dmu_send_header(channel, to);
+	else
+		*n = dmu_send_payload(channel, to);
+	pagefault_enable();
+
+	channel->sent += *n;
+	if (channel->sent == total) {
+		dmu_request_sent(channel);
+		return 0;
+	}
+	return channel->sent != header;
+}
+
+static ssize_t dmu_channel_send(struct dmu_channel *channel, struct iov_iter *to)
+{
+	ssize_t total = 0;
+	size_t n;
+	int ret;
+
+	for (;;) {
+		spin_lock(&channel->lock);
+		ret = dmu_send_step(channel, to, &n);
+		total += n;
+		if (ret == -ECANCELED && !total)
+			channel->canceled = false;
+		spin_unlock(&channel->lock);
+		if (ret <= 0 || !iov_iter_count(to))
+			break;
+		if (!n) {
+			size_t size = min_t(size_t, iov_iter_count(to), PAGE_SIZE);
+
+			if (signal_pending(current))
+				ret = -EINTR;
+			else if (fault_in_iov_iter_writeable(to, size) == size)
+				ret = -EFAULT;
+			if (ret < 0)
+				break;
+		}
+		cond_resched();
+	}
+	return total ?: min(ret, 0);
+}
+
+static ssize_t dmu_channel_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct dmu_channel *channel = iocb->ki_filp->private_data;
+	bool nowait = dmu_iocb_nowait(iocb);
+	bool busy;
+	ssize_t ret;
+
+	if (!iov_iter_count(to))
+		return 0;
+	ret = dmu_mutex_lock(&channel->read_mutex, nowait);
+	if (ret)
+		return ret;
+	spin_lock(&channel->lock);
+	busy = channel->out || channel->canceled;
+	spin_unlock(&channel->lock);
+	if (!busy) {
+		ret = dmu_channel_next(channel, nowait);
+		if (ret <= 0)
+			goto unlock;
+	}
+	ret = dmu_channel_send(channel, to);
+unlock:
+	mutex_unlock(&channel->read_mutex);
+	return ret;
+}
+
+/* ---- write ---- */
+
+/* One step of a payload on its way in, of *@n bytes. 1: more is due; 0: it is complete. */
+static int dmu_receive_step(struct dmu_channel *channel, struct iov_iter *from, size_t *n)
+{
+	struct dmu_claim *claim = channel->in;
+
+	lockdep_assert_held(&channel->lock);
+	if (claim->req) {
+		struct bio *bio = claim->req->bio;
+		struct bio_vec bv = bio_iter_iovec(bio, channel->in_iter);
+
+		pagefault_disable();
+		*n = copy_page_from_iter(bv.bv_page, bv.bv_offset, bv.bv_len, from);
+		pagefault_enable();
+		flush_dcache_page(bv.bv_page);
+		bio_advance_iter_single(bio, &channel->in_iter, *n);
+	} else {
+		/* Revoked: nobody wants it any more. */
+		*n = min(iov_iter_count(from), channel->in_left);
+		iov_iter_advance(from, *n);
+	}
+	channel->in_left -= *n;
+	return channel->in_left != 0;
+}
+
+/* The payload of the answer in channel->in, as far as @from goes. */
+static ssize_t dmu_channel_receive(struct dmu_channel *channel, struct iov_iter *from)
+{
+	struct dmu_claim *claim = channel->in;
+	ssize_t total = 0;
+	size_t n;
+	int ret = 1;
+
+	while (iov_iter_count(from)) {
+		spin_lock(&channel->lock);
+		ret = dmu_receive_step(channel, from, &n);
+		spin_unlock(&channel->lock);
+		total += n;
+		if (!ret)
+			break;
+		if (!n && iov_iter_count(from)) {
+			size_t size = min_t(size_t, iov_iter_count(from), PAGE_SIZE);
+
+			if (signal_pending(current))
+				ret = -EINTR;
+			else if (fault_in_iov_iter_readable(from, size) == size)
+				ret = -EFAULT;
+			if (ret < 0)
+				break;
+		}
+		cond_resched();
+	}
+	if (!ret)
+		dmu_request_answer(channel, claim, DM_USER_RESP_SUCCESS);
+	return total ?: min(ret, 0);
+}
+
+/*
+ * The header of an answer, as far as @from goes. Bytes consumed; *@claim is set
+ * when the header is complete and right.
+ */
+static ssize_t dmu_channel_receive_header(struct dmu_channel *channel, struct iov_iter *from,
+					  struct dmu_claim **claim)
+{
+	const size_t header = sizeof(channel->answer);
+	size_t n;
+
+	*claim = NULL;
+	n = copy_from_iter((char *)&channel->answer + channel->answer_len,
+			   header - channel->answer_len, from);
+	if (!n)
+		return -EFAULT;
+	channel->answer_len += n;
+	if (channel->answer_len < header)
+		return n;
+	channel->answer_len = 0;
+	*claim = dmu_request_begin_answer(channel, &channel->answer);
+	if (!*claim) {
+		DMWARN_LIMIT("%s: answer to request %llu refused: not held by this channel",
+			     channel->node->name, channel->answer.seq);
+		return -EINVAL;
+	}
+	return n;
+}
+
+static ssize_t dmu_channel_write_locked(struct dmu_channel *channel, struct iov_iter *from)
+{
+	struct dmu_claim *claim;
+	ssize_t ret, payload;
+
+	lockdep_assert_held(&channel->write_mutex);
+	if (channel->in)
+		return dmu_channel_receive(channel, from);
+	ret = dmu_channel_receive_header(channel, from, &claim);
+	if (ret < 0 || !claim)
+		return ret;
+	if (!channel->in) {
+		dmu_request_answer(channel, claim, channel->answer.type);
+		return ret;
+	}
+	payload = dmu_channel_receive(channel, from);
+	return payload > 0 ? ret + payload : ret;
+}
+
+static ssize_t dmu_channel_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct dmu_channel *channel = iocb->ki_filp->private_data;
+	struct dmu_node *node = channel->node;
+	bool dead;
+	ssize_t ret;
+
+	if (!iov_iter_count(from))
+		return 0;
+	ret = dmu_mutex_lock(&channel->write_mutex, dmu_iocb_nowait(iocb));
+	if (ret)
+		return ret;
+	spin_lock(&node->lock);
+	dead = node->dead;
+	spin_unlock(&node->lock);
+	ret = dead ? -ENOTBLK : dmu_channel_write_locked(channel, from);
+	mutex_unlock(&channel->write_mutex);
+	return ret;
+}
+
+/* ---- poll, open, close ---- */
+
+static __poll_t dmu_channel_poll(struct file *file, poll_table *wait)
+{
+	struct dmu_channel *channel = file->private_data;
+	struct dmu_node *node = channel->node;
+	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
+
+	poll_wait(file, &node->wait, wait);
+	spin_lock(&node->lock);
+	if (dmu_request_available(channel))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (node->dead)
+		mask |= EPOLLERR | EPOLLHUP;
+	if (channel->generation->state != DM_USER_SERVING)
+		mask |= EPOLLRDHUP;
+	if (channel->generation->state == DM_USER_DRAINED)
+		mask |= EPOLLHUP;
+	spin_lock(&channel->lock);
+	if (channel->out || channel->canceled)
+		mask |= EPOLLIN | EPOLLRDNORM;
+	spin_unlock(&channel->lock);
+	spin_unlock(&node->lock);
+	return mask;
+}
+
+static int dmu_channel_release(struct inode *inode, struct file *file)
+{
+	dmu_channel_destroy(file->private_data);
+	return 0;
+}
+
+void dmu_channel_setup_file(struct file *file, struct dmu_channel *channel)
+{
+	file->private_data = channel;
+	/* read and write heed IOCB_NOWAIT: io_uring needs no thread to wait for us. */
+	file->f_mode |= FMODE_NOWAIT;
+}
+
+/* Also of the channels that DM_USER_IOC_OPEN makes, which never come through open. */
+const struct file_operations dmu_channel_fops = {
+	.owner = THIS_MODULE,
+	.open = dmu_node_open,
+	.release = dmu_channel_release,
+	.read_iter = dmu_channel_read,
+	.write_iter = dmu_channel_write,
+	.poll = dmu_channel_poll,
+	.unlocked_ioctl = dmu_channel_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * dm-user, inside.
+ *
+ * A node is a control node and the device behind it; it outlives the tables
+ * that name it, so that a reload keeps its channels. A target is one `user` row
+ * of one table. A channel is one open of the node. A request is one bio. A claim
+ * is a channel's hold on a request, from the first byte that its daemon reads to
+ * the last byte of the answer. A generation is the set of channels that drain
+ * together.
+ *
+ * Who owns a request, and what happens if the daemon dies here
+ *
+ *	QUEUED	  the node, on its queue. Nothing happens.
+ *	SENDING	  a channel, being read. The close of the channel orphans it.
+ *	HELD	  a channel, read; an answer is due. As above.
+ *	RECEIVING a channel; the payload of the answer comes in. As above.
+ *
+ *	map -> QUEUED -> SENDING -> HELD [-> RECEIVING] -> ended
+ *	close of the channel: SENDING, HELD, RECEIVING -> QUEUED, or ended (policy)
+ *	revoke (noflush suspend, message "fail"): any state -> ended
+ *
+ * A request lives in its bio and is gone with bio_endio(). A claim outlives a
+ * revoked request, because the daemon that holds it does not know: its answer is
+ * swallowed, and until then what overlaps the data that it may still write is
+ * not handed out (the fence).
+ *
+ * Lock order
+ *
+ *	channel->read_mutex, channel->write_mutex	(never both)
+ *	dmu_registry_lock
+ *	  node->targets_lock
+ *	    node->lock
+ *	      channel->lock
+ *
+ * The spinlocks are taken in process context only. Data moves between bio and
+ * daemon under channel->lock with page faults disabled, a page at a time, so a
+ * revoke never waits for a daemon's memory.
+ */
+#ifndef DMU_H
+#define DMU_H
+
+#include <linux/bio.h>
+#include <linux/device-mapper.h>
+#include <linux/hashtable.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/dm-user.h>
+
+#define DMU_NODE_DIR		"dm-user/"
+#define DMU_NAME_MAX		127	/* of a control node, without the directory */
+#define DMU_MAX_IO_DEFAULT	SZ_1M
+#define DMU_CLAIM_HASH_BITS	7
+
+/* What a table row asks for. */
+struct dmu_config {
+	char *row;		/* all arguments, as given; what STATUSTYPE_TABLE prints */
+	const char *ctl;	/* owned by the constructor's caller; not valid after it */
+	bool orphans_fail;
+	bool nodaemon_fail;
+	unsigned int nodaemon_ms;
+	bool discard;
+	bool write_zeroes;
+	bool secure_erase;
+	unsigned int logical_block_size;	/* bytes */
+	unsigned int physical_block_size;	/* bytes */
+	unsigned int max_io;			/* bytes */
+};
+
+struct dmu_counters {
+	u64 answered[DM_USER_REQ_MAP_WRITE_ZEROES + 1];	/* by type of request */
+	u64 errors;		/* answered ERROR */
+	u64 unsupported;	/* answered UNSUPPORTED */
+	u64 requeued;		/* orphans handed back to the queue */
+	u64 failed;		/* ended with an error that no daemon gave */
+	u64 refused;		/* answers refused */
+};
+
+/* All fields are guarded by the node's lock. */
+struct dmu_generation {
+	struct list_head list;		/* in node->generations */
+	u64 number;
+	unsigned int state;		/* DM_USER_SERVING, DRAINING, DRAINED */
+	unsigned int channels;
+	unsigned int held;		/* claims of its channels */
+	u64 answered;
+};
+
+struct dmu_node {
+	struct kref ref;		/* one a target, channel, pending work */
+	struct list_head list;		/* dmu_registry_lock: in dmu_nodes */
+	char *name;			/* "dm-user/CTL" */
+	struct mapped_device *md;	/* identity only; valid while targets is not empty */
+	struct miscdevice misc;
+
+	struct mutex targets_lock;	/* guards: targets */
+	struct list_head targets;	/* one each of the live and inactive tables */
+
+	wait_queue_head_t wait;		/* readers (exclusive) and pollers */
+
+	spinlock_t lock;		/* guards all below */
+	bool dead;			/* DM destroyed the last target */
+	bool sealed;
+	bool suspended;
+	bool pushback;			/* noflush suspend: DM takes requests back */
+	bool has_daemon;		/* some channel could take a request */
+	bool failing;			/* no daemon for longer than the policy waits */
+	bool read_only;
+	struct dmu_config config;	/* of the live table; row and ctl unset */
+	dev_t dev;
+	sector_t start;
+	sector_t sectors;
+	u64 next_seq;
+	u64 newest_generation;
+	u64 queued;
+	struct list_head queue;		/* requests, oldest first */
+	struct list_head fence;		/* revoked claims that may still write */
+	struct list_head channels;
+	unsigned int channel_count;
+	struct list_head generations;
+	struct dmu_generation unjoined;	/* generation 0, always on the list */
+	struct dmu_counters counters;
+
+	struct work_struct event_work;		/* tells DM that something changed */
+	struct delayed_work nodaemon_work;	/* policy nodaemon:fail */
+};
+
+struct dmu_target {
+	struct dm_target *ti;
+	struct dmu_node *node;
+	struct list_head list;		/* node->targets */
+	struct dmu_config config;
+};
+
+enum dmu_request_state {
+	DMU_REQUEST_QUEUED,
+	DMU_REQUEST_SENDING,
+	DMU_REQUEST_HELD,
+	DMU_REQUEST_RECEIVING,
+};
+
+/* Lives in the bio (per_io_data). */
+struct dmu_request {
+	struct list_head list;		/* node->queue; else of who ends it */
+	struct bio *bio;
+	u64 seq;
+	unsigned int type;		/* DM_USER_REQ_MAP_* */
+	unsigned long born;		/* jiffies */
+};
+
+/* All fields but msg, which does not change, are guarded by the channel's lock. */
+struct dmu_claim {
+	struct dmu_request *req;	/* NULL: revoked */
+	enum dmu_request_state state;	/* SENDING or later */
+	struct list_head list;		/* channel->claims, oldest first */
+	struct hlist_node hash;		/* channel->by_seq */
+	struct list_head fence;		/* node->fence (node's lock), or empty */
+	struct dm_user_message msg;
+};
+
+struct dmu_channel {
+	struct dmu_node *node;
+	struct list_head list;		/* node's lock: node->channels */
+	struct dmu_generation *generation;	/* node's lock */
+	bool started;			/* node's lock: has taken a request */
+
+	struct mutex read_mutex;	/* one reader at a time; guards: spare */
+	struct dmu_claim *spare;	/* for the next request */
+
+	struct mutex write_mutex;	/* one writer at a time; guards: answer, answer_len */
+	struct dm_user_message answer;	/* header of an answer, as far as it has come */
+	unsigned int answer_len;
+
+	spinlock_t lock;		/* guards all below */
+	struct dmu_claim *out;		/* being read, or NULL */
+	bool canceled;			/* out was revoked; the reader doesn't know yet */
+	size_t sent;			/* bytes of out's header and payload */
+	struct bvec_iter out_iter;	/* what is left of out's payload */
+	struct dmu_claim *in;		/* whose answer's payload comes in, or NULL */
+	size_t in_left;			/* bytes */
+	struct bvec_iter in_iter;
+	struct list_head claims;
+	DECLARE_HASHTABLE(by_seq, DMU_CLAIM_HASH_BITS);
+	bool reserve_used;
+	struct dmu_claim reserve;	/* so that one request can always be served */
+};
+
+/* args.c: the table row */
+int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, char **error);
+void dmu_config_free(struct dmu_config *config);
+bool dmu_config_same_limits(const struct dmu_config *a, const struct dmu_config *b);
+
+/* node.c: life of a node, and who may come in */
+extern struct workqueue_struct *dmu_workqueue;
+int dmu_node_attach(struct dmu_target *target, char **error);
+void dmu_node_detach(struct dmu_target *target);
+void dmu_node_activate(struct dmu_target *target);
+void dmu_node_put(struct dmu_node *node);
+void dmu_node_event(struct dmu_node *node);
+void dmu_node_watch(struct dmu_node *node);
+void dmu_node_set_sealed(struct dmu_node *node, bool sealed);
+int dmu_node_open(struct inode *inode, struct file *file);
+int dmu_channel_create(struct dmu_node *node, struct dmu_channel **channel);
+void dmu_channel_destroy(struct dmu_channel *channel);
+
+/* generation.c: who drains together */
+int dmu_generation_join(struct dmu_channel *channel, u64 number, bool create);
+void dmu_generation_leave(struct dmu_channel *channel);
+int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool undo);
+bool dmu_generation_drop_claim(struct dmu_generation *generation);
+struct dmu_generation *dmu_generation_find(struct dmu_node *node, u64 number);
+
+/* request.c: the transitions; each function is one arrow of the picture above */
+int dmu_request_init(void);
+void dmu_request_exit(void);
+int dmu_request_map(struct dmu_node *node, struct bio *bio);
+int dmu_request_claim(struct dmu_channel *channel);
+int dmu_request_prepare_claim(struct dmu_channel *channel);
+void dmu_request_sent(struct dmu_channel *channel);
+struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
+					   const struct dm_user_message *answer);
+void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response);
+void dmu_request_orphan_all(struct dmu_channel *channel);
+void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status);
+void dmu_request_fail_queued(struct dmu_node *node);
+bool dmu_request_available(struct dmu_channel *channel);
+void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim);
+
+/* channel.c: the stream */
+extern const struct file_operations dmu_channel_fops;
+void dmu_channel_setup_file(struct file *file, struct dmu_channel *channel);
+
+/* ioctl.c: beyond the stream */
+long dmu_channel_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+#endif /* DMU_H */

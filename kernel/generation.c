@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Generations: the channels that drain together. */
+#include <linux/slab.h>
+
+#include "dmu.h"
+
+struct dmu_generation *dmu_generation_find(struct dmu_node *node, u64 number)
+{
+	struct dmu_generation *generation;
+
+	lockdep_assert_held(&node->lock);
+	list_for_each_entry(generation, &node->generations, list)
+		if (generation->number == number)
+			return generation;
+	return NULL;
+}
+
+/* A channel leaves its generation, which goes with its last one. It has no claim any more. */
+void dmu_generation_leave(struct dmu_channel *channel)
+{
+	struct dmu_node *node = channel->node;
+	struct dmu_generation *generation = channel->generation;
+
+	lockdep_assert_held(&node->lock);
+	channel->generation = NULL;
+	if (--generation->channels)
+		return;
+	if (generation == &node->unjoined) {
+		/* Channels that never join may come and go; a drain ends with them. */
+		generation->state = DM_USER_SERVING;
+		return;
+	}
+	list_del(&generation->list);
+	kfree(generation);
+}
+
+static int dmu_generation_check(struct dmu_channel *channel, u64 number, bool create)
+{
+	struct dmu_node *node = channel->node;
+	struct dmu_generation *generation;
+
+	lockdep_assert_held(&node->lock);
+	if (node->dead)
+		return -ENOTBLK;
+	if (channel->generation != &node->unjoined || channel->started)
+		return -EBUSY;
+	if (number < node->newest_generation)
+		return -ESTALE;
+	if (create) {
+		if (number == node->newest_generation)
+			return -EEXIST;
+		return number == node->newest_generation + 1 ? 0 : -ERANGE;
+	}
+	if (number > node->newest_generation)
+		return -ERANGE;
+	generation = dmu_generation_find(node, number);
+	if (!generation)
+		return -ENOENT;
+	return generation->state == DM_USER_SERVING ? 0 : -ESHUTDOWN;
+}
+
+int dmu_generation_join(struct dmu_channel *channel, u64 number, bool create)
+{
+	struct dmu_node *node = channel->node;
+	struct dmu_generation *generation = NULL;
+	int ret;
+
+	if (!number)
+		return -EINVAL;
+	if (create) {
+		generation = kzalloc(sizeof(*generation), GFP_NOIO);
+		if (!generation)
+			return -ENOMEM;
+		generation->number = number;
+	}
+	spin_lock(&node->lock);
+	ret = dmu_generation_check(channel, number, create);
+	if (ret)
+		goto unlock;
+	dmu_generation_leave(channel);
+	if (create) {
+		list_add_tail(&generation->list, &node->generations);
+		node->newest_generation = number;
+		channel->generation = generation;
+		generation = NULL;
+	} else {
+		channel->generation = dmu_generation_find(node, number);
+	}
+	channel->generation->channels++;
+unlock:
+	spin_unlock(&node->lock);
+	kfree(generation);
+	if (!ret) {
+		dmu_node_watch(node);
+		dmu_node_event(node);
+	}
+	return ret;
+}
+
+/*
+ * Begin or undo a drain. The caller then calls dmu_node_watch() and
+ * dmu_node_event(), without the lock.
+ */
+int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool undo)
+{
+	lockdep_assert_held(&node->lock);
+	if (undo) {
+		if (generation->state == DM_USER_DRAINED)
+			return -EALREADY;
+		generation->state = DM_USER_SERVING;
+	} else if (generation->state == DM_USER_SERVING) {
+		generation->state = generation->held ? DM_USER_DRAINING : DM_USER_DRAINED;
+	}
+	/* Readers leave, or look at the queue again. */
+	wake_up_all(&node->wait);
+	return 0;
+}
+
+/* A claim of @generation is gone. True if that completed its drain: wake everybody. */
+bool dmu_generation_drop_claim(struct dmu_generation *generation)
+{
+	if (--generation->held || generation->state != DM_USER_DRAINING)
+		return false;
+	generation->state = DM_USER_DRAINED;
+	return true;
+}

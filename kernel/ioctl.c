@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Beyond the stream: info, join, drain, seal, open. The ABI header says what they promise. */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kdev_t.h>
+#include <linux/uaccess.h>
+
+#include "dmu.h"
+
+/* The ABI, nailed down. */
+static_assert(sizeof(struct dm_user_message) == 40);
+static_assert(offsetof(struct dm_user_message, seq) == 0);
+static_assert(offsetof(struct dm_user_message, type) == 8);
+static_assert(offsetof(struct dm_user_message, flags) == 16);
+static_assert(offsetof(struct dm_user_message, sector) == 24);
+static_assert(offsetof(struct dm_user_message, len) == 32);
+static_assert(offsetof(struct dm_user_message, buf) == 40);
+static_assert(sizeof(struct dm_user_info) == 136);
+static_assert(offsetof(struct dm_user_info, features) == 8);
+static_assert(offsetof(struct dm_user_info, dev_major) == 32);
+static_assert(offsetof(struct dm_user_info, sectors) == 40);
+static_assert(offsetof(struct dm_user_info, logical_block_size) == 56);
+static_assert(offsetof(struct dm_user_info, nodaemon_ms) == 68);
+static_assert(offsetof(struct dm_user_info, generation) == 72);
+static_assert(offsetof(struct dm_user_info, channels) == 88);
+static_assert(offsetof(struct dm_user_info, queued) == 96);
+static_assert(offsetof(struct dm_user_info, reserved) == 104);
+static_assert(sizeof(struct dm_user_join) == 16);
+static_assert(offsetof(struct dm_user_join, flags) == 8);
+static_assert(sizeof(struct dm_user_drain) == 16);
+static_assert(offsetof(struct dm_user_drain, held) == 8);
+static_assert(sizeof(struct dm_user_open) == 8);
+
+static u64 dmu_info_policy(const struct dmu_config *config)
+{
+	return (config->orphans_fail ? DM_USER_POLICY_ORPHANS_FAIL : 0) |
+	       (config->nodaemon_fail ? DM_USER_POLICY_NODAEMON_FAIL : 0) |
+	       (config->discard ? DM_USER_POLICY_DISCARD : 0) |
+	       (config->write_zeroes ? DM_USER_POLICY_WRITE_ZEROES : 0) |
+	       (config->secure_erase ? DM_USER_POLICY_SECURE_ERASE : 0);
+}
+
+static u64 dmu_info_state(const struct dmu_node *node)
+{
+	return (node->sealed ? DM_USER_STATE_SEALED : 0) |
+	       (node->suspended ? DM_USER_STATE_SUSPENDED : 0) |
+	       (node->read_only ? DM_USER_STATE_READ_ONLY : 0);
+}
+
+static void dmu_info_fill(struct dm_user_info *info, struct dmu_channel *channel)
+{
+	struct dmu_node *node = channel->node;
+	const struct dmu_config *config = &node->config;
+
+	lockdep_assert_held(&node->lock);
+	*info = (struct dm_user_info) {
+		.abi_version = DM_USER_ABI_VERSION,
+		.channel_state = channel->generation->state,
+		.features = DM_USER_FEATURE_GENERATIONS | DM_USER_FEATURE_ADMISSION |
+			    DM_USER_FEATURE_NOWAIT,
+		.policy = dmu_info_policy(config),
+		.state = dmu_info_state(node),
+		.dev_major = MAJOR(node->dev),
+		.dev_minor = MINOR(node->dev),
+		.sectors = node->sectors,
+		.start = node->start,
+		.logical_block_size = config->logical_block_size,
+		.physical_block_size = config->physical_block_size,
+		.max_io_bytes = config->max_io,
+		.nodaemon_ms = config->nodaemon_ms,
+		.generation = channel->generation->number,
+		.newest_generation = node->newest_generation,
+		.channels = node->channel_count,
+		.held = channel->generation->held,
+		.queued = node->queued,
+	};
+}
+
+static long dmu_ioctl_info(struct dmu_channel *channel, void __user *arg)
+{
+	struct dmu_node *node = channel->node;
+	struct dm_user_info info;
+	bool dead;
+
+	spin_lock(&node->lock);
+	dead = node->dead;
+	dmu_info_fill(&info, channel);
+	spin_unlock(&node->lock);
+	if (dead)
+		return -ENOTBLK;
+	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long dmu_ioctl_join(struct dmu_channel *channel, void __user *arg)
+{
+	struct dm_user_join join;
+
+	if (copy_from_user(&join, arg, sizeof(join)))
+		return -EFAULT;
+	if (join.reserved || join.flags & ~DM_USER_JOIN_CREATE)
+		return -EINVAL;
+	return dmu_generation_join(channel, join.generation, join.flags & DM_USER_JOIN_CREATE);
+}
+
+static long dmu_ioctl_drain(struct dmu_channel *channel, void __user *arg)
+{
+	struct dmu_node *node = channel->node;
+	struct dm_user_drain drain;
+	int ret;
+
+	if (copy_from_user(&drain, arg, sizeof(drain)))
+		return -EFAULT;
+	if (drain.reserved || drain.flags & ~DM_USER_DRAIN_UNDO)
+		return -EINVAL;
+
+	spin_lock(&node->lock);
+	ret = node->dead ? -ENOTBLK :
+		dmu_generation_drain(node, channel->generation, drain.flags & DM_USER_DRAIN_UNDO);
+	drain.state = channel->generation->state;
+	drain.held = channel->generation->held;
+	spin_unlock(&node->lock);
+	if (ret)
+		return ret;
+	dmu_node_watch(node);
+	dmu_node_event(node);
+	return copy_to_user(arg, &drain, sizeof(drain)) ? -EFAULT : 0;
+}
+
+/* Sealing and bringing in others is for who serves. */
+static int dmu_channel_check_serving(struct dmu_channel *channel)
+{
+	struct dmu_node *node = channel->node;
+	int ret = 0;
+
+	spin_lock(&node->lock);
+	if (node->dead)
+		ret = -ENOTBLK;
+	else if (channel->generation->state != DM_USER_SERVING)
+		ret = -ESHUTDOWN;
+	spin_unlock(&node->lock);
+	return ret;
+}
+
+static long dmu_ioctl_seal(struct dmu_channel *channel)
+{
+	int ret = dmu_channel_check_serving(channel);
+
+	if (!ret)
+		dmu_node_set_sealed(channel->node, true);
+	return ret;
+}
+
+static long dmu_ioctl_open(struct dmu_channel *channel, void __user *arg)
+{
+	struct dm_user_open open;
+	struct dmu_channel *fresh;
+	struct file *file;
+	int ret, fd;
+
+	if (copy_from_user(&open, arg, sizeof(open)))
+		return -EFAULT;
+	if (open.flags || open.reserved)
+		return -EINVAL;
+	ret = dmu_channel_check_serving(channel);
+	if (ret)
+		return ret;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	ret = dmu_channel_create(channel->node, &fresh);
+	if (ret)
+		goto err_fd;
+	file = anon_inode_getfile("[dm-user]", &dmu_channel_fops, fresh, O_RDWR);
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+		goto err_channel;
+	}
+	dmu_channel_setup_file(file, fresh);
+	fd_install(fd, file);
+	return fd;
+
+err_channel:
+	dmu_channel_destroy(fresh);
+err_fd:
+	put_unused_fd(fd);
+	return ret;
+}
+
+long dmu_channel_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct dmu_channel *channel = file->private_data;
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case DM_USER_IOC_INFO:
+		return dmu_ioctl_info(channel, user);
+	case DM_USER_IOC_JOIN:
+		return dmu_ioctl_join(channel, user);
+	case DM_USER_IOC_DRAIN:
+		return dmu_ioctl_drain(channel, user);
+	case DM_USER_IOC_SEAL:
+		return dmu_ioctl_seal(channel);
+	case DM_USER_IOC_OPEN:
+		return dmu_ioctl_open(channel, user);
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Life of a node: tables come and go, channels come and go, the node stays until both are gone. */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "dmu.h"
+
+#define DM_MSG_PREFIX "user"
+
+static DEFINE_MUTEX(dmu_registry_lock);	/* guards: dmu_nodes, and who attaches to which */
+static LIST_HEAD(dmu_nodes);
+
+struct workqueue_struct *dmu_workqueue;
+
+static void dmu_node_free(struct kref *ref)
+{
+	struct dmu_node *node = container_of(ref, struct dmu_node, ref);
+
+	kfree(node->name);
+	kfree(node);
+}
+
+void dmu_node_put(struct dmu_node *node)
+{
+	kref_put(&node->ref, dmu_node_free);
+}
+
+static void dmu_node_event_work(struct work_struct *work)
+{
+	struct dmu_node *node = container_of(work, struct dmu_node, event_work);
+	struct dmu_target *target;
+
+	mutex_lock(&node->targets_lock);
+	list_for_each_entry(target, &node->targets, list)
+		dm_table_event(target->ti->table);
+	mutex_unlock(&node->targets_lock);
+	dmu_node_put(node);
+}
+
+/* Tell who waits in `dmsetup wait` that a word of the status changed. The caller has a reference. */
+void dmu_node_event(struct dmu_node *node)
+{
+	if (queue_work(dmu_workqueue, &node->event_work))
+		kref_get(&node->ref);
+}
+
+static void dmu_node_nodaemon_work(struct work_struct *work)
+{
+	struct dmu_node *node = container_of(to_delayed_work(work), struct dmu_node, nodaemon_work);
+	bool failing;
+
+	spin_lock(&node->lock);
+	failing = !node->has_daemon && !node->dead && node->config.nodaemon_fail;
+	node->failing = failing;
+	spin_unlock(&node->lock);
+	if (failing) {
+		DMERR("%s: no daemon for %u ms: I/O fails until there is one", node->name,
+		      node->config.nodaemon_ms);
+		dmu_request_fail_queued(node);
+		dmu_node_event(node);
+	}
+	dmu_node_put(node);
+}
+
+/* See whether somebody serves, after a change of channels, generations or policy. */
+void dmu_node_watch(struct dmu_node *node)
+{
+	struct dmu_generation *generation;
+	bool had;
+
+	spin_lock(&node->lock);
+	had = node->has_daemon;
+	node->has_daemon = false;
+	list_for_each_entry(generation, &node->generations, list)
+		if (generation->channels && generation->state == DM_USER_SERVING)
+			node->has_daemon = true;
+	if (node->has_daemon || !node->config.nodaemon_fail) {
+		node->failing = false;
+	} else if (!node->dead && !node->failing &&
+		   (had || !delayed_work_pending(&node->nodaemon_work))) {
+		if (!mod_delayed_work(dmu_workqueue, &node->nodaemon_work,
+				      msecs_to_jiffies(node->config.nodaemon_ms)))
+			kref_get(&node->ref);
+	}
+	spin_unlock(&node->lock);
+}
+
+void dmu_node_set_sealed(struct dmu_node *node, bool sealed)
+{
+	bool changed;
+
+	spin_lock(&node->lock);
+	changed = node->sealed != sealed;
+	node->sealed = sealed;
+	spin_unlock(&node->lock);
+	if (changed)
+		dmu_node_event(node);
+}
+
+int dmu_channel_create(struct dmu_node *node, struct dmu_channel **result)
+{
+	struct dmu_channel *channel;
+
+	/* Not GFP_KERNEL: whoever attaches may be the one that reclaim waits for. */
+	channel = kzalloc(sizeof(*channel), GFP_NOIO);
+	if (!channel)
+		return -ENOMEM;
+	mutex_init(&channel->read_mutex);
+	mutex_init(&channel->write_mutex);
+	spin_lock_init(&channel->lock);
+	INIT_LIST_HEAD(&channel->claims);
+	hash_init(channel->by_seq);
+	channel->node = node;
+
+	spin_lock(&node->lock);
+	if (node->dead) {
+		spin_unlock(&node->lock);
+		kfree(channel);
+		return -ENOTBLK;
+	}
+	channel->generation = &node->unjoined;
+	node->unjoined.channels++;
+	list_add_tail(&channel->list, &node->channels);
+	node->channel_count++;
+	spin_unlock(&node->lock);
+
+	kref_get(&node->ref);
+	dmu_node_watch(node);
+	dmu_node_event(node);
+	*result = channel;
+	return 0;
+}
+
+/* The last reference to the file is gone: nobody reads, writes or polls. */
+void dmu_channel_destroy(struct dmu_channel *channel)
+{
+	struct dmu_node *node = channel->node;
+
+	dmu_request_orphan_all(channel);
+	spin_lock(&channel->lock);
+	if (channel->spare)
+		dmu_claim_free(channel, channel->spare);
+	spin_unlock(&channel->lock);
+	dmu_node_watch(node);
+	dmu_node_event(node);
+	dmu_node_put(node);
+	kfree(channel);
+}
+
+/*
+ * Called under the lock that misc_deregister() takes, so the node is there. That
+ * lock is inside dmu_registry_lock: not to be taken here.
+ */
+int dmu_node_open(struct inode *inode, struct file *file)
+{
+	struct dmu_node *node = container_of(file->private_data, struct dmu_node, misc);
+	struct dmu_channel *channel;
+	bool sealed;
+	int ret;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	spin_lock(&node->lock);
+	sealed = node->sealed;
+	spin_unlock(&node->lock);
+	if (sealed) {
+		DMWARN_LIMIT("%s: sealed, open by %s[%d] refused", node->name, current->comm,
+			     task_pid_nr(current));
+		return -EPERM;
+	}
+	ret = dmu_channel_create(node, &channel);
+	if (ret)
+		return ret;
+	dmu_channel_setup_file(file, channel);
+	return 0;
+}
+
+static struct dmu_node *dmu_node_create(const char *ctl, struct mapped_device *md, char **error)
+{
+	struct dmu_node *node;
+	int ret = -ENOMEM;
+
+	*error = "Cannot allocate memory";
+	node = kzalloc(sizeof(*node), GFP_KERNEL);
+	if (!node)
+		return ERR_PTR(-ENOMEM);
+	node->name = kasprintf(GFP_KERNEL, DMU_NODE_DIR "%s", ctl);
+	if (!node->name)
+		goto err_free;
+	kref_init(&node->ref);
+	mutex_init(&node->targets_lock);
+	INIT_LIST_HEAD(&node->targets);
+	init_waitqueue_head(&node->wait);
+	spin_lock_init(&node->lock);
+	INIT_LIST_HEAD(&node->queue);
+	INIT_LIST_HEAD(&node->fence);
+	INIT_LIST_HEAD(&node->channels);
+	INIT_LIST_HEAD(&node->generations);
+	list_add(&node->unjoined.list, &node->generations);
+	INIT_WORK(&node->event_work, dmu_node_event_work);
+	INIT_DELAYED_WORK(&node->nodaemon_work, dmu_node_nodaemon_work);
+	node->md = md;
+	node->dev = disk_devt(dm_disk(md));
+	node->misc.minor = MISC_DYNAMIC_MINOR;
+	node->misc.name = node->name;
+	node->misc.mode = 0600;
+	node->misc.fops = &dmu_channel_fops;
+
+	ret = misc_register(&node->misc);
+	if (ret) {
+		*error = "Cannot register the control node";
+		goto err_free;
+	}
+	list_add(&node->list, &dmu_nodes);
+	return node;
+
+err_free:
+	kfree(node->name);
+	kfree(node);
+	return ERR_PTR(ret);
+}
+
+static struct dmu_node *dmu_node_find(const char *ctl)
+{
+	struct dmu_node *node;
+
+	lockdep_assert_held(&dmu_registry_lock);
+	list_for_each_entry(node, &dmu_nodes, list)
+		if (!strcmp(node->name + strlen(DMU_NODE_DIR), ctl))
+			return node;
+	return NULL;
+}
+
+/* May @target share @node with the tables that name it already? */
+static int dmu_node_check_share(struct dmu_node *node, const struct dmu_target *target,
+				char **error)
+{
+	const struct dmu_target *other;
+
+	if (node->md != dm_table_get_md(target->ti->table)) {
+		*error = "Control node name is in use by another device";
+		return -EEXIST;
+	}
+	list_for_each_entry(other, &node->targets, list) {
+		if (other->ti->table == target->ti->table) {
+			*error = "Control node name is used twice in one table";
+			return -EEXIST;
+		}
+		if (!dmu_config_same_limits(&other->config, &target->config)) {
+			*error = "Operations, block sizes and max_io cannot change in a reload";
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Find or make the node that @target's row names. The target's reference is dropped by detach. */
+int dmu_node_attach(struct dmu_target *target, char **error)
+{
+	struct dmu_node *node;
+	int ret = 0;
+
+	mutex_lock(&dmu_registry_lock);
+	node = dmu_node_find(target->config.ctl);
+	if (node) {
+		ret = dmu_node_check_share(node, target, error);
+		if (ret)
+			goto unlock;
+		kref_get(&node->ref);
+	} else {
+		node = dmu_node_create(target->config.ctl, dm_table_get_md(target->ti->table),
+				       error);
+		if (IS_ERR(node)) {
+			ret = PTR_ERR(node);
+			goto unlock;
+		}
+	}
+	target->node = node;
+	mutex_lock(&node->targets_lock);
+	list_add(&target->list, &node->targets);
+	mutex_unlock(&node->targets_lock);
+unlock:
+	mutex_unlock(&dmu_registry_lock);
+	return ret;
+}
+
+/* DM has drained the table: no request of it is left. */
+void dmu_node_detach(struct dmu_target *target)
+{
+	struct dmu_node *node = target->node;
+	bool last;
+
+	mutex_lock(&dmu_registry_lock);
+	mutex_lock(&node->targets_lock);
+	list_del(&target->list);
+	last = list_empty(&node->targets);
+	mutex_unlock(&node->targets_lock);
+	if (last) {
+		list_del(&node->list);
+		misc_deregister(&node->misc);
+		spin_lock(&node->lock);
+		node->dead = true;
+		spin_unlock(&node->lock);
+		wake_up_all(&node->wait);
+		if (cancel_delayed_work_sync(&node->nodaemon_work))
+			dmu_node_put(node);
+	}
+	mutex_unlock(&dmu_registry_lock);
+	dmu_node_put(node);
+}
+
+/* @target's table is live from now on. */
+void dmu_node_activate(struct dmu_target *target)
+{
+	struct dmu_node *node = target->node;
+	struct dm_target *ti = target->ti;
+
+	spin_lock(&node->lock);
+	node->config = target->config;
+	node->config.row = NULL;
+	node->config.ctl = NULL;
+	node->start = ti->begin;
+	node->sectors = ti->len;
+	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
+	node->pushback = false;
+	node->suspended = false;
+	spin_unlock(&node->lock);
+	dmu_node_watch(node);
+}

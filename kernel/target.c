@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The device-mapper target "user": DM's calls, turned into the node's. */
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "dmu.h"
+
+#define DM_MSG_PREFIX "user"
+
+/* Longest discard, write zeroes or secure erase: what a bio can say, in whole pages. */
+#define DMU_MAX_BULK_SECTORS	(round_down(UINT_MAX, PAGE_SIZE) >> SECTOR_SHIFT)
+
+static int dmu_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct dmu_target *target;
+	int ret;
+
+	target = kzalloc(sizeof(*target), GFP_KERNEL);
+	if (!target) {
+		ti->error = "Cannot allocate memory";
+		return -ENOMEM;
+	}
+	target->ti = ti;
+	ret = dmu_config_parse(&target->config, argc, argv, &ti->error);
+	if (ret)
+		goto err_free;
+	if (((ti->begin | ti->len) << SECTOR_SHIFT) & (target->config.logical_block_size - 1)) {
+		ti->error = "Start or length is not a multiple of logical_block_size";
+		ret = -EINVAL;
+		goto err_config;
+	}
+	ret = dm_set_target_max_io_len(ti, target->config.max_io >> SECTOR_SHIFT);
+	if (ret)
+		goto err_config;
+	ret = dmu_node_attach(target, &ti->error);
+	if (ret)
+		goto err_config;
+
+	ti->private = target;
+	ti->per_io_data_size = sizeof(struct dmu_request);
+	ti->num_flush_bios = 1;
+	ti->flush_supported = true;
+	ti->num_discard_bios = target->config.discard;
+	ti->discards_supported = target->config.discard;
+	ti->num_write_zeroes_bios = target->config.write_zeroes;
+	ti->num_secure_erase_bios = target->config.secure_erase;
+	return 0;
+
+err_config:
+	dmu_config_free(&target->config);
+err_free:
+	kfree(target);
+	return ret;
+}
+
+static void dmu_dtr(struct dm_target *ti)
+{
+	struct dmu_target *target = ti->private;
+
+	dmu_node_detach(target);
+	dmu_config_free(&target->config);
+	kfree(target);
+}
+
+static int dmu_map(struct dm_target *ti, struct bio *bio)
+{
+	struct dmu_target *target = ti->private;
+
+	return dmu_request_map(target->node, bio);
+}
+
+/* DM takes back, at a noflush suspend, what is not answered yet: from us and from daemons. */
+static void dmu_presuspend(struct dm_target *ti)
+{
+	struct dmu_target *target = ti->private;
+	struct dmu_node *node = target->node;
+
+	if (!dm_noflush_suspending(ti))
+		return;
+	spin_lock(&node->lock);
+	node->pushback = true;
+	spin_unlock(&node->lock);
+	dmu_request_revoke_all(node, BLK_STS_DM_REQUEUE);
+}
+
+static void dmu_presuspend_undo(struct dm_target *ti)
+{
+	struct dmu_target *target = ti->private;
+	struct dmu_node *node = target->node;
+
+	spin_lock(&node->lock);
+	node->pushback = false;
+	spin_unlock(&node->lock);
+}
+
+static void dmu_postsuspend(struct dm_target *ti)
+{
+	struct dmu_target *target = ti->private;
+	struct dmu_node *node = target->node;
+
+	spin_lock(&node->lock);
+	node->pushback = false;
+	node->suspended = true;
+	spin_unlock(&node->lock);
+}
+
+static void dmu_resume(struct dm_target *ti)
+{
+	dmu_node_activate(ti->private);
+}
+
+static unsigned long dmu_oldest_born(struct dmu_node *node)
+{
+	struct dmu_channel *channel;
+	struct dmu_request *req;
+	struct dmu_claim *claim;
+	unsigned long oldest = jiffies;
+
+	lockdep_assert_held(&node->lock);
+	req = list_first_entry_or_null(&node->queue, struct dmu_request, list);
+	if (req)
+		oldest = req->born;
+	list_for_each_entry(channel, &node->channels, list) {
+		spin_lock(&channel->lock);
+		claim = list_first_entry_or_null(&channel->claims, struct dmu_claim, list);
+		if (claim && claim->req && time_before(claim->req->born, oldest))
+			oldest = claim->req->born;
+		spin_unlock(&channel->lock);
+	}
+	return oldest;
+}
+
+static const char *const dmu_generation_states[] = {
+	[DM_USER_SERVING] = "serving",
+	[DM_USER_DRAINING] = "draining",
+	[DM_USER_DRAINED] = "drained",
+};
+
+static void dmu_status_info(struct dmu_node *node, char *result, unsigned int maxlen)
+{
+	const struct dmu_counters *c = &node->counters;
+	struct dmu_generation *g;
+	struct dmu_claim *claim;
+	unsigned int held = 0, fenced = 0, sz = 0;
+
+	lockdep_assert_held(&node->lock);
+	list_for_each_entry(g, &node->generations, list)
+		held += g->held;
+	list_for_each_entry(claim, &node->fence, fence)
+		fenced++;
+
+	DMEMIT("queued:%llu held:%u fenced:%u channels:%u generation:%llu sealed:%d suspended:%d daemon:%d",
+	       node->queued, held, fenced, node->channel_count, node->newest_generation,
+	       node->sealed, node->suspended, node->has_daemon);
+	DMEMIT(" oldest_ms:%u", jiffies_to_msecs(jiffies - dmu_oldest_born(node)));
+	DMEMIT(" reads:%llu writes:%llu flushes:%llu discards:%llu secure_erases:%llu write_zeroes:%llu",
+	       c->answered[DM_USER_REQ_MAP_READ], c->answered[DM_USER_REQ_MAP_WRITE],
+	       c->answered[DM_USER_REQ_MAP_FLUSH], c->answered[DM_USER_REQ_MAP_DISCARD],
+	       c->answered[DM_USER_REQ_MAP_SECURE_ERASE],
+	       c->answered[DM_USER_REQ_MAP_WRITE_ZEROES]);
+	DMEMIT(" errors:%llu unsupported:%llu requeued:%llu failed:%llu refused:%llu",
+	       c->errors, c->unsupported, c->requeued, c->failed, c->refused);
+	list_for_each_entry(g, &node->generations, list)
+		if (g->channels)
+			DMEMIT(" gen:%llu,%s,%u,%u,%llu", g->number,
+			       dmu_generation_states[g->state], g->channels, g->held, g->answered);
+}
+
+static void dmu_status(struct dm_target *ti, status_type_t type, unsigned int status_flags,
+		       char *result, unsigned int maxlen)
+{
+	struct dmu_target *target = ti->private;
+	struct dmu_node *node = target->node;
+	unsigned int sz = 0;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		spin_lock(&node->lock);
+		dmu_status_info(node, result, maxlen);
+		spin_unlock(&node->lock);
+		break;
+	case STATUSTYPE_TABLE:
+		DMEMIT("%s", target->config.row);
+		break;
+	case STATUSTYPE_IMA:
+		DMEMIT_TARGET_NAME_VERSION(ti->type);
+		DMEMIT(";");
+		break;
+	}
+}
+
+static int dmu_message_drain(struct dmu_node *node, const char *arg)
+{
+	struct dmu_generation *generation;
+	u64 number;
+	int ret;
+
+	if (kstrtou64(arg, 10, &number))
+		return -EINVAL;
+	spin_lock(&node->lock);
+	generation = dmu_generation_find(node, number);
+	ret = generation && generation->channels ?
+		dmu_generation_drain(node, generation, false) : -ENOENT;
+	spin_unlock(&node->lock);
+	if (ret)
+		return ret;
+	dmu_node_watch(node);
+	dmu_node_event(node);
+	return 0;
+}
+
+/* Only CAP_SYS_ADMIN gets here. */
+static int dmu_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+		       unsigned int maxlen)
+{
+	struct dmu_target *target = ti->private;
+	struct dmu_node *node = target->node;
+
+	if (argc == 1 && !strcmp(argv[0], "seal"))
+		dmu_node_set_sealed(node, true);
+	else if (argc == 1 && !strcmp(argv[0], "unseal"))
+		dmu_node_set_sealed(node, false);
+	else if (argc == 1 && !strcmp(argv[0], "fail"))
+		dmu_request_revoke_all(node, BLK_STS_IOERR);
+	else if (argc == 2 && !strcmp(argv[0], "drain"))
+		return dmu_message_drain(node, argv[1]);
+	else {
+		DMWARN("%s: unknown message %s; known: seal, unseal, fail, drain GENERATION",
+		       node->name, argv[0]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * There is no device below. DM asks all the same, before it offers write zeroes
+ * or secure erase; no device that lacks them is the right answer.
+ */
+static int dmu_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
+{
+	return 0;
+}
+
+static void dmu_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	const struct dmu_target *target = ti->private;
+	const struct dmu_config *config = &target->config;
+
+	limits->logical_block_size = config->logical_block_size;
+	limits->physical_block_size = config->physical_block_size;
+	limits->io_min = config->physical_block_size;
+	if (config->discard) {
+		limits->discard_granularity = config->logical_block_size;
+		dmu_limits_set_discard(limits, DMU_MAX_BULK_SECTORS);
+	}
+	if (config->write_zeroes)
+		limits->max_write_zeroes_sectors = DMU_MAX_BULK_SECTORS;
+	if (config->secure_erase)
+		limits->max_secure_erase_sectors = DMU_MAX_BULK_SECTORS;
+}
+
+static struct target_type dmu_target_type = {
+	.name = "user",
+	.version = {1, 0, 0},
+	.features = DM_TARGET_NOWAIT,
+	.module = THIS_MODULE,
+	.ctr = dmu_ctr,
+	.dtr = dmu_dtr,
+	.map = dmu_map,
+	.presuspend = dmu_presuspend,
+	.presuspend_undo = dmu_presuspend_undo,
+	.postsuspend = dmu_postsuspend,
+	.resume = dmu_resume,
+	.status = dmu_status,
+	.message = dmu_message,
+	.iterate_devices = dmu_iterate_devices,
+	.io_hints = dmu_io_hints,
+};
+
+static int __init dmu_init(void)
+{
+	int ret;
+
+	ret = dmu_request_init();
+	if (ret)
+		return ret;
+	dmu_workqueue = alloc_workqueue("dm-user", WQ_MEM_RECLAIM, 0);
+	if (!dmu_workqueue) {
+		ret = -ENOMEM;
+		goto err_request;
+	}
+	ret = dm_register_target(&dmu_target_type);
+	if (ret)
+		goto err_workqueue;
+	return 0;
+
+err_workqueue:
+	destroy_workqueue(dmu_workqueue);
+err_request:
+	dmu_request_exit();
+	return ret;
+}
+
+static void __exit dmu_exit(void)
+{
+	dm_unregister_target(&dmu_target_type);
+	destroy_workqueue(dmu_workqueue);
+	dmu_request_exit();
+}
+
+module_init(dmu_init);
+module_exit(dmu_exit);
+
+MODULE_AUTHOR("The dmuser authors");
+MODULE_DESCRIPTION(DM_NAME " target whose I/O is answered by userspace");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");
