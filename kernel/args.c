@@ -212,7 +212,8 @@ int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, 
 		*error = "Invalid name of a control node";
 		return -EINVAL;
 	}
-	ret = dmu_config_parse_optional(config, argc - DMU_FIXED_ARGS, argv + DMU_FIXED_ARGS, error);
+	ret = dmu_config_parse_optional(config, argc - DMU_FIXED_ARGS, argv + DMU_FIXED_ARGS,
+					error);
 	if (ret)
 		return ret;
 	if (!config->physical_block_size)

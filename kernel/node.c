@@ -41,7 +41,7 @@ static void dmu_node_event_work(struct work_struct *work)
 	dmu_node_put(node);
 }
 
-/* Tell who waits in `dmsetup wait` that a word of the status changed. The caller has a reference. */
+/* Tell who waits in `dmsetup wait` that the status changed. The caller has a reference. */
 void dmu_node_event(struct dmu_node *node)
 {
 	if (queue_work(dmu_workqueue, &node->event_work))

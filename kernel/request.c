@@ -302,7 +302,7 @@ struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 	spin_lock(&channel->lock);
 	claim = dmu_claim_find(channel, answer->seq);
 	if (claim && answer->type == DM_USER_RESP_SUCCESS &&
-	    claim->msg.type == DM_USER_REQ_MAP_READ) {
+	    claim->msg.type == DM_USER_REQ_MAP_READ && claim->msg.len) {
 		claim->state = DMU_REQUEST_RECEIVING;
 		channel->in = claim;
 		channel->in_left = claim->msg.len;
@@ -401,7 +401,6 @@ void dmu_request_orphan_all(struct dmu_channel *channel)
 	struct dmu_claim *claim, *next;
 	blk_status_t status;
 	LIST_HEAD(orphans);
-	bool drained = false;
 
 	spin_lock(&node->lock);
 	list_del(&channel->list);
@@ -412,7 +411,7 @@ void dmu_request_orphan_all(struct dmu_channel *channel)
 			list_add_tail(&claim->req->list, &orphans);
 		dmu_claim_unlink(channel, claim);
 		dmu_claim_free(channel, claim);
-		drained |= dmu_generation_drop_claim(channel->generation);
+		dmu_generation_drop_claim(channel->generation);
 	}
 	spin_unlock(&channel->lock);
 	status = dmu_orphan_fate(node, &orphans);
