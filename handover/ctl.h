@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dmuserctl: what its subcommands share. A subcommand is one entry of ctl_commands[] and one function
+ * that returns an exit status, after it said on stderr, in one line, why it failed.
+ */
+#ifndef DMU_CTL_H
+#define DMU_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include "handover/daemon.h"
+#include "lib/dmuser.h"
+#include "lib/wire.h"
+
+enum ctl_exit { CTL_DONE = DMU_EXIT_DONE, CTL_FAILED = DMU_EXIT_FAILED, CTL_USAGE = DMU_EXIT_USAGE };
+
+#define CTL_TAB		"/etc/dmusertab"
+#define CTL_ERROR_MAX	512
+#define CTL_PATH_MAX	4096
+
+/* ---- the command line (ctl_args.c, ctl_table.c) ---- */
+
+/* Options that a command takes; bits of ctl_command.options. */
+enum ctl_option {
+	CTL_JSON	= 1 << 0,
+	CTL_PROGRAM	= 1 << 1,
+	CTL_TIMEOUT	= 1 << 2,
+	CTL_CHANNELS	= 1 << 3,
+	CTL_GENERATION	= 1 << 4,
+	CTL_READY	= 1 << 5,
+	CTL_GONE	= 1 << 6,
+	CTL_FORCE	= 1 << 7,
+	CTL_TABFILE	= 1 << 8,
+	CTL_RUNDIR	= 1 << 9,
+};
+
+struct ctl_args {
+	const struct ctl_command *command;	/* NULL with help or version */
+	bool help, version;
+	unsigned int given;		/* ctl_option bits that were there */
+	const char *name;		/* of the device; NULL for a command without */
+	const char *spec;		/* BACKEND:SOURCE[,...], or NULL */
+	const char *program;		/* path, or NULL for the default */
+	const char *run_dir;		/* never NULL */
+	const char *tab;		/* never NULL */
+	uint64_t timeout_ms;		/* with CTL_TIMEOUT given */
+	uint64_t channels;		/* with CTL_CHANNELS given; 1..64 */
+	uint64_t generation;		/* with CTL_GENERATION given; from 1 */
+};
+
+enum ctl_operands { CTL_NO_OPERAND = 0, CTL_NAME = 1, CTL_NAME_SPEC = 2 };	/* how many at most */
+
+struct ctl_command {
+	const char *name;
+	const char *summary;		/* one line for --help */
+	const char *detail;		/* a paragraph for COMMAND --help */
+	enum ctl_operands operands;
+	unsigned int options;		/* ctl_option bits */
+	int (*run)(const struct ctl_args *args);
+};
+
+extern const struct ctl_command ctl_commands[];		/* ends with a NULL name */
+
+/* 0, or -EINVAL and @error says in one line what is wrong. @args points into @argv. */
+int ctl_args_parse(struct ctl_args *args, int argc, char **argv, char *error, size_t len);
+/* 0, -EINVAL, or -ERANGE: a decimal number in @min..@max, nothing around it. */
+int ctl_number_parse(uint64_t *value, const char *text, uint64_t min, uint64_t max);
+void ctl_help_print(const struct ctl_command *command);
+/* For --help: the options of @mask, one a line. */
+void ctl_options_print(unsigned int mask);
+
+/* "dmuserctl: ..." on stderr. */
+void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Print and release @json. */
+void ctl_json_print(json_t *json);
+
+int ctl_create(const struct ctl_args *args);
+int ctl_status(const struct ctl_args *args);
+int ctl_list(const struct ctl_args *args);
+int ctl_handover(const struct ctl_args *args);
+int ctl_wait(const struct ctl_args *args);
+int ctl_remove(const struct ctl_args *args);
+int ctl_seal(const struct ctl_args *args);
+int ctl_unseal(const struct ctl_args *args);
+
+/* ---- what the kernel says of a target (ctl_kstatus.c; pure) ---- */
+
+#define CTL_GENERATIONS	64
+
+struct ctl_generation {
+	uint64_t number;
+	char state[16];			/* serving, draining, drained */
+	uint64_t channels, held, answered;
+};
+
+/* The INFO status of a target: the words after "user". */
+struct ctl_kstatus {
+	uint64_t queued, held, fenced, oldest_ms;
+	uint64_t channels, generation;
+	uint64_t sealed, suspended, daemon;	/* 0 or 1 */
+	uint64_t reads, writes, flushes, discards, secure_erases, write_zeroes;
+	uint64_t errors, unsupported, requeued, failed, refused;
+	unsigned int generation_count;
+	struct ctl_generation generations[CTL_GENERATIONS];	/* beyond that: not shown */
+};
+
+/* The TABLE status of a target: the words after "user". */
+struct ctl_policy {
+	char ctl[DMU_NAME_MAX + 1];
+	bool orphans_fail, nodaemon_fail;
+	uint64_t nodaemon_ms;
+	bool discard, write_zeroes, secure_erase;
+	uint64_t logical_block_size, physical_block_size, max_io;
+};
+
+/* Words of an unknown key are skipped: a newer kernel may say more. -EINVAL: malformed. */
+int ctl_kstatus_parse(struct ctl_kstatus *status, const char *params);
+int ctl_policy_parse(struct ctl_policy *policy, const char *params);
+/* The newest generation that serves, or NULL. */
+const struct ctl_generation *ctl_kstatus_serving(const struct ctl_kstatus *status);
+
+/* ---- a device (ctl_dm.c, by libdevmapper) ---- */
+
+struct ctl_device {
+	char name[128];			/* DM_NAME_LEN of the kernel */
+	char uuid[129];
+	uint32_t major, minor;
+	int32_t open_count;
+	bool suspended, read_only;
+	uint64_t start, sectors;	/* of the row */
+	char table[1024];		/* the row, as dmsetup prints it */
+	struct ctl_policy policy;
+	struct ctl_kstatus kstatus;
+};
+
+/* Call once, before any other ctl_dm function. */
+void ctl_dm_init(void);
+/*
+ * 0; -ENXIO: no such device; -EMEDIUMTYPE: it has no row of target "user", and @device only what is there
+ * without; or another -errno.
+ */
+int ctl_dm_device(const char *name, struct ctl_device *device);
+/* Print why ctl_dm_device() of @name failed. */
+void ctl_dm_device_error(const char *name, int error);
+/* Call @visit for each device with a row of target "user", until it does not return 0. */
+int ctl_dm_each(int (*visit)(const struct ctl_device *device, void *context), void *context);
+int ctl_dm_message(const struct ctl_device *device, const char *message);
+int ctl_dm_remove(const char *name);
+/* Swap the table for one row of target "error" without waiting for what is in flight. */
+int ctl_dm_fail(const struct ctl_device *device);
+/*
+ * A descriptor that polls readable after any DM event, creation or removal since it was last armed.
+ * The descriptor, or -errno.
+ */
+int ctl_dm_events_open(void);
+int ctl_dm_events_arm(int fd);
+
+/* ---- the daemon that serves it (ctl_daemon.c, over its socket) ---- */
+
+struct ctl_daemon {
+	struct dmu_wire_status status;
+	uint64_t locked_bytes;		/* VmLck now, if /proc says; else when it began */
+};
+
+/* 0, or -errno and @error says why nobody answered. */
+int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *daemon, char *error,
+		   size_t len);
+
+/* ---- output (ctl_show.c) ---- */
+
+/* @daemon may be NULL; @daemon_error then says why, or is NULL if none was looked for. */
+json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon *daemon,
+			const char *daemon_error);
+void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *daemon,
+		      const char *daemon_error);
+
+/* ---- run directory and programs (ctl_run.c, ctl_copy.c) ---- */
+
+/* @given, or @name beside dmuserctl, in ../libexec, in $PATH. 0 and @path, or -errno with @error. */
+int ctl_program_find(char *path, size_t path_len, const char *given, const char *name, char *error,
+		     size_t len);
+/*
+ * Run @path with @argv and wait for it to exit. 0: it exited 0; -ECHILD: it failed, and @error has the
+ * last line it said (or how it ended); or another -errno. @exec_dir, if not NULL, is where @path lies: should
+ * that be mounted noexec, the child sees it executable in a mount namespace of its own.
+ */
+int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, char *error, size_t len);
+
+/* RUN_DIR/NAME[/file]. 0 or -ENAMETOOLONG. */
+int ctl_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file);
+/* Make RUN_DIR/NAME if need be, and refuse what does not live in memory. */
+int ctl_run_prepare(const char *run_dir, const char *name, char *error, size_t len);
+/* A locked descriptor, released by close(); -EWOULDBLOCK: another dmuserctl has it. */
+int ctl_run_lock(const char *run_dir, const char *name);
+/* Remove all that daemons and dmuserctl leave in RUN_DIR/NAME, and it. */
+void ctl_run_clean(const char *run_dir, const char *name);
+
+/* Copy @source to RUN_DIR/NAME/dmuser-second.@generation, whose path goes to @path. */
+int ctl_copy_make(char *path, size_t path_len, const char *source, const char *run_dir, const char *name,
+		  uint64_t generation, char *error, size_t len);
+/* Remove the copies but @keep that nobody runs, after at most @wait_ms for those who are leaving. */
+void ctl_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
+/* 0, or -ENOEXEC and @error: not a program, or one that needs files of the root (a dynamic linker). */
+int ctl_copy_check(int fd, const char *path, char *error, size_t len);
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dmuserctl create: the work is dmuser-first's; here it is found, told what to serve, and waited for. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handover/ctl.h"
+
+/* The spec of args->name in the tab file. 0, or -errno with @error. */
+static int tab_lookup(const struct ctl_args *args, struct dmu_spec *spec, char *error, size_t len)
+{
+	char name[DMU_NAME_MAX + 1], why[CTL_ERROR_MAX / 2], *line = NULL;
+	unsigned int number = 0;
+	size_t room = 0;
+	FILE *file;
+	int ret;
+
+	file = fopen(args->tab, "re");
+	if (!file) {
+		ret = -errno;
+		snprintf(error, len, "no BACKEND:SOURCE given, and %s cannot be read: %s", args->tab, strerror(-ret));
+		return ret;
+	}
+	ret = -ENOENT;
+	while (ret == -ENOENT && getline(&line, &room, file) > 0) {
+		number++;
+		switch (dmu_tab_parse_line(line, name, spec, why, sizeof(why))) {
+		case 0:
+			break;
+		case 1:
+			if (!strcmp(name, args->name))
+				ret = 0;
+			break;
+		default:
+			ret = -EINVAL;
+			snprintf(error, len, "%s line %u: %s", args->tab, number, why);
+		}
+	}
+	if (ret == -ENOENT)
+		snprintf(error, len, "no BACKEND:SOURCE given, and no line of it in %s", args->tab);
+	free(line);
+	fclose(file);
+	return ret;
+}
+
+static int spec_find(const struct ctl_args *args, struct dmu_spec *spec, char *error, size_t len)
+{
+	if (args->spec)
+		return dmu_spec_parse(spec, args->spec, error, len);
+	return tab_lookup(args, spec, error, len);
+}
+
+static int run_first(const struct ctl_args *args, const char *path, char *spec, char *error, size_t len)
+{
+	char channels[24], timeout[24];
+	char *argv[12];
+	int n = 0;
+
+	argv[n++] = "dmuser-first";
+	argv[n++] = "--run-dir";
+	argv[n++] = (char *)args->run_dir;
+	if (args->given & CTL_CHANNELS) {
+		snprintf(channels, sizeof(channels), "%" PRIu64, args->channels);
+		argv[n++] = "--channels";
+		argv[n++] = channels;
+	}
+	if (args->given & CTL_TIMEOUT) {
+		snprintf(timeout, sizeof(timeout), "%" PRIu64, args->timeout_ms);
+		argv[n++] = "--timeout";
+		argv[n++] = timeout;
+	}
+	argv[n++] = "--";
+	argv[n++] = (char *)args->name;
+	argv[n++] = spec;
+	argv[n] = NULL;
+	return ctl_program_run(path, argv, NULL, error, len);
+}
+
+int ctl_create(const struct ctl_args *args)
+{
+	char error[CTL_ERROR_MAX], path[CTL_PATH_MAX];
+	struct ctl_device device;
+	struct dmu_spec spec;
+	int ret;
+
+	ret = spec_find(args, &spec, error, sizeof(error));
+	if (!ret)
+		ret = ctl_program_find(path, sizeof(path), args->program, "dmuser-first", error, sizeof(error));
+	if (!ret)
+		ret = run_first(args, path, spec.text, error, sizeof(error));
+	if (ret) {
+		ctl_error("cannot create %s: %s", args->name, error);
+		return CTL_FAILED;
+	}
+	if (!(args->given & CTL_JSON))
+		return CTL_DONE;
+	ret = ctl_dm_device(args->name, &device);
+	if (ret) {
+		ctl_dm_device_error(args->name, ret);
+		return CTL_FAILED;
+	}
+	ctl_json_print(ctl_device_json(&device, NULL, NULL));
+	return CTL_DONE;
+}

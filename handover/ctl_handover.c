@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between themselves
+ * who serves; dmuserctl only watches, so that it may be killed at any moment.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handover/ctl.h"
+
+#define LEAVE_MS	1000	/* for the old daemon to be gone, before its copy is left for the next time */
+
+struct handover {
+	const struct ctl_args *args;
+	struct ctl_device device;	/* as it was before */
+	uint64_t previous;		/* generation that served; 0: nobody did, or one without a number */
+	bool served;
+	char copy[CTL_PATH_MAX];
+};
+
+static int run_second(const struct handover *handover, char *error, size_t len)
+{
+	const struct ctl_args *args = handover->args;
+	char channels[24], timeout[24];
+	char *argv[16];
+	int n = 0;
+
+	argv[n++] = "@dmuser-second";	/* systemd's final kill spares root's processes of such a name */
+	argv[n++] = "--run-dir";
+	argv[n++] = (char *)args->run_dir;
+	argv[n++] = "--ctl";
+	argv[n++] = (char *)handover->device.policy.ctl;
+	if (args->given & CTL_CHANNELS) {
+		snprintf(channels, sizeof(channels), "%" PRIu64, args->channels);
+		argv[n++] = "--channels";
+		argv[n++] = channels;
+	}
+	if (args->given & CTL_TIMEOUT) {
+		snprintf(timeout, sizeof(timeout), "%" PRIu64, args->timeout_ms);
+		argv[n++] = "--timeout";
+		argv[n++] = timeout;
+	}
+	argv[n++] = "--";
+	argv[n++] = (char *)args->name;
+	if (args->spec)
+		argv[n++] = (char *)args->spec;
+	argv[n] = NULL;
+	return ctl_program_run(handover->copy, argv, args->run_dir, error, len);
+}
+
+/* Who serves after a failure, for the error message. */
+static void describe_rest(const struct ctl_args *args, char *text, size_t len)
+{
+	const struct ctl_generation *serving;
+	struct ctl_device device;
+
+	if (ctl_dm_device(args->name, &device)) {
+		snprintf(text, len, "the device is gone");
+		return;
+	}
+	serving = ctl_kstatus_serving(&device.kstatus);
+	if (serving)
+		snprintf(text, len, "generation %" PRIu64 " still serves", serving->number);
+	else
+		snprintf(text, len, "nobody serves, requests %s",
+			 device.policy.nodaemon_fail ? "fail" : "wait");
+}
+
+/* Everything that can be refused before a new daemon exists. */
+static int prepare(struct handover *handover, int *lock, char *error, size_t len)
+{
+	const struct ctl_args *args = handover->args;
+	const struct ctl_generation *serving;
+	char program[CTL_PATH_MAX];
+	struct dmu_spec spec;
+	int ret;
+
+	*lock = -1;
+	if (args->spec) {
+		ret = dmu_spec_parse(&spec, args->spec, error, len);
+		if (ret)
+			return ret;
+	}
+	ret = ctl_program_find(program, sizeof(program), args->program, "dmuser-second", error, len);
+	if (!ret)
+		ret = ctl_run_prepare(args->run_dir, args->name, error, len);
+	if (ret)
+		return ret;
+	*lock = ctl_run_lock(args->run_dir, args->name);
+	if (*lock < 0) {
+		snprintf(error, len, "%s", *lock == -EWOULDBLOCK ?
+			 "another dmuserctl is handing it over" : strerror(-*lock));
+		return *lock;
+	}
+	/* Under the lock: what was known before may be old. */
+	ret = ctl_dm_device(args->name, &handover->device);
+	if (ret) {
+		snprintf(error, len, "the device is gone");
+		return ret;
+	}
+	serving = ctl_kstatus_serving(&handover->device.kstatus);
+	handover->served = handover->device.kstatus.daemon || serving;
+	handover->previous = serving ? serving->number : 0;
+	return ctl_copy_make(handover->copy, sizeof(handover->copy), program, args->run_dir, args->name,
+			     handover->device.kstatus.generation + 1, error, len);
+}
+
+/* Start the new daemon and wait until it serves alone. Leaves everything as it was if it does not. */
+static int replace(struct handover *handover, char *error, size_t len)
+{
+	/* Nobody is left who could hand out a channel: asking for a restart is the explicit unseal. */
+	bool unseal = !handover->served && handover->device.kstatus.sealed;
+	int ret;
+
+	if (unseal) {
+		ret = ctl_dm_message(&handover->device, "unseal");
+		if (ret) {
+			snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
+			goto fail;
+		}
+	}
+	ret = run_second(handover, error, len);
+	if (!ret)
+		return 0;
+	if (unseal)
+		ctl_dm_message(&handover->device, "seal");
+fail:
+	unlink(handover->copy);
+	return ret;
+}
+
+static int report(const struct handover *handover, uint64_t ms)
+{
+	const struct ctl_args *args = handover->args;
+	const struct ctl_generation *serving;
+	struct ctl_device device;
+	json_t *json;
+	int ret;
+
+	ret = ctl_dm_device(args->name, &device);
+	if (ret) {
+		ctl_dm_device_error(args->name, ret);
+		return CTL_FAILED;
+	}
+	serving = ctl_kstatus_serving(&device.kstatus);
+	if (!serving || serving->number <= handover->previous) {
+		ctl_error("%s: the new daemon said that it serves, and does not", args->name);
+		return CTL_FAILED;
+	}
+	if (!(args->given & CTL_JSON)) {
+		printf("%s: generation %" PRIu64 " serves, ", args->name, serving->number);
+		if (handover->previous)
+			printf("%" PRIu64 " has left", handover->previous);
+		else
+			printf("%s", handover->served ? "its predecessor has left" : "after nobody did");
+		printf("; %" PRIu64 " ms\n", ms);
+		return CTL_DONE;
+	}
+	json = json_pack("{s:s, s:I, s:I, s:b, s:s}", "name", args->name, "generation",
+			 (json_int_t)serving->number, "ms", (json_int_t)ms, "sealed",
+			 (int)device.kstatus.sealed, "program", handover->copy);
+	json_object_set_new(json, "previous", handover->previous ? json_integer(handover->previous) : json_null());
+	json_object_set_new(json, "restarted", json_boolean(!handover->served));
+	ctl_json_print(json);
+	return CTL_DONE;
+}
+
+int ctl_handover(const struct ctl_args *args)
+{
+	struct handover handover = { .args = args };
+	char error[CTL_ERROR_MAX], rest[80];
+	uint64_t begin;
+	int ret, lock;
+
+	ret = ctl_dm_device(args->name, &handover.device);
+	if (ret) {
+		ctl_dm_device_error(args->name, ret);
+		return CTL_FAILED;
+	}
+	begin = dmu_now_ms();
+	ret = prepare(&handover, &lock, error, sizeof(error));
+	if (!ret)
+		ret = replace(&handover, error, sizeof(error));
+	if (!ret) {
+		ret = report(&handover, dmu_now_ms() - begin);
+		ctl_copy_prune(args->run_dir, args->name, handover.copy, LEAVE_MS);
+	} else {
+		describe_rest(args, rest, sizeof(rest));
+		ctl_error("%s: no handover, %s: %s", args->name, rest, error);
+		ret = CTL_FAILED;
+	}
+	if (lock >= 0)
+		close(lock);
+	return ret;
+}

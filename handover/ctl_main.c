@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dmuserctl: create, watch, hand over and remove devices of the dm-user target. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handover/ctl.h"
+
+int main(int argc, char **argv)
+{
+	char error[CTL_ERROR_MAX];
+	struct ctl_args args;
+	int status;
+
+	if (ctl_args_parse(&args, argc, argv, error, sizeof(error))) {
+		ctl_error("%s (see dmuserctl --help)", error);
+		return CTL_USAGE;
+	}
+	if (args.version) {
+		puts("dmuserctl " DMU_VERSION);
+		status = CTL_DONE;
+	} else if (args.help) {
+		ctl_help_print(args.command);
+		status = CTL_DONE;
+	} else if (geteuid() != 0) {
+		ctl_error("%s: must be root", args.command->name);
+		status = CTL_FAILED;
+	} else {
+		ctl_dm_init();
+		status = args.command->run(&args);
+	}
+	if (fflush(stdout) || ferror(stdout)) {
+		ctl_error("cannot write the output: %s", strerror(errno));
+		status = status ? status : CTL_FAILED;
+	}
+	return status;
+}

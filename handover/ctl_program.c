@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Find a daemon's program, and run it until the process that was started exits: the daemon then serves. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "handover/ctl.h"
+
+#define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* A daemon gets no more than this from whoever calls dmuserctl. */
+static char *const environment[] = { "PATH=" PATH_DEFAULT, NULL };
+
+static bool executable(char *path, size_t len, const char *dir, size_t dir_len, const char *name)
+{
+	int n = snprintf(path, len, "%.*s/%s", (int)dir_len, dir, name);
+
+	return n > 0 && (size_t)n < len && !access(path, X_OK);
+}
+
+/* The length of the directory of this very program, which goes to @dir; 0 if it cannot be known. */
+static size_t own_directory(char *dir, size_t len)
+{
+	ssize_t n = readlink("/proc/self/exe", dir, len - 1);
+	char *slash;
+
+	if (n <= 0)
+		return 0;
+	dir[n] = '\0';
+	slash = strrchr(dir, '/');
+	return slash ? (size_t)(slash - dir) : 0;
+}
+
+int ctl_program_find(char *path, size_t path_len, const char *given, const char *name, char *error, size_t len)
+{
+	char dir[CTL_PATH_MAX], libexec[128];
+	const char *part;
+	size_t n;
+
+	if (given) {
+		if ((size_t)snprintf(path, path_len, "%s", given) < path_len && !access(path, X_OK))
+			return 0;
+		snprintf(error, len, "%s: %s", given, strerror(errno));
+		return -ENOENT;
+	}
+	n = own_directory(dir, sizeof(dir));
+	snprintf(libexec, sizeof(libexec), "../libexec/%s", name);
+	if (n && (executable(path, path_len, dir, n, name) || executable(path, path_len, dir, n, libexec)))
+		return 0;
+	part = getenv("PATH");
+	for (part = part ? part : PATH_DEFAULT; *part; part += n + (part[n] == ':')) {
+		n = strcspn(part, ":");
+		if (n && executable(path, path_len, part, n, name))
+			return 0;
+	}
+	snprintf(error, len, "found no program %s beside dmuserctl, in ../libexec or in $PATH", name);
+	return -ENOENT;
+}
+
+/*
+ * Debian mounts /run noexec. A bind mount in a mount namespace that only the new daemon sees may be
+ * otherwise, and leaves the machine's /run as it is.
+ */
+static int directory_make_executable(const char *dir)
+{
+	struct statvfs fs;
+
+	if (statvfs(dir, &fs))
+		return -errno;
+	if (!(fs.f_flag & ST_NOEXEC))
+		return 0;
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) ||
+	    mount(dir, dir, NULL, MS_BIND, NULL) ||
+	    mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV, NULL))
+		return -errno;
+	return 0;
+}
+
+/* In the child; what goes wrong is said on @output, where the program's own words go, too. */
+static void child(const char *path, char *const argv[], const char *exec_dir, int output)
+{
+	int null = open("/dev/null", O_RDWR), ret;
+
+	/* ^C is for dmuserctl: once it is asked for, the daemons decide how a handover ends. */
+	setsid();
+	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) {
+		dprintf(output, "cannot open /dev/null: %s\n", strerror(errno));
+		_exit(CTL_FAILED);
+	}
+	ret = exec_dir ? directory_make_executable(exec_dir) : 0;
+	if (ret) {
+		dprintf(2, "cannot make %s executable: %s\n", exec_dir, strerror(-ret));
+		_exit(CTL_FAILED);
+	}
+	execve(path, argv, environment);
+	dprintf(2, "cannot run %s: %s\n", path, strerror(errno));
+	_exit(CTL_FAILED);
+}
+
+/* The last line in @output without the "PROGRAM: " that begins it. */
+static void last_line(int output, char *line, size_t len)
+{
+	char text[4096], *start, *colon;
+	off_t end = lseek(output, 0, SEEK_END);
+	off_t from = end > (off_t)sizeof(text) - 1 ? end - (off_t)sizeof(text) + 1 : 0;
+	ssize_t n = pread(output, text, sizeof(text) - 1, from);
+
+	if (n < 0)
+		n = 0;
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	text[n] = '\0';
+	start = strrchr(text, '\n');
+	start = start ? start + 1 : text;
+	colon = strstr(start, ": ");
+	if (colon && !memchr(start, ' ', colon - start))
+		start = colon + 2;
+	snprintf(line, len, "%s", start);
+}
+
+/* The status of the child, once it has ended. */
+static int reap(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return status;
+}
+
+int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, char *error, size_t len)
+{
+	int output, status, ret = 0;
+	pid_t pid;
+
+	/* Memory rather than a pipe: the daemon must never depend on a reader. */
+	output = memfd_create("dmuserctl-output", MFD_CLOEXEC);
+	if (output < 0) {
+		ret = -errno;
+		snprintf(error, len, "%s", strerror(errno));
+		return ret;
+	}
+	fcntl(output, F_SETFL, O_APPEND);
+	pid = fork();
+	if (!pid)
+		child(path, argv, exec_dir, output);
+	status = pid < 0 ? -errno : reap(pid);
+	if (status < 0) {
+		ret = status;
+		snprintf(error, len, "cannot run %s: %s", path, strerror(-ret));
+	} else if (status) {
+		ret = -ECHILD;
+		last_line(output, error, len);
+		if (WIFSIGNALED(status))
+			snprintf(error, len, "%s was killed by signal %d (%s)", path, WTERMSIG(status),
+				 strsignal(WTERMSIG(status)));
+		else if (!error[0])
+			snprintf(error, len, "%s ended with status %d and said nothing", path,
+				 WEXITSTATUS(status));
+	}
+	close(output);
+	return ret;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* RUN_DIR/NAME: where the socket, the tab line and the copies of programs of one device live. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+#include "handover/ctl.h"
+
+/* Not the daemons' lock: they start while dmuserctl holds this one. */
+#define LOCK_NAME	"ctl.lock"
+
+int ctl_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file)
+{
+	int n = snprintf(path, len, "%s/%s%s%s", run_dir, name, file ? "/" : "", file ? file : "");
+
+	return n < 0 || (size_t)n >= len ? -ENAMETOOLONG : 0;
+}
+
+int ctl_run_prepare(const char *run_dir, const char *name, char *error, size_t len)
+{
+	char path[CTL_PATH_MAX];
+	struct statfs fs;
+	int ret;
+
+	ret = ctl_run_path(path, sizeof(path), run_dir, name, NULL);
+	if (ret)
+		goto fail;
+	if ((mkdir(run_dir, 0755) && errno != EEXIST) || (mkdir(path, 0700) && errno != EEXIST) ||
+	    statfs(path, &fs)) {
+		ret = -errno;
+		goto fail;
+	}
+	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
+		return 0;
+	snprintf(error, len, "%s is not on a tmpfs: a daemon run from there could need the device it serves", path);
+	return -EINVAL;
+fail:
+	snprintf(error, len, "cannot make %s/%s: %s", run_dir, name, strerror(-ret));
+	return ret;
+}
+
+int ctl_run_lock(const char *run_dir, const char *name)
+{
+	char path[CTL_PATH_MAX];
+	int fd, ret;
+
+	ret = ctl_run_path(path, sizeof(path), run_dir, name, LOCK_NAME);
+	if (ret)
+		return ret;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+void ctl_run_clean(const char *run_dir, const char *name)
+{
+	static const char *const files[] = { DMU_TAB_NAME, DMU_SOCKET_NAME, DMU_LOCK_NAME, LOCK_NAME };
+	char path[CTL_PATH_MAX];
+	size_t i;
+
+	ctl_copy_prune(run_dir, name, NULL, 0);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (!ctl_run_path(path, sizeof(path), run_dir, name, files[i]))
+			unlink(path);
+	/* What is still in it is not ours, and stays. */
+	if (!ctl_run_path(path, sizeof(path), run_dir, name, NULL))
+		rmdir(path);
+}

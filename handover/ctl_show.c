@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What dmuserctl prints: errors, and a device with its daemon for scripts (JSON) and for people. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "handover/ctl.h"
+
+static const char *const state_names[DMU_WIRE_STATE_END] = {
+	[DMU_WIRE_SERVING]		= "serving",
+	[DMU_WIRE_HANDING_OVER]		= "handing over",
+	[DMU_WIRE_STATE_DRAINING]	= "draining",
+	[DMU_WIRE_ROLLING_BACK]		= "rolling back",
+	[DMU_WIRE_TAKING_OVER]		= "taking over",
+};
+
+static const struct {
+	uint32_t bit;
+	const char *name;
+} confinements[] = {
+	{ DMU_WIRE_CONFINED_CAPABILITIES, "capabilities" },
+	{ DMU_WIRE_CONFINED_PRIVILEGES, "privileges" },
+	{ DMU_WIRE_CONFINED_SECCOMP, "seccomp" },
+	{ DMU_WIRE_CONFINED_FILESYSTEM, "filesystem" },
+	{ DMU_WIRE_CONFINED_MEMORY, "memory" },
+};
+
+#define CONFINEMENT_COUNT	(sizeof(confinements) / sizeof(confinements[0]))
+
+static uint64_t requests_sum(const struct dmu_server_stats *stats)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(stats->requests) / sizeof(stats->requests[0]); i++)
+		sum += stats->requests[i];
+	return sum;
+}
+
+static const char *state_name(uint32_t state)
+{
+	return state < DMU_WIRE_STATE_END ? state_names[state] : "unknown";
+}
+
+static const char *cache_name(uint32_t cache)
+{
+	return cache == DMU_DIRECT ? "direct" : "buffered";
+}
+
+void ctl_error(const char *format, ...)
+{
+	va_list ap;
+
+	fputs("dmuserctl: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+void ctl_json_print(json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(json);
+}
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *policy_json(const struct ctl_policy *policy)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "orphans", json_string(policy->orphans_fail ? "fail" : "requeue"));
+	json_object_set_new(json, "nodaemon", json_string(policy->nodaemon_fail ? "fail" : "wait"));
+	json_object_set_new(json, "nodaemon_ms",
+			    policy->nodaemon_fail ? number(policy->nodaemon_ms) : json_null());
+	json_object_set_new(json, "discard", json_boolean(policy->discard));
+	json_object_set_new(json, "write_zeroes", json_boolean(policy->write_zeroes));
+	json_object_set_new(json, "secure_erase", json_boolean(policy->secure_erase));
+	json_object_set_new(json, "logical_block_size", number(policy->logical_block_size));
+	json_object_set_new(json, "physical_block_size", number(policy->physical_block_size));
+	json_object_set_new(json, "max_io", number(policy->max_io));
+	return json;
+}
+
+static json_t *counters_json(const struct ctl_kstatus *status)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "reads", number(status->reads));
+	json_object_set_new(json, "writes", number(status->writes));
+	json_object_set_new(json, "flushes", number(status->flushes));
+	json_object_set_new(json, "discards", number(status->discards));
+	json_object_set_new(json, "secure_erases", number(status->secure_erases));
+	json_object_set_new(json, "write_zeroes", number(status->write_zeroes));
+	json_object_set_new(json, "errors", number(status->errors));
+	json_object_set_new(json, "unsupported", number(status->unsupported));
+	json_object_set_new(json, "requeued", number(status->requeued));
+	json_object_set_new(json, "failed", number(status->failed));
+	json_object_set_new(json, "refused", number(status->refused));
+	return json;
+}
+
+static json_t *generations_json(const struct ctl_kstatus *status)
+{
+	json_t *json = json_array();
+	unsigned int i;
+
+	for (i = 0; i < status->generation_count; i++) {
+		const struct ctl_generation *generation = &status->generations[i];
+		json_t *row = json_object();
+
+		json_object_set_new(row, "generation", number(generation->number));
+		json_object_set_new(row, "state", json_string(generation->state));
+		json_object_set_new(row, "channels", number(generation->channels));
+		json_object_set_new(row, "held", number(generation->held));
+		json_object_set_new(row, "answered", number(generation->answered));
+		json_array_append_new(json, row);
+	}
+	return json;
+}
+
+static json_t *confinement_json(uint32_t proved)
+{
+	json_t *json = json_array();
+	size_t i;
+
+	for (i = 0; i < CONFINEMENT_COUNT; i++)
+		if (proved & confinements[i].bit)
+			json_array_append_new(json, json_string(confinements[i].name));
+	return json;
+}
+
+static json_t *daemon_json(const struct ctl_daemon *daemon)
+{
+	const struct dmu_wire_status *status = &daemon->status;
+	json_t *json = json_object();
+
+	json_object_set_new(json, "pid", number(status->pid));
+	json_object_set_new(json, "stage", json_string(status->stage));
+	json_object_set_new(json, "version", json_string(status->version));
+	json_object_set_new(json, "state", json_string(state_name(status->state)));
+	json_object_set_new(json, "generation", number(status->generation));
+	json_object_set_new(json, "since_ms", number(status->since_ms));
+	json_object_set_new(json, "backend", json_string(status->spec));
+	json_object_set_new(json, "cache", json_string(cache_name(status->cache)));
+	json_object_set_new(json, "channels", number(status->channels));
+	json_object_set_new(json, "held", number(status->held));
+	json_object_set_new(json, "requests", number(requests_sum(&status->stats)));
+	json_object_set_new(json, "errors", number(status->stats.errors));
+	json_object_set_new(json, "unsupported", number(status->stats.unsupported));
+	json_object_set_new(json, "bytes_read", number(status->stats.bytes_read));
+	json_object_set_new(json, "bytes_written", number(status->stats.bytes_written));
+	json_object_set_new(json, "locked_bytes", number(daemon->locked_bytes));
+	json_object_set_new(json, "confinement", confinement_json(status->confinement));
+	return json;
+}
+
+json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon *daemon, const char *daemon_error)
+{
+	const struct ctl_generation *serving = ctl_kstatus_serving(&device->kstatus);
+	const struct ctl_kstatus *kstatus = &device->kstatus;
+	json_t *json = json_object(), *queue = json_object();
+
+	json_object_set_new(json, "name", json_string(device->name));
+	json_object_set_new(json, "path", json_sprintf("/dev/mapper/%s", device->name));
+	json_object_set_new(json, "uuid", json_string(device->uuid));
+	json_object_set_new(json, "major", number(device->major));
+	json_object_set_new(json, "minor", number(device->minor));
+	json_object_set_new(json, "sectors", number(device->sectors));
+	json_object_set_new(json, "size", number(device->sectors * 512));
+	json_object_set_new(json, "open_count", json_integer(device->open_count));
+	json_object_set_new(json, "read_only", json_boolean(device->read_only));
+	json_object_set_new(json, "suspended", json_boolean(device->suspended));
+	json_object_set_new(json, "table", json_string(device->table));
+	json_object_set_new(json, "node", json_sprintf("%s/%s", DMU_NODE_DIR, device->policy.ctl));
+	json_object_set_new(json, "policy", policy_json(&device->policy));
+	json_object_set_new(json, "sealed", json_boolean(kstatus->sealed));
+	json_object_set_new(json, "served", json_boolean(serving != NULL));
+	json_object_set_new(json, "generation", serving ? number(serving->number) : json_null());
+	json_object_set_new(json, "newest_generation", number(kstatus->generation));
+	json_object_set_new(json, "channels", number(kstatus->channels));
+	json_object_set_new(json, "generations", generations_json(kstatus));
+	json_object_set_new(queue, "queued", number(kstatus->queued));
+	json_object_set_new(queue, "held", number(kstatus->held));
+	json_object_set_new(queue, "fenced", number(kstatus->fenced));
+	json_object_set_new(queue, "oldest_ms", number(kstatus->oldest_ms));
+	json_object_set_new(json, "queue", queue);
+	json_object_set_new(json, "counters", counters_json(kstatus));
+	if (daemon || daemon_error)
+		json_object_set_new(json, "daemon", daemon ? daemon_json(daemon) : json_null());
+	if (daemon_error)
+		json_object_set_new(json, "daemon_error", json_string(daemon_error));
+	return json;
+}
+
+static void policy_print(const struct ctl_policy *policy)
+{
+	printf("policy      orphans are %s, without a daemon requests ",
+	       policy->orphans_fail ? "failed" : "requeued");
+	if (policy->nodaemon_fail)
+		printf("fail after %" PRIu64 " ms\n", policy->nodaemon_ms);
+	else
+		printf("wait\n");
+	printf("offers      %s%s%sblocks of %" PRIu64 " (physical %" PRIu64 ") bytes, I/O up to %" PRIu64 " bytes\n",
+	       policy->discard ? "discard, " : "", policy->write_zeroes ? "write zeroes, " : "",
+	       policy->secure_erase ? "secure erase, " : "", policy->logical_block_size,
+	       policy->physical_block_size, policy->max_io);
+}
+
+static void confinement_print(uint32_t proved)
+{
+	const char *separator = "";
+	size_t i;
+
+	printf("confined    ");
+	if (!(proved & DMU_WIRE_CONFINED_ALL))
+		printf("no");
+	for (i = 0; i < CONFINEMENT_COUNT; i++) {
+		if (!(proved & confinements[i].bit))
+			continue;
+		printf("%s%s", separator, confinements[i].name);
+		separator = ", ";
+	}
+	putchar('\n');
+}
+
+static void daemon_print(const struct ctl_daemon *daemon)
+{
+	const struct dmu_wire_status *status = &daemon->status;
+	uint64_t now = dmu_now_ms();
+
+	printf("daemon      pid %" PRIu32 ", %s stage %s, generation %" PRIu64 ", %s, for %" PRIu64 ".%" PRIu64 " s\n",
+	       status->pid, status->stage, status->version, status->generation, state_name(status->state),
+	       (now - status->since_ms) / 1000, (now - status->since_ms) % 1000 / 100);
+	printf("backend     %s, %s, %" PRIu32 " channels\n", status->spec, cache_name(status->cache),
+	       status->channels);
+	printf("answered    %" PRIu64 " requests, %" PRIu64 " errors, %" PRIu64 " unsupported, %" PRIu64
+	       " MiB read, %" PRIu64 " MiB written\n",
+	       requests_sum(&status->stats), status->stats.errors, status->stats.unsupported,
+	       status->stats.bytes_read >> 20, status->stats.bytes_written >> 20);
+	printf("memory      %" PRIu64 " KiB locked\n", daemon->locked_bytes >> 10);
+	confinement_print(status->confinement);
+}
+
+void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *daemon, const char *daemon_error)
+{
+	const struct ctl_kstatus *kstatus = &device->kstatus;
+	unsigned int i;
+
+	printf("device      /dev/mapper/%s %u:%u, %" PRIu64 " MiB (%" PRIu64 " sectors), %s%s, opened %d times\n",
+	       device->name, device->major, device->minor, device->sectors >> 11, device->sectors,
+	       device->read_only ? "read-only" : "read-write", device->suspended ? ", suspended" : "",
+	       device->open_count);
+	printf("node        %s/%s, %s, %" PRIu64 " channels\n", DMU_NODE_DIR, device->policy.ctl,
+	       kstatus->sealed ? "sealed" : "not sealed", kstatus->channels);
+	policy_print(&device->policy);
+	if (!ctl_kstatus_serving(kstatus))
+		printf("generation  none serves\n");
+	for (i = 0; i < kstatus->generation_count; i++) {
+		const struct ctl_generation *generation = &kstatus->generations[i];
+
+		printf("generation  %" PRIu64 " %s: %" PRIu64 " channels, %" PRIu64 " held, %" PRIu64 " answered\n",
+		       generation->number, generation->state, generation->channels, generation->held,
+		       generation->answered);
+	}
+	printf("queue       %" PRIu64 " queued, %" PRIu64 " held, %" PRIu64 " fenced, the oldest for %" PRIu64 " ms\n",
+	       kstatus->queued, kstatus->held, kstatus->fenced, kstatus->oldest_ms);
+	printf("requests    %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " flushes, %" PRIu64 " discards, %" PRIu64
+	       " write zeroes, %" PRIu64 " secure erases\n",
+	       kstatus->reads, kstatus->writes, kstatus->flushes, kstatus->discards, kstatus->write_zeroes,
+	       kstatus->secure_erases);
+	printf("trouble     %" PRIu64 " errors, %" PRIu64 " unsupported, %" PRIu64 " requeued, %" PRIu64 " failed, %" PRIu64
+	       " refused\n",
+	       kstatus->errors, kstatus->unsupported, kstatus->requeued, kstatus->failed, kstatus->refused);
+	if (daemon)
+		daemon_print(daemon);
+	else if (daemon_error)
+		printf("daemon      %s\n", daemon_error);
+}
