@@ -24,13 +24,13 @@ unit_tests :=
 
 all: programs
 
-include lib/rules.mk
-include handover/rules.mk
-include first_stage/rules.mk
-include second_stage/rules.mk
-include kernel/rules.mk
-include initramfs/rules.mk
-include tests/rules.mk
+-include lib/rules.mk
+-include handover/rules.mk
+-include first_stage/rules.mk
+-include second_stage/rules.mk
+-include kernel/rules.mk
+-include initramfs/rules.mk
+-include tests/rules.mk
 
 programs: $(programs)
 
