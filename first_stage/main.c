@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dmuser-first: serves a root from the initramfs, before anything else is there. It is the daemon with no
+ * confinement: there is no policy yet to confine it, and it leaves when the second stage serves.
+ */
+#include "handover/daemon.h"
+
+int main(int argc, char **argv)
+{
+	static const struct dmu_stage first = {
+		.program = "dmuser-first",
+		.name = "first",
+	};
+
+	return dmu_daemon_main(&first, argc, argv);
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* A channel is an open of /dev/dm-user/CTL; this file is all that knows its ioctls. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "lib/dmuser.h"
+
+bool dmu_name_valid(const char *name)
+{
+	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.+-");
+
+	if (!len || len > DMU_NAME_MAX || name[len])
+		return false;
+	return strcmp(name, ".") && strcmp(name, "..");
+}
+
+int dmu_channel_open(const char *ctl)
+{
+	char path[sizeof(DMU_NODE_DIR) + 1 + DMU_NAME_MAX];
+	int fd;
+
+	if (!dmu_name_valid(ctl))
+		return -EINVAL;
+	snprintf(path, sizeof(path), DMU_NODE_DIR "/%s", ctl);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int dmu_channel_dup(int fd)
+{
+	struct dm_user_open args = { 0 };
+	int rc = ioctl(fd, DM_USER_IOC_OPEN, &args);
+
+	return rc < 0 ? -errno : rc;
+}
+
+int dmu_channel_info(int fd, struct dm_user_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return ioctl(fd, DM_USER_IOC_INFO, info) < 0 ? -errno : 0;
+}
+
+int dmu_channel_join(int fd, uint64_t generation, bool create)
+{
+	struct dm_user_join args = {
+		.generation = generation,
+		.flags = create ? DM_USER_JOIN_CREATE : 0,
+	};
+
+	return ioctl(fd, DM_USER_IOC_JOIN, &args) < 0 ? -errno : 0;
+}
+
+int dmu_channel_drain(int fd, bool undo)
+{
+	struct dm_user_drain args = { .flags = undo ? DM_USER_DRAIN_UNDO : 0 };
+
+	return ioctl(fd, DM_USER_IOC_DRAIN, &args) < 0 ? -errno : (int)args.state;
+}
+
+int dmu_channel_seal(int fd)
+{
+	return ioctl(fd, DM_USER_IOC_SEAL) < 0 ? -errno : 0;
+}

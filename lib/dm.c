@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Device-mapper by ioctl, for programs that must be static: libdevmapper has no archive. Source of the format:
+ * <linux/dm-ioctl.h>.
+ *
+ * udev: events carry DM_UDEV_PRIMARY_SOURCE_FLAG and no cookie, as libdevmapper sends them without udev
+ * synchronisation. So udev's rules take the device for a real one (systemd would unmount it otherwise), and
+ * nobody waits for udev, which in an initramfs may not run at all.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "lib/dmuser.h"
+
+#define CONTROL		"/dev/mapper/control"
+#define TARGET		"user"
+#define BUFFER_BYTES	16384
+/* libdevmapper.h: DM_UDEV_PRIMARY_SOURCE_FLAG << DM_UDEV_FLAGS_SHIFT */
+#define UDEV_PRIMARY	(0x0040U << 16)
+#define REMOVE_TRIES	50
+#define REMOVE_WAIT_US	20000
+
+/* One command: the header, then what belongs to it. */
+union request {
+	struct dm_ioctl dm;
+	char bytes[BUFFER_BYTES];
+};
+
+static void *payload_of(union request *request)
+{
+	return request->bytes + request->dm.data_start;
+}
+
+static void prepare(union request *request, const char *name)
+{
+	memset(request, 0, sizeof(*request));
+	request->dm.version[0] = DM_VERSION_MAJOR;	/* 4.0.0: the kernel takes any it is not older than */
+	request->dm.data_size = sizeof(*request);
+	request->dm.data_start = sizeof(request->dm);
+	snprintf(request->dm.name, sizeof(request->dm.name), "%s", name);
+}
+
+static int control_open(void)
+{
+	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int command(int control, unsigned long number, union request *request)
+{
+	return ioctl(control, number, request) < 0 ? -errno : 0;
+}
+
+/* ---- the node in /dev/mapper ---- */
+
+static void node_path(char *path, size_t len, const char *name)
+{
+	snprintf(path, len, "/dev/mapper/%s", name);
+}
+
+static bool is_node_of(const char *path, uint64_t dev)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == dev;
+}
+
+/*
+ * A link to the node of devtmpfs, as udev makes it too: udev replaces a link, but not a node. A node of our own
+ * only where there is no devtmpfs.
+ */
+static int node_make(const char *name, uint64_t dev)
+{
+	char path[sizeof("/dev/mapper/") + DM_NAME_LEN], target[32], device[32];
+	int rc;
+
+	node_path(path, sizeof(path), name);
+	if (is_node_of(path, dev))
+		return 0;
+	unlink(path);
+	snprintf(target, sizeof(target), "../dm-%u", minor(dev));
+	snprintf(device, sizeof(device), "/dev/dm-%u", minor(dev));
+	rc = is_node_of(device, dev) ? symlink(target, path) : mknod(path, S_IFBLK | 0600, dev);
+	/* udev may have been faster. */
+	return rc && !(errno == EEXIST && is_node_of(path, dev)) ? -errno : 0;
+}
+
+/* Take away a link or node that names the device no more. */
+static void node_remove(const char *name, uint64_t dev)
+{
+	char path[sizeof("/dev/mapper/") + DM_NAME_LEN], target[32], text[32] = "";
+	struct stat st;
+
+	node_path(path, sizeof(path), name);
+	snprintf(target, sizeof(target), "../dm-%u", minor(dev));
+	if (lstat(path, &st))
+		return;
+	if (S_ISLNK(st.st_mode) && (readlink(path, text, sizeof(text) - 1) < 0 || strcmp(text, target)))
+		return;
+	if (!S_ISLNK(st.st_mode) && (!S_ISBLK(st.st_mode) || st.st_rdev != dev))
+		return;
+	unlink(path);
+}
+
+/* ---- steps of creation; @request is theirs to use ---- */
+
+static int check_target(int control, union request *request, char *error, size_t len)
+{
+	int rc;
+
+	prepare(request, "");
+	rc = command(control, DM_VERSION, request);
+	if (rc) {
+		snprintf(error, len, "device-mapper of another version (%u.%u): %s", request->dm.version[0],
+			 request->dm.version[1], strerror(-rc));
+		return rc;
+	}
+	/* Asks for the module "dm-user", too. */
+	prepare(request, TARGET);
+	rc = command(control, DM_GET_TARGET_VERSION, request);
+	if (rc == -EINVAL) {
+		snprintf(error, len, "the kernel has no device-mapper target '%s': is the module dm-user loaded?", TARGET);
+		return -ENOENT;
+	}
+	if (rc)
+		snprintf(error, len, "cannot ask for the target '%s': %s", TARGET, strerror(-rc));
+	return rc;
+}
+
+static int create_device(int control, union request *request, const char *name, bool read_only, char *error,
+			 size_t len)
+{
+	int rc;
+
+	prepare(request, name);
+	snprintf(request->dm.uuid, sizeof(request->dm.uuid), DMU_UUID_PREFIX "%s", name);
+	request->dm.flags = read_only ? DM_READONLY_FLAG : 0;
+	rc = command(control, DM_DEV_CREATE, request);
+	if (rc == -EBUSY) {
+		snprintf(error, len, "device name '%s' is in use", name);
+		return -EEXIST;
+	}
+	if (rc)
+		snprintf(error, len, "cannot create device '%s': %s", name, strerror(-rc));
+	return rc;
+}
+
+static unsigned int count_words(const char *text)
+{
+	unsigned int n = 0;
+
+	for (; *(text += strspn(text, " ")); text += strcspn(text, " "))
+		n++;
+	return n;
+}
+
+static int load_table(int control, union request *request, const char *name, const char *ctl, uint64_t sectors,
+		      const char *args, bool read_only, char *error, size_t len)
+{
+	unsigned int words = count_words(args);
+	struct dm_target_spec *spec;
+	size_t room;
+	char *row;
+	int n, rc;
+
+	prepare(request, name);
+	request->dm.target_count = 1;
+	request->dm.flags = read_only ? DM_READONLY_FLAG : 0;
+	spec = payload_of(request);
+	spec->length = sectors;
+	memcpy(spec->target_type, TARGET, sizeof(TARGET));
+	row = (char *)(spec + 1);
+	room = request->bytes + sizeof(*request) - row;
+	n = words ? snprintf(row, room, "0 0 %s %u %s", ctl, words, args) : snprintf(row, room, "0 0 %s", ctl);
+	if (n < 0 || (size_t)n >= room) {
+		snprintf(error, len, "table row of '%s' is too long", name);
+		return -E2BIG;
+	}
+	spec->next = (sizeof(*spec) + n + 1 + 7) / 8 * 8;
+	rc = command(control, DM_TABLE_LOAD, request);
+	if (rc)
+		snprintf(error, len, "the kernel refuses the table row '0 %llu " TARGET " %s': %s (the kernel log says why)",
+			 (unsigned long long)sectors, row, strerror(-rc));
+	return rc;
+}
+
+static int resume_device(int control, union request *request, const char *name, char *error, size_t len)
+{
+	int rc;
+
+	prepare(request, name);
+	request->dm.event_nr = UDEV_PRIMARY;
+	rc = command(control, DM_DEV_SUSPEND, request);	/* without DM_SUSPEND_FLAG: resume */
+	if (rc)
+		snprintf(error, len, "cannot start device '%s': %s", name, strerror(-rc));
+	return rc;
+}
+
+static int remove_device(int control, union request *request, const char *name)
+{
+	uint64_t dev;
+	int rc;
+
+	prepare(request, name);
+	rc = command(control, DM_DEV_STATUS, request);
+	if (rc)
+		return rc;
+	dev = request->dm.dev;
+	prepare(request, name);
+	request->dm.event_nr = UDEV_PRIMARY;
+	rc = command(control, DM_DEV_REMOVE, request);
+	if (!rc)
+		node_remove(name, dev);
+	return rc;
+}
+
+int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args, bool read_only,
+		  char *error, size_t len)
+{
+	union request *request;
+	int control, rc;
+
+	if (!dmu_name_valid(name) || !dmu_name_valid(ctl)) {
+		snprintf(error, len, "'%.80s' is no name for a device", dmu_name_valid(name) ? ctl : name);
+		return -EINVAL;
+	}
+	control = control_open();
+	if (control < 0) {
+		snprintf(error, len, "cannot open " CONTROL ": %s%s", strerror(-control),
+			 control == -ENOENT || control == -ENODEV ? " (is dm-mod loaded?)" : "");
+		return control;
+	}
+	rc = -ENOMEM;
+	snprintf(error, len, "out of memory");
+	request = malloc(sizeof(*request));
+	if (!request)
+		goto close_control;
+	rc = check_target(control, request, error, len);
+	if (!rc)
+		rc = create_device(control, request, name, read_only, error, len);
+	if (rc)
+		goto free_request;
+	rc = load_table(control, request, name, ctl, sectors, args, read_only, error, len);
+	if (!rc)
+		rc = resume_device(control, request, name, error, len);
+	if (!rc) {
+		rc = node_make(name, request->dm.dev);
+		if (rc)
+			snprintf(error, len, "cannot make /dev/mapper/%s: %s", name, strerror(-rc));
+	}
+	if (rc)
+		remove_device(control, request, name);
+free_request:
+	free(request);
+close_control:
+	close(control);
+	if (!rc && len)
+		*error = '\0';
+	return rc;
+}
+
+/* ---- one command each ---- */
+
+int dmu_dm_remove(const char *name)
+{
+	union request *request;
+	int control, tries, rc;
+
+	control = control_open();
+	if (control < 0)
+		return control;
+	request = malloc(sizeof(*request));
+	rc = request ? -EBUSY : -ENOMEM;
+	/* Programs that udev starts for a new device have it open for a moment. */
+	for (tries = 0; rc == -EBUSY && tries < REMOVE_TRIES; tries++) {
+		if (tries)
+			usleep(REMOVE_WAIT_US);
+		rc = remove_device(control, request, name);
+	}
+	free(request);
+	close(control);
+	return rc;
+}
+
+int dmu_dm_exists(const char *name)
+{
+	union request *request;
+	int control, rc;
+
+	control = control_open();
+	if (control < 0)
+		return control;
+	rc = -ENOMEM;
+	request = malloc(sizeof(*request));
+	if (request) {
+		prepare(request, name);
+		rc = command(control, DM_DEV_STATUS, request);
+	}
+	free(request);
+	close(control);
+	return rc == -ENXIO ? 0 : rc ? rc : 1;
+}
+
+int dmu_dm_message(const char *name, const char *message)
+{
+	struct dm_target_msg *target;
+	union request *request;
+	size_t size = strlen(message) + 1;
+	int control, rc;
+
+	if (sizeof(struct dm_ioctl) + sizeof(*target) + size > sizeof(*request))
+		return -E2BIG;
+	control = control_open();
+	if (control < 0)
+		return control;
+	rc = -ENOMEM;
+	request = malloc(sizeof(*request));
+	if (request) {
+		prepare(request, name);
+		target = payload_of(request);
+		target->sector = 0;
+		memcpy(target->message, message, size);
+		rc = command(control, DM_TARGET_MSG, request);
+	}
+	free(request);
+	close(control);
+	return rc;
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The serve loop: one thread a channel, each with one request in its hands. Everything a thread needs is made
+ * by dmu_server_create(); afterwards it reads, calls the backend, writes, and waits on a futex, so that it goes
+ * on under confinement and without a page to allocate.
+ *
+ * Request by request in request.c; here threads come, stop, resume and end.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lib/server.h"
+
+#define MAX_PAYLOAD	(64U << 20)	/* bytes; the kernel's requests are far smaller */
+#define PAGE		4096U
+#define STACK_BYTES	(16 * PAGE)
+
+/* ---- the default transport ---- */
+
+static ssize_t channel_read(int fd, void *buf, size_t len)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+
+	for (;;) {
+		n = read(fd, buf, len);
+		if (n >= 0)
+			return n;
+		if (errno != EAGAIN)
+			return -errno;
+		/* Somebody made the channel non-blocking. */
+		poll(&pollfd, 1, -1);
+	}
+}
+
+static ssize_t channel_writev(int fd, const struct iovec *iov, int count)
+{
+	ssize_t n = writev(fd, iov, count);
+
+	return n < 0 ? -errno : n;
+}
+
+static const struct dmu_transport channel_transport = {
+	.read = channel_read,
+	.writev = channel_writev,
+};
+
+/* ---- a thread's life ---- */
+
+/* The thread has left the loop with @rc. Called with server->lock held. */
+static void worker_left(struct worker *worker, int rc)
+{
+	struct dmu_server *server = worker->server;
+
+	worker->loose = false;
+	worker->failed = rc != 0;
+	if (rc == -ENOTBLK || !server->result)
+		server->result = rc;
+	server->running--;
+	/* Fails only when 2^64 - 2 events were not read. */
+	eventfd_write(server->event_fd, 1);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+	struct dmu_server *server = worker->server;
+	unsigned int epoch;
+	char name[16];
+	int rc;
+
+	snprintf(name, sizeof(name), "dmu-serve/%u", (unsigned int)(worker - server->workers));
+	prctl(PR_SET_NAME, name, 0, 0, 0);
+
+	pthread_mutex_lock(&server->lock);
+	server->arrived++;
+	pthread_cond_broadcast(&server->changed);
+	for (;;) {
+		while (!worker->loose && !server->quitting)
+			pthread_cond_wait(&server->changed, &server->lock);
+		if (server->quitting)
+			break;
+		epoch = server->epoch;
+		pthread_mutex_unlock(&server->lock);
+		rc = dmu_worker_serve(worker);
+		pthread_mutex_lock(&server->lock);
+		/*
+		 * Drained, but resumed since this thread looked: perhaps between its read and the lock, and
+		 * then nobody would wake it again. If the generation does drain, the next read says so.
+		 */
+		if (rc || epoch == server->epoch)
+			worker_left(worker, rc);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return NULL;
+}
+
+/* ---- create and destroy ---- */
+
+/*
+ * One mapping holds a thread's memory, all present from the start: guard page, stack, a page for the message,
+ * payload (page-aligned, for direct I/O).
+ */
+static int worker_map(struct worker *worker, size_t max_io_bytes)
+{
+	size_t payload = (max_io_bytes + PAGE - 1) / PAGE * PAGE;
+	char *map;
+
+	worker->map_len = PAGE + STACK_BYTES + PAGE + payload;
+	map = mmap(NULL, worker->map_len, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	worker->map = map;
+	if (mprotect(map, PAGE, PROT_NONE))
+		return -errno;
+	worker->stack = map + PAGE;
+	worker->message = (struct dm_user_message *)(map + PAGE + STACK_BYTES);
+	worker->payload = map + PAGE + STACK_BYTES + PAGE;
+	return 0;
+}
+
+static int worker_start(struct worker *worker)
+{
+	pthread_attr_t attr;
+	int rc;
+
+	rc = pthread_attr_init(&attr);
+	if (rc)
+		return -rc;
+	rc = pthread_attr_setstack(&attr, worker->stack, STACK_BYTES);
+	if (!rc)
+		rc = pthread_create(&worker->thread, &attr, worker_main, worker);
+	pthread_attr_destroy(&attr);
+	return -rc;
+}
+
+/* End the threads [0, started) and free everything but the channels. */
+static void server_free(struct dmu_server *server, unsigned int started)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&server->lock);
+	server->quitting = true;
+	pthread_cond_broadcast(&server->changed);
+	pthread_mutex_unlock(&server->lock);
+	for (i = 0; i < started; i++)
+		pthread_join(server->workers[i].thread, NULL);
+	for (i = 0; i < server->count; i++) {
+		if (server->workers[i].map)
+			munmap(server->workers[i].map, server->workers[i].map_len);
+	}
+	if (server->event_fd >= 0)
+		close(server->event_fd);
+	pthread_cond_destroy(&server->changed);
+	pthread_mutex_destroy(&server->lock);
+	free(server);
+}
+
+/* Signals are the business of the thread that makes the others. */
+static int start_all(struct dmu_server *server, unsigned int *started)
+{
+	sigset_t all, before;
+	int rc = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (!rc && *started < server->count) {
+		rc = worker_start(&server->workers[*started]);
+		if (!rc)
+			++*started;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return rc;
+	/* A thread still on its way here would make system calls that a confinement forbids. */
+	pthread_mutex_lock(&server->lock);
+	while (server->arrived < server->count)
+		pthread_cond_wait(&server->changed, &server->lock);
+	pthread_mutex_unlock(&server->lock);
+	return 0;
+}
+
+static void server_init(struct dmu_server *server, const struct dmu_server_config *config)
+{
+	unsigned int i;
+
+	server->transport = config->transport ? config->transport : &channel_transport;
+	server->ops = config->ops;
+	server->backend = config->backend;
+	server->max_io_bytes = config->max_io_bytes;
+	server->ops->geometry(server->backend, &server->geometry);
+	server->sectors = server->geometry.size / DMU_SECTOR;
+	if (server->sectors > config->sectors)
+		server->sectors = config->sectors;
+	server->count = config->channel_count;
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->changed, NULL);
+	for (i = 0; i < server->count; i++) {
+		server->workers[i].server = server;
+		server->workers[i].fd = config->channels[i];
+	}
+}
+
+int dmu_server_create(struct dmu_server **out, const struct dmu_server_config *config)
+{
+	unsigned int i, started = 0;
+	struct dmu_server *server;
+	int rc = 0;
+
+	if (!config->channel_count || !config->max_io_bytes || config->max_io_bytes > MAX_PAYLOAD)
+		return -EINVAL;
+	server = calloc(1, sizeof(*server) + config->channel_count * sizeof(server->workers[0]));
+	if (!server)
+		return -ENOMEM;
+	server_init(server, config);
+	server->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->event_fd < 0)
+		rc = -errno;
+	for (i = 0; !rc && i < server->count; i++)
+		rc = worker_map(&server->workers[i], server->max_io_bytes);
+	if (!rc)
+		rc = start_all(server, &started);
+	if (rc) {
+		server_free(server, started);
+		return rc;
+	}
+	*out = server;
+	return 0;
+}
+
+int dmu_server_destroy(struct dmu_server *server)
+{
+	unsigned int i, count = server->count;
+	int fds[count];
+
+	if (dmu_server_running(server))
+		return -EBUSY;
+	for (i = 0; i < count; i++)
+		fds[i] = server->workers[i].fd;
+	server_free(server, count);
+	/* Last: closing gives up what a channel holds, so the backend must be at rest. */
+	for (i = 0; i < count; i++)
+		close(fds[i]);
+	return 0;
+}
+
+/* ---- steering ---- */
+
+void dmu_server_go(struct dmu_server *server)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&server->lock);
+	if (!server->gone) {
+		server->gone = true;
+		server->running = server->count;
+		for (i = 0; i < server->count; i++)
+			server->workers[i].loose = true;
+		pthread_cond_broadcast(&server->changed);
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+void dmu_server_resume(struct dmu_server *server)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&server->lock);
+	server->epoch++;
+	for (i = 0; server->gone && i < server->count; i++) {
+		struct worker *worker = &server->workers[i];
+
+		if (worker->loose || worker->failed)
+			continue;
+		worker->loose = true;
+		server->running++;
+	}
+	pthread_cond_broadcast(&server->changed);
+	pthread_mutex_unlock(&server->lock);
+}
+
+int dmu_server_event_fd(const struct dmu_server *server)
+{
+	return server->event_fd;
+}
+
+unsigned int dmu_server_running(const struct dmu_server *server)
+{
+	struct dmu_server *locked = (struct dmu_server *)server;
+	unsigned int running;
+
+	pthread_mutex_lock(&locked->lock);
+	running = server->running;
+	pthread_mutex_unlock(&locked->lock);
+	return running;
+}
+
+int dmu_server_result(const struct dmu_server *server)
+{
+	struct dmu_server *locked = (struct dmu_server *)server;
+	int result;
+
+	pthread_mutex_lock(&locked->lock);
+	result = server->result;
+	pthread_mutex_unlock(&locked->lock);
+	return result;
+}
+
+int dmu_server_channel(const struct dmu_server *server)
+{
+	return server->workers[0].fd;
+}
+
+void dmu_server_stats(const struct dmu_server *server, struct dmu_server_stats *stats)
+{
+	unsigned int i, type;
+
+	memset(stats, 0, sizeof(*stats));
+	for (i = 0; i < server->count; i++) {
+		const struct counters *from = &server->workers[i].counters;
+		uint64_t first = atomic_load_explicit(&from->first_answer_ms, memory_order_relaxed);
+		uint64_t seq = atomic_load_explicit(&from->last_seq, memory_order_relaxed);
+
+		for (type = 0; type < DMU_TYPES; type++)
+			stats->requests[type] +=
+				atomic_load_explicit(&from->requests[type], memory_order_relaxed);
+		stats->errors += atomic_load_explicit(&from->errors, memory_order_relaxed);
+		stats->unsupported += atomic_load_explicit(&from->unsupported, memory_order_relaxed);
+		stats->bytes_read += atomic_load_explicit(&from->bytes_read, memory_order_relaxed);
+		stats->bytes_written += atomic_load_explicit(&from->bytes_written, memory_order_relaxed);
+		if (seq > stats->last_seq)
+			stats->last_seq = seq;
+		if (first && (!stats->first_answer_ms || first < stats->first_answer_ms))
+			stats->first_answer_ms = first;
+	}
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Private to libdmuser: what serve.c (threads) and request.c (requests) share. */
+#ifndef DMUSER_SERVER_H
+#define DMUSER_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lib/dmuser.h"
+
+#define DMU_SECTOR	512U
+#define DMU_TYPES	(DM_USER_REQ_MAP_WRITE_ZEROES + 1)
+
+/* Written by one thread, read by any; see struct dmu_server_stats. */
+struct counters {
+	_Atomic uint64_t requests[DMU_TYPES];
+	_Atomic uint64_t errors, unsupported;
+	_Atomic uint64_t bytes_read, bytes_written;
+	_Atomic uint64_t last_seq;
+	_Atomic uint64_t first_answer_ms;
+};
+
+struct worker {
+	struct dmu_server *server;
+	pthread_t thread;
+	int fd;
+	void *map;
+	size_t map_len;
+	void *stack;
+	/* The request under way, and its bytes: this thread's alone. */
+	struct dm_user_message *message;
+	char *payload;
+	struct counters counters;
+	/* Guarded by server->lock. */
+	bool loose;		/* is in its loop, or on its way there */
+	bool failed;		/* left it for good */
+} __attribute__((aligned(64)));
+
+struct dmu_server {
+	/* Constant from create on. */
+	const struct dmu_transport *transport;
+	const struct dmu_backend_ops *ops;
+	struct dmu_backend *backend;
+	struct dmu_geometry geometry;
+	uint64_t sectors;	/* what may be asked for: of the target and of the backend the lesser */
+	size_t max_io_bytes;
+	int event_fd;
+	unsigned int count;
+
+	/* When the next line about a failed request may be logged, and how many were not. */
+	_Atomic uint64_t next_log_ms, unlogged;
+
+	pthread_mutex_t lock;	/* guards what follows, and the workers' loose and failed */
+	pthread_cond_t changed;	/* of arrived, loose, quitting */
+	unsigned int arrived;	/* threads that wait for go, or did */
+	unsigned int running;	/* workers that are loose */
+	unsigned int epoch;	/* counts resumes */
+	bool gone;		/* dmu_server_go() was called */
+	bool quitting;
+	int result;
+
+	struct worker workers[];
+};
+
+/* Serve until there is no more to read: 0 if drained, else -errno. */
+int dmu_worker_serve(struct worker *worker);
+
+#endif

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Unit tests: each test_NAME.c here is a cmocka program, without root and without a guest.
+
+unit_tests += $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
+
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(daemon_objects) $(lib_archive)
+	$(CC) $(CFLAGS) -pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka
+
+## make check: build and run the unit tests (no root, no guest, seconds)
+check: $(unit_tests)
+	@failed=0; for t in $(unit_tests); do \
+		echo "$$t"; CMOCKA_MESSAGE_OUTPUT=STDOUT timeout 60 $$t || failed=1; \
+	done; exit $$failed
+
+.PHONY: check
