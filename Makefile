@@ -26,6 +26,7 @@ all: programs
 
 -include lib/rules.mk
 -include handover/rules.mk
+-include handover/ctl.mk
 -include first_stage/rules.mk
 -include second_stage/rules.mk
 -include kernel/rules.mk

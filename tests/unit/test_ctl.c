@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* P12, it says what it does: dmuserctl's command line, its readers of the kernel's status, its JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "handover/ctl.h"
+
+#define ARGS_MAX	16
+
+/* Parse @line, split at blanks; the words live until the next call. */
+static int parse(struct ctl_args *args, const char *line, char *error)
+{
+	static char words[512];
+	char *argv[ARGS_MAX + 1] = { "dmuserctl" }, *word, *next;
+	int argc = 1;
+
+	snprintf(words, sizeof(words), "%s", line);
+	for (word = strtok_r(words, " ", &next); word && argc < ARGS_MAX; word = strtok_r(NULL, " ", &next))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	error[0] = '\0';
+	return ctl_args_parse(args, argc, argv, error, CTL_ERROR_MAX);
+}
+
+static void args_good(void **state)
+{
+	char error[CTL_ERROR_MAX];
+	struct ctl_args args;
+
+	assert_int_equal(parse(&args, "status root", error), 0);
+	assert_string_equal(args.command->name, "status");
+	assert_string_equal(args.name, "root");
+	assert_string_equal(args.run_dir, DMU_RUN_DIR);
+	assert_null(args.spec);
+	assert_int_equal(args.given, 0);
+
+	assert_int_equal(parse(&args, "handover -c 8 root --json file:/dev/vda,direct --timeout=60000", error), 0);
+	assert_int_equal(args.given, CTL_CHANNELS | CTL_JSON | CTL_TIMEOUT);
+	assert_int_equal(args.channels, 8);
+	assert_int_equal(args.timeout_ms, 60000);
+	assert_string_equal(args.spec, "file:/dev/vda,direct");
+
+	assert_int_equal(parse(&args, "wait root --generation 3 --gone", error), 0);
+	assert_int_equal(args.generation, 3);
+	assert_true(args.given & CTL_GONE);
+
+	assert_int_equal(parse(&args, "list -j", error), 0);
+	assert_null(args.name);
+	assert_int_equal(parse(&args, "--help", error), 0);
+	assert_true(args.help);
+	assert_int_equal(parse(&args, "remove --help", error), 0);
+	assert_true(args.help);
+	assert_string_equal(args.command->name, "remove");
+	assert_int_equal(parse(&args, "-V", error), 0);
+	assert_true(args.version);
+}
+
+static void args_bad_are_named(void **state)
+{
+	static const struct {
+		const char *line, *named;
+	} rows[] = {
+		{ "", "command" },
+		{ "frobnicate", "frobnicate" },
+		{ "--json", "--json" },
+		{ "status", "NAME" },
+		{ "status a b", "'b'" },
+		{ "list a", "'a'" },
+		{ "create a file:x y", "'y'" },
+		{ "status a/b", "a/b" },
+		{ "status ..", ".." },
+		{ "status a --force", "--force" },
+		{ "list --run-dir /x", "--run-dir" },
+		{ "status a --nonsense", "--nonsense" },
+		{ "status a -z", "-z" },
+		{ "status a -jz", "-z" },
+		{ "wait a --timeout", "--timeout" },
+		{ "wait a -t", "-t" },
+		{ "wait a -t 0", "'0'" },
+		{ "wait a -t -1", "'-1'" },
+		{ "wait a -t 1s", "'1s'" },
+		{ "wait a -t 99999999999999999999999", "99999999999999999999999" },
+		{ "wait a -g 0", "--generation" },
+		{ "handover a -c 65", "--channels" },
+		{ "handover a -c +4", "--channels" },
+		{ "wait a --ready --gone", "--gone" },
+	};
+	char error[CTL_ERROR_MAX];
+	struct ctl_args args;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (parse(&args, rows[i].line, error) != -EINVAL)
+			fail_msg("'%s' was accepted", rows[i].line);
+		if (!strstr(error, rows[i].named) || strchr(error, '\n'))
+			fail_msg("'%s' says '%s', without %s", rows[i].line, error, rows[i].named);
+	}
+}
+
+static void table_is_sound(void **state)
+{
+	const struct ctl_command *command, *other;
+
+	for (command = ctl_commands; command->name; command++) {
+		assert_non_null(command->run);
+		assert_non_null(command->summary);
+		for (other = command + 1; other->name; other++)
+			assert_string_not_equal(command->name, other->name);
+	}
+}
+
+#define KERNEL_INFO \
+	"queued:3 held:5 fenced:1 channels:8 generation:2 sealed:1 suspended:0 daemon:1 oldest_ms:12 " \
+	"reads:100 writes:200 flushes:7 discards:1 secure_erases:0 write_zeroes:2 errors:0 unsupported:4 " \
+	"requeued:6 failed:9 refused:11 gen:1,draining,4,5,90 gen:2,serving,4,0,220"
+
+static void status_is_read(void **state)
+{
+	struct ctl_kstatus status;
+
+	assert_int_equal(ctl_kstatus_parse(&status, KERNEL_INFO), 0);
+	assert_int_equal(status.queued, 3);
+	assert_int_equal(status.held, 5);
+	assert_int_equal(status.fenced, 1);
+	assert_int_equal(status.channels, 8);
+	assert_int_equal(status.generation, 2);
+	assert_int_equal(status.sealed, 1);
+	assert_int_equal(status.suspended, 0);
+	assert_int_equal(status.daemon, 1);
+	assert_int_equal(status.oldest_ms, 12);
+	assert_int_equal(status.write_zeroes, 2);
+	assert_int_equal(status.refused, 11);
+	assert_int_equal(status.generation_count, 2);
+	assert_string_equal(status.generations[0].state, "draining");
+	assert_int_equal(status.generations[0].held, 5);
+	assert_int_equal(status.generations[1].answered, 220);
+	assert_int_equal(ctl_kstatus_serving(&status)->number, 2);
+}
+
+static void status_of_a_newer_kernel(void **state)
+{
+	struct ctl_kstatus status;
+
+	assert_int_equal(ctl_kstatus_parse(&status, "rings:many word gen:7,serving,1,0,0,99 queued:2"), 0);
+	assert_int_equal(status.queued, 2);
+	assert_int_equal(status.generation_count, 1);
+	assert_int_equal(status.generations[0].number, 7);
+	assert_int_equal(ctl_kstatus_parse(&status, ""), 0);
+	assert_null(ctl_kstatus_serving(&status));
+}
+
+static void status_that_makes_no_sense(void **state)
+{
+	static const char *const rows[] = {
+		"queued:", "queued:x", "queued:-1", "queued:99999999999999999999999", "gen:", "gen:1",
+		"gen:1,serving", "gen:1,serving,1,0", "gen:1,SERVING,1,0,0", "gen:x,serving,1,0,0",
+	};
+	struct ctl_kstatus status;
+	char many[64 * 1024];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (ctl_kstatus_parse(&status, rows[i]) != -EINVAL)
+			fail_msg("'%s' was accepted", rows[i]);
+	memset(many, 'x', sizeof(many) - 1);
+	many[sizeof(many) - 1] = '\0';
+	assert_int_equal(ctl_kstatus_parse(&status, many), -EINVAL);
+	for (many[0] = '\0', i = 0; i < CTL_GENERATIONS + 5; i++)
+		strcat(many, "gen:1,serving,1,0,0 ");
+	assert_int_equal(ctl_kstatus_parse(&status, many), 0);
+	assert_int_equal(status.generation_count, CTL_GENERATIONS);
+}
+
+static void a_drained_generation_does_not_serve(void **state)
+{
+	struct ctl_kstatus status;
+
+	assert_int_equal(ctl_kstatus_parse(&status, "gen:3,drained,2,0,5 gen:2,serving,1,0,5 gen:4,serving,0,0,0"), 0);
+	assert_int_equal(ctl_kstatus_serving(&status)->number, 2);
+}
+
+static void policy_defaults(void **state)
+{
+	struct ctl_policy policy;
+
+	assert_int_equal(ctl_policy_parse(&policy, "0 0 root"), 0);
+	assert_string_equal(policy.ctl, "root");
+	assert_false(policy.orphans_fail);
+	assert_false(policy.nodaemon_fail);
+	assert_true(policy.discard);
+	assert_true(policy.write_zeroes);
+	assert_false(policy.secure_erase);
+	assert_int_equal(policy.logical_block_size, 512);
+	assert_int_equal(policy.physical_block_size, 512);
+	assert_int_equal(policy.max_io, 1 << 20);
+	assert_int_equal(ctl_policy_parse(&policy, "0 0"), -EINVAL);
+}
+
+static void policy_words(void **state)
+{
+	struct ctl_policy policy;
+
+	assert_int_equal(ctl_policy_parse(&policy, "0 8192 node 7 orphans:fail nodaemon:fail:500 discard:off "
+					  "secure_erase:on logical_block_size:4096 max_io:65536 later:thing"), 0);
+	assert_string_equal(policy.ctl, "node");
+	assert_true(policy.orphans_fail);
+	assert_true(policy.nodaemon_fail);
+	assert_int_equal(policy.nodaemon_ms, 500);
+	assert_false(policy.discard);
+	assert_true(policy.secure_erase);
+	assert_int_equal(policy.logical_block_size, 4096);
+	assert_int_equal(policy.physical_block_size, 4096);
+	assert_int_equal(policy.max_io, 65536);
+}
+
+static void fake_device(struct ctl_device *device)
+{
+	memset(device, 0, sizeof(*device));
+	strcpy(device->name, "root");
+	strcpy(device->uuid, "DMUSER-root");
+	device->major = 254;
+	device->minor = 3;
+	device->open_count = 1;
+	device->sectors = 8192;
+	strcpy(device->table, "0 8192 user 0 0 root");
+	assert_int_equal(ctl_policy_parse(&device->policy, "0 0 root"), 0);
+	assert_int_equal(ctl_kstatus_parse(&device->kstatus, KERNEL_INFO), 0);
+}
+
+static json_int_t json_number(json_t *json, const char *key)
+{
+	json_t *value = json_object_get(json, key);
+
+	assert_true(json_is_integer(value));
+	return json_integer_value(value);
+}
+
+static const char *json_text(json_t *json, const char *key)
+{
+	json_t *value = json_object_get(json, key);
+
+	assert_true(json_is_string(value));
+	return json_string_value(value);
+}
+
+static void json_of_a_device(void **state)
+{
+	struct ctl_daemon daemon = { .locked_bytes = 4096 };
+	struct ctl_device device;
+	json_t *json, *part;
+
+	fake_device(&device);
+	daemon.status.pid = 77;
+	daemon.status.generation = 2;
+	daemon.status.stats.requests[DM_USER_REQ_MAP_READ] = 40;
+	daemon.status.stats.requests[DM_USER_REQ_MAP_FLUSH] = 2;
+	daemon.status.confinement = DMU_WIRE_CONFINED_SECCOMP | DMU_WIRE_CONFINED_MEMORY;
+	strcpy(daemon.status.stage, "second");
+	strcpy(daemon.status.spec, "file:/dev/vda");
+
+	json = ctl_device_json(&device, &daemon, NULL);
+	assert_string_equal(json_text(json, "name"), "root");
+	assert_string_equal(json_text(json, "path"), "/dev/mapper/root");
+	assert_string_equal(json_text(json, "node"), "/dev/dm-user/root");
+	assert_int_equal(json_number(json, "size"), 4194304);
+	assert_int_equal(json_number(json, "generation"), 2);
+	assert_true(json_is_true(json_object_get(json, "sealed")));
+	assert_true(json_is_true(json_object_get(json, "served")));
+	assert_int_equal(json_array_size(json_object_get(json, "generations")), 2);
+	assert_int_equal(json_number(json_object_get(json, "counters"), "failed"), 9);
+	assert_int_equal(json_number(json_object_get(json, "queue"), "held"), 5);
+	assert_string_equal(json_text(json_object_get(json, "policy"), "orphans"), "requeue");
+	part = json_object_get(json, "daemon");
+	assert_int_equal(json_number(part, "pid"), 77);
+	assert_int_equal(json_number(part, "requests"), 42);
+	assert_int_equal(json_number(part, "locked_bytes"), 4096);
+	assert_string_equal(json_text(part, "stage"), "second");
+	assert_int_equal(json_array_size(json_object_get(part, "confinement")), 2);
+	json_decref(json);
+}
+
+static void json_without_a_daemon(void **state)
+{
+	struct ctl_device device;
+	json_t *json;
+
+	fake_device(&device);
+	device.kstatus.generation_count = 0;
+	json = ctl_device_json(&device, NULL, "nobody answers");
+	assert_true(json_is_false(json_object_get(json, "served")));
+	assert_true(json_is_null(json_object_get(json, "generation")));
+	assert_true(json_is_null(json_object_get(json, "daemon")));
+	assert_string_equal(json_text(json, "daemon_error"), "nobody answers");
+	json_decref(json);
+}
+
+/* P5: a program that needs a dynamic linker would need the device it serves. */
+static void copies_of_dynamic_programs_are_refused(void **state)
+{
+	char error[CTL_ERROR_MAX] = "", name[] = "/tmp/test_ctl.XXXXXX";
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ctl_copy_check(fd, "this", error, sizeof(error)), -ENOEXEC);
+	assert_non_null(strstr(error, "dynamically"));
+	close(fd);
+
+	fd = mkstemp(name);
+	assert_true(fd >= 0);
+	unlink(name);
+	assert_int_equal(ctl_copy_check(fd, "empty", error, sizeof(error)), -ENOEXEC);
+	assert_int_equal(write(fd, "#!/bin/sh\nexit 0\n                                              ", 64), 64);
+	assert_int_equal(ctl_copy_check(fd, "script", error, sizeof(error)), -ENOEXEC);
+	assert_non_null(strstr(error, "script"));
+	close(fd);
+}
+
+static void programs_that_fail_say_why(void **state)
+{
+	char *good[] = { "sh", "-c", "exit 0", NULL };
+	char *bad[] = { "sh", "-c", "echo noise >&2; echo 'sh: the reason: x' >&2; exit 1", NULL };
+	char *mute[] = { "sh", "-c", "exit 3", NULL };
+	char *killed[] = { "sh", "-c", "kill -9 $$", NULL };
+	char error[CTL_ERROR_MAX];
+
+	assert_int_equal(ctl_program_run("/bin/sh", good, NULL, error, sizeof(error)), 0);
+	assert_int_equal(ctl_program_run("/bin/sh", bad, NULL, error, sizeof(error)), -ECHILD);
+	assert_string_equal(error, "the reason: x");
+	assert_int_equal(ctl_program_run("/bin/sh", mute, NULL, error, sizeof(error)), -ECHILD);
+	assert_non_null(strstr(error, "status 3"));
+	assert_int_equal(ctl_program_run("/bin/sh", killed, NULL, error, sizeof(error)), -ECHILD);
+	assert_non_null(strstr(error, "signal 9"));
+	assert_int_equal(ctl_program_run("/nonexistent", good, NULL, error, sizeof(error)), -ECHILD);
+	assert_non_null(strstr(error, "/nonexistent"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(args_good),
+		cmocka_unit_test(args_bad_are_named),
+		cmocka_unit_test(table_is_sound),
+		cmocka_unit_test(status_is_read),
+		cmocka_unit_test(status_of_a_newer_kernel),
+		cmocka_unit_test(status_that_makes_no_sense),
+		cmocka_unit_test(a_drained_generation_does_not_serve),
+		cmocka_unit_test(policy_defaults),
+		cmocka_unit_test(policy_words),
+		cmocka_unit_test(json_of_a_device),
+		cmocka_unit_test(json_without_a_daemon),
+		cmocka_unit_test(copies_of_dynamic_programs_are_refused),
+		cmocka_unit_test(programs_that_fail_say_why),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
