@@ -2,6 +2,7 @@
 # The unit tests, and the guests that tests/vm/run boots.
 
 include tests/unit/rules.mk
+include tests/vm/rules.mk
 
 vm_supervise := $(BUILD)/tests/vm/guest/supervise
 vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package

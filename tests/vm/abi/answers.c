@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Answers: good ones, errors, and those that no daemon should give. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+static int answers_one(const struct target *t, int fd, enum io_op op, uint64_t type)
+{
+	struct io *io = io_start(t, op, 0, op == IO_FSYNC ? 0 : 4096, 1);
+	struct dm_user_message m;
+
+	NEED(ch_ready(fd, POLLIN), "a request of operation %d comes", op);
+	IS(ch_take(fd, &m, NULL, 0), 0, "take");
+	IS(ch_answer(fd, &m, type, NULL, 0), 0, "answer %#llx", (unsigned long long)type);
+	return io_end(io);
+}
+
+static void answers_errors(void)
+{
+	static const uint64_t odd[] = { 3, 12, 0x100, 1ULL << 32, ~0ULL };
+	struct target t;
+	int fd;
+
+	target_create(&t, "secure_erase:on");
+	fd = ch_need(&t);
+	IS(answers_one(&t, fd, IO_READ, DM_USER_RESP_ERROR), -EIO, "read, ERROR");
+	IS(answers_one(&t, fd, IO_WRITE, DM_USER_RESP_ERROR), -EIO, "write, ERROR");
+	IS(answers_one(&t, fd, IO_FSYNC, DM_USER_RESP_ERROR), -EIO, "fsync, ERROR");
+	IS(answers_one(&t, fd, IO_DISCARD, DM_USER_RESP_ERROR), -EIO, "discard, ERROR");
+	IS(answers_one(&t, fd, IO_SECDISCARD, DM_USER_RESP_ERROR), -EIO, "secure erase, ERROR");
+	IS(dm_word(t.name, "errors:"), 5, "errors are counted");
+	IS(answers_one(&t, fd, IO_READ, DM_USER_RESP_UNSUPPORTED), -EOPNOTSUPP, "read, UNSUPPORTED");
+	IS(answers_one(&t, fd, IO_WRITE, DM_USER_RESP_UNSUPPORTED), -EOPNOTSUPP, "write, UNSUPPORTED");
+	IS(answers_one(&t, fd, IO_SECDISCARD, DM_USER_RESP_UNSUPPORTED), -EOPNOTSUPP,
+	   "secure erase, UNSUPPORTED");
+	IS(dm_word(t.name, "unsupported:"), 3, "unsupported are counted");
+	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+		IS(answers_one(&t, fd, IO_READ, odd[i]), -EIO, "read, answer of unknown type");
+		IS(answers_one(&t, fd, IO_WRITE, odd[i]), -EIO, "write, answer of unknown type");
+	}
+}
+
+/* mkfs and BLKZEROOUT do without what the daemon does not support. */
+static void answers_fallback(void)
+{
+	struct dm_user_message m;
+	uint64_t zeroed = 0;
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	io = io_start(&t, IO_ZEROOUT, 0, 65536, 0);
+	while (UNTIL(io->done || ch_poll(fd) & POLLIN) && !io->done) {
+		IS(ch_take(fd, &m, NULL, 0), 0, "take");
+		if (m.type == DM_USER_REQ_MAP_WRITE)
+			zeroed += m.len;
+		ch_answer(fd, &m, m.type == DM_USER_REQ_MAP_WRITE ? 0 : DM_USER_RESP_UNSUPPORTED, NULL, 0);
+	}
+	IS(io_end(io), 0, "BLKZEROOUT falls back");
+	IS(zeroed, 65536, "to writing zeroes");
+}
+
+static void answers_bad_seq(void)
+{
+	struct dm_user_message m, bad;
+	uint8_t *buf = abi_buffer(4096);
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	bad = (struct dm_user_message){ .seq = 0 };
+	IS(ch_answer(fd, &bad, 0, NULL, 0), -EINVAL, "answer when nothing is held");
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	bad.seq = 0;
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request waits");
+	IS(ch_answer(fd, &bad, 0, NULL, 0), -EINVAL, "answer to a request not yet read");
+	IS(ch_read(fd, &m, 20), 20, "half of the header");
+	IS(ch_answer(fd, &bad, 0, NULL, 0), -EINVAL, "answer to a request half read");
+	IS(ch_read(fd, (uint8_t *)&m + 20, 20), 20, "the other half");
+	for (uint64_t seq = 1; seq; seq <<= 7) {
+		bad.seq = m.seq + seq;
+		IS(ch_answer(fd, &bad, 0, NULL, 0), -EINVAL, "a seq that is not there, at once");
+		IS(ch_answer(fd, &bad, 0, NULL, 11), -EINVAL, "and in pieces");
+	}
+	OK(dm_word(t.name, "refused:") >= 10, "refused answers are counted");
+	OK(!io->done, "nothing of it reached the request");
+	abi_fill(buf, 4096, 4);
+	IS(ch_answer(fd, &m, 0, buf, 0), 0, "the channel is still usable");
+	io_end_read(io, 4);
+	IS(ch_answer(fd, &m, 0, buf, 0), -EINVAL, "a second answer");
+	IS(answers_one(&t, fd, IO_WRITE, 0), 0, "and usable after that");
+	free(buf);
+}
+
+static void answers_wrong_channel(void)
+{
+	uint8_t *buf = abi_buffer(4096);
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int a, b;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	b = ch_need(&t);
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(a, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(ch_answer(b, &m, 0, buf, 0), -EINVAL, "answer on another channel");
+	OK(!io->done, "does not reach the request");
+	abi_fill(buf, 4096, 6);
+	IS(ch_answer(a, &m, 0, buf, 100), 0, "answer on its own");
+	io_end_read(io, 6);
+	close(a);
+	IS(answers_one(&t, b, IO_WRITE, 0), 0, "the other channel is usable");
+	free(buf);
+}
+
+/* The payload of one answer is written while the next request is read, and the other way round. */
+static void answers_interleaved(void)
+{
+	struct dm_user_message a, b;
+	struct io *first, *second;
+	uint8_t *buf = abi_buffer(4096);
+	struct target t;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	first = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(fd, &a, DM_USER_REQ_MAP_READ, NULL);
+	second = io_start(&t, IO_WRITE, 8192, 4096, 12);
+	abi_fill(buf, 4096, 11);
+	a.type = DM_USER_RESP_SUCCESS;
+	IS(ch_write(fd, &a, sizeof(a)), sizeof(a), "header of the answer");
+	IS(ch_write(fd, buf, 1000), 1000, "a part of its payload");
+	OK(ch_ready(fd, POLLIN), "the next request comes");
+	IS(ch_read(fd, &b, sizeof(b)), sizeof(b), "its header");
+	IS(ch_write(fd, buf + 1000, 3000), 3000, "more of the answer");
+	OK(!first->done, "a read that is answered in part is not done");
+	IS(ch_write(fd, buf + 4000, 96), 96, "the rest of it");
+	io_end_read(first, 11);
+	IS(ch_read(fd, buf, 4096), 4096, "payload of the write");
+	OK(abi_filled(buf, 4096, 12), "is right");
+	IS(ch_answer(fd, &b, 0, NULL, 0), 0, "answer");
+	IS(io_end(second), 0, "write");
+	free(buf);
+}
+
+/* A write may be answered, with an error at least, before its payload was read. */
+static void answers_early(void)
+{
+	struct dm_user_message m, next;
+	struct target t;
+	struct io *io;
+	ssize_t ret;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	io = io_start(&t, IO_WRITE, 0, 4096, 12);
+	OK(ch_ready(fd, POLLIN), "a request");
+	IS(ch_read(fd, &m, sizeof(m)), sizeof(m), "its header");
+	ret = ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0);
+	OK(ret == 0 || ret == -EINVAL, "an answer before the payload: taken or refused, not %zd", ret);
+	if (ret) {
+		uint8_t rest[4096];
+
+		IS(ch_read(fd, rest, sizeof(rest)), 4096, "the payload can still be read");
+		IS(ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "and the request answered");
+	}
+	IS(io_end(io), -EIO, "the write fails");
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	ch_take_type(fd, &next, DM_USER_REQ_MAP_FLUSH, NULL);
+	IS(next.seq, m.seq + 1, "the channel reads on with a header");
+	IS(ch_answer(fd, &next, 0, NULL, 0), 0, "and answers");
+	IS(io_end(io), 0, "fsync");
+}
+
+const struct abi_test abi_answers[] = {
+	{ "errors", answers_errors, "ERROR is EIO, UNSUPPORTED is EOPNOTSUPP, anything else is EIO" },
+	{ "fallback", answers_fallback, "the block layer does without an unsupported write zeroes" },
+	{ "bad_seq", answers_bad_seq, "P1: a bad or second answer gives EINVAL and the channel stays usable" },
+	{ "wrong_channel", answers_wrong_channel, "P1: an answer counts on the channel that read the request" },
+	{ "interleaved", answers_interleaved, "reading and answering do not disturb each other" },
+	{ "early", answers_early, "P10: an answer before the payload was read leaves the stream in step" },
+	{ NULL, NULL, NULL }
+};

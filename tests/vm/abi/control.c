@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The ioctls, but for drain: info, join, seal, open. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+static int raw(int fd, unsigned long command, void *arg)
+{
+	int ret = ioctl(fd, command, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static void control_info(void)
+{
+	struct dm_user_info info;
+	struct dm_user_message m;
+	struct target t;
+	struct stat st;
+	struct io *io;
+	int fd;
+
+	target_create(&t, "orphans:fail nodaemon:fail:1234 discard:off secure_erase:on "
+		      "physical_block_size:4096 max_io:65536");
+	fd = ch_need(&t);
+	memset(&info, 0xff, sizeof(info));
+	IS(raw(fd, DM_USER_IOC_INFO, &info), 0, "info");
+	IS(info.abi_version, DM_USER_ABI_VERSION, "abi_version");
+	OK((info.features & 7) == 7, "features %#llx", (unsigned long long)info.features);
+	IS(info.policy, DM_USER_POLICY_ORPHANS_FAIL | DM_USER_POLICY_NODAEMON_FAIL |
+	   DM_USER_POLICY_WRITE_ZEROES | DM_USER_POLICY_SECURE_ERASE, "policy");
+	IS(info.state, 0, "state");
+	IS(info.sectors, ABI_SECTORS, "sectors");
+	IS(info.start, 0, "start");
+	IS(info.logical_block_size, 512, "logical_block_size");
+	IS(info.physical_block_size, 4096, "physical_block_size");
+	IS(info.max_io_bytes, 65536, "max_io_bytes");
+	IS(info.nodaemon_ms, 1234, "nodaemon_ms");
+	IS(info.generation, 0, "generation");
+	IS(info.newest_generation, 0, "newest_generation");
+	IS(info.channels, 1, "channels");
+	IS(info.channel_state, DM_USER_SERVING, "channel_state");
+	for (int i = 0; i < 4; i++)
+		IS(info.reserved[i], 0, "reserved");
+	NEED(!stat(t.dev, &st), "stat the device");
+	IS(info.dev_major, major(st.st_rdev), "major");
+	IS(info.dev_minor, minor(st.st_rdev), "minor");
+
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(ch_ready(fd, POLLIN), "a request");
+	ch_info(fd, &info);
+	IS(info.queued, 1, "queued");
+	IS(info.held, 0, "held");
+	IS(ch_take(fd, &m, NULL, 0), 0, "take");
+	ch_info(fd, &info);
+	IS(info.queued, 0, "queued");
+	IS(info.held, 1, "held");
+	ch_answer(fd, &m, 0, NULL, 0);
+	IS(io_end(io), 0, "fsync");
+	IS(dm_suspend(t.name, 0), 0, "suspend");
+	ch_info(fd, &info);
+	IS(info.state, DM_USER_STATE_SUSPENDED, "state while suspended");
+	IS(dm_resume(t.name, 0), 0, "resume");
+	IS(ch_seal(fd), 0, "seal");
+	ch_info(fd, &info);
+	IS(info.state, DM_USER_STATE_SEALED, "state while sealed");
+}
+
+static void control_join(void)
+{
+	struct dm_user_info info;
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int a, b, c;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	b = ch_need(&t);
+	c = ch_need(&t);
+	IS(ch_join(a, 1, 0) < 0, true, "join what nobody created");
+	IS(ch_join(a, 2, DM_USER_JOIN_CREATE), -ERANGE, "create with a gap");
+	IS(ch_join(a, 0, DM_USER_JOIN_CREATE) < 0, true, "create generation 0");
+	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "create 1");
+	IS(ch_join(a, 1, 0), -EBUSY, "join twice");
+	IS(ch_join(b, 1, DM_USER_JOIN_CREATE), -EEXIST, "create 1 again");
+	IS(ch_join(b, 1, 0), 0, "join 1");
+	ch_info(b, &info);
+	IS(info.generation, 1, "generation");
+	IS(info.newest_generation, 1, "newest_generation");
+	IS(ch_join(c, 2, DM_USER_JOIN_CREATE), 0, "create 2");
+	close(b);
+	b = ch_need(&t);
+	IS(ch_join(b, 1, DM_USER_JOIN_CREATE), -ESTALE, "create an old one");
+	IS(ch_join(b, 3, 0) < 0, true, "join the next without creating it");
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	ch_take_type(b, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	IS(ch_join(b, 2, 0), -EBUSY, "join after a read");
+	ch_answer(b, &m, 0, NULL, 0);
+	IS(io_end(io), 0, "fsync");
+	IS(ch_drain(c, 0, NULL), 0, "drain 2");
+	close(b);
+	b = ch_need(&t);
+	IS(ch_join(b, 2, 0), -ESHUTDOWN, "join what drains");
+	close(c);
+	IS(ch_join(b, 2, 0), -ENOENT, "join what has no channel left");
+	IS(ch_join(b, 2, DM_USER_JOIN_CREATE) < 0, true, "a number is used once");
+	IS(ch_join(b, 3, DM_USER_JOIN_CREATE), 0, "create 3");
+	IS(dm_word(t.name, "generation:"), 3, "status says so");
+}
+
+static void control_strict(void)
+{
+	struct dm_user_join join = { .generation = 1, .flags = DM_USER_JOIN_CREATE, .reserved = 1 };
+	struct dm_user_drain drain = { .reserved = 1 };
+	struct dm_user_open open_arg = { .reserved = 1 };
+	void *bad = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct dm_user_info info;
+	struct target t;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	IS(raw(fd, DM_USER_IOC_JOIN, &join), -EINVAL, "join with a reserved field set");
+	join.reserved = 0;
+	for (int bit = 1; bit < 32; bit += 5) {
+		join.flags = DM_USER_JOIN_CREATE | 1U << bit;
+		IS(raw(fd, DM_USER_IOC_JOIN, &join), -EINVAL, "join with flag bit %d", bit);
+		drain = (struct dm_user_drain){ .flags = 1U << bit };
+		IS(raw(fd, DM_USER_IOC_DRAIN, &drain), -EINVAL, "drain with flag bit %d", bit);
+		open_arg = (struct dm_user_open){ .flags = 1U << bit };
+		IS(raw(fd, DM_USER_IOC_OPEN, &open_arg), -EINVAL, "open with flag bit %d", bit);
+	}
+	drain = (struct dm_user_drain){ .reserved = 1 };
+	IS(raw(fd, DM_USER_IOC_DRAIN, &drain), -EINVAL, "drain with a reserved field set");
+	open_arg = (struct dm_user_open){ .reserved = 1 };
+	IS(raw(fd, DM_USER_IOC_OPEN, &open_arg), -EINVAL, "open with a reserved field set");
+	IS(raw(fd, DM_USER_IOC_INFO, bad), -EFAULT, "info to nowhere");
+	IS(raw(fd, DM_USER_IOC_JOIN, bad), -EFAULT, "join from nowhere");
+	IS(raw(fd, DM_USER_IOC_DRAIN, bad), -EFAULT, "drain from nowhere");
+	IS(raw(fd, DM_USER_IOC_OPEN, bad), -EFAULT, "open from nowhere");
+	IS(raw(fd, _IO(DM_USER_IOC_MAGIC, 0x7f), NULL), -ENOTTY, "an unknown command");
+	IS(raw(fd, _IOC(_IOC_READ, DM_USER_IOC_MAGIC, 0x40, 8), &info), -ENOTTY, "info of another size");
+	IS(ch_info(fd, &info), 0, "info");
+	IS(info.newest_generation, 0, "nothing was joined");
+	IS(info.channel_state, DM_USER_SERVING, "nothing drains");
+	IS(info.channels, 1, "nothing was opened");
+	IS(lseek(fd, 0, SEEK_SET) < 0, true, "no seek");
+	OK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED, "no mmap");
+}
+
+static void control_seal(void)
+{
+	struct dm_user_info info;
+	struct target t;
+	int a, b;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "create 1");
+	IS(ch_seal(a), 0, "seal");
+	IS(ch_seal(a), 0, "seal again");
+	IS(dm_word(t.name, "sealed:"), 1, "status says so");
+	IS(ch_open(&t), -EPERM, "no new channel by open");
+	b = ch_new(a);
+	NEED(b >= 0, "a new channel from a channel: %s", strerror(-b));
+	IS(fcntl(b, F_GETFD), FD_CLOEXEC, "is close-on-exec");
+	IS(fcntl(b, F_GETFL) & O_ACCMODE, O_RDWR, "and read-write");
+	ch_info(b, &info);
+	IS(info.generation, 0, "has joined nothing");
+	IS(info.channels, 2, "and counts");
+	IS(ch_join(b, 2, DM_USER_JOIN_CREATE), 0, "begins the next generation");
+	IS(ch_drain(a, 0, NULL), 0, "drain the old one");
+	IS(ch_seal(a), -ESHUTDOWN, "which can seal no more");
+	IS(ch_new(a), -ESHUTDOWN, "nor hand out channels");
+	IS(ch_open(&t), -EPERM, "still sealed");
+	IS(dm_message(t.name, "unseal"), 0, "unseal");
+	close(ch_need(&t));
+	IS(dm_message(t.name, "seal"), 0, "an administrator seals");
+	IS(ch_open(&t), -EPERM, "sealed again");
+	close(a);
+	close(b);
+	IS(ch_open(&t), -EPERM, "and without any channel");
+}
+
+static void send_fd(int sock, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	IS(sendmsg(sock, &msg, 0), 1, "send a descriptor");
+}
+
+static int recv_fd(int sock)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	int fd = -1;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&msg))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	return fd;
+}
+
+/* What a confined successor does: no privilege, no access to /dev, and it serves. */
+static void successor(int sock)
+{
+	struct dm_user_message m;
+	uint8_t *buf = abi_buffer(4096);
+	int fd;
+
+	if (setgid(65534) || setuid(65534))
+		_exit(2);
+	fd = recv_fd(sock);
+	if (fd < 0 || ch_join(fd, 2, DM_USER_JOIN_CREATE) || ch_take(fd, &m, NULL, 0))
+		_exit(3);
+	abi_fill(buf, 4096, 21);
+	_exit(ch_answer(fd, &m, 0, buf, 0) ? 4 : 0);
+}
+
+static void control_pass(void)
+{
+	struct target t;
+	int sock[2], a, b, status = 0;
+	struct io *io;
+	pid_t pid;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "create 1");
+	IS(ch_seal(a), 0, "seal");
+	NEED(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock), "a socket pair");
+	pid = fork();
+	if (pid == 0)
+		successor(sock[1]);
+	close(sock[1]);
+	b = ch_new(a);
+	NEED(b >= 0, "a new channel");
+	send_fd(sock[0], b);
+	close(b);
+	IS(ch_drain(a, 0, NULL), 0, "drain");
+	close(a);
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	io_end_read(io, 21);
+	waitpid(pid, &status, 0);
+	IS(status, 0, "the successor's status");
+	OK(UNTIL(dm_word(t.name, "channels:") == 0), "its channel is gone with it");
+}
+
+static void control_admission(void)
+{
+	struct target t;
+	int status = 0;
+	pid_t pid;
+
+	target_create(&t, NULL);
+	chmod("/dev/dm-user/" ABI_CTL, 0666);
+	pid = fork();
+	if (pid == 0) {
+		if (setgid(65534) || setuid(65534))
+			_exit(2);
+		_exit(ch_open(&t) == -EPERM ? 0 : 3);
+	}
+	waitpid(pid, &status, 0);
+	IS(status, 0, "a user without CAP_SYS_ADMIN gets EPERM, whatever the mode of the node");
+	IS(dm_word(t.name, "channels:"), 0, "and no channel");
+}
+
+const struct abi_test abi_control[] = {
+	{ "info", control_info, "P12: info says what the row, the device and the state are" },
+	{ "join", control_join, "join refuses by its own error what is stale, gone, late or a gap" },
+	{ "strict", control_strict, "P10: reserved fields, flags, sizes and pointers are checked" },
+	{ "seal", control_seal, "P9: a sealed node gives channels only through its channels" },
+	{ "pass", control_pass, "P8: a channel passed over a socket serves without any privilege" },
+	{ "admission", control_admission, "P9: only CAP_SYS_ADMIN opens the node" },
+	{ NULL, NULL, NULL }
+};

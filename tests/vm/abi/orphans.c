@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Orphans, and times without a daemon. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+static void orphans_requeue(void)
+{
+	struct dm_user_message m, again;
+	uint8_t *buf = abi_buffer(4096);
+	struct io *read_io, *write_io;
+	struct target t;
+	int a, b;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	b = ch_need(&t);
+	read_io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(a, &m, DM_USER_REQ_MAP_READ, NULL);
+	write_io = io_start(&t, IO_WRITE, 8192, 4096, 8);
+	OK(ch_ready(a, POLLIN), "a write");
+	IS(ch_read(a, buf, 40), 40, "its header");
+	IS(ch_read(a, buf, 100), 100, "a part of its payload");
+	IS(dm_word(t.name, "held:"), 2, "two are held");
+	close(a);
+	IS(dm_word(t.name, "requeued:"), 2, "both are requeued");
+
+	ch_take_type(b, &again, DM_USER_REQ_MAP_READ, NULL);
+	IS(again.seq, m.seq, "the orphan keeps its seq");
+	IS(again.sector, m.sector, "and its place");
+	IS(again.len, m.len, "and its length");
+	abi_fill(buf, 4096, 7);
+	IS(ch_answer(b, &again, 0, buf, 0), 0, "answer");
+	io_end_read(read_io, 7);
+	ch_take_type(b, &again, DM_USER_REQ_MAP_WRITE, buf);
+	IS(again.seq, m.seq + 1, "the second keeps its seq too");
+	OK(abi_filled(buf, 4096, 8), "its payload begins at the beginning");
+	IS(ch_answer(b, &again, 0, NULL, 0), 0, "answer");
+	IS(io_end(write_io), 0, "write");
+	free(buf);
+}
+
+/* A daemon that dies in the middle of its answer leaves none of it behind. */
+static void orphans_stale(void)
+{
+	uint8_t *buf = abi_buffer(16384 + 40);
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	for (size_t part = 1; part < 16384; part = part * 3 + 1) {
+		fd = ch_need(&t);
+		io = io_start(&t, IO_READ, 0, 16384, 0);
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+		m.type = 0;
+		memcpy(buf, &m, sizeof(m));
+		abi_fill(buf + 40, 16384, 666);
+		IS(ch_write(fd, buf, 40 + part), 40 + part, "%zu bytes of an answer", part);
+		OK(!io->done, "an answer in part completes nothing");
+		close(fd);
+		OK(!io->done, "nor does the close");
+		fd = ch_need(&t);
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+		abi_fill(buf, 16384, part);
+		IS(ch_answer(fd, &m, 0, buf, 0), 0, "the answer of another daemon");
+		io_end_read(io, part);
+		close(fd);
+	}
+	free(buf);
+}
+
+static void orphans_fail(void)
+{
+	struct dm_user_message m;
+	struct io *read_io, *write_io, *queued;
+	struct target t;
+	int a, b;
+
+	target_create(&t, "orphans:fail");
+	a = ch_need(&t);
+	read_io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(a, &m, DM_USER_REQ_MAP_READ, NULL);
+	write_io = io_start(&t, IO_WRITE, 8192, 4096, 8);
+	ch_take_type(a, &m, DM_USER_REQ_MAP_WRITE, NULL);
+	queued = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "one waits");
+	close(a);
+	IS(io_end(read_io), -EIO, "a read that was held");
+	IS(io_end(write_io), -EIO, "a write that was held");
+	IS(dm_word(t.name, "failed:"), 2, "failed");
+	OK(!queued->done, "what nobody had taken waits");
+	b = ch_need(&t);
+	ch_take_type(b, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	ch_answer(b, &m, 0, NULL, 0);
+	IS(io_end(queued), 0, "and is served by the next");
+}
+
+static void orphans_killed(void)
+{
+	struct dm_user_message m;
+	struct io *io[8];
+	struct target t;
+	int ready[2], fd, status;
+	char byte;
+	pid_t pid;
+
+	target_create(&t, NULL);
+	for (int round = 0; round < 8; round++) {
+		NEED(!pipe(ready), "a pipe");
+		pid = fork();
+		if (pid == 0) {
+			fd = ch_need(&t);
+			for (int i = 0; i <= round; i++)
+				if (ch_take(fd, &m, NULL, i ? 0 : 1))
+					_exit(1);
+			if (write(ready[1], "", 1) != 1)
+				_exit(1);
+			ch_take(fd, &m, NULL, 0);
+			pause();
+		}
+		for (int i = 0; i < 8; i++)
+			io[i] = io_start(&t, i & 1 ? IO_WRITE : IO_READ, i * 4096, 4096, i);
+		IS(read(ready[0], &byte, 1), 1, "the daemon holds %d", round + 1);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		close(ready[0]);
+		close(ready[1]);
+		OK(UNTIL(dm_word(t.name, "channels:") == 0), "its channel goes");
+		OK(UNTIL(dm_word(t.name, "queued:") == 8), "all that it held waits again");
+		fd = ch_need(&t);
+		for (int i = 0; i < 8; i++) {
+			uint8_t *buf = abi_buffer(4096);
+
+			NEED(ch_ready(fd, POLLIN), "request %d", i);
+			IS(ch_take(fd, &m, buf, 0), 0, "take");
+			if (m.type == DM_USER_REQ_MAP_WRITE)
+				OK(abi_filled(buf, 4096, m.sector / 8), "payload of an orphan");
+			abi_fill(buf, 4096, 5);
+			IS(ch_answer(fd, &m, 0, buf, 0), 0, "answer");
+			free(buf);
+		}
+		for (int i = 0; i < 8; i++)
+			if (i & 1)
+				IS(io_end(io[i]), 0, "write");
+			else
+				io_end_read(io[i], 5);
+		close(fd);
+	}
+}
+
+static void nodaemon_wait(void)
+{
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	IS(dm_word(t.name, "daemon:"), 0, "no daemon yet");
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request waits");
+	OK(UNTIL(dm_word(t.name, "oldest_ms:") > 300), "for as long as it takes");
+	OK(!io->done, "without an error");
+	fd = ch_need(&t);
+	IS(dm_word(t.name, "daemon:"), 1, "a daemon");
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	ch_answer(fd, &m, 0, NULL, 0);
+	IS(io_end(io), 0, "and is served when one comes");
+	close(fd);
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "waits again");
+	IS(dm_message(t.name, "fail"), 0, "an administrator ends it");
+	IS(io_end(io), -EIO, "with an error");
+}
+
+static void nodaemon_fail(void)
+{
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, "nodaemon:fail:300");
+	IS(io_do(&t, IO_FSYNC, 0, 0, 0), -EIO, "nobody comes in time");
+	IS(io_do(&t, IO_READ, 0, 4096, 0), -EIO, "and then it fails at once");
+	fd = ch_need(&t);
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	ch_answer(fd, &m, 0, NULL, 0);
+	IS(io_end(io), 0, "a daemon ends it");
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	close(fd);
+	IS(io_end(io), -EIO, "an orphan fails when the time is over");
+	/* A daemon that drains takes no request: it is none. */
+	fd = ch_need(&t);
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(ch_drain(fd, 0, NULL), 0, "drain");
+	IS(io_do(&t, IO_FSYNC, 0, 0, 0), -EIO, "only a draining daemon is no daemon");
+	IS(ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "which may still answer");
+	IS(io_end(io), -EIO, "what it holds");
+	IS(dm_word(t.name, "errors:"), 1, "by its own answer");
+}
+
+const struct abi_test abi_orphans[] = {
+	{ "requeue", orphans_requeue, "P1: a closed channel's requests go to another, same seq, from the start" },
+	{ "stale", orphans_stale, "P10: half an answer never reaches a reader" },
+	{ "fail", orphans_fail, "orphans:fail fails what was held, and only that" },
+	{ "killed", orphans_killed, "P4: what a killed daemon held waits for the next" },
+	{ "wait", nodaemon_wait, "P2: without a daemon requests wait, until one comes or `fail` is sent" },
+	{ "nodaemon_fail", nodaemon_fail, "nodaemon:fail:MS fails after its time, until a daemon comes" },
+	{ NULL, NULL, NULL }
+};

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Table reload: the node and its channels stay. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+static uint64_t reload_size(const struct target *t)
+{
+	uint64_t size = 0;
+	int fd = open(t->dev, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size))
+		size = 0;
+	close(fd);
+	return size;
+}
+
+/* Suspend as @flags say, load @sectors and @args, resume. */
+static void reload_now(const struct target *t, uint64_t sectors, const char *args, uint32_t flags)
+{
+	char row[512];
+
+	dm_row(row, sizeof(row), t->ctl, args);
+	IS(dm_load(t->name, sectors, "user", row), 0, "load: %s", row);
+	IS(dm_suspend(t->name, flags | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	IS(dm_resume(t->name, flags), 0, "resume");
+}
+
+static void reload_grow(void)
+{
+	uint8_t *store = abi_buffer(ABI_SECTORS * 512 * 4);
+	struct server s[2] = { 0 };
+	struct dm_user_info info;
+	struct io *io[4];
+	struct target t;
+
+	target_create(&t, NULL);
+	for (int i = 0; i < 2; i++)
+		server_start(&s[i], ch_need(&t), store);
+	for (int round = 1; round <= 20; round++) {
+		uint64_t sectors = ABI_SECTORS + round * 1024;
+		struct io *end;
+
+		for (int i = 0; i < 4; i++)
+			io[i] = io_start(&t, IO_WRITE, i * 65536, 32768, round * 4 + i);
+		reload_now(&t, sectors, NULL, round & 1 ? DM_NOFLUSH_FLAG : 0);
+		for (int i = 0; i < 4; i++)
+			IS(io_end(io[i]), 0, "write %d while the table changes", i);
+		for (int i = 0; i < 4; i++)
+			OK(abi_filled(store + i * 65536, 32768, round * 4 + i), "bytes of write %d", i);
+		IS(reload_size(&t), sectors * 512, "size of the device");
+		IS(ch_info(s[0].fd, &info), 0, "the channel is still there");
+		IS(info.sectors, sectors, "and knows the size");
+		end = io_start(&t, IO_WRITE, (sectors - 8) * 512, 4096, round);
+		IS(io_end(end), 0, "write of the new last sectors");
+		OK(abi_filled(store + (sectors - 8) * 512, 4096, round), "bytes of it");
+	}
+	IS(dm_word(t.name, "channels:"), 2, "the same channels as in the beginning");
+	IS(dm_message(t.name, "drain 0"), 0, "drain");
+	for (int i = 0; i < 2; i++)
+		IS(server_join(&s[i]), 0, "they served all the time");
+}
+
+static void reload_policy(void)
+{
+	struct dm_user_message m;
+	struct dm_user_info info;
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	IS(ch_join(fd, 1, DM_USER_JOIN_CREATE), 0, "create 1");
+	IS(ch_seal(fd), 0, "seal");
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	reload_now(&t, ABI_SECTORS, "orphans:fail nodaemon:fail:700", DM_NOFLUSH_FLAG);
+	IS(ch_info(fd, &info), 0, "info");
+	IS(info.policy & (DM_USER_POLICY_ORPHANS_FAIL | DM_USER_POLICY_NODAEMON_FAIL),
+	   DM_USER_POLICY_ORPHANS_FAIL | DM_USER_POLICY_NODAEMON_FAIL, "the new policy");
+	IS(info.nodaemon_ms, 700, "and its time");
+	IS(info.generation, 1, "the same generation");
+	IS(info.state & DM_USER_STATE_SEALED, DM_USER_STATE_SEALED, "still sealed");
+	IS(ch_open(&t), -EPERM, "really");
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	close(fd);
+	IS(io_end(io), -EIO, "an orphan now fails");
+}
+
+static void reload_twins(void)
+{
+	char row[128];
+	struct target t, other;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	dm_row(row, sizeof(row), ABI_CTL, NULL);
+	IS(dm_create(ABI_NAME "2"), 0, "create a second device");
+	IS(dm_load(ABI_NAME "2", ABI_SECTORS, "user", row), -EEXIST, "with the first one's node");
+	IS(dm_remove(ABI_NAME "2"), 0, "remove it");
+	target_create_as(&other, ABI_NAME "2", ABI_CTL "2", 2048, NULL);
+	IS(dm_word(t.name, "channels:"), 1, "the first has its channel");
+	IS(dm_word(other.name, "channels:"), 0, "the second has none");
+	target_remove(&other);
+	close(fd);
+	target_remove(&t);
+}
+
+static void reload_rename_node(void)
+{
+	char row[128], node[64];
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int old, new;
+
+	target_create(&t, NULL);
+	old = ch_need(&t);
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(old, &m, DM_USER_REQ_MAP_READ, NULL);
+	dm_row(row, sizeof(row), ABI_CTL ".new", NULL);
+	IS(dm_load(t.name, ABI_SECTORS, "user", row), 0, "load a row with another node");
+	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), 0, "resume");
+	snprintf(node, sizeof(node), "/dev/dm-user/%s", t.ctl);
+	OK(UNTIL(access(node, F_OK) < 0), "the old node goes");
+	IS(ch_read(old, &m, sizeof(m)), -ENOTBLK, "for its channels too");
+	snprintf(t.ctl, sizeof(t.ctl), "%s", ABI_CTL ".new");
+	OK(UNTIL((new = ch_open(&t)) >= 0), "the new node is there");
+	ch_take_type(new, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(ch_answer(new, &m, DM_USER_RESP_UNSUPPORTED, NULL, 0), 0, "answer");
+	IS(io_end(io), -EOPNOTSUPP, "and serves what the old one held");
+	target_remove(&t);
+}
+
+/* A table that was loaded and never lived. */
+static void reload_inactive(void)
+{
+	char row[128], node[64];
+	struct target t;
+	int fd;
+
+	IS(dm_create(ABI_NAME), 0, "create");
+	dm_row(row, sizeof(row), ABI_CTL, NULL);
+	IS(dm_load(ABI_NAME, ABI_SECTORS, "user", row), 0, "load");
+	IS(dm_remove(ABI_NAME), 0, "remove without a resume");
+	snprintf(node, sizeof(node), "/dev/dm-user/%s", ABI_CTL);
+	OK(UNTIL(access(node, F_OK) < 0), "the node goes with it");
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	dm_row(row, sizeof(row), ABI_CTL, "orphans:fail");
+	IS(dm_load(t.name, ABI_SECTORS * 2, "user", row), 0, "load another");
+	IS(dm_load(t.name, ABI_SECTORS, "user", row), 0, "and another over it");
+	IS(dm_word(t.name, "channels:"), 1, "the channel is there");
+	target_remove(&t);
+	close(fd);
+}
+
+const struct abi_test abi_reload[] = {
+	{ "grow", reload_grow, "P2: a device grows by reload under load, flushing and not" },
+	{ "policy", reload_policy, "a reload changes the policy and keeps channels, generation and seal" },
+	{ "twins", reload_twins, "a node belongs to one device" },
+	{ "rename", reload_rename_node, "a reload with another node moves what was held there" },
+	{ "inactive", reload_inactive, "tables that never live leave nothing" },
+	{ NULL, NULL, NULL }
+};

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Suspend, resume and reload, with a daemon that serves, holds, or is not there. */
+#include <errno.h>
+#include <linux/dm-ioctl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+/* A suspend that may have to wait, in its own thread. */
+struct suspend {
+	pthread_t thread;
+	uint32_t flags;
+	atomic_bool done;
+	int result;
+};
+
+static void *suspend_thread(void *arg)
+{
+	struct suspend *s = arg;
+
+	s->result = dm_suspend(ABI_NAME, s->flags | DM_SKIP_LOCKFS_FLAG);
+	s->done = true;
+	return NULL;
+}
+
+static void suspend_start(struct suspend *s, uint32_t flags)
+{
+	memset(s, 0, sizeof(*s));
+	s->flags = flags;
+	NEED(!pthread_create(&s->thread, NULL, suspend_thread, s), "a thread");
+}
+
+static int suspend_end(struct suspend *s)
+{
+	NEED(UNTIL(s->done), "the suspend ends");
+	pthread_join(s->thread, NULL);
+	return s->result;
+}
+
+static void suspend_flush(void)
+{
+	struct dm_user_message m;
+	struct suspend s;
+	struct target t;
+	struct io *io, *late;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	suspend_start(&s, 0);
+	late = io_start(&t, IO_FSYNC, 0, 0, 0);
+	for (int i = 0; i < 50; i++)
+		abi_nap();
+	OK(!s.done, "a flushing suspend waits for what is held");
+	ch_answer(fd, &m, 0, NULL, 0);
+	IS(io_end(io), 0, "which is answered");
+	while (UNTIL(s.done || ch_poll(fd) & POLLIN) && !s.done) {
+		/* The later one may have come before the suspend did. */
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+		ch_answer(fd, &m, 0, NULL, 0);
+	}
+	IS(suspend_end(&s), 0, "then it is done");
+	IS(dm_word(t.name, "suspended:"), 1, "and status says so");
+	IS(dm_resume(t.name, 0), 0, "resume");
+	while (UNTIL(late->done || ch_poll(fd) & POLLIN) && !late->done) {
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+		ch_answer(fd, &m, 0, NULL, 0);
+	}
+	IS(io_end(late), 0, "what came in between is served after it");
+	IS(dm_word(t.name, "suspended:"), 0, "status after it");
+}
+
+static void suspend_noflush_nobody(void)
+{
+	struct dm_user_message m;
+	struct suspend s;
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	for (int round = 0; round < 3; round++) {
+		io = io_start(&t, IO_READ, 0, 4096, 0);
+		OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request waits, with no daemon");
+		suspend_start(&s, DM_NOFLUSH_FLAG);
+		IS(suspend_end(&s), 0, "noflush suspend needs no daemon");
+		IS(dm_word(t.name, "queued:"), 0, "DM has taken it back");
+		OK(!io->done, "without an error");
+		IS(dm_resume(t.name, 0), 0, "resume");
+		fd = ch_need(&t);
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+		uint8_t *buf = abi_buffer(4096);
+
+		abi_fill(buf, 4096, round);
+		IS(ch_answer(fd, &m, 0, buf, 0), 0, "answer");
+		io_end_read(io, round);
+		free(buf);
+		close(fd);
+	}
+}
+
+/* P7: what a daemon held at a noflush suspend, it may still do. Nobody else may, before it says so. */
+static void suspend_fence(void)
+{
+	struct dm_user_message held, m;
+	uint8_t *buf = abi_buffer(4096);
+	struct io *io, *apart, *over;
+	struct suspend s;
+	struct target t;
+	int old, new;
+
+	target_create(&t, NULL);
+	old = ch_need(&t);
+	io = io_start(&t, IO_WRITE, 8192, 4096, 1);
+	ch_take_type(old, &held, DM_USER_REQ_MAP_WRITE, NULL);
+	suspend_start(&s, DM_NOFLUSH_FLAG);
+	IS(suspend_end(&s), 0, "noflush suspend with a write held");
+	IS(dm_word(t.name, "fenced:"), 1, "it is fenced");
+	IS(dm_resume(t.name, 0), 0, "resume");
+	new = ch_need(&t);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "the write waits again");
+	IS(ch_poll(new) & POLLIN, 0, "but not for another channel");
+	IS(ch_poll(old) & POLLIN, 0, "nor for this one");
+	over = io_start(&t, IO_READ, 11776, 1024, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 2), "a read that overlaps it waits too");
+	apart = io_start(&t, IO_READ, 12288, 4096, 0);
+	ch_take_type(new, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(m.sector, 24, "a read beside it does not");
+	abi_fill(buf, 4096, 2);
+	IS(ch_answer(new, &m, 0, buf, 0), 0, "answer");
+	io_end_read(apart, 2);
+	OK(!io->done && !over->done, "the others wait");
+
+	IS(ch_answer(old, &held, 0, NULL, 0), 0, "the late answer is swallowed");
+	OK(!io->done, "it completes nothing");
+	IS(dm_word(t.name, "fenced:"), 0, "the fence is gone");
+	ch_take_type(new, &m, DM_USER_REQ_MAP_WRITE, buf);
+	OK(m.seq != held.seq, "the write comes with a seq of its own");
+	OK(abi_filled(buf, 4096, 1), "and its payload");
+	IS(ch_answer(old, &held, 0, NULL, 0), -EINVAL, "a second late answer");
+	IS(ch_answer(new, &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "write");
+	ch_take_type(new, &m, DM_USER_REQ_MAP_READ, NULL);
+	abi_fill(buf, 1024, 3);
+	IS(ch_answer(new, &m, 0, buf, 0), 0, "answer");
+	io_end_read(over, 3);
+	free(buf);
+}
+
+static void suspend_fence_close(void)
+{
+	static const enum io_op ops[] = { IO_WRITE, IO_DISCARD, IO_ZEROOUT, IO_WRITE_FUA };
+	struct dm_user_message m;
+	struct suspend s;
+	struct target t;
+	struct io *io;
+	int old, new;
+
+	target_create(&t, NULL);
+	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
+		old = ch_need(&t);
+		io = io_start(&t, ops[i], 8192, 8192, 4);
+		OK(ch_ready(old, POLLIN), "a request");
+		IS(ch_take(old, &m, NULL, 0), 0, "take");
+		suspend_start(&s, DM_NOFLUSH_FLAG);
+		IS(suspend_end(&s), 0, "noflush suspend");
+		IS(dm_resume(t.name, 0), 0, "resume");
+		IS(dm_word(t.name, "fenced:"), 1, "operation %d is fenced", ops[i]);
+		new = ch_need(&t);
+		OK(UNTIL(dm_word(t.name, "queued:") == 1), "it waits");
+		IS(ch_poll(new) & POLLIN, 0, "behind the fence");
+		close(old);
+		IS(dm_word(t.name, "fenced:"), 0, "the close of the channel takes the fence away");
+		while (UNTIL(io->done || ch_poll(new) & POLLIN) && !io->done) {
+			IS(ch_take(new, &m, NULL, 0), 0, "take");
+			IS(ch_answer(new, &m, 0, NULL, 0), 0, "answer");
+		}
+		IS(io_end(io), 0, "operation %d", ops[i]);
+		close(new);
+	}
+}
+
+/* Reads that were taken back: the answer of the old daemon, in part or whole, reaches nobody. */
+static void suspend_read_held(void)
+{
+	struct dm_user_message held, m;
+	uint8_t *buf = abi_buffer(4096);
+	struct suspend s;
+	struct target t;
+	struct io *io;
+	int old, new;
+
+	target_create(&t, NULL);
+	for (int part = 0; part < 4096; part += 1365) {
+		old = ch_need(&t);
+		io = io_start(&t, IO_READ, 8192, 4096, 0);
+		ch_take_type(old, &held, DM_USER_REQ_MAP_READ, NULL);
+		abi_fill(buf, 4096, 666);
+		held.type = 0;
+		IS(ch_write(old, &held, 40), 40, "header of the answer");
+		if (part)
+			IS(ch_write(old, buf, part), part, "a part of it");
+		suspend_start(&s, DM_NOFLUSH_FLAG);
+		IS(suspend_end(&s), 0, "noflush suspend");
+		IS(dm_word(t.name, "fenced:"), 0, "a read is no danger");
+		IS(dm_resume(t.name, 0), 0, "resume");
+		new = ch_need(&t);
+		ch_take_type(new, &m, DM_USER_REQ_MAP_READ, NULL);
+		IS(ch_write(old, buf + part, 4096 - part), 4096 - part, "the rest of the late answer");
+		OK(!io->done, "reaches nobody");
+		abi_fill(buf, 4096, part);
+		IS(ch_answer(new, &m, 0, buf, 0), 0, "answer");
+		io_end_read(io, part);
+		close(new);
+		close(old);
+	}
+	free(buf);
+}
+
+/* A request that was taken back while it was being read. */
+static void suspend_reading(void)
+{
+	struct dm_user_message m;
+	uint8_t *buf = abi_buffer(4096);
+	struct suspend s;
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	io = io_start(&t, IO_WRITE, 8192, 4096, 5);
+	OK(ch_ready(fd, POLLIN), "a request");
+	IS(ch_read(fd, &m, 40), 40, "its header");
+	IS(ch_read(fd, buf, 1000), 1000, "a part of its payload");
+	suspend_start(&s, DM_NOFLUSH_FLAG);
+	IS(suspend_end(&s), 0, "noflush suspend");
+	IS(dm_word(t.name, "fenced:"), 0, "what was not read to its end is no danger");
+	IS(dm_resume(t.name, 0), 0, "resume");
+	IS(ch_poll(fd) & POLLIN, POLLIN, "poll says that the daemon must know");
+	IS(ch_read(fd, buf, 4096), -ECANCELED, "the kernel took it back");
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, buf);
+	OK(abi_filled(buf, 4096, 5), "the next read begins with a new request");
+	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "write");
+	free(buf);
+}
+
+/* The noflush suspend of a draining generation completes its drain only with its late answers. */
+static void suspend_draining(void)
+{
+	struct dm_user_message held, m;
+	struct dm_user_drain drain;
+	struct suspend s;
+	struct target t;
+	struct io *io;
+	int old, new;
+
+	target_create(&t, NULL);
+	old = ch_need(&t);
+	new = ch_need(&t);
+	IS(ch_join(old, 1, DM_USER_JOIN_CREATE), 0, "create 1");
+	IS(ch_join(new, 2, DM_USER_JOIN_CREATE), 0, "create 2");
+	io = io_start(&t, IO_WRITE, 0, 4096, 5);
+	ch_take_type(old, &held, DM_USER_REQ_MAP_WRITE, NULL);
+	IS(ch_drain(old, 0, &drain), 0, "drain");
+	suspend_start(&s, DM_NOFLUSH_FLAG);
+	IS(suspend_end(&s), 0, "noflush suspend");
+	IS(dm_resume(t.name, 0), 0, "resume");
+	IS(ch_drain(old, 0, &drain), 0, "ask");
+	IS(drain.state, DM_USER_DRAINING, "not drained: its write may still be under way");
+	IS(ch_answer(old, &held, 0, NULL, 0), 0, "the late answer");
+	IS(ch_drain(old, 0, &drain), 0, "ask again");
+	IS(drain.state, DM_USER_DRAINED, "drained");
+	ch_take_type(new, &m, DM_USER_REQ_MAP_WRITE, NULL);
+	IS(ch_answer(new, &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "write");
+}
+
+static void suspend_live(void)
+{
+	uint8_t *store = abi_buffer(ABI_SECTORS * 512);
+	struct server s[2] = { 0 };
+	struct io *io[4];
+	struct target t;
+
+	target_create(&t, NULL);
+	for (int i = 0; i < 2; i++)
+		server_start(&s[i], ch_need(&t), store);
+	for (int round = 0; round < 30; round++) {
+		for (int i = 0; i < 4; i++)
+			io[i] = io_start(&t, IO_WRITE, i * 65536, 65536, round * 4 + i);
+		IS(dm_suspend(t.name, DM_SKIP_LOCKFS_FLAG | (round & 1 ? DM_NOFLUSH_FLAG : 0)), 0, "suspend");
+		IS(dm_resume(t.name, 0), 0, "resume");
+		for (int i = 0; i < 4; i++)
+			IS(io_end(io[i]), 0, "write %d of round %d", i, round);
+		for (int i = 0; i < 4; i++)
+			OK(abi_filled(store + i * 65536, 65536, round * 4 + i), "bytes of write %d", i);
+	}
+	IS(dm_message(t.name, "drain 0"), 0, "drain");
+	for (int i = 0; i < 2; i++)
+		IS(server_join(&s[i]), 0, "the daemon lived through it");
+}
+
+const struct abi_test abi_suspend[] = {
+	{ "flush", suspend_flush, "P6: a flushing suspend waits for what is held" },
+	{ "nobody", suspend_noflush_nobody, "P2: noflush suspend and resume without a daemon lose nothing" },
+	{ "fence", suspend_fence, "P7: what overlaps a revoked write waits for its daemon" },
+	{ "fence_close", suspend_fence_close, "P7: or for the close of its channel, for every kind of write" },
+	{ "read_held", suspend_read_held, "P10: a late answer to a revoked read reaches nobody" },
+	{ "reading", suspend_reading, "a request revoked while it is read gives ECANCELED, then the next" },
+	{ "draining", suspend_draining, "P7: a drain is not complete before the late answers are in" },
+	{ "live", suspend_live, "P2: suspends under load with a live daemon" },
+	{ NULL, NULL, NULL }
+};

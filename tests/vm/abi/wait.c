@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Waiting for requests: blocked, interrupted, polled, not at all, or by io_uring. */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+/* One blocking read of a header in a thread of its own. */
+struct reader {
+	int fd;
+	pthread_t thread;
+	atomic_int tid;
+	atomic_bool done;
+	ssize_t result;
+	struct dm_user_message m;
+};
+
+static void *reader_thread(void *arg)
+{
+	struct reader *r = arg;
+
+	r->tid = abi_gettid();
+	r->result = ch_read(r->fd, &r->m, sizeof(r->m));
+	r->done = true;
+	return NULL;
+}
+
+/* Returns once it sleeps in read(2). */
+static void reader_start(struct reader *r, int fd)
+{
+	memset(r, 0, sizeof(*r));
+	r->fd = fd;
+	NEED(!pthread_create(&r->thread, NULL, reader_thread, r), "a thread");
+	NEED(UNTIL(r->tid && abi_blocked_in(r->tid, SYS_read)), "read() blocks while there is nothing");
+}
+
+static ssize_t reader_end(struct reader *r)
+{
+	NEED(UNTIL(r->done), "the blocked read returns");
+	pthread_join(r->thread, NULL);
+	return r->result;
+}
+
+static atomic_uint signals_seen;
+
+static void signal_seen(int number)
+{
+	signals_seen++;
+}
+
+static void signal_handle(int number, int flags)
+{
+	struct sigaction action = { .sa_handler = signal_seen, .sa_flags = flags };
+
+	sigaction(number, &action, NULL);
+}
+
+static void wait_signals(void)
+{
+	struct dm_user_message m;
+	struct reader reader;
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	signal_handle(SIGUSR1, 0);
+	signal_handle(SIGUSR2, SA_RESTART);
+
+	reader_start(&reader, fd);
+	pthread_kill(reader.thread, SIGUSR1);
+	IS(reader_end(&reader), -EINTR, "a signal ends an idle read");
+
+	reader_start(&reader, fd);
+	signals_seen = 0;
+	pthread_kill(reader.thread, SIGUSR2);
+	OK(UNTIL(signals_seen == 1), "the signal is handled");
+	OK(UNTIL(abi_blocked_in(reader.tid, SYS_read)), "and the read restarted");
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	IS(reader_end(&reader), sizeof(reader.m), "until a request comes");
+	IS(reader.m.seq, 0, "nothing was lost to the first signal");
+	IS(ch_answer(fd, &reader.m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "fsync");
+
+	reader_start(&reader, fd);
+	pthread_kill(reader.thread, SIGUSR1);
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	if (reader_end(&reader) == -EINTR)
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	else
+		m = reader.m;
+	IS(m.seq, 1, "a signal and a request at once: the request is there");
+	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "fsync");
+}
+
+/* A daemon under a storm of signals: every request is served once and none is lost. */
+static void wait_storm(void)
+{
+	uint8_t *store = abi_buffer(ABI_SECTORS * 512);
+	struct server s[2] = { 0 };
+	struct target t;
+	struct io *io[4];
+
+	target_create(&t, NULL);
+	signal_handle(SIGUSR1, 0);
+	for (int i = 0; i < 2; i++) {
+		server_start(&s[i], ch_need(&t), store);
+		NEED(UNTIL(__atomic_load_n(&s[i].tid, __ATOMIC_ACQUIRE)), "daemon %d", i);
+	}
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < 4; i++)
+			io[i] = io_start(&t, IO_WRITE, i * 16384, 4096, round * 4 + i);
+		for (int i = 0; i < 40; i++)
+			pthread_kill(s[i % 2].thread, SIGUSR1);
+		for (int i = 0; i < 4; i++)
+			IS(io_end(io[i]), 0, "write %d of round %d", i, round);
+	}
+	for (int i = 0; i < 4; i++)
+		OK(abi_filled(store + i * 16384, 4096, 99 * 4 + i), "block %d is the last one written", i);
+	IS(dm_message(t.name, "drain 0"), 0, "drain");
+	server_join(&s[0]);
+	server_join(&s[1]);
+	IS(s[0].served + s[1].served, 400, "each request was served once");
+}
+
+static void wait_nonblock(void)
+{
+	struct dm_user_message m;
+	uint8_t buf[64];
+	struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
+	struct target t;
+	struct io *io;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN, "RWF_NOWAIT, nothing there");
+	ch_nonblock(fd, true);
+	IS(ch_read(fd, buf, sizeof(buf)), -EAGAIN, "O_NONBLOCK, nothing there");
+	io = io_start(&t, IO_WRITE, 0, 512, 1);
+	OK(ch_ready(fd, POLLIN), "a request comes");
+	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT), sizeof(m), "RWF_NOWAIT gives it");
+	IS(ch_read(fd, buf, 64), 64, "O_NONBLOCK gives a part of the payload");
+	IS(ch_poll(fd) & POLLIN, POLLIN, "and poll says that there is more");
+	for (int left = 448; left; left -= 64)
+		IS(ch_read(fd, buf, 64), 64, "more");
+	IS(ch_read(fd, buf, 64), -EAGAIN, "then nothing");
+	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "write");
+	ch_nonblock(fd, false);
+	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN, "RWF_NOWAIT again");
+}
+
+static void wait_poll(void)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP }, got;
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int fd, ep;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	IS(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event), 0, "add to epoll");
+	IS(ch_poll(fd), POLLOUT, "idle");
+	IS(epoll_wait(ep, &got, 1, 0), 0, "idle, by epoll");
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	IS(epoll_wait(ep, &got, 1, ABI_WAIT_MS), 1, "epoll wakes for a request");
+	IS(got.events, EPOLLIN, "and says so");
+	IS(ch_poll(fd), POLLIN | POLLOUT, "a request waits");
+	IS(ch_take(fd, &m, NULL, 0), 0, "take it");
+	IS(ch_poll(fd), POLLOUT, "it is taken");
+	IS(ch_drain(fd, 0, NULL), 0, "drain");
+	IS(ch_poll(fd), POLLIN | POLLOUT | POLLRDHUP, "draining, one held");
+	IS(epoll_wait(ep, &got, 1, ABI_WAIT_MS), 1, "epoll wakes for the drain");
+	OK(got.events & EPOLLRDHUP, "and says so");
+	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "the last answer");
+	IS(io_end(io), 0, "fsync");
+	IS(ch_poll(fd), POLLIN | POLLOUT | POLLRDHUP | POLLHUP, "drained");
+	target_remove(&t);
+	IS(ch_poll(fd) & (POLLHUP | POLLERR | POLLIN), POLLHUP | POLLERR | POLLIN, "the target is gone");
+	close(ep);
+}
+
+static void wait_gone(void)
+{
+	struct dm_user_message m = { 0 };
+	struct dm_user_info info;
+	struct reader reader;
+	struct target t;
+	int fd, other;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	other = ch_need(&t);
+	reader_start(&reader, fd);
+	target_remove(&t);
+	IS(reader_end(&reader), -ENOTBLK, "the blocked read");
+	IS(ch_read(fd, &m, sizeof(m)), -ENOTBLK, "a later read");
+	IS(ch_read(other, &m, sizeof(m)), -ENOTBLK, "a read on another channel");
+	IS(ch_answer(fd, &m, 0, NULL, 0), -ENOTBLK, "a write");
+	IS(ch_info(fd, &info), -ENOTBLK, "info");
+	IS(ch_join(fd, 1, DM_USER_JOIN_CREATE), -ENOTBLK, "join");
+	IS(ch_drain(fd, 0, NULL), -ENOTBLK, "drain");
+	IS(ch_seal(fd), -ENOTBLK, "seal");
+	IS(ch_new(fd), -ENOTBLK, "open");
+	/* The name is free again while the old channels are still open. */
+	target_create(&t, NULL);
+	IS(ch_read(fd, &m, sizeof(m)), -ENOTBLK, "an old channel is not of the new target");
+	target_remove(&t);
+	close(fd);
+	close(other);
+}
+
+#define RING	16
+
+static void wait_uring(void)
+{
+	struct dm_user_message m[RING];
+	uint8_t *buf = abi_buffer(4096);
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+	struct io *io[RING];
+	uint64_t seen = 0;
+	struct target t;
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	NEED(IS(io_uring_queue_init(RING * 2, &ring, 0), 0, "io_uring_queue_init"), "a ring");
+	for (int i = 0; i < RING; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+
+		io_uring_prep_read(sqe, fd, &m[i], sizeof(m[i]), -1);
+		io_uring_sqe_set_data64(sqe, i);
+	}
+	IS(io_uring_submit(&ring), RING, "submit reads");
+	IS(io_uring_peek_cqe(&ring, &cqe), -EAGAIN, "none is done while there is nothing");
+	for (int i = 0; i < RING; i++)
+		io[i] = io_start(&t, IO_READ, i * 4096, 4096, 0);
+	for (int i = 0; i < RING; i++) {
+		struct __kernel_timespec limit = { .tv_sec = ABI_WAIT_MS / 1000 };
+		const struct dm_user_message *one;
+
+		NEED(IS(io_uring_wait_cqe_timeout(&ring, &cqe, &limit), 0, "read %d ends", i), "all reads");
+		IS(cqe->res, sizeof(m[0]), "it has a header");
+		one = &m[io_uring_cqe_get_data64(cqe)];
+		io_uring_cqe_seen(&ring, cqe);
+		NEED(one->seq < RING && one->sector / 8 < RING && one->len == 4096, "a good one");
+		seen |= 1 << one->seq;
+		abi_fill(buf, 4096, one->sector / 8);
+		IS(ch_answer(fd, one, 0, buf, 0), 0, "answer");
+	}
+	IS(seen, (1 << RING) - 1, "each request came once");
+	for (int i = 0; i < RING; i++)
+		io_end_read(io[i], i);
+	/* Reads still in the ring when the target goes. */
+	io_uring_prep_read(io_uring_get_sqe(&ring), fd, &m[0], sizeof(m[0]), -1);
+	IS(io_uring_submit(&ring), 1, "submit one more");
+	target_remove(&t);
+	NEED(IS(io_uring_wait_cqe_timeout(&ring, &cqe, &(struct __kernel_timespec){ .tv_sec = 20 }), 0,
+		"it ends"), "an end");
+	IS(cqe->res, -ENOTBLK, "with ENOTBLK");
+	io_uring_queue_exit(&ring);
+	free(buf);
+}
+
+static int herd_next(const struct reader *readers, unsigned int done)
+{
+	for (int i = 0; i < 8; i++)
+		if (readers[i].done && !(done & (1 << i)))
+			return i;
+	return -1;
+}
+
+/* One bio wakes one reader, and a blocked reader costs no one else a request. */
+static void wait_herd(void)
+{
+	struct reader readers[8];
+	unsigned int done = 0;
+	struct target t;
+	struct io *io;
+	int fd[8];
+
+	target_create(&t, NULL);
+	for (int i = 0; i < 8; i++) {
+		fd[i] = ch_need(&t);
+		reader_start(&readers[i], fd[i]);
+	}
+	for (int round = 0; round < 8; round++) {
+		int who = -1;
+
+		io = io_start(&t, IO_FSYNC, 0, 0, 0);
+		NEED(UNTIL((who = herd_next(readers, done)) >= 0), "somebody wakes");
+		done |= 1 << who;
+		IS(reader_end(&readers[who]), sizeof(readers[who].m), "it reads a header");
+		IS(readers[who].m.seq, round, "the next one");
+		IS(ch_answer(fd[who], &readers[who].m, 0, NULL, 0), 0, "answer");
+		IS(io_end(io), 0, "fsync");
+	}
+	for (int i = 0; i < 8; i++)
+		close(fd[i]);
+}
+
+const struct abi_test abi_wait[] = {
+	{ "signals", wait_signals, "P1: a signal while idle dequeues nothing" },
+	{ "storm", wait_storm, "P1: nothing is lost or doubled in a storm of signals" },
+	{ "nonblock", wait_nonblock, "O_NONBLOCK and RWF_NOWAIT say EAGAIN" },
+	{ "poll", wait_poll, "poll and epoll: idle, request, draining, drained, gone" },
+	{ "gone", wait_gone, "P11: ENOTBLK once the target is gone, for everything" },
+	{ "uring", wait_uring, "io_uring keeps many reads in flight on one channel" },
+	{ "herd", wait_herd, "every blocked reader gets its request" },
+	{ NULL, NULL, NULL }
+};

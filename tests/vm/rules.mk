@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The programs that VM tests take into their guests; static, so that they need nothing there.
+
+vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
+vm_helpers := $(BUILD)/tests/vm/abi/abi
+
+## make vm-helpers: the programs that VM tests take into their guests
+vm-helpers: $(vm_helpers)
+
+$(BUILD)/tests/vm/abi/abi: $(vm_abi_objects)
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
+
+$(BUILD)/tests/vm/load: $(BUILD)/tests/vm/load.o
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^
+
+.PHONY: vm-helpers
