@@ -3,6 +3,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/ioctl.h>
 #include <linux/kdev_t.h>
 #include <linux/uaccess.h>
 

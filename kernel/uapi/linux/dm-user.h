@@ -60,7 +60,6 @@
 #define _LINUX_DM_USER_H
 
 #include <linux/types.h>
-#include <linux/ioctl.h>
 
 /* Requests: dm_user_message.type as read. */
 #define DM_USER_REQ_MAP_READ		0
