@@ -4,19 +4,18 @@
 include tests/unit/rules.mk
 include tests/vm/rules.mk
 
-vm_supervise := $(BUILD)/tests/vm/guest/supervise
+vm_init := $(BUILD)/tests/vm/guest/init
 vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package
 
 ## make vm-6.1, make vm-6.12: all that tests/vm/run needs for a guest of that kernel
 vm-%: $(BUILD)/vm/%/base.cpio $(BUILD)/vm/%/module.cpio
 	@:
 
-$(vm_supervise): tests/vm/guest/supervise.c
-	@mkdir -p $(@D)
-	$(CC) $(DMU_CFLAGS) $(CFLAGS) -static -o $@ $<
+$(vm_init): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/guest/*.c))
+	$(CC) $(CFLAGS) -static -o $@ $^
 
-$(BUILD)/vm/%/base.cpio: $(BUILD)/kernel/%/release $(vm_supervise) $(vm_parts) tests/vm/guest/init
-	tests/vm/mkbase $(BUILD)/kernel/$* $(vm_supervise) $(@D)
+$(BUILD)/vm/%/base.cpio: $(BUILD)/kernel/%/release $(vm_init) $(vm_parts)
+	tests/vm/mkbase $(BUILD)/kernel/$* $(vm_init) $(@D)
 
 $(BUILD)/vm/%/module.cpio: $(BUILD)/vm/%/base.cpio $(BUILD)/kernel/%/module/dm-user.ko tests/vm/mkmodule
 	tests/vm/mkmodule $(BUILD)/kernel/$* $(@D)

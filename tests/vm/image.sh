@@ -55,15 +55,20 @@ image_module_files() {
 	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
 }
 
+# Files of modules of kernel release $1, as they are named in the guest: uncompressed and below /usr.
+image_module_paths() {
+	sed "s|^.*/lib/modules/$1/|/usr/lib/modules/$1/|; s|\.xz\$||"
+}
+
 # Copy modules $4... of kernel release $2 from the tree $1 to the tree $3, uncompressed, with what they need.
 image_add_modules() {
 	local root=$1 release=$2 tree=$3 file to
 	shift 3
 	while IFS= read -r file; do
-		to=$tree/usr/lib/modules/$release/${file#*/lib/modules/"$release"/}
+		to=$tree$(image_module_paths "$release" <<<"$file")
 		mkdir -p "$(dirname "$to")"
 		case $file in
-		*.xz) xz -dc "$file" >"${to%.xz}" ;;
+		*.xz) xz -dc "$file" >"$to" ;;
 		*) cp "$file" "$to" ;;
 		esac
 	done < <(image_module_files "$root" "$release" "$@")

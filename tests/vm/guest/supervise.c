@@ -1,13 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * supervise OUTPUT STATUS COMMAND [ARG...]: the guest's process 1 while a test runs. Copies what COMMAND
- * prints to the virtio port OUTPUT, writes "started" and then "status N" to the port STATUS, and switches
- * the machine off. N is the exit status as a shell gives it. Whatever COMMAND leaves running is not waited
- * for: a daemon may not be able to end, and a stuck device must not keep the answer back.
- *
- * A pipe lies between COMMAND and the port because a port can be open only once, and so could not be
- * opened again as /dev/stdout.
- */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,13 +6,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/vm/guest/guest.h"
+
 #define SYNC_MS		10000		/* for the last sync: it hangs if a device has no daemon */
-#define TAIL_MAX	(1 << 20)	/* bytes that may still come from what COMMAND left running */
+#define TAIL_MAX	(1 << 20)	/* bytes that may still come from what the script left running */
+#define RECORD_MAX	8192		/* of /dev/kmsg */
 
 static int port_write(int fd, const char *buf, size_t len)
 {
@@ -38,8 +31,8 @@ static int port_write(int fd, const char *buf, size_t len)
 	return 0;
 }
 
-/* Copy what is in the pipe now, at most @max bytes. The count; 0 if there was nothing. */
-static size_t pipe_copy(int from, int to, size_t max)
+/* Copy what is in the pipe now, at most @max bytes. */
+static void pipe_copy(int from, int to, size_t max)
 {
 	char buf[4096];
 	size_t total = 0;
@@ -51,7 +44,36 @@ static size_t pipe_copy(int from, int to, size_t max)
 			break;
 		total += got;
 	}
-	return total;
+}
+
+/*
+ * Copy the kernel's records: "PRIORITY,SEQUENCE,MICROSECONDS,FLAGS[,...];TEXT\n", then lines that begin
+ * with a space (Documentation/ABI/testing/dev-kmsg).
+ */
+static void kmsg_copy(int from, int to)
+{
+	char record[RECORD_MAX], line[RECORD_MAX + 64];
+	unsigned long long usec;
+	ssize_t got;
+
+	for (;;) {
+		got = read(from, record, sizeof(record) - 1);
+		/* EPIPE: older records were overwritten before we came; the next read goes on after them. */
+		if (got < 0 && (errno == EPIPE || errno == EINTR))
+			continue;
+		if (got <= 0)
+			return;
+		record[got] = '\0';
+
+		char *text = strchr(record, ';');
+
+		if (!text || sscanf(record, "%*u,%*u,%llu", &usec) != 1)
+			continue;
+		text++;
+		text[strcspn(text, "\n")] = '\0';
+		snprintf(line, sizeof(line), "[%5llu.%06llu] %s\n", usec / 1000000, usec % 1000000, text);
+		port_write(to, line, strlen(line));
+	}
 }
 
 static pid_t command_start(char **argv, int out, const sigset_t *mask)
@@ -110,60 +132,47 @@ static void sync_briefly(int sigchld)
 	}
 }
 
-/* Until COMMAND has ended. Its status. */
-static int command_wait(pid_t pid, int from, int to, int sigchld)
+void guest_supervise(const struct guest_ports *ports, char **argv)
 {
-	struct pollfd fds[] = { { .fd = from, .events = POLLIN }, { .fd = sigchld, .events = POLLIN } };
-	struct signalfd_siginfo info;
-	int status;
-
-	for (;;) {
-		if (poll(fds, 2, -1) < 0)
-			continue;
-		if (fds[0].revents)
-			pipe_copy(from, to, TAIL_MAX);
-		if (fds[1].revents && read(sigchld, &info, sizeof(info)) > 0 && children_reap(pid, &status))
-			return status;
-	}
-}
-
-int main(int argc, char **argv)
-{
-	int output, status_port, sigchld, pipe_fds[2], status;
+	int pipe_fds[2], status = 125;
 	char line[32];
 	sigset_t mask;
-	pid_t pid;
 
-	if (argc < 4) {
-		fprintf(stderr, "usage: supervise OUTPUT STATUS COMMAND [ARG...]\n");
-		return 2;
-	}
-	output = open(argv[1], O_WRONLY | O_CLOEXEC);
-	status_port = open(argv[2], O_WRONLY | O_CLOEXEC);
-	if (output < 0 || status_port < 0 || pipe2(pipe_fds, O_CLOEXEC)) {
-		perror("supervise");
-		return 1;
-	}
-	/* Only our end: COMMAND's end must block as usual. */
+	/*
+	 * A pipe lies between the script and the port because a port can be open only once, and so could not
+	 * be opened again as /dev/stdout. We keep its writing end too: so the reading end never sees an end
+	 * of file, nor spins on it. Only our end doesn't block.
+	 */
+	if (pipe2(pipe_fds, O_CLOEXEC))
+		return;
 	fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
-
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
-	sigchld = signalfd(-1, &mask, SFD_CLOEXEC);
 
-	port_write(status_port, "started\n", strlen("started\n"));
-	pid = command_start(argv + 3, pipe_fds[1], &mask);
-	if (pid < 0) {
-		perror("supervise: fork");
-		return 1;
+	struct pollfd fds[] = {
+		{ .fd = pipe_fds[0], .events = POLLIN },
+		{ .fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC), .events = POLLIN },
+		{ .fd = signalfd(-1, &mask, SFD_CLOEXEC), .events = POLLIN },
+	};
+	struct signalfd_siginfo info;
+
+	port_write(ports->status, "started\n", strlen("started\n"));
+	pid_t pid = command_start(argv, pipe_fds[1], &mask);
+
+	for (;;) {
+		if (poll(fds, 3, -1) < 0)
+			continue;
+		if (fds[0].revents)
+			pipe_copy(fds[0].fd, ports->output, TAIL_MAX);
+		if (fds[1].revents)
+			kmsg_copy(fds[1].fd, ports->kernel_log);
+		if (fds[2].revents && read(fds[2].fd, &info, sizeof(info)) > 0 && children_reap(pid, &status))
+			break;
 	}
-	/* We keep the writing end: the reading one never sees an end of file, nor spins on it. */
-	status = command_wait(pid, pipe_fds[0], output, sigchld);
-	pipe_copy(pipe_fds[0], output, TAIL_MAX);
-	sync_briefly(sigchld);
+	pipe_copy(fds[0].fd, ports->output, TAIL_MAX);
+	sync_briefly(fds[2].fd);
+	kmsg_copy(fds[1].fd, ports->kernel_log);
 	snprintf(line, sizeof(line), "status %d\n", status);
-	port_write(status_port, line, strlen(line));
-	reboot(RB_POWER_OFF);
-	return 1;
+	port_write(ports->status, line, strlen(line));
 }
