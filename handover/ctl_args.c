@@ -9,7 +9,7 @@
 
 #include "handover/ctl.h"
 
-#define MS_MAX	(24 * 3600 * 1000)	/* a day */
+#define MS_MAX	3600000		/* what the daemons accept */
 
 static const struct ctl_option_row {
 	const char *name;
