@@ -3,8 +3,19 @@
 
 unit_tests += $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(daemon_objects) $(lib_archive)
-	$(CC) $(CFLAGS) -pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka
+# An archive, so that a test gets what it calls and no more.
+$(BUILD)/tests/unit/daemon.a: $(daemon_objects)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/daemon.a $(lib_archive)
+	$(CC) $(CFLAGS) -pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka
+
+# The other end of the serve loop.
+$(BUILD)/tests/unit/test_serve: $(BUILD)/tests/unit/fake_channel.o
+
+.PRECIOUS: $(BUILD)/tests/unit/%.o
 
 ## make check: build and run the unit tests (no root, no guest, seconds)
 check: $(unit_tests)

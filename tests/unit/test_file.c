@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The file backend on image files: what it stores, and that it refuses what it cannot serve, by name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/dmuser.h"
+
+#define SIZE	(1 << 20)
+#define BLOCK	4096
+
+static const struct dmu_backend_ops *file;
+static char dir[64], path[96], error[512];
+static uint8_t *buf, *expected;		/* aligned, SIZE bytes each */
+
+static int group_setup(void **state)
+{
+	file = dmu_backend_find("file");
+	assert_non_null(file);
+	/* Not /tmp, which may not be able to do direct I/O. */
+	snprintf(dir, sizeof(dir), "/var/tmp/dmuser-test.XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/image", dir);
+	buf = aligned_alloc(BLOCK, SIZE);
+	expected = aligned_alloc(BLOCK, SIZE);
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	unlink(path);
+	rmdir(dir);
+	free(buf);
+	free(expected);
+	return 0;
+}
+
+static void make_image(off_t size)
+{
+	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+static int try_open(struct dmu_backend **store, const char *source, const char *options)
+{
+	struct dmu_spec spec;
+	char text[512];
+
+	snprintf(text, sizeof(text), "file:%s%s", source, options);
+	assert_int_equal(dmu_spec_parse(&spec, text, error, sizeof(error)), 0);
+	return file->open(store, &spec, error, sizeof(error));
+}
+
+static void refuses(const char *source, const char *options, int rc, const char *named)
+{
+	struct dmu_backend *store;
+
+	assert_int_equal(try_open(&store, source, options), rc);
+	assert_non_null(strstr(error, source));
+	assert_null(strchr(error, '\n'));
+	if (!strstr(error, named))
+		fail_msg("the error '%s' does not name '%s'", error, named);
+}
+
+static struct dmu_backend *open_image(const char *options)
+{
+	struct dmu_backend *store;
+
+	if (try_open(&store, path, options))
+		fail_msg("%s", error);
+	return store;
+}
+
+static void check_all(struct dmu_backend *store)
+{
+	assert_int_equal(file->read(store, buf, SIZE, 0), 0);
+	assert_memory_equal(buf, expected, SIZE);
+}
+
+/* Everything once, on a store opened with @options. */
+static void exercise(const char *options)
+{
+	struct dmu_backend *store;
+	struct stat before, after;
+	int rc;
+
+	make_image(SIZE);
+	store = open_image(options);
+	memset(expected, 0x5a, SIZE);
+	assert_int_equal(file->write(store, expected, SIZE, 0, false), 0);
+	memset(expected + 3 * BLOCK, 0xc3, BLOCK);
+	assert_int_equal(file->write(store, expected + 3 * BLOCK, BLOCK, 3 * BLOCK, true), 0);
+	assert_int_equal(file->flush(store), 0);
+	check_all(store);
+	stat(path, &before);
+
+	rc = file->discard(store, 16 * BLOCK, 64 * BLOCK);
+	if (!rc) {
+		memset(expected + 16 * BLOCK, 0, 64 * BLOCK);
+		assert_int_equal(file->flush(store), 0);
+		stat(path, &after);
+		assert_true(after.st_blocks < before.st_blocks);
+	} else {
+		assert_int_equal(rc, -EOPNOTSUPP);
+	}
+	rc = file->write_zeroes(store, 100 * BLOCK, 2 * BLOCK, true, true);
+	if (!rc)
+		memset(expected + 100 * BLOCK, 0, 2 * BLOCK);
+	rc = file->write_zeroes(store, 200 * BLOCK, BLOCK, false, false);
+	if (!rc)
+		memset(expected + 200 * BLOCK, 0, BLOCK);
+	check_all(store);
+	assert_int_equal(file->secure_erase(store, 0, BLOCK), -EOPNOTSUPP);
+	stat(path, &after);
+	assert_int_equal(after.st_size, SIZE);
+	file->close(store);
+}
+
+static void buffered(void **state)
+{
+	struct dmu_geometry geometry;
+	struct dmu_backend *store;
+	int fds[2] = { -1, -1 };
+
+	exercise("");
+	store = open_image("");
+	file->geometry(store, &geometry);
+	assert_int_equal(geometry.size, SIZE);
+	assert_int_equal(geometry.logical_block_size, 512);
+	assert_int_equal(geometry.alignment, 1);
+	assert_false(geometry.read_only);
+	assert_int_equal(file->fds(store, fds, 2), 1);
+	assert_int_equal(fcntl(fds[0], F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fds[1], -1);
+	file->close(store);
+}
+
+static void direct(void **state)
+{
+	struct dmu_geometry geometry;
+	struct dmu_backend *store;
+	int fd;
+
+	make_image(SIZE);
+	if (try_open(&store, path, ",direct"))
+		skip();
+	file->geometry(store, &geometry);
+	assert_true(geometry.alignment >= 512 && geometry.alignment == geometry.logical_block_size);
+	assert_int_equal(file->fds(store, &fd, 1), 1);
+	assert_true(fcntl(fd, F_GETFL) & O_DIRECT);
+	file->close(store);
+	exercise(",direct");
+}
+
+static void two_generations_share_the_store(void **state)
+{
+	struct dmu_backend *old, *new;
+
+	make_image(SIZE);
+	old = open_image("");
+	new = open_image("");
+	memset(expected, 0x11, SIZE);
+	assert_int_equal(file->write(old, expected, SIZE, 0, false), 0);
+	assert_int_equal(file->flush(new), 0);
+	check_all(new);
+	file->close(old);
+	file->close(new);
+}
+
+static void read_only(void **state)
+{
+	struct dmu_geometry geometry;
+	struct dmu_backend *store;
+
+	make_image(SIZE);
+	store = open_image(",ro");
+	file->geometry(store, &geometry);
+	assert_true(geometry.read_only);
+	assert_int_equal(file->read(store, buf, SIZE, 0), 0);
+	assert_int_equal(file->write(store, buf, BLOCK, 0, false), -EBADF);
+	assert_int_equal(file->flush(store), 0);
+	file->close(store);
+}
+
+static void an_image_cut_while_open_is_an_error(void **state)
+{
+	struct dmu_backend *store;
+
+	make_image(SIZE);
+	store = open_image("");
+	assert_int_equal(truncate(path, SIZE / 2), 0);
+	assert_int_equal(file->read(store, buf, BLOCK, SIZE / 2 - BLOCK), 0);
+	assert_int_equal(file->read(store, buf, 2 * BLOCK, SIZE / 2 - BLOCK), -EIO);
+	assert_int_equal(file->read(store, buf, BLOCK, SIZE - BLOCK), -EIO);
+	file->close(store);
+}
+
+static void what_cannot_be_served_is_named(void **state)
+{
+	make_image(0);
+	refuses(path, "", -EINVAL, "empty");
+	make_image(SIZE + 1);
+	refuses(path, "", -EINVAL, "1048577");
+	make_image(SIZE - 1);
+	refuses(path, ",ro", -EINVAL, "truncated");
+	unlink(path);
+	refuses(path, "", -ENOENT, "No such file");
+	refuses(dir, "", -EINVAL, "neither a file nor a block device");
+	refuses("/dev/null", "", -EINVAL, "neither a file nor a block device");
+	refuses("disk.img", "", -EINVAL, "not an absolute path");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	refuses(path, "", -EINVAL, "neither");
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(buffered),
+		cmocka_unit_test(direct),
+		cmocka_unit_test(two_generations_share_the_store),
+		cmocka_unit_test(read_only),
+		cmocka_unit_test(an_image_cut_while_open_is_an_error),
+		cmocka_unit_test(what_cannot_be_served_is_named),
+	};
+
+	return cmocka_run_group_tests_name("file", tests, group_setup, group_teardown);
+}
