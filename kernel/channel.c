@@ -92,18 +92,20 @@ static int dmu_send_step(struct dmu_channel *channel, struct iov_iter *to, size_
 {
 	const size_t header = sizeof(struct dm_user_message);
 	struct dmu_claim *claim = channel->out;
+	bool in_header;
 	size_t total;
 
 	lockdep_assert_held(&channel->lock);
 	*n = 0;
 	if (!claim)
 		return -ECANCELED;
+	in_header = channel->sent < header;
 	total = header;
 	if (claim->msg.type == DM_USER_REQ_MAP_WRITE)
 		total += claim->msg.len;
 
 	pagefault_disable();
-	if (channel->sent < header)
+	if (in_header)
 		*n = dmu_send_header(channel, to);
 	else
 		*n = dmu_send_payload(channel, to);
@@ -114,7 +116,7 @@ static int dmu_send_step(struct dmu_channel *channel, struct iov_iter *to, size_
 		dmu_request_sent(channel);
 		return 0;
 	}
-	return channel->sent != header;
+	return !in_header || channel->sent != header;
 }
 
 static ssize_t dmu_channel_send(struct dmu_channel *channel, struct iov_iter *to)
