@@ -42,11 +42,11 @@ static void removal_busy(void)
 
 	target_create(&t, NULL);
 	fd = ch_need(&t);
-	io = io_start(&t, IO_READ, 0, 4096, 0);
-	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	io = io_start(&t, IO_WRITE, 0, 4096, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
 	IS(dm_remove(t.name), -EBUSY, "a device in use is not removed");
 	IS(ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "and is as it was");
-	IS(io_end(io), -EIO, "read");
+	IS(io_end(io), -EIO, "write");
 	target_remove(&t);
 	IS(ch_answer(fd, &m, 0, NULL, 0), -ENOTBLK, "write after it");
 }
@@ -183,9 +183,10 @@ static void removal_fault(bool write)
 	OK(!s.done, "really");
 	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "noflush suspend meanwhile");
 	IS(dm_resume(t.name, 0), 0, "resume");
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "it waits again");
 	IS(dm_message(t.name, "fail"), 0, "message meanwhile");
 	IS(io_end(io), -EIO, "the request ends");
-	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	io = io_start(&t, IO_READ, 0, 4096, 0);
 	OK(UNTIL(dm_word(t.name, "queued:") == 1), "another");
 	IS(dm_wipe(t.name), 0, "force meanwhile");
 	IS(io_end(io), -EIO, "it ends too");
