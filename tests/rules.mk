@@ -8,8 +8,10 @@ vm_init := $(BUILD)/tests/vm/guest/init
 vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package
 
 ## make vm-6.1, make vm-6.12: all that tests/vm/run needs for a guest of that kernel
-vm-%: $(BUILD)/vm/%/base.cpio $(BUILD)/vm/%/module.cpio
-	@:
+vm_kernels := $(KERNELS) debug
+$(vm_kernels:%=vm-%): vm-%: $(BUILD)/vm/%/base.cpio $(BUILD)/vm/%/module.cpio
+
+.PHONY: $(vm_kernels:%=vm-%)
 
 $(vm_init): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/guest/*.c))
 	$(CC) $(CFLAGS) -static -o $@ $^
