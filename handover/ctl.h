@@ -142,7 +142,7 @@ struct ctl_device {
 void ctl_dm_init(void);
 /*
  * 0; -ENXIO: no such device; -EMEDIUMTYPE: it has no row of target "user", and @device only what is there
- * without; or another -errno.
+ * without; -ENODATA: likewise, since it has no live table (yet); or another -errno.
  */
 int ctl_dm_device(const char *name, struct ctl_device *device);
 /* Print why ctl_dm_device() of @name failed. */
@@ -199,6 +199,8 @@ int ctl_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 int ctl_run_lock(const char *run_dir, const char *name);
 /* Remove all that daemons and dmuserctl leave in RUN_DIR/NAME, and it. */
 void ctl_run_clean(const char *run_dir, const char *name);
+/* Remove RUN_DIR/NAME if it is empty. */
+void ctl_run_leave(const char *run_dir, const char *name);
 
 /* Copy @source to RUN_DIR/NAME/dmuser-second.@generation, whose path goes to @path. */
 int ctl_copy_make(char *path, size_t path_len, const char *source, const char *run_dir, const char *name,

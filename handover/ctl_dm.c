@@ -142,7 +142,10 @@ int ctl_dm_device(const char *name, struct ctl_device *device)
 	device->suspended = info.suspended;
 	device->read_only = info.read_only;
 	params = row_find(task, &start, &sectors);
-	ret = params ? ctl_kstatus_parse(&device->kstatus, params) : -EMEDIUMTYPE;
+	if (params)
+		ret = ctl_kstatus_parse(&device->kstatus, params);
+	else
+		ret = info.live_table ? -EMEDIUMTYPE : -ENODATA;
 	if (!ret)
 		ret = device_table(name, device);
 out:
@@ -159,6 +162,9 @@ void ctl_dm_device_error(const char *name, int error)
 		break;
 	case -EMEDIUMTYPE:
 		ctl_error("%s: not a device of the dm-user target", name);
+		break;
+	case -ENODATA:
+		ctl_error("%s: the device has no live table", name);
 		break;
 	case -EINVAL:
 		ctl_error("%s: the kernel's status of it makes no sense", name);

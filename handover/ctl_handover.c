@@ -190,6 +190,7 @@ int ctl_handover(const struct ctl_args *args)
 	} else {
 		describe_rest(args, rest, sizeof(rest));
 		ctl_error("%s: no handover, %s: %s", args->name, rest, error);
+		ctl_run_leave(args->run_dir, args->name);
 		ret = CTL_FAILED;
 	}
 	if (lock >= 0)

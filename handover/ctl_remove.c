@@ -15,6 +15,7 @@
 #include "handover/ctl.h"
 
 #define EXIT_MS		5000	/* for the daemon of a removed device to exit */
+#define CLOSE_MS	1000	/* for the users of a forced one to close it */
 
 /* A list for a person: "mounted on /mnt, used by dm-3". */
 struct users {
@@ -129,9 +130,9 @@ static void busy_error(const struct ctl_device *before, bool forced)
 	find_holders(&users, &device);
 	find_processes(&users, &device);
 	ctl_dm_device(before->name, &device);	/* the count of now; it stays as it was if there is none */
-	ctl_error("%s: cannot be removed, it is in use%s: opened %d times%s%s", before->name,
+	ctl_error("%s: cannot be removed, it is in use%s: open count %d%s%s", before->name,
 		  forced ? " (all its I/O fails from now on)" : "", device.open_count,
-		  users.used ? ": " : " by somebody unknown", users.text);
+		  users.used ? ": " : ", by somebody unknown", users.text);
 }
 
 /* A pidfd of the serving daemon, or -1. */
@@ -156,6 +157,17 @@ static void daemon_leave(int pidfd)
 	close(pidfd);
 }
 
+/* Those whose I/O has just failed get a moment to close it. */
+static int remove_failed_device(const char *name)
+{
+	uint64_t deadline = dmu_now_ms() + CLOSE_MS;
+	int ret;
+
+	while ((ret = ctl_dm_remove(name)) == -EBUSY && dmu_now_ms() < deadline)
+		poll(NULL, 0, CLOSE_MS / 20);
+	return ret;
+}
+
 static int remove_device(const struct ctl_args *args, const struct ctl_device *device)
 {
 	int ret, pidfd = daemon_watch(args);
@@ -167,7 +179,7 @@ static int remove_device(const struct ctl_args *args, const struct ctl_device *d
 			goto out;
 		}
 	}
-	ret = ctl_dm_remove(args->name);
+	ret = args->given & CTL_FORCE ? remove_failed_device(args->name) : ctl_dm_remove(args->name);
 	if (ret == -EBUSY)
 		busy_error(device, args->given & CTL_FORCE);
 	else if (ret && ret != -ENXIO)
@@ -192,8 +204,10 @@ int ctl_remove(const struct ctl_args *args)
 	ret = ctl_dm_device(args->name, &device);
 	if (ret == -ENXIO)	/* what a crash may have left */
 		ctl_run_clean(args->run_dir, args->name);
-	if (ret == -EMEDIUMTYPE && !strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)))
-		ret = 0;	/* an earlier --force could not finish */
+	/* An earlier --force could not finish, or an earlier create. */
+	if ((ret == -EMEDIUMTYPE || ret == -ENODATA) &&
+	    !strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)))
+		ret = 0;
 	if (ret) {
 		ctl_dm_device_error(args->name, ret);
 		return CTL_FAILED;

@@ -14,9 +14,6 @@
 
 #include "handover/ctl.h"
 
-/* Not the daemons' lock: they start while dmuserctl holds this one. */
-#define LOCK_NAME	"ctl.lock"
-
 int ctl_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file)
 {
 	int n = snprintf(path, len, "%s/%s%s%s", run_dir, name, file ? "/" : "", file ? file : "");
@@ -52,10 +49,11 @@ int ctl_run_lock(const char *run_dir, const char *name)
 	char path[CTL_PATH_MAX];
 	int fd, ret;
 
-	ret = ctl_run_path(path, sizeof(path), run_dir, name, LOCK_NAME);
+	ret = ctl_run_path(path, sizeof(path), run_dir, name, NULL);
 	if (ret)
 		return ret;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* The directory, not the daemons' lock file in it: they start while dmuserctl holds this one. */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (!flock(fd, LOCK_EX | LOCK_NB))
@@ -67,7 +65,9 @@ int ctl_run_lock(const char *run_dir, const char *name)
 
 void ctl_run_clean(const char *run_dir, const char *name)
 {
-	static const char *const files[] = { DMU_TAB_NAME, DMU_SOCKET_NAME, DMU_LOCK_NAME, LOCK_NAME };
+	static const char *const files[] = {
+		DMU_TAB_NAME, DMU_TAB_NAME ".partial", DMU_SOCKET_NAME, DMU_LOCK_NAME,
+	};
 	char path[CTL_PATH_MAX];
 	size_t i;
 
@@ -75,7 +75,14 @@ void ctl_run_clean(const char *run_dir, const char *name)
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (!ctl_run_path(path, sizeof(path), run_dir, name, files[i]))
 			unlink(path);
-	/* What is still in it is not ours, and stays. */
+	ctl_run_leave(run_dir, name);
+}
+
+void ctl_run_leave(const char *run_dir, const char *name)
+{
+	char path[CTL_PATH_MAX];
+
+	/* What is still in it is in use, or not ours, and stays. */
 	if (!ctl_run_path(path, sizeof(path), run_dir, name, NULL))
 		rmdir(path);
 }

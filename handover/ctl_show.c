@@ -253,7 +253,7 @@ void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *
 	const struct ctl_kstatus *kstatus = &device->kstatus;
 	unsigned int i;
 
-	printf("device      /dev/mapper/%s %u:%u, %" PRIu64 " MiB (%" PRIu64 " sectors), %s%s, opened %d times\n",
+	printf("device      /dev/mapper/%s %u:%u, %" PRIu64 " MiB (%" PRIu64 " sectors), %s%s, open count %d\n",
 	       device->name, device->major, device->minor, device->sectors >> 11, device->sectors,
 	       device->read_only ? "read-only" : "read-write", device->suspended ? ", suspended" : "",
 	       device->open_count);

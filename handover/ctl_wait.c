@@ -33,6 +33,10 @@ static int look(const struct ctl_args *args, struct ctl_device *device, char *st
 		snprintf(state, len, "there is no such device");
 		return gone;
 	}
+	if (ret == -ENODATA) {
+		snprintf(state, len, "it has no table yet");
+		return 0;
+	}
 	if (ret)
 		return ret;
 	serving = ctl_kstatus_serving(&device->kstatus);
