@@ -2,7 +2,7 @@
 # The programs that VM tests take into their guests; static, so that they need nothing there.
 
 vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
-vm_helpers := $(BUILD)/tests/vm/abi/abi
+vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load
 
 ## make vm-helpers: the programs that VM tests take into their guests
 vm-helpers: $(vm_helpers)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the test scripts share; each sources it in its guest as /add/lib.sh.
+#
+# A script passes only if it calls finish, which also checks that nothing is left: no device, no daemon, no
+# run directory, and a module that unloads. Anything that fails before says why and what the state is then.
+set -u
+set -o pipefail
+
+name=t			# the device that most scripts use
+disk=/dev/vda
+patience=60000		# of the daemons, ms: guests are emulated
+run=/run/dm-user
+checks=0
+finished=
+
+say() {
+	echo "# $*"
+}
+
+state() {
+	say "state:"
+	timeout 5 dmsetup table 2>&1 | sed 's/^/#   /'
+	timeout 5 dmsetup status 2>&1 | sed 's/^/#   /'
+	ps -e -o pid,ppid,stat,wchan:20,comm,args | grep -aE 'dmuser|abi|load' | grep -v grep | sed 's/^/#   /'
+	find "$run" 2>/dev/null | sed 's/^/#   /'
+	dmesg | grep -aE 'dmuser|device-mapper|I/O error' | tail -n 40 | sed 's/^/#   /'
+}
+
+fail() {
+	echo "not ok - $*"
+	state
+	finished=1
+	exit 1
+}
+
+ok() {
+	checks=$((checks + 1))
+	echo "ok - $*"
+}
+
+# check WHAT COMMAND...: COMMAND must succeed.
+check() {
+	local what=$1
+	shift
+	"$@" || fail "$what"
+	ok "$what"
+}
+
+# is WHAT GOT WANTED
+is() {
+	[ "$2" = "$3" ] || fail "$1: got '$2', not '$3'"
+	ok "$1"
+}
+
+# wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds.
+wait_for() {
+	local end=$((SECONDS + $1)) what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || fail "waiting until $what"
+		sleep 0.05
+	done
+}
+
+at_exit() {
+	[ -n "$finished" ] || {
+		echo "not ok - the script ended early"
+		state
+		exit 1
+	}
+}
+trap at_exit EXIT
+
+# A word of the target's status: word generation
+word() {
+	dmsetup status "${2:-$name}" | tr ' ' '\n' | sed -n "s/^$1://p" | head -n 1
+}
+
+word_is() {
+	[ "$(word "$1" "${3:-$name}")" = "$2" ]
+}
+
+word_at_least() {
+	[ "$(word "$1")" -ge "$2" ]
+}
+
+# Process ids of all daemons, of either stage.
+daemons() {
+	pgrep -f '^@?(/[^ ]*/)?dmuser-(first|second)' || true
+}
+
+# daemon NAME GENERATION: the process that holds channels of that device. One that prepares holds some, too.
+holders() {
+	local link
+	for link in /proc/[0-9]*/fd/*; do
+		case $(readlink "$link" 2>/dev/null) in
+		/dev/dm-user/* | anon_inode:\[dm-user\]*) echo "$link" ;;
+		esac
+	done | cut -d/ -f3 | sort -un
+}
+
+no_daemons() {
+	[ -z "$(daemons)" ]
+}
+
+# The daemon that says it serves.
+server() {
+	dmuserctl status --json "${1:-$name}" | jq -r '.daemon.pid // empty'
+}
+
+generation() {
+	dmuserctl status --json "${1:-$name}" | jq -r '.generation'
+}
+
+create() {
+	dmuserctl create --timeout "$patience" "$@"
+}
+
+handover() {
+	dmuserctl handover --timeout "$patience" "$@"
+}
+
+alive() {
+	[ -d "/proc/$1" ] && [ "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f1)" != Z ]
+}
+
+gone() {
+	! alive "$1"
+}
+
+# in_state PID LETTER: all its threads are, as ps says (T: stopped).
+in_state() {
+	local stat
+	for stat in "/proc/$1/task/"*/stat; do
+		[ "$(sed 's/.*) //' "$stat" | cut -d' ' -f1)" = "$2" ] || return 1
+	done
+}
+
+# Verified load on the device, in the background: load_start [OPTION]...
+load_file=/tmp/load
+load_pid=
+load_start() {
+	rm -f "$load_file"
+	/add/load -s "$load_file" "$@" "/dev/mapper/$name" &
+	load_pid=$!
+	wait_for 60 "the load runs" load_past least 4
+}
+
+# A word of its status: ops, errors, wrong, longest_ms, waiting_ms, least (of any thread's operations)
+load_word() {
+	local line
+	line=$(cat "$load_file")
+	line=${line#*"$1"=}
+	echo $((10#${line%% *}))
+}
+
+load_past() {
+	[ "$(load_word "$1")" -ge "$2" ]
+}
+
+# Every thread of the load gets on, by N operations (3).
+load_progress() {
+	local from
+	from=$(load_word least)
+	wait_for 60 "the load goes on" load_past least $((from + ${1:-3}))
+}
+
+load_stop() {
+	kill -TERM "$load_pid"
+	wait "$load_pid" || fail "the load saw errors or wrong bytes (status $?)"
+	load_pid=
+	ok "verified load: $(tr -s ' 0' ' 0' <"$load_file")"
+}
+
+remove() {
+	wait_for 20 "nobody uses ${1:-$name}" unused "${1:-$name}"
+	dmuserctl remove "${1:-$name}" || fail "remove ${1:-$name}"
+}
+
+unused() {
+	[ "$(dmsetup info -c --noheadings -o open "$1")" = 0 ]
+}
+
+# Nothing is left of any device: for tests of failures, too.
+nothing_left() {
+	[ "$(dmsetup ls --target user)" = 'No devices found' ] || fail "${1:-}: a device is left"
+	wait_for 20 "${1:-the end}: no daemon is left" no_daemons
+	[ -z "$(find "$run" -mindepth 1 2>/dev/null)" ] || fail "${1:-}: files are left in $run"
+	[ -z "$(ls /dev/dm-user 2>/dev/null)" ] || fail "${1:-}: a control node is left"
+}
+
+finish() {
+	nothing_left "at the end"
+	ok "no device, daemon or file is left"
+	check "the module unloads" rmmod dm-user
+	[ "$checks" -gt 0 ] || fail "nothing was checked"
+	finished=1
+	echo "PASS: $checks checks"
+	exit 0
+}
+
+dmesg -n 1
+modprobe dm-user || fail "modprobe dm-user"

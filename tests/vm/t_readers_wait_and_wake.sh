@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P1: blocked, interrupted, polled and asynchronous reads lose nothing; ENOTBLK at the end.
+# vm: --mem 512 --cpus 2
+# kernels: 6.1 6.12
+# add: build/tests/vm/abi/abi tests/vm/lib.sh
+. /add/lib.sh
+
+check "ABI subtests: wait" /add/abi wait
+finish

@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P12: good rows come back exactly, bad rows are refused by name; status and messages.
+# vm: --mem 512 --cpus 2
+# kernels: 6.1 6.12
+# add: tests/vm/lib.sh
+. /add/lib.sh
+
+# row SECTORS ARGUMENTS...: load it as a table; 0 if DM takes it
+row() {
+	local sectors=$1
+	shift
+	echo "0 $sectors user $*" | dmsetup create "$name" --notable >/dev/null 2>&1 || true
+	echo "0 $sectors user $*" | dmsetup load "$name" 2>/tmp/error
+}
+
+drop() {
+	dmsetup remove "$name" 2>/dev/null || true
+}
+
+# refused MESSAGE SECTORS ARGUMENTS...: the row is, and the kernel's log says why
+refused() {
+	local message=$1
+	shift
+	dmesg -C
+	! row "$@" || fail "row taken: $*"
+	dmesg | grep -qF "user: $message" || fail "row '$*': the log has no '$message' but: $(dmesg)"
+	drop
+	ok "refused: $2 ${3:-} ${4:-} ${5:-} ${6:-}: $message"
+}
+
+# kept ARGUMENTS...: the row lives, and dmsetup table prints it as it was
+kept() {
+	dmsetup create "$name" --table "0 2048 user $*" || fail "row refused: $*"
+	is "table: $*" "$(dmsetup table "$name")" "0 2048 user $*"
+	check "node of $3" test -c "/dev/dm-user/$3"
+	dmsetup remove "$name" || fail "remove"
+	[ ! -e "/dev/dm-user/$3" ] || fail "node $3 is left"
+}
+
+three='Needs three arguments: IGNORED IGNORED CTL'
+refused "$three" 2048
+refused "$three" 2048 0
+refused "$three" 2048 0 2048
+for ctl in . .. a/b /etc '!x' 'a!b' "$(printf 'n%.0s' $(seq 128))"; do
+	refused 'Invalid name of a control node' 2048 0 0 "$ctl"
+done
+count='Number of optional arguments does not match'
+refused "$count" 2048 0 0 c 1
+refused "$count" 2048 0 0 c 0 discard:on
+refused "$count" 2048 0 0 c 2 discard:on
+refused "$count" 2048 0 0 c x discard:on
+refused "$count" 2048 0 0 c -1 discard:on
+refused "$count" 2048 0 0 c 4294967297 discard:on
+refused 'Unknown argument' 2048 0 0 c 1 colour:red
+refused 'Unknown argument' 2048 0 0 c 1 discard
+refused 'Argument given twice' 2048 0 0 c 2 discard:on discard:off
+refused 'orphans: must be' 2048 0 0 c 1 orphans:
+refused 'orphans: must be' 2048 0 0 c 1 orphans:requeued
+refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail
+refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail:
+refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail:-1
+refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail:1s
+refused 'discard: must be' 2048 0 0 c 1 discard:yes
+refused 'write_zeroes: must be' 2048 0 0 c 1 write_zeroes:1
+refused 'secure_erase: must be' 2048 0 0 c 1 secure_erase:
+for size in 0 256 513 1000 8192 1048576 4294967808 -512 x; do
+	refused 'logical_block_size: must be' 2048 0 0 c 1 "logical_block_size:$size"
+	refused 'physical_block_size: must be' 2048 0 0 c 1 "physical_block_size:$size"
+done
+refused 'physical_block_size is smaller' 2048 0 0 c 2 logical_block_size:4096 physical_block_size:512
+refused 'max_io: must be' 2048 0 0 c 1 max_io:512
+refused 'max_io: must be' 2048 0 0 c 1 max_io:0
+refused 'max_io: must be' 2048 0 0 c 1 max_io:16777217
+refused 'max_io is not a multiple' 2048 0 0 c 2 max_io:4608 logical_block_size:4096
+refused 'Start or length is not a multiple' 2049 0 0 c 1 logical_block_size:4096
+
+kept 0 0 c
+kept 0 2048 some.name_with-all+of:it
+kept x y c 1 orphans:fail
+kept 0 0 c 8 orphans:requeue nodaemon:fail:0 discard:off write_zeroes:off secure_erase:on \
+	logical_block_size:1024 physical_block_size:4096 max_io:65536
+kept 0 0 c 2 nodaemon:wait max_io:16777216
+kept 0 0 "$(printf 'n%.0s' $(seq 127))"
+
+dmsetup create "$name" --table '0 2048 user 0 0 c'
+words=$(dmsetup status "$name" | sed 's/^0 2048 user //' | tr ' ' '\n' | cut -d: -f1 | tr '\n' ' ')
+is "status words" "$words" "queued held fenced channels generation sealed suspended daemon oldest_ms reads \
+writes flushes discards secure_erases write_zeroes errors unsupported requeued failed refused "
+exec 5<>/dev/dm-user/c
+is "one channel" "$(word channels)" 1
+is "status of its generation" "$(dmsetup status "$name" | tr ' ' '\n' | grep ^gen:)" gen:0,serving,1,0,0
+check "message seal" dmsetup message "$name" 0 seal
+is "sealed" "$(word sealed)" 1
+! (exec 6<>/dev/dm-user/c) 2>/dev/null || fail "a sealed node was opened"
+check "message unseal" dmsetup message "$name" 0 unseal
+is "not sealed" "$(word sealed)" 0
+check "message fail" dmsetup message "$name" 0 fail
+check "message drain" dmsetup message "$name" 0 drain 0
+is "drained" "$(dmsetup status "$name" | tr ' ' '\n' | grep ^gen:)" gen:0,drained,1,0,0
+for bad in hello 'seal now' drain 'drain 5' 'drain x' 'drain 0 0'; do
+	dmesg -C
+	# shellcheck disable=SC2086 # words
+	! dmsetup message "$name" 0 $bad 2>/dev/null || fail "message '$bad' taken"
+done
+ok "other messages are refused"
+exec 5>&-
+dmsetup remove "$name"
+finish
