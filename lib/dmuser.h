@@ -52,18 +52,21 @@ struct dmu_spec {
 	bool read_only;			/* option ro (default rw) */
 	enum dmu_cache_mode cache;	/* option direct or buffered (default buffered) */
 	unsigned int channels;		/* option channels=N, 1..64; 0: default (4) */
-	char table_args[256];		/* options orphans=, nodaemon=, discard=, ... as table arguments
-					 * "orphans:fail nodaemon:fail:500"; "" if none */
+	char table_args[256];		/* options orphans=, nodaemon=, discard=, write_zeroes=,
+					 * secure_erase=, logical_block_size=, physical_block_size= and
+					 * max_io= as table arguments "orphans:fail nodaemon:fail:500";
+					 * "" if none */
 };
 
 /*
  * Parse BACKEND:SOURCE[,option...]. On failure -EINVAL, and @error (of @len bytes) names what is
- * wrong, in one line without a newline. A comma or backslash in SOURCE is written \, and \\.
+ * wrong, in one line without a newline. A comma, backslash or blank in SOURCE is written \, \\ and
+ * "\ ", so that a specification is always one field of a dmusertab; control characters are refused.
  */
 int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t len);
 
 /*
- * One line of a dmusertab: NAME BACKEND:SOURCE [OPTION,...]; # begins a comment. 1: parsed; 0: blank
+ * One line of a dmusertab: NAME BACKEND:SOURCE[,option...] [option,...]; a # after a blank begins a comment. 1: parsed; 0: blank
  * or comment; -EINVAL: @error says why. @name has room for DMU_NAME_MAX + 1.
  */
 int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char *error, size_t len);
@@ -73,7 +76,8 @@ struct dmu_backend;			/* an open backing store, private to its backend */
 /*
  * A backend is one file with one of these and one line in backend.c's table. Calls of read..zero come from
  * several threads at once. Offsets and lengths are in bytes, multiples of geometry.alignment, and inside
- * geometry.size. All return 0 or -errno; -EOPNOTSUPP answers UNSUPPORTED.
+ * geometry.size. All return 0 or -errno; -EOPNOTSUPP answers UNSUPPORTED. write..secure_erase and fds may be
+ * NULL: not supported. Buffers are page-aligned. A flush covers every write that returned before it began.
  */
 struct dmu_backend_ops {
 	const char *name;
@@ -117,7 +121,7 @@ struct dmu_transport {
 struct dmu_server;
 
 struct dmu_server_config {
-	const int *channels;		/* descriptors, owned by the server from create on */
+	const int *channels;		/* descriptors, blocking; copied, and owned by the server from create on */
 	unsigned int channel_count;
 	const struct dmu_backend_ops *ops;
 	struct dmu_backend *backend;	/* must outlive the server */
@@ -129,7 +133,13 @@ struct dmu_server_config {
 /*
  * Make the threads, their buffers and stacks; the threads wait for dmu_server_go(). So that a process can
  * confine itself in between: from go on a thread only reads, writes, and calls the backend; it allocates
- * nothing. -ENOMEM, -EAGAIN of pthread_create.
+ * nothing. They are past their start-up system calls when this returns, and all signals are blocked in them.
+ * System calls of a thread after go: read, writev, write (its event, a log line), futex, poll (only after
+ * EAGAIN or ENOMEM), clock_gettime (only where it is no vDSO), and the backend's: for "file" pread64,
+ * pwritev2, fdatasync, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or max_io_bytes
+ * is 0 or beyond 64 MiB; -ENOMEM, -EAGAIN, -EMFILE. On failure the channels are still the caller's.
+ *
+ * Requests that fail are logged at DMU_LOG_ERR, one line in ten seconds at most.
  */
 int dmu_server_create(struct dmu_server **server, const struct dmu_server_config *config);
 void dmu_server_go(struct dmu_server *server);
@@ -149,7 +159,10 @@ void dmu_server_stats(const struct dmu_server *server, struct dmu_server_stats *
 void dmu_server_resume(struct dmu_server *server);
 /* A first channel, for info, join, drain, seal and dup. */
 int dmu_server_channel(const struct dmu_server *server);
-/* Join threads that have left (others: -EBUSY, nothing done), close the channels, free. */
+/*
+ * Join threads that have left, or were never let go (else -EBUSY, nothing done), free, and close the channels:
+ * last, when no thread can touch the backend any more.
+ */
 int dmu_server_destroy(struct dmu_server *server);
 
 /* ---- dm: device-mapper by ioctl, for programs that must be static (libdevmapper has no archive) ---- */
