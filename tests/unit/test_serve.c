@@ -189,6 +189,17 @@ static void wait_running(unsigned int running)
 	assert_int_equal(dmu_server_running(server), running);
 }
 
+/* With no thread left the statistics are complete: an answer counts just after it was given. */
+static struct dmu_server_stats final_stats(void)
+{
+	struct dmu_server_stats stats;
+
+	fake_drain(true);
+	wait_running(0);
+	dmu_server_stats(server, &stats);
+	return stats;
+}
+
 static void finish(void)
 {
 	fake_drain(true);
@@ -293,14 +304,11 @@ static void a_request_taken_back_is_forgotten(void **state)
 
 static void an_answer_nobody_wants_is_dropped(void **state)
 {
-	struct dmu_server_stats stats;
-
 	start(1);
 	fake_fail_writes(0, -EINVAL, 1);
 	fake_wait(fake_push(0, DM_USER_REQ_MAP_READ, 0, 0, 4096, NULL));
 	check_read(0, 1, 4096);
-	dmu_server_stats(server, &stats);
-	assert_int_equal(stats.requests[DM_USER_REQ_MAP_READ], 1);
+	assert_int_equal(final_stats().requests[DM_USER_REQ_MAP_READ], 1);
 	finish();
 }
 
@@ -363,16 +371,14 @@ static void every_type_reaches_the_backend(void **state)
 static void unknown_types_are_unsupported(void **state)
 {
 	static const uint64_t unknown[] = { 5, 7, 8, 9, 10, 11, 12, 13, 1ULL << 32, UINT64_MAX };
-	struct dmu_server_stats stats;
 	unsigned int i;
 
 	start(1);
 	for (i = 0; i < 10; i++)
 		assert_int_equal(answer_to(unknown[i], 0, 0, 4096), DM_USER_RESP_UNSUPPORTED);
 	assert_int_equal(store.calls, 0);
-	dmu_server_stats(server, &stats);
-	assert_int_equal(stats.unsupported, 10);
 	check_read(0, 0, 4096);
+	assert_int_equal(final_stats().unsupported, 10);
 	finish();
 }
 
@@ -691,9 +697,7 @@ static void channels_do_not_disturb_each_other(void **state)
 		pthread_create(&threads[i], NULL, hammer, (void *)i);
 	for (i = 0; i < FAKE_CHANNELS_MAX; i++)
 		pthread_join(threads[i], NULL);
-	fake_drain(true);
-	wait_running(0);
-	dmu_server_stats(server, &stats);
+	stats = final_stats();
 	assert_int_equal(stats.requests[DM_USER_REQ_MAP_READ], 1200);
 	assert_int_equal(stats.requests[DM_USER_REQ_MAP_WRITE], 1200);
 	assert_int_equal(stats.bytes_read, 1200 * 8 * SECTOR);
