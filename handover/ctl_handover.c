@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between themselves
- * who serves; dmuserctl only watches, so that it may be killed at any moment.
+ * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between
+ * themselves who serves; dmuserctl only watches, so that it may be killed at any moment.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,12 +11,13 @@
 
 #include "handover/ctl.h"
 
-#define LEAVE_MS	1000	/* for the old daemon to be gone, before its copy is left for the next time */
+#define LEAVE_MS 1000 /* for the old daemon to be gone, before its copy is left for the next time \
+		       */
 
 struct handover {
 	const struct ctl_args *args;
 	struct ctl_device device;	/* as it was before */
-	uint64_t previous;		/* generation that served; 0: nobody did, or one without a number */
+	uint64_t previous; /* generation that served; 0: nobody did, or one without a number */
 	bool served;
 	char copy[CTL_PATH_MAX];
 };
@@ -28,9 +29,11 @@ static int run_second(const struct handover *handover, char *error, size_t len)
 	char *argv[16];
 	int n = 0;
 
-	argv[n++] = "@dmuser-second";	/* systemd's final kill spares root's processes of such a name */
+	argv[n++] =
+		"@dmuser-second"; /* systemd's final kill spares root's processes of such a name */
 	argv[n++] = "--run-dir";
 	argv[n++] = (char *)args->run_dir;
+	argv[n++] = "--takeover";	/* a first stage may come as well: at power-off */
 	argv[n++] = "--ctl";
 	argv[n++] = (char *)handover->device.policy.ctl;
 	if (args->given & CTL_CHANNELS) {
@@ -84,7 +87,8 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 		if (ret)
 			return ret;
 	}
-	ret = ctl_program_find(program, sizeof(program), args->program, "dmuser-second", error, len);
+	ret = ctl_program_find(program, sizeof(program), args->program, "dmuser-second", error,
+			       len);
 	if (!ret)
 		ret = ctl_run_prepare(args->run_dir, args->name, error, len);
 	if (ret)
@@ -104,14 +108,16 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 	serving = ctl_kstatus_serving(&handover->device.kstatus);
 	handover->served = handover->device.kstatus.daemon || serving;
 	handover->previous = serving ? serving->number : 0;
-	return ctl_copy_make(handover->copy, sizeof(handover->copy), program, args->run_dir, args->name,
-			     handover->device.kstatus.generation + 1, error, len);
+	return ctl_copy_make(handover->copy, sizeof(handover->copy), program, args->run_dir,
+			     args->name, handover->device.kstatus.generation + 1, error, len);
 }
 
-/* Start the new daemon and wait until it serves alone. Leaves everything as it was if it does not. */
+/* Start the new daemon and wait until it serves alone. Leaves everything as it was if it does not.
+ */
 static int replace(struct handover *handover, char *error, size_t len)
 {
-	/* Nobody is left who could hand out a channel: asking for a restart is the explicit unseal. */
+	/* Nobody is left who could hand out a channel: asking for a restart is the explicit unseal.
+	 */
 	bool unseal = !handover->served && handover->device.kstatus.sealed;
 	int ret;
 
@@ -155,14 +161,16 @@ static int report(const struct handover *handover, uint64_t ms)
 		if (handover->previous)
 			printf("%" PRIu64 " has left", handover->previous);
 		else
-			printf("%s", handover->served ? "its predecessor has left" : "after nobody did");
+			printf("%s",
+			       handover->served ? "its predecessor has left" : "after nobody did");
 		printf("; %" PRIu64 " ms\n", ms);
 		return CTL_DONE;
 	}
 	json = json_pack("{s:s, s:I, s:I, s:b, s:s}", "name", args->name, "generation",
 			 (json_int_t)serving->number, "ms", (json_int_t)ms, "sealed",
 			 (int)device.kstatus.sealed, "program", handover->copy);
-	json_object_set_new(json, "previous", handover->previous ? json_integer(handover->previous) : json_null());
+	json_object_set_new(json, "previous",
+			    handover->previous ? json_integer(handover->previous) : json_null());
 	json_object_set_new(json, "restarted", json_boolean(!handover->served));
 	ctl_json_print(json);
 	return CTL_DONE;
