@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dmuserctl: what its subcommands share. A subcommand is one entry of ctl_commands[] and one function
- * that returns an exit status, after it said on stderr, in one line, why it failed.
+ * dmuserctl: what its subcommands share. A subcommand is one entry of ctl_commands[] and one
+ * function that returns an exit status, after it said on stderr, in one line, why it failed.
  */
 #ifndef DMU_CTL_H
 #define DMU_CTL_H
@@ -17,7 +17,11 @@
 #include "lib/dmuser.h"
 #include "lib/wire.h"
 
-enum ctl_exit { CTL_DONE = DMU_EXIT_DONE, CTL_FAILED = DMU_EXIT_FAILED, CTL_USAGE = DMU_EXIT_USAGE };
+enum ctl_exit {
+	CTL_DONE = DMU_EXIT_DONE,
+	CTL_FAILED = DMU_EXIT_FAILED,
+	CTL_USAGE = DMU_EXIT_USAGE
+};
 
 #define CTL_TAB		"/etc/dmusertab"
 #define CTL_ERROR_MAX	512
@@ -53,7 +57,7 @@ struct ctl_args {
 	uint64_t generation;		/* with CTL_GENERATION given; from 1 */
 };
 
-enum ctl_operands { CTL_NO_OPERAND = 0, CTL_NAME = 1, CTL_NAME_SPEC = 2 };	/* how many at most */
+enum ctl_operands { CTL_NO_OPERAND = 0, CTL_NAME = 1, CTL_NAME_SPEC = 2 }; /* how many at most */
 
 struct ctl_command {
 	const char *name;
@@ -141,8 +145,8 @@ struct ctl_device {
 /* Call once, before any other ctl_dm function. */
 void ctl_dm_init(void);
 /*
- * 0; -ENXIO: no such device; -EMEDIUMTYPE: it has no row of target "user", and @device only what is there
- * without; -ENODATA: likewise, since it has no live table (yet); or another -errno.
+ * 0; -ENXIO: no such device; -EMEDIUMTYPE: it has no row of target "user", and @device only what is
+ * there without; -ENODATA: likewise, since it has no live table (yet); or another -errno.
  */
 int ctl_dm_device(const char *name, struct ctl_device *device);
 /* Print why ctl_dm_device() of @name failed. */
@@ -181,15 +185,17 @@ void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *
 
 /* ---- run directory and programs (ctl_run.c, ctl_copy.c) ---- */
 
-/* @given, or @name beside dmuserctl, in ../libexec, in $PATH. 0 and @path, or -errno with @error. */
+/* @given, or @name beside dmuserctl, in ../libexec, in $PATH. 0 and @path, or -errno and @error. */
 int ctl_program_find(char *path, size_t path_len, const char *given, const char *name, char *error,
 		     size_t len);
 /*
- * Run @path with @argv and wait for it to exit. 0: it exited 0; -ECHILD: it failed, and @error has the
- * last line it said (or how it ended); or another -errno. @exec_dir, if not NULL, is where @path lies: should
- * that be mounted noexec, the child sees it executable in a mount namespace of its own.
+ * Run @path with @argv and wait for it to exit. 0: it exited 0; -ECHILD: it failed, and @error has
+ * the last line it said (or how it ended); or another -errno. @exec_dir, if not NULL, is where
+ * @path lies: should that be mounted noexec, the child sees it executable in a mount namespace of
+ * its own.
  */
-int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, char *error, size_t len);
+int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, char *error,
+		    size_t len);
 
 /* RUN_DIR/NAME[/file]. 0 or -ENAMETOOLONG. */
 int ctl_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file);
@@ -203,11 +209,11 @@ void ctl_run_clean(const char *run_dir, const char *name);
 void ctl_run_leave(const char *run_dir, const char *name);
 
 /* Copy @source to RUN_DIR/NAME/dmuser-second.@generation, whose path goes to @path. */
-int ctl_copy_make(char *path, size_t path_len, const char *source, const char *run_dir, const char *name,
-		  uint64_t generation, char *error, size_t len);
-/* Remove the copies but @keep that nobody runs, after at most @wait_ms for those who are leaving. */
+int ctl_copy_make(char *path, size_t path_len, const char *source, const char *run_dir,
+		  const char *name, uint64_t generation, char *error, size_t len);
+/* Remove the copies but @keep that nobody runs, after at most @wait_ms for those who leave. */
 void ctl_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
-/* 0, or -ENOEXEC and @error: not a program, or one that needs files of the root (a dynamic linker). */
+/* 0, or -ENOEXEC and @error: no program, or one that needs a dynamic linker and libraries. */
 int ctl_copy_check(int fd, const char *path, char *error, size_t len);
 
 #endif

@@ -18,23 +18,26 @@ static const struct ctl_option_row {
 	unsigned int bit;		/* ctl_option; 0: every command takes it */
 	const char *help;
 } option_rows[] = {
-	{ "json",	'j', NULL,	CTL_JSON,	"print JSON" },
-	{ "program",	'p', "PATH",	CTL_PROGRAM,	"the daemon to run (default: beside dmuserctl, then $PATH)" },
-	{ "timeout",	't', "MS",	CTL_TIMEOUT,	"milliseconds: for each step of the daemons; wait: for all" },
-	{ "channels",	'c', "N",	CTL_CHANNELS,	"channels, each with a thread (1..64)" },
-	{ "generation",	'g', "N",	CTL_GENERATION,	"wait for this generation" },
-	{ "ready",	'r', NULL,	CTL_READY,	"wait until it serves (the default)" },
-	{ "gone",	'x', NULL,	CTL_GONE,	"wait until it is gone" },
-	{ "force",	'f', NULL,	CTL_FORCE,	"fail what is in flight, and all later I/O" },
-	{ "tab",	'T', "FILE",	CTL_TABFILE,	"instead of " CTL_TAB },
-	{ "run-dir",	'R', "DIR",	CTL_RUNDIR,	"instead of " DMU_RUN_DIR },
-	{ "help",	'h', NULL,	0,		"this text" },
-	{ "version",	'V', NULL,	0,		"the version" },
+	{ "json", 'j', NULL, CTL_JSON, "print JSON" },
+	{ "program", 'p', "PATH", CTL_PROGRAM,
+	  "the daemon to run (default: beside dmuserctl, then $PATH)" },
+	{ "timeout", 't', "MS", CTL_TIMEOUT,
+	  "milliseconds: for each step of the daemons; wait: for all" },
+	{ "channels", 'c', "N", CTL_CHANNELS, "channels, each with a thread (1..64)" },
+	{ "generation", 'g', "N", CTL_GENERATION, "wait for this generation" },
+	{ "ready", 'r', NULL, CTL_READY, "wait until it serves (the default)" },
+	{ "gone", 'x', NULL, CTL_GONE, "wait until it is gone" },
+	{ "force", 'f', NULL, CTL_FORCE, "fail what is in flight, and all later I/O" },
+	{ "tab", 'T', "FILE", CTL_TABFILE, "instead of " CTL_TAB },
+	{ "run-dir", 'R', "DIR", CTL_RUNDIR, "instead of " DMU_RUN_DIR },
+	{ "help", 'h', NULL, 0, "this text" },
+	{ "version", 'V', NULL, 0, "the version" },
 };
 
 #define ROW_COUNT	(sizeof(option_rows) / sizeof(option_rows[0]))
 
-static int refuse(char *error, size_t len, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(char *error, size_t len, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static int refuse(char *error, size_t len, const char *format, ...)
 {
@@ -56,8 +59,8 @@ void ctl_options_print(unsigned int mask)
 
 		if (row->bit && !(row->bit & mask))
 			continue;
-		snprintf(left, sizeof(left), "-%c, --%s%s%s", row->letter, row->name, row->value ? " " : "",
-			 row->value ? row->value : "");
+		snprintf(left, sizeof(left), "-%c, --%s%s%s", row->letter, row->name,
+			 row->value ? " " : "", row->value ? row->value : "");
 		printf("  %-20s %s\n", left, row->help);
 	}
 }
@@ -80,8 +83,8 @@ int ctl_number_parse(uint64_t *value, const char *text, uint64_t min, uint64_t m
 	return 0;
 }
 
-static int number_option(uint64_t *value, const char *option, const char *text, uint64_t min, uint64_t max,
-			 char *error, size_t len)
+static int number_option(uint64_t *value, const char *option, const char *text, uint64_t min,
+			 uint64_t max, char *error, size_t len)
 {
 	if (!ctl_number_parse(value, text, min, max))
 		return 0;
@@ -89,8 +92,8 @@ static int number_option(uint64_t *value, const char *option, const char *text, 
 		      (unsigned long long)min, (unsigned long long)max);
 }
 
-static int option_apply(struct ctl_args *args, const struct ctl_option_row *row, const char *value, char *error,
-			size_t len)
+static int option_apply(struct ctl_args *args, const struct ctl_option_row *row, const char *value,
+			char *error, size_t len)
 {
 	args->given |= row->bit;
 	switch (row->letter) {
@@ -114,7 +117,8 @@ static int option_apply(struct ctl_args *args, const struct ctl_option_row *row,
 	case 'c':
 		return number_option(&args->channels, row->name, value, 1, 64, error, len);
 	case 'g':
-		return number_option(&args->generation, row->name, value, 1, UINT64_MAX, error, len);
+		return number_option(&args->generation, row->name, value, 1, UINT64_MAX, error,
+				     len);
 	}
 	return 0;
 }
@@ -133,12 +137,13 @@ static void getopt_prepare(struct option *longs, char *shorts)
 {
 	size_t i;
 
-	*shorts++ = ':';	/* getopt says nothing and tells a missing value from an unknown option */
+	/* getopt says nothing, and tells a missing value from an unknown option. */
+	*shorts++ = ':';
 	for (i = 0; i < ROW_COUNT; i++) {
 		const struct ctl_option_row *row = &option_rows[i];
 
-		longs[i] = (struct option){ row->name, row->value ? required_argument : no_argument, NULL,
-					    row->letter };
+		longs[i] = (struct option){ row->name, row->value ? required_argument : no_argument,
+					    NULL, row->letter };
 		*shorts++ = row->letter;
 		if (row->value)
 			*shorts++ = ':';
@@ -168,29 +173,34 @@ static int options_parse(struct ctl_args *args, int argc, char **argv, char *err
 			return refuse(error, len, "unknown option '%s'", argv[optind - 1]);
 		}
 		if (row->bit && !(args->command->options & row->bit))
-			return refuse(error, len, "%s takes no option --%s", args->command->name, row->name);
+			return refuse(error, len, "%s takes no option --%s", args->command->name,
+				      row->name);
 		ret = option_apply(args, row, optarg, error, len);
 		if (ret)
 			return ret;
 	}
 	if ((args->given & CTL_READY) && (args->given & CTL_GONE))
-		return refuse(error, len, "%s: --ready and --gone exclude each other", args->command->name);
+		return refuse(error, len, "%s: --ready and --gone exclude each other",
+			      args->command->name);
 	return 0;
 }
 
-static int operands_parse(struct ctl_args *args, int count, char **operands, char *error, size_t len)
+static int operands_parse(struct ctl_args *args, int count, char **operands, char *error,
+			  size_t len)
 {
 	const struct ctl_command *command = args->command;
 	int most = command->operands;	/* the enum counts them */
 
 	if (count > most)
-		return refuse(error, len, "%s: '%s' is one argument too many", command->name, operands[most]);
+		return refuse(error, len, "%s: '%s' is one argument too many", command->name,
+			      operands[most]);
 	if (!most)
 		return 0;
 	if (!count)
 		return refuse(error, len, "%s: which device? a NAME is missing", command->name);
 	if (!dmu_name_valid(operands[0]))
-		return refuse(error, len, "%s: '%s' cannot name a device", command->name, operands[0]);
+		return refuse(error, len, "%s: '%s' cannot name a device", command->name,
+			      operands[0]);
 	args->name = operands[0];
 	args->spec = count > 1 ? operands[1] : NULL;
 	return 0;

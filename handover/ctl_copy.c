@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The copies that second stages run from: RUN_DIR/NAME/dmuser-second.GENERATION, in memory, so that no page
- * of a daemon's text comes from the device that it serves.
+ * The copies that second stages run from: RUN_DIR/NAME/dmuser-second.GENERATION, in memory, so that
+ * no page of a daemon's text comes from the device that it serves.
  */
 #include <dirent.h>
 #include <elf.h>
@@ -29,20 +29,23 @@ int ctl_copy_check(int fd, const char *path, char *error, size_t len)
 	Elf64_Ehdr ehdr;
 	unsigned int i;
 
-	if (pread(fd, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr) || memcmp(ehdr.e_ident, ELFMAG, SELFMAG) ||
-	    ehdr.e_ident[EI_CLASS] != ELFCLASS64 || ehdr.e_phentsize != sizeof(phdr) ||
-	    ehdr.e_phnum > PHDRS_MAX) {
+	if (pread(fd, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr) ||
+	    memcmp(ehdr.e_ident, ELFMAG, SELFMAG) || ehdr.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    ehdr.e_phentsize != sizeof(phdr) || ehdr.e_phnum > PHDRS_MAX) {
 		snprintf(error, len, "%s is not a 64-bit ELF program", path);
 		return -ENOEXEC;
 	}
 	for (i = 0; i < ehdr.e_phnum; i++) {
-		if (pread(fd, &phdr, sizeof(phdr), ehdr.e_phoff + i * sizeof(phdr)) != sizeof(phdr)) {
+		if (pread(fd, &phdr, sizeof(phdr), ehdr.e_phoff + i * sizeof(phdr)) !=
+		    sizeof(phdr)) {
 			snprintf(error, len, "%s is truncated", path);
 			return -ENOEXEC;
 		}
 		if (phdr.p_type == PT_INTERP) {
-			snprintf(error, len, "%s is linked dynamically: it would need its libraries from the "
-				 "device that it serves", path);
+			snprintf(error, len,
+				 "%s is linked dynamically: it would need its libraries from the "
+				 "device that it serves",
+				 path);
 			return -ENOEXEC;
 		}
 	}
@@ -97,8 +100,8 @@ static int copy_file(int from, const char *partial)
 	return ret;
 }
 
-int ctl_copy_make(char *path, size_t path_len, const char *source, const char *run_dir, const char *name,
-		  uint64_t generation, char *error, size_t len)
+int ctl_copy_make(char *path, size_t path_len, const char *source, const char *run_dir,
+		  const char *name, uint64_t generation, char *error, size_t len)
 {
 	char partial[CTL_PATH_MAX], file[64];
 	int from, ret;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl create: the work is dmuser-first's; here it is found, told what to serve, and waited for. */
+/* dmuserctl create: the work is dmuser-first's; here it is found, told its task, and waited for. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,7 +20,8 @@ static int tab_lookup(const struct ctl_args *args, struct dmu_spec *spec, char *
 	file = fopen(args->tab, "re");
 	if (!file) {
 		ret = -errno;
-		snprintf(error, len, "no BACKEND:SOURCE given, and %s cannot be read: %s", args->tab, strerror(-ret));
+		snprintf(error, len, "no BACKEND:SOURCE given, and %s cannot be read: %s",
+			 args->tab, strerror(-ret));
 		return ret;
 	}
 	ret = -ENOENT;
@@ -52,7 +53,8 @@ static int spec_find(const struct ctl_args *args, struct dmu_spec *spec, char *e
 	return tab_lookup(args, spec, error, len);
 }
 
-static int run_first(const struct ctl_args *args, const char *path, char *spec, char *error, size_t len)
+static int run_first(const struct ctl_args *args, const char *path, char *spec, char *error,
+		     size_t len)
 {
 	char channels[24], timeout[24];
 	char *argv[12];
@@ -87,7 +89,8 @@ int ctl_create(const struct ctl_args *args)
 
 	ret = spec_find(args, &spec, error, sizeof(error));
 	if (!ret)
-		ret = ctl_program_find(path, sizeof(path), args->program, "dmuser-first", error, sizeof(error));
+		ret = ctl_program_find(path, sizeof(path), args->program, "dmuser-first", error,
+				       sizeof(error));
 	if (!ret)
 		ret = run_first(args, path, spec.text, error, sizeof(error));
 	if (ret) {

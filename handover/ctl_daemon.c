@@ -30,8 +30,8 @@ static int fail(int error, char *text, size_t len, const char *format, ...)
 }
 
 /*
- * The address of a socket in a directory that may be longer than sun_path: by way of a descriptor of the
- * directory, which stays open in *@dir.
+ * The address of a socket in a directory that may be longer than sun_path: by way of a descriptor
+ * of the directory, which stays open in *@dir.
  */
 static int address(struct sockaddr_un *addr, int *dir, const char *run_dir, const char *name)
 {
@@ -90,7 +90,8 @@ static int exchange(int fd, struct dmu_wire_message *message, char *error, size_
 		return fail(errno, error, len, "cannot ask the daemon: %s", strerror(errno));
 	size = recv(fd, packet, sizeof(packet), 0);
 	if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return fail(ETIMEDOUT, error, len, "the daemon has not answered for %d s", ANSWER_SECONDS);
+		return fail(ETIMEDOUT, error, len, "the daemon has not answered for %d s",
+			    ANSWER_SECONDS);
 	if (size <= 0)
 		return fail(size ? errno : EPIPE, error, len, "the daemon does not answer: %s",
 			    size ? strerror(errno) : "it hung up");
@@ -99,7 +100,8 @@ static int exchange(int fd, struct dmu_wire_message *message, char *error, size_
 	if (message->type == DMU_WIRE_REFUSE)
 		return fail(EBUSY, error, len, "the daemon refuses: %s", message->reason.reason);
 	if (message->type != DMU_WIRE_STATUS)
-		return fail(EPROTO, error, len, "the daemon answered %s", dmu_wire_type_name(message->type));
+		return fail(EPROTO, error, len, "the daemon answered %s",
+			    dmu_wire_type_name(message->type));
 	return 0;
 }
 
@@ -121,7 +123,8 @@ static uint64_t locked_bytes(uint32_t pid, uint64_t otherwise)
 	return otherwise;
 }
 
-int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *daemon, char *error, size_t len)
+int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *daemon, char *error,
+		   size_t len)
 {
 	struct dmu_wire_message message;
 	int fd, ret;
@@ -130,11 +133,14 @@ int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *dae
 	if (fd == -ENOENT)
 		return fail(ENOENT, error, len, "no daemon has its socket in %s/%s", run_dir, name);
 	if (fd == -ECONNREFUSED)
-		return fail(ECONNREFUSED, error, len, "the daemon of the socket in %s/%s is dead", run_dir, name);
+		return fail(ECONNREFUSED, error, len, "the daemon of the socket in %s/%s is dead",
+			    run_dir, name);
 	if (fd == -EAGAIN)
-		return fail(ETIMEDOUT, error, len, "the daemon has not answered for %d s", ANSWER_SECONDS);
+		return fail(ETIMEDOUT, error, len, "the daemon has not answered for %d s",
+			    ANSWER_SECONDS);
 	if (fd < 0)
-		return fail(-fd, error, len, "cannot reach the daemon by %s/%s/" DMU_SOCKET_NAME ": %s", run_dir,
+		return fail(-fd, error, len,
+			    "cannot reach the daemon by %s/%s/" DMU_SOCKET_NAME ": %s", run_dir,
 			    name, strerror(-fd));
 	ret = exchange(fd, &message, error, len);
 	close(fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Devices of the target "user", by libdevmapper. With udev running, a removal waits for its rules; without,
- * libdevmapper makes and removes /dev/mapper/NAME itself.
+ * Devices of the target "user", by libdevmapper. With udev running, a removal waits for its rules;
+ * without, libdevmapper makes and removes /dev/mapper/NAME itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,8 @@
 #define UDEV_SOCKET	"/run/udev/control"
 
 /* Its messages would come beside ours: each failure is reported once, by whoever asked for it. */
-static void log_silently(int level, const char *file, int line, int dm_errno, const char *format, ...)
+static void log_silently(int level, const char *file, int line, int dm_errno, const char *format,
+			 ...)
 {
 }
 
@@ -43,7 +44,7 @@ static struct dm_task *task_new(int type, const char *name)
 	return task;
 }
 
-/* Why there is no task: libdevmapper does not make one without the driver, and keeps the reason to itself. */
+/* Why there is no task: libdevmapper makes none without the driver, and does not say so. */
 static int task_new_error(void)
 {
 	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
@@ -112,8 +113,8 @@ static int device_table(const char *name, struct ctl_device *device)
 		ret = -EMEDIUMTYPE;
 		goto out;
 	}
-	snprintf(device->table, sizeof(device->table), "%llu %llu user %s", (unsigned long long)device->start,
-		 (unsigned long long)device->sectors, params);
+	snprintf(device->table, sizeof(device->table), "%llu %llu user %s",
+		 (unsigned long long)device->start, (unsigned long long)device->sectors, params);
 	ret = ctl_policy_parse(&device->policy, params);
 out:
 	if (task)
@@ -171,7 +172,8 @@ void ctl_dm_device_error(const char *name, int error)
 		break;
 	case -ENOENT:
 	case -ENODEV:
-		ctl_error("%s: no device-mapper in this kernel (%s: %s)", name, CONTROL, strerror(-error));
+		ctl_error("%s: no device-mapper in this kernel (%s: %s)", name, CONTROL,
+			  strerror(-error));
 		break;
 	default:
 		ctl_error("%s: cannot ask device-mapper: %s", name, strerror(-error));
@@ -241,7 +243,7 @@ int ctl_dm_remove(const char *name)
 	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
 	int ret = -ENOMEM;
 
-	/* udev may still have a device open that it has just been told of; nobody else is worth waiting for. */
+	/* udev may have a device open that it was just told of; others are not waited for. */
 	if (task && (!dm_udev_get_sync_support() || dm_task_retry_remove(task)))
 		ret = task_run_synced(task);
 	if (task)

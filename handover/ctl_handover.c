@@ -11,13 +11,12 @@
 
 #include "handover/ctl.h"
 
-#define LEAVE_MS 1000 /* for the old daemon to be gone, before its copy is left for the next time \
-		       */
+#define LEAVE_MS	1000	/* for the old daemon to be gone: then its copy can be removed */
 
 struct handover {
 	const struct ctl_args *args;
 	struct ctl_device device;	/* as it was before */
-	uint64_t previous; /* generation that served; 0: nobody did, or one without a number */
+	uint64_t previous;		/* generation that served; 0: none with a number did */
 	bool served;
 	char copy[CTL_PATH_MAX];
 };
@@ -29,8 +28,8 @@ static int run_second(const struct handover *handover, char *error, size_t len)
 	char *argv[16];
 	int n = 0;
 
-	argv[n++] =
-		"@dmuser-second"; /* systemd's final kill spares root's processes of such a name */
+	/* systemd's final kill spares root's processes of such a name. */
+	argv[n++] = "@dmuser-second";
 	argv[n++] = "--run-dir";
 	argv[n++] = (char *)args->run_dir;
 	argv[n++] = "--takeover";	/* a first stage may come as well: at power-off */
@@ -87,8 +86,8 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 		if (ret)
 			return ret;
 	}
-	ret = ctl_program_find(program, sizeof(program), args->program, "dmuser-second", error,
-			       len);
+	ret = ctl_program_find(program, sizeof(program), args->program, "dmuser-second",
+			       error, len);
 	if (!ret)
 		ret = ctl_run_prepare(args->run_dir, args->name, error, len);
 	if (ret)
@@ -112,12 +111,10 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 			     args->name, handover->device.kstatus.generation + 1, error, len);
 }
 
-/* Start the new daemon and wait until it serves alone. Leaves everything as it was if it does not.
- */
+/* Start the new daemon and wait until it serves alone. On failure all is as it was. */
 static int replace(struct handover *handover, char *error, size_t len)
 {
-	/* Nobody is left who could hand out a channel: asking for a restart is the explicit unseal.
-	 */
+	/* Nobody is left to hand out a channel: asking for a restart is the explicit unseal. */
 	bool unseal = !handover->served && handover->device.kstatus.sealed;
 	int ret;
 

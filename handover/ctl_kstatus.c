@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Parsers of what the kernel says of a target: the INFO and TABLE status, without the word "user". */
+/* Parsers of what the kernel says of a target: INFO and TABLE status, without the word "user". */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,8 +17,9 @@ static const struct {
 } status_fields[] = {
 	FIELD(queued), FIELD(held), FIELD(fenced), FIELD(oldest_ms),
 	FIELD(channels), FIELD(generation), FIELD(sealed), FIELD(suspended), FIELD(daemon),
-	FIELD(reads), FIELD(writes), FIELD(flushes), FIELD(discards), FIELD(secure_erases), FIELD(write_zeroes),
-	FIELD(errors), FIELD(unsupported), FIELD(requeued), FIELD(failed), FIELD(refused),
+	FIELD(reads), FIELD(writes), FIELD(flushes), FIELD(discards), FIELD(secure_erases),
+	FIELD(write_zeroes), FIELD(errors), FIELD(unsupported), FIELD(requeued), FIELD(failed),
+	FIELD(refused),
 };
 
 /* NR,STATE,CHANNELS,HELD,ANSWERED[,what a newer kernel adds] */
@@ -26,8 +27,9 @@ static int generation_parse(struct ctl_kstatus *status, const char *value)
 {
 	struct ctl_generation generation = { 0 };
 
-	if (sscanf(value, "%" SCNu64 ",%15[a-z],%" SCNu64 ",%" SCNu64 ",%" SCNu64, &generation.number,
-		   generation.state, &generation.channels, &generation.held, &generation.answered) != 5)
+	if (sscanf(value, "%" SCNu64 ",%15[a-z],%" SCNu64 ",%" SCNu64 ",%" SCNu64,
+		   &generation.number, generation.state, &generation.channels, &generation.held,
+		   &generation.answered) != 5)
 		return -EINVAL;
 	if (status->generation_count < CTL_GENERATIONS)
 		status->generations[status->generation_count++] = generation;
@@ -47,8 +49,8 @@ static int status_word_parse(struct ctl_kstatus *status, char *word)
 	for (i = 0; i < sizeof(status_fields) / sizeof(status_fields[0]); i++) {
 		if (strcmp(word, status_fields[i].key))
 			continue;
-		return ctl_number_parse((uint64_t *)((char *)status + status_fields[i].offset), value, 0,
-					UINT64_MAX);
+		return ctl_number_parse((uint64_t *)((char *)status + status_fields[i].offset),
+					value, 0, UINT64_MAX);
 	}
 	return 0;
 }
@@ -136,7 +138,8 @@ int ctl_policy_parse(struct ctl_policy *policy, const char *params)
 	if (strlen(params) >= sizeof(copy))
 		return -EINVAL;
 	strcpy(copy, params);
-	for (i = 0, word = strtok_r(copy, " \n", &next); word; i++, word = strtok_r(NULL, " \n", &next)) {
+	for (i = 0, word = strtok_r(copy, " \n", &next); word;
+	     i++, word = strtok_r(NULL, " \n", &next)) {
 		if (i == 2) {
 			if (strlen(word) >= sizeof(policy->ctl))
 				return -EINVAL;

@@ -21,11 +21,12 @@ static int list_line(const struct ctl_device *device, void *context)
 		return 0;
 	}
 	if (!listing->count++)
-		printf("%-20s %9s %10s %-7s %s\n", "NAME", "DEVICE", "GENERATION", "SEALED", "SERVED");
+		printf("%-20s %9s %10s %-7s %s\n", "NAME", "DEVICE", "GENERATION", "SEALED",
+		       "SERVED");
 	if (serving)
 		snprintf(generation, sizeof(generation), "%" PRIu64, serving->number);
-	printf("%-20s %5u:%-3u %10s %-7s %s\n", device->name, device->major, device->minor, generation,
-	       device->kstatus.sealed ? "yes" : "no", serving ? "yes" : "no");
+	printf("%-20s %5u:%-3u %10s %-7s %s\n", device->name, device->major, device->minor,
+	       generation, device->kstatus.sealed ? "yes" : "no", serving ? "yes" : "no");
 	return 0;
 }
 

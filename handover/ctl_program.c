@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Find a daemon's program, and run it until the process that was started exits: the daemon then serves. */
+/* Find a daemon's program, and run it until the process that was started exits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -40,7 +40,8 @@ static size_t own_directory(char *dir, size_t len)
 	return slash ? (size_t)(slash - dir) : 0;
 }
 
-int ctl_program_find(char *path, size_t path_len, const char *given, const char *name, char *error, size_t len)
+int ctl_program_find(char *path, size_t path_len, const char *given, const char *name, char *error,
+		     size_t len)
 {
 	char dir[CTL_PATH_MAX], libexec[128];
 	const char *part;
@@ -54,7 +55,8 @@ int ctl_program_find(char *path, size_t path_len, const char *given, const char 
 	}
 	n = own_directory(dir, sizeof(dir));
 	snprintf(libexec, sizeof(libexec), "../libexec/%s", name);
-	if (n && (executable(path, path_len, dir, n, name) || executable(path, path_len, dir, n, libexec)))
+	if (n && (executable(path, path_len, dir, n, name) ||
+		  executable(path, path_len, dir, n, libexec)))
 		return 0;
 	part = getenv("PATH");
 	for (part = part ? part : PATH_DEFAULT; *part; part += n + (part[n] == ':')) {
@@ -62,7 +64,8 @@ int ctl_program_find(char *path, size_t path_len, const char *given, const char 
 		if (n && executable(path, path_len, part, n, name))
 			return 0;
 	}
-	snprintf(error, len, "found no program %s beside dmuserctl, in ../libexec or in $PATH", name);
+	snprintf(error, len, "found no program %s beside dmuserctl, in ../libexec or in $PATH",
+		 name);
 	return -ENOENT;
 }
 
@@ -138,7 +141,8 @@ static int reap(pid_t pid)
 	return status;
 }
 
-int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, char *error, size_t len)
+int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, char *error,
+		    size_t len)
 {
 	int output, status, ret = 0;
 	pid_t pid;
@@ -162,8 +166,8 @@ int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, 
 		ret = -ECHILD;
 		last_line(output, error, len);
 		if (WIFSIGNALED(status))
-			snprintf(error, len, "%s was killed by signal %d (%s)", path, WTERMSIG(status),
-				 strsignal(WTERMSIG(status)));
+			snprintf(error, len, "%s was killed by signal %d (%s)", path,
+				 WTERMSIG(status), strsignal(WTERMSIG(status)));
 		else if (!error[0])
 			snprintf(error, len, "%s ended with status %d and said nothing", path,
 				 WEXITSTATUS(status));

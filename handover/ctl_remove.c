@@ -23,7 +23,8 @@ struct users {
 	size_t used;
 };
 
-static void users_add(struct users *users, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void users_add(struct users *users, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void users_add(struct users *users, const char *format, ...)
 {
@@ -129,7 +130,8 @@ static void busy_error(const struct ctl_device *before, bool forced)
 	find_mounts(&users, &device);
 	find_holders(&users, &device);
 	find_processes(&users, &device);
-	ctl_dm_device(before->name, &device);	/* the count of now; it stays as it was if there is none */
+	/* The count of now; it stays as it was if there is none. */
+	ctl_dm_device(before->name, &device);
 	ctl_error("%s: cannot be removed, it is in use%s: open count %d%s%s", before->name,
 		  forced ? " (all its I/O fails from now on)" : "", device.open_count,
 		  users.used ? ": " : ", by somebody unknown", users.text);
@@ -179,7 +181,8 @@ static int remove_device(const struct ctl_args *args, const struct ctl_device *d
 			goto out;
 		}
 	}
-	ret = args->given & CTL_FORCE ? remove_failed_device(args->name) : ctl_dm_remove(args->name);
+	ret = args->given & CTL_FORCE ? remove_failed_device(args->name)
+				      : ctl_dm_remove(args->name);
 	if (ret == -EBUSY)
 		busy_error(device, args->given & CTL_FORCE);
 	else if (ret && ret != -ENXIO)

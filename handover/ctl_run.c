@@ -37,7 +37,9 @@ int ctl_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 	}
 	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
 		return 0;
-	snprintf(error, len, "%s is not on a tmpfs: a daemon run from there could need the device it serves", path);
+	snprintf(error, len,
+		 "%s is not on a tmpfs: a daemon run from there could need the device it serves",
+		 path);
 	return -EINVAL;
 fail:
 	snprintf(error, len, "cannot make %s/%s: %s", run_dir, name, strerror(-ret));
@@ -52,7 +54,7 @@ int ctl_run_lock(const char *run_dir, const char *name)
 	ret = ctl_run_path(path, sizeof(path), run_dir, name, NULL);
 	if (ret)
 		return ret;
-	/* The directory, not the daemons' lock file in it: they start while dmuserctl holds this one. */
+	/* The directory, not the daemons' lock file in it: they start while this one is held. */
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -75,7 +75,8 @@ static json_t *policy_json(const struct ctl_policy *policy)
 {
 	json_t *json = json_object();
 
-	json_object_set_new(json, "orphans", json_string(policy->orphans_fail ? "fail" : "requeue"));
+	json_object_set_new(json, "orphans",
+			    json_string(policy->orphans_fail ? "fail" : "requeue"));
 	json_object_set_new(json, "nodaemon", json_string(policy->nodaemon_fail ? "fail" : "wait"));
 	json_object_set_new(json, "nodaemon_ms",
 			    policy->nodaemon_fail ? number(policy->nodaemon_ms) : json_null());
@@ -161,7 +162,8 @@ static json_t *daemon_json(const struct ctl_daemon *daemon)
 	return json;
 }
 
-json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon *daemon, const char *daemon_error)
+json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon *daemon,
+			const char *daemon_error)
 {
 	const struct ctl_generation *serving = ctl_kstatus_serving(&device->kstatus);
 	const struct ctl_kstatus *kstatus = &device->kstatus;
@@ -207,7 +209,8 @@ static void policy_print(const struct ctl_policy *policy)
 		printf("fail after %" PRIu64 " ms\n", policy->nodaemon_ms);
 	else
 		printf("wait\n");
-	printf("offers      %s%s%sblocks of %" PRIu64 " (physical %" PRIu64 ") bytes, I/O up to %" PRIu64 " bytes\n",
+	printf("offers      %s%s%sblocks of %" PRIu64 " (physical %" PRIu64
+	       ") bytes, I/O up to %" PRIu64 " bytes\n",
 	       policy->discard ? "discard, " : "", policy->write_zeroes ? "write zeroes, " : "",
 	       policy->secure_erase ? "secure erase, " : "", policy->logical_block_size,
 	       policy->physical_block_size, policy->max_io);
@@ -235,28 +238,32 @@ static void daemon_print(const struct ctl_daemon *daemon)
 	const struct dmu_wire_status *status = &daemon->status;
 	uint64_t now = dmu_now_ms();
 
-	printf("daemon      pid %" PRIu32 ", %s stage %s, generation %" PRIu64 ", %s, for %" PRIu64 ".%" PRIu64 " s\n",
-	       status->pid, status->stage, status->version, status->generation, state_name(status->state),
-	       (now - status->since_ms) / 1000, (now - status->since_ms) % 1000 / 100);
-	printf("backend     %s, %s, %" PRIu32 " channels\n", status->spec, cache_name(status->cache),
-	       status->channels);
-	printf("answered    %" PRIu64 " requests, %" PRIu64 " errors, %" PRIu64 " unsupported, %" PRIu64
-	       " MiB read, %" PRIu64 " MiB written\n",
+	printf("daemon      pid %" PRIu32 ", %s stage %s, generation %" PRIu64 ", %s, for %" PRIu64
+	       ".%" PRIu64 " s\n",
+	       status->pid, status->stage, status->version, status->generation,
+	       state_name(status->state), (now - status->since_ms) / 1000,
+	       (now - status->since_ms) % 1000 / 100);
+	printf("backend     %s, %s, %" PRIu32 " channels\n", status->spec,
+	       cache_name(status->cache), status->channels);
+	printf("answered    %" PRIu64 " requests, %" PRIu64 " errors, %" PRIu64
+	       " unsupported, %" PRIu64 " MiB read, %" PRIu64 " MiB written\n",
 	       requests_sum(&status->stats), status->stats.errors, status->stats.unsupported,
 	       status->stats.bytes_read >> 20, status->stats.bytes_written >> 20);
 	printf("memory      %" PRIu64 " KiB locked\n", daemon->locked_bytes >> 10);
 	confinement_print(status->confinement);
 }
 
-void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *daemon, const char *daemon_error)
+void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *daemon,
+		      const char *daemon_error)
 {
 	const struct ctl_kstatus *kstatus = &device->kstatus;
 	unsigned int i;
 
-	printf("device      /dev/mapper/%s %u:%u, %" PRIu64 " MiB (%" PRIu64 " sectors), %s%s, open count %d\n",
+	printf("device      /dev/mapper/%s %u:%u, %" PRIu64 " MiB (%" PRIu64
+	       " sectors), %s%s, open count %d\n",
 	       device->name, device->major, device->minor, device->sectors >> 11, device->sectors,
-	       device->read_only ? "read-only" : "read-write", device->suspended ? ", suspended" : "",
-	       device->open_count);
+	       device->read_only ? "read-only" : "read-write",
+	       device->suspended ? ", suspended" : "", device->open_count);
 	printf("node        %s/%s, %s, %" PRIu64 " channels\n", DMU_NODE_DIR, device->policy.ctl,
 	       kstatus->sealed ? "sealed" : "not sealed", kstatus->channels);
 	policy_print(&device->policy);
@@ -265,19 +272,22 @@ void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *
 	for (i = 0; i < kstatus->generation_count; i++) {
 		const struct ctl_generation *generation = &kstatus->generations[i];
 
-		printf("generation  %" PRIu64 " %s: %" PRIu64 " channels, %" PRIu64 " held, %" PRIu64 " answered\n",
-		       generation->number, generation->state, generation->channels, generation->held,
-		       generation->answered);
+		printf("generation  %" PRIu64 " %s: %" PRIu64 " channels, %" PRIu64
+		       " held, %" PRIu64 " answered\n",
+		       generation->number, generation->state, generation->channels,
+		       generation->held, generation->answered);
 	}
-	printf("queue       %" PRIu64 " queued, %" PRIu64 " held, %" PRIu64 " fenced, the oldest for %" PRIu64 " ms\n",
+	printf("queue       %" PRIu64 " queued, %" PRIu64 " held, %" PRIu64
+	       " fenced, the oldest for %" PRIu64 " ms\n",
 	       kstatus->queued, kstatus->held, kstatus->fenced, kstatus->oldest_ms);
-	printf("requests    %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " flushes, %" PRIu64 " discards, %" PRIu64
-	       " write zeroes, %" PRIu64 " secure erases\n",
-	       kstatus->reads, kstatus->writes, kstatus->flushes, kstatus->discards, kstatus->write_zeroes,
-	       kstatus->secure_erases);
-	printf("trouble     %" PRIu64 " errors, %" PRIu64 " unsupported, %" PRIu64 " requeued, %" PRIu64 " failed, %" PRIu64
-	       " refused\n",
-	       kstatus->errors, kstatus->unsupported, kstatus->requeued, kstatus->failed, kstatus->refused);
+	printf("requests    %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " flushes, %" PRIu64
+	       " discards, %" PRIu64 " write zeroes, %" PRIu64 " secure erases\n",
+	       kstatus->reads, kstatus->writes, kstatus->flushes, kstatus->discards,
+	       kstatus->write_zeroes, kstatus->secure_erases);
+	printf("trouble     %" PRIu64 " errors, %" PRIu64 " unsupported, %" PRIu64
+	       " requeued, %" PRIu64 " failed, %" PRIu64 " refused\n",
+	       kstatus->errors, kstatus->unsupported, kstatus->requeued, kstatus->failed,
+	       kstatus->refused);
 	if (daemon)
 		daemon_print(daemon);
 	else if (daemon_error)

@@ -19,7 +19,8 @@ int ctl_status(const struct ctl_args *args)
 	}
 	answered = !ctl_daemon_ask(args->run_dir, args->name, &daemon, error, sizeof(error));
 	if (args->given & CTL_JSON)
-		ctl_json_print(ctl_device_json(&device, answered ? &daemon : NULL, answered ? NULL : error));
+		ctl_json_print(ctl_device_json(&device, answered ? &daemon : NULL,
+					       answered ? NULL : error));
 	else
 		ctl_device_print(&device, answered ? &daemon : NULL, answered ? NULL : error);
 	return CTL_DONE;

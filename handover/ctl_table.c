@@ -9,10 +9,12 @@ const struct ctl_command ctl_commands[] = {
 	{
 		.name = "create",
 		.summary = "make a device, served by a new dmuser-first",
-		.detail = "Without BACKEND:SOURCE, the line of NAME in the tab file says where the bytes come\n"
-			  "from. Returns when /dev/mapper/NAME is usable; on failure nothing is left behind.",
+		.detail =
+			"Without BACKEND:SOURCE, the line of NAME in the tab file says where the bytes come\n"
+			"from. Returns when /dev/mapper/NAME is usable; on failure nothing is left behind.",
 		.operands = CTL_NAME_SPEC,
-		.options = CTL_JSON | CTL_PROGRAM | CTL_TIMEOUT | CTL_CHANNELS | CTL_TABFILE | CTL_RUNDIR,
+		.options = CTL_JSON | CTL_PROGRAM | CTL_TIMEOUT | CTL_CHANNELS | CTL_TABFILE |
+			   CTL_RUNDIR,
 		.run = ctl_create,
 	}, {
 		.name = "status",
@@ -29,24 +31,27 @@ const struct ctl_command ctl_commands[] = {
 	}, {
 		.name = "handover",
 		.summary = "replace the serving daemon by a new dmuser-second",
-		.detail = "The program runs from a copy in RUN_DIR/NAME. With no daemon left, it is started\n"
-			  "alone, the node unsealed for it, and it answers what its predecessor did not.\n"
-			  "On failure the old daemon carries on.",
+		.detail =
+			"The program runs from a copy in RUN_DIR/NAME. With no daemon left, it is started\n"
+			"alone, the node unsealed for it, and it answers what its predecessor did not.\n"
+			"On failure the old daemon carries on.",
 		.operands = CTL_NAME_SPEC,
 		.options = CTL_JSON | CTL_PROGRAM | CTL_TIMEOUT | CTL_CHANNELS | CTL_RUNDIR,
 		.run = ctl_handover,
 	}, {
 		.name = "wait",
 		.summary = "until a generation serves, or is gone",
-		.detail = "--ready (the default): until generation N, or a newer one, serves; without\n"
-			  "--generation, any. --gone: until the device is gone; with --generation, that one.",
+		.detail =
+			"--ready (the default): until generation N, or a newer one, serves; without\n"
+			"--generation, any. --gone: until the device is gone; with --generation, that one.",
 		.operands = CTL_NAME,
 		.options = CTL_JSON | CTL_GENERATION | CTL_READY | CTL_GONE | CTL_TIMEOUT,
 		.run = ctl_wait,
 	}, {
 		.name = "remove",
 		.summary = "remove a device; its daemon then exits",
-		.detail = "--force: first replaces the table by one that fails all I/O, whatever is in flight.",
+		.detail =
+			"--force: first replaces the table by one that fails all I/O, whatever is in flight.",
 		.operands = CTL_NAME,
 		.options = CTL_JSON | CTL_FORCE | CTL_RUNDIR,
 		.run = ctl_remove,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl wait: sleeps on device-mapper's events, and looks again now and then in case one has none. */
+/* dmuserctl wait: sleeps on device-mapper's events, and looks now and then in case it missed one. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -22,7 +22,7 @@ static bool generation_exists(const struct ctl_kstatus *status, uint64_t number)
 	return false;
 }
 
-/* 1: what was waited for is so; 0: not yet; -errno: never will be. @state describes what is there. */
+/* 1: what was waited for is so; 0: not yet; -errno: never will be. @state says what is there. */
 static int look(const struct ctl_args *args, struct ctl_device *device, char *state, size_t len)
 {
 	const struct ctl_generation *serving;
@@ -60,7 +60,8 @@ static int sleep_until_event(int events, uint64_t ms)
 	return ret > 0 ? ctl_dm_events_arm(events) : 0;
 }
 
-static int wait_loop(const struct ctl_args *args, int events, struct ctl_device *device, char *state, size_t len)
+static int wait_loop(const struct ctl_args *args, int events, struct ctl_device *device,
+		     char *state, size_t len)
 {
 	uint64_t begin = dmu_now_ms(), passed, pause = LOOK_FIRST_MS;
 	int ret;
@@ -90,7 +91,8 @@ static void report(const struct ctl_args *args, const struct ctl_device *device,
 		return;
 	json = json_pack("{s:s, s:b, s:I}", "name", args->name, "exists", device->name[0] != '\0',
 			 "ms", (json_int_t)ms);
-	json_object_set_new(json, "generation", serving ? json_integer(serving->number) : json_null());
+	json_object_set_new(json, "generation",
+			    serving ? json_integer(serving->number) : json_null());
 	ctl_json_print(json);
 }
 
@@ -120,7 +122,8 @@ int ctl_wait(const struct ctl_args *args)
 		snprintf(what, sizeof(what), "generation %" PRIu64 " %s", args->generation,
 			 args->given & CTL_GONE ? "is still there" : "does not serve");
 	else
-		snprintf(what, sizeof(what), "%s", args->given & CTL_GONE ? "is still there" : "not served");
+		snprintf(what, sizeof(what), "%s",
+			 args->given & CTL_GONE ? "is still there" : "not served");
 	ctl_error("%s: %s after %" PRIu64 " ms (%s)", args->name, what, args->timeout_ms, state);
 	return CTL_FAILED;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* P12, it says what it does: dmuserctl's command line, its readers of the kernel's status, its JSON. */
+/* P12, it says what it does: dmuserctl's command line, its readers of the status, its JSON. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,8 @@ static int parse(struct ctl_args *args, const char *line, char *error)
 	int argc = 1;
 
 	snprintf(words, sizeof(words), "%s", line);
-	for (word = strtok_r(words, " ", &next); word && argc < ARGS_MAX; word = strtok_r(NULL, " ", &next))
+	for (word = strtok_r(words, " ", &next); word && argc < ARGS_MAX;
+	     word = strtok_r(NULL, " ", &next))
 		argv[argc++] = word;
 	argv[argc] = NULL;
 	error[0] = '\0';
@@ -46,7 +47,8 @@ static void args_good(void **state)
 	assert_null(args.spec);
 	assert_int_equal(args.given, 0);
 
-	assert_int_equal(parse(&args, "handover -c 8 root --json file:/dev/vda,direct --timeout=60000", error), 0);
+	assert_int_equal(parse(&args, "handover -c 8 root -j file:/dev/vda,direct --timeout=60000",
+			       error), 0);
 	assert_int_equal(args.given, CTL_CHANNELS | CTL_JSON | CTL_TIMEOUT);
 	assert_int_equal(args.channels, 8);
 	assert_int_equal(args.timeout_ms, 60000);
@@ -122,9 +124,10 @@ static void table_is_sound(void **state)
 }
 
 #define KERNEL_INFO \
-	"queued:3 held:5 fenced:1 channels:8 generation:2 sealed:1 suspended:0 daemon:1 oldest_ms:12 " \
-	"reads:100 writes:200 flushes:7 discards:1 secure_erases:0 write_zeroes:2 errors:0 unsupported:4 " \
-	"requeued:6 failed:9 refused:11 gen:1,draining,4,5,90 gen:2,serving,4,0,220"
+	"queued:3 held:5 fenced:1 channels:8 generation:2 sealed:1 suspended:0 daemon:1 " \
+	"oldest_ms:12 reads:100 writes:200 flushes:7 discards:1 secure_erases:0 write_zeroes:2 " \
+	"errors:0 unsupported:4 requeued:6 failed:9 refused:11 gen:1,draining,4,5,90 " \
+	"gen:2,serving,4,0,220"
 
 static void status_is_read(void **state)
 {
@@ -153,7 +156,8 @@ static void status_of_a_newer_kernel(void **state)
 {
 	struct ctl_kstatus status;
 
-	assert_int_equal(ctl_kstatus_parse(&status, "rings:many word gen:7,serving,1,0,0,99 queued:2"), 0);
+	assert_int_equal(ctl_kstatus_parse(&status, "rings:many word gen:7,serving,1,0,0,9 queued:2"),
+			 0);
 	assert_int_equal(status.queued, 2);
 	assert_int_equal(status.generation_count, 1);
 	assert_int_equal(status.generations[0].number, 7);
@@ -164,8 +168,9 @@ static void status_of_a_newer_kernel(void **state)
 static void status_that_makes_no_sense(void **state)
 {
 	static const char *const rows[] = {
-		"queued:", "queued:x", "queued:-1", "queued:99999999999999999999999", "gen:", "gen:1",
-		"gen:1,serving", "gen:1,serving,1,0", "gen:1,SERVING,1,0,0", "gen:x,serving,1,0,0",
+		"queued:", "queued:x", "queued:-1", "queued:99999999999999999999999", "gen:",
+		"gen:1", "gen:1,serving", "gen:1,serving,1,0", "gen:1,SERVING,1,0,0",
+		"gen:x,serving,1,0,0",
 	};
 	struct ctl_kstatus status;
 	char many[64 * 1024];
@@ -187,7 +192,8 @@ static void a_drained_generation_does_not_serve(void **state)
 {
 	struct ctl_kstatus status;
 
-	assert_int_equal(ctl_kstatus_parse(&status, "gen:3,drained,2,0,5 gen:2,serving,1,0,5 gen:4,serving,0,0,0"), 0);
+	assert_int_equal(ctl_kstatus_parse(&status, "gen:3,drained,2,0,5 gen:2,serving,1,0,5 "
+					   "gen:4,serving,0,0,0"), 0);
 	assert_int_equal(ctl_kstatus_serving(&status)->number, 2);
 }
 
@@ -212,8 +218,9 @@ static void policy_words(void **state)
 {
 	struct ctl_policy policy;
 
-	assert_int_equal(ctl_policy_parse(&policy, "0 8192 node 7 orphans:fail nodaemon:fail:500 discard:off "
-					  "secure_erase:on logical_block_size:4096 max_io:65536 later:thing"), 0);
+	assert_int_equal(ctl_policy_parse(&policy, "0 8192 node 7 orphans:fail nodaemon:fail:500 "
+					  "discard:off secure_erase:on logical_block_size:4096 "
+					  "max_io:65536 later:thing"), 0);
 	assert_string_equal(policy.ctl, "node");
 	assert_true(policy.orphans_fail);
 	assert_true(policy.nodaemon_fail);
@@ -309,7 +316,8 @@ static void json_without_a_daemon(void **state)
 /* P5: a program that needs a dynamic linker would need the device it serves. */
 static void copies_of_dynamic_programs_are_refused(void **state)
 {
-	char error[CTL_ERROR_MAX] = "", name[] = "/tmp/test_ctl.XXXXXX";
+	char error[CTL_ERROR_MAX] = "", name[] = "/tmp/test_ctl.XXXXXX", blanks[128];
+	const char *script = "#!/bin/sh\nexit 0\n";
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
@@ -321,7 +329,9 @@ static void copies_of_dynamic_programs_are_refused(void **state)
 	assert_true(fd >= 0);
 	unlink(name);
 	assert_int_equal(ctl_copy_check(fd, "empty", error, sizeof(error)), -ENOEXEC);
-	assert_int_equal(write(fd, "#!/bin/sh\nexit 0\n                                              ", 64), 64);
+	memset(blanks, ' ', sizeof(blanks));
+	memcpy(blanks, script, strlen(script));
+	assert_int_equal(write(fd, blanks, sizeof(blanks)), sizeof(blanks));
 	assert_int_equal(ctl_copy_check(fd, "script", error, sizeof(error)), -ENOEXEC);
 	assert_non_null(strstr(error, "script"));
 	close(fd);
@@ -342,7 +352,8 @@ static void programs_that_fail_say_why(void **state)
 	assert_non_null(strstr(error, "status 3"));
 	assert_int_equal(ctl_program_run("/bin/sh", killed, NULL, error, sizeof(error)), -ECHILD);
 	assert_non_null(strstr(error, "signal 9"));
-	assert_int_equal(ctl_program_run("/nonexistent", good, NULL, error, sizeof(error)), -ECHILD);
+	assert_int_equal(ctl_program_run("/nonexistent", good, NULL, error, sizeof(error)),
+			 -ECHILD);
 	assert_non_null(strstr(error, "/nonexistent"));
 }
 
