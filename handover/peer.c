@@ -212,6 +212,15 @@ static void dmu_peer_take_fds(struct msghdr *msg, struct dmu_packet *packet)
 	}
 }
 
+/*
+ * ECONNRESET says once that the other end closed without reading all of ours; what it sent before is still
+ * to be read, and then comes the end.
+ */
+static int dmu_peer_receive_error(void)
+{
+	return errno == ECONNRESET || errno == EINTR ? -EAGAIN : -errno;
+}
+
 int dmu_peer_receive(int socket, struct dmu_packet *packet)
 {
 	uint8_t buf[DMU_WIRE_SIZE_MAX];
@@ -225,7 +234,7 @@ int dmu_peer_receive(int socket, struct dmu_packet *packet)
 	memset(packet, 0, sizeof(*packet));
 	len = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	if (len < 0)
-		return errno == ECONNRESET ? -EPIPE : errno == EINTR ? -EAGAIN : -errno;
+		return dmu_peer_receive_error();
 	dmu_peer_take_fds(&msg, packet);
 	/* An empty packet looks like the end: it is no message either way. */
 	if (!len)

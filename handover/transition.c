@@ -134,6 +134,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	/* ---- serving, after it ---- */
 	[DMU_STATE_DRAINING] = {
 		[DMU_EVENT_DRAINED]	= DO(DONE, A(SEND_DRAINED)),
+		[DMU_EVENT_DRAIN_FAILED] = DO(UNDOING, A(UNDO)),
 		/* It says that it cannot serve after all, or proves it. */
 		[DMU_EVENT_REFUSE]	= DO(UNDOING, A(UNDO)),
 		[DMU_EVENT_ABORT]	= DO(UNDOING, A(UNDO)),
@@ -191,7 +192,8 @@ static const char *const dmu_event_names[DMU_EVENT_END] = {
 	[DMU_EVENT_PEER_DRAINING] = "peer-draining", [DMU_EVENT_PEER_DRAINED] = "peer-drained",
 	[DMU_EVENT_REFUSE] = "refuse", [DMU_EVENT_ABORT] = "abort", [DMU_EVENT_WRONG] = "wrong",
 	[DMU_EVENT_HANGUP] = "hangup", [DMU_EVENT_PEER_DEAD] = "peer-dead",
-	[DMU_EVENT_OFFER_FAILED] = "offer-failed", [DMU_EVENT_DRAINED] = "drained",
+	[DMU_EVENT_OFFER_FAILED] = "offer-failed", [DMU_EVENT_DRAIN_FAILED] = "drain-failed",
+	[DMU_EVENT_DRAINED] = "drained",
 	[DMU_EVENT_UNDONE] = "undone", [DMU_EVENT_UNDO_REFUSED] = "undo-refused",
 	[DMU_EVENT_TARGET_GONE] = "target-gone", [DMU_EVENT_SERVER_FAILED] = "server-failed",
 	[DMU_EVENT_TIMEOUT] = "timeout", [DMU_EVENT_TERMINATE] = "terminate",

@@ -55,6 +55,7 @@ enum dmu_event {
 	DMU_EVENT_PEER_DEAD,
 	/* Of this daemon. */
 	DMU_EVENT_OFFER_FAILED,		/* it had no descriptors to send, or could not send them */
+	DMU_EVENT_DRAIN_FAILED,		/* the kernel refused to begin it */
 	DMU_EVENT_DRAINED,		/* the last request is answered, the last thread has left */
 	DMU_EVENT_UNDONE,		/* the drain is undone, the threads read again */
 	DMU_EVENT_UNDO_REFUSED,		/* too late: the drain is complete */
@@ -68,7 +69,7 @@ enum dmu_event {
 enum dmu_action {
 	DMU_ACTION_NONE,		/* ends a list of actions */
 	DMU_ACTION_CONNECT,		/* again; makes CONNECTED, NO_PEER or REFUSE */
-	DMU_ACTION_ATTACH,		/* create the device or open the node; bind the socket */
+	DMU_ACTION_ATTACH,		/* create the device or open the node, bind the socket; or PREPARE_FAILED */
 	DMU_ACTION_PREPARE,		/* makes PREPARED, PREPARED_EXCLUSIVE or PREPARE_FAILED */
 	DMU_ACTION_GO,			/* let the threads serve; nothing if they do */
 	DMU_ACTION_SEAL,		/* the node; if that fails, log it and serve on */
@@ -83,7 +84,7 @@ enum dmu_action {
 	DMU_ACTION_SEND_REFUSE,
 	DMU_ACTION_SEND_ABORT,
 	DMU_ACTION_ARM_TIMER,		/* a new step begins */
-	DMU_ACTION_DRAIN,
+	DMU_ACTION_DRAIN,		/* may make DRAIN_FAILED */
 	DMU_ACTION_UNDO,		/* makes UNDONE or UNDO_REFUSED */
 	DMU_ACTION_KILL_PEER,		/* SIGKILL by pidfd, close its socket */
 	DMU_ACTION_CLOSE_SOCKET,	/* the peer's; its pidfd is watched on */
@@ -100,7 +101,7 @@ enum dmu_action {
 
 struct dmu_transition {
 	enum dmu_state next;
-	/* In this order; the first DMU_ACTION_NONE ends the list. */
+	/* In this order. The first DMU_ACTION_NONE ends the list, and so does one that makes an event. */
 	enum dmu_action actions[DMU_TRANSITION_ACTIONS + 1];
 };
 

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Nobody serves: create the device or open its node, and own the socket. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handover/context.h"
+
+int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec)
+{
+	char error[DMU_WIRE_REASON_MAX] = "";
+	int rc;
+
+	/* It may be daemon->spec itself. */
+	memmove(&daemon->spec, spec, sizeof(*spec));
+	daemon->ops = dmu_backend_find(spec->backend);
+	if (!daemon->ops)
+		return dmu_daemon_blame(daemon, EINVAL, "unknown backend '%s'", spec->backend);
+	rc = daemon->ops->open(&daemon->backend, &daemon->spec, error, sizeof(error));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "%s", error);
+	daemon->ops->geometry(daemon->backend, &daemon->geometry);
+	return 0;
+}
+
+static void dmu_attach_add_size(char *args, size_t len, const char *key, uint32_t value)
+{
+	size_t used = strlen(args);
+
+	if (!strstr(args, key))
+		snprintf(args + used, len - used, "%s%s%u", used ? " " : "", key, value);
+}
+
+/* The row's arguments: what the spec says, and the store's block sizes unless it says those. */
+static int dmu_attach_create(struct dmu_daemon *daemon)
+{
+	const struct dmu_daemon_options *options = &daemon->options;
+	char error[DMU_WIRE_REASON_MAX] = "";
+	char args[sizeof(daemon->spec.table_args) + 80];
+	int rc;
+
+	rc = dmu_daemon_open_backend(daemon, &options->spec);
+	if (rc)
+		return rc;
+	snprintf(args, sizeof(args), "%s", daemon->spec.table_args);
+	dmu_attach_add_size(args, sizeof(args), "logical_block_size:", daemon->geometry.logical_block_size);
+	dmu_attach_add_size(args, sizeof(args), "physical_block_size:", daemon->geometry.physical_block_size);
+	rc = dmu_dm_create(options->name, options->ctl, daemon->geometry.size / 512, args,
+			   daemon->geometry.read_only, error, sizeof(error));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "%s", error);
+	daemon->created = true;
+	dmu_daemon_event(daemon, "table", "sectors=%llu spec=%s",
+			 (unsigned long long)(daemon->geometry.size / 512), daemon->spec.text);
+	return 0;
+}
+
+static int dmu_attach_existing(struct dmu_daemon *daemon)
+{
+	struct dmu_daemon_options *options = &daemon->options;
+	char error[DMU_WIRE_REASON_MAX] = "";
+	int rc;
+
+	if (options->spec_given)
+		return dmu_daemon_open_backend(daemon, &options->spec);
+	rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error, sizeof(error));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "%s", error);
+	return dmu_daemon_open_backend(daemon, &daemon->spec);
+}
+
+static int dmu_attach_open_node(struct dmu_daemon *daemon)
+{
+	const char *name = daemon->options.name, *ctl = daemon->options.ctl;
+	int fd = dmu_channel_open(ctl);
+
+	if (fd >= 0)
+		return fd;
+	if (fd == -ENOENT)
+		return dmu_daemon_blame(daemon, ENOENT, "no control node " DMU_NODE_DIR "/%s: no such device", ctl);
+	if (fd == -EPERM && geteuid() == 0)
+		return dmu_daemon_blame(daemon, EPERM,
+					DMU_NODE_DIR "/%s is sealed and nobody serves: run 'dmuserctl unseal %s' first",
+					ctl, name);
+	return dmu_daemon_blame(daemon, -fd, "cannot open " DMU_NODE_DIR "/%s: %s", ctl, strerror(-fd));
+}
+
+static int dmu_attach_channels(struct dmu_daemon *daemon)
+{
+	unsigned int count = daemon->options.channels;
+	int fd;
+
+	if (!count)
+		count = daemon->spec.channels ? daemon->spec.channels : DMU_CHANNELS_DEFAULT;
+	fd = dmu_attach_open_node(daemon);
+	if (fd < 0)
+		return fd;
+	daemon->channels[daemon->channel_count++] = fd;
+	while (daemon->channel_count < count) {
+		fd = dmu_channel_dup(daemon->channels[0]);
+		if (fd < 0)
+			return dmu_daemon_blame(daemon, -fd, "cannot open %u channels: %s", count, strerror(-fd));
+		daemon->channels[daemon->channel_count++] = fd;
+	}
+	return 0;
+}
+
+int dmu_daemon_attach(struct dmu_daemon *daemon)
+{
+	const struct dmu_daemon_options *options = &daemon->options;
+	int rc;
+
+	rc = options->takeover ? dmu_attach_existing(daemon) : dmu_attach_create(daemon);
+	if (!rc)
+		rc = dmu_attach_channels(daemon);
+	if (rc)
+		return rc;
+	daemon->listener = dmu_rundir_listen(&daemon->rundir);
+	if (daemon->listener < 0)
+		return dmu_daemon_blame(daemon, -daemon->listener, "cannot listen in %s: %s", daemon->rundir.path,
+					strerror(-daemon->listener));
+	/* A taker's spec is written by who waits for it, once it serves: see daemon.c. */
+	if (options->takeover)
+		return 0;
+	rc = dmu_rundir_write_tab(&daemon->rundir, options->name, daemon->spec.text);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_TAB_NAME ": %s", daemon->rundir.path,
+					strerror(-rc));
+	return 0;
+}
+
+void dmu_daemon_detach(struct dmu_daemon *daemon)
+{
+	unsigned int i;
+	int rc;
+
+	/* The threads, if there are any, never ran: nothing is held. */
+	for (i = 0; i < daemon->channel_count; i++)
+		close(daemon->channels[i]);
+	daemon->channel_count = 0;
+	if (daemon->created) {
+		rc = dmu_dm_remove(daemon->options.name);
+		if (rc)
+			dmu_log(DMU_LOG_ERR, "cannot remove device %s again: %s", daemon->options.name,
+				strerror(-rc));
+	}
+	dmu_rundir_undo(&daemon->rundir);
+}

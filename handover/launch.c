@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handover/daemon.h"
+#include "handover/launch.h"
+
+/* What the child writes: this, or a failure's one line. */
+#define DMU_LAUNCH_SERVES	"\n"
+
+/* All that the child says, up to its end: of the pipe or of itself. */
+static size_t dmu_launch_listen(int fd, char *text, size_t size)
+{
+	size_t used = 0;
+	ssize_t len;
+
+	while (used < size - 1) {
+		len = read(fd, text + used, size - 1 - used);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			break;
+		used += (size_t)len;
+	}
+	text[used] = '\0';
+	return used;
+}
+
+static int dmu_launch_wait(int fd, const char *program)
+{
+	char text[1024];
+
+	if (!dmu_launch_listen(fd, text, sizeof(text)))
+		snprintf(text, sizeof(text), "the daemon died while it started (see the kernel log)");
+	if (!strcmp(text, DMU_LAUNCH_SERVES))
+		return DMU_EXIT_DONE;
+	fprintf(stderr, "%s: %s\n", program, text);
+	return DMU_EXIT_FAILED;
+}
+
+int dmu_launch_detach(struct dmu_launch *launch, const char *program)
+{
+	int fds[2];
+	pid_t pid;
+
+	launch->fd = -1;
+	if (pipe2(fds, O_CLOEXEC)) {
+		fprintf(stderr, "%s: cannot make a pipe: %s\n", program, strerror(errno));
+		return DMU_EXIT_FAILED;
+	}
+	pid = fork();
+	if (pid < 0) {
+		fprintf(stderr, "%s: cannot fork: %s\n", program, strerror(errno));
+		return DMU_EXIT_FAILED;
+	}
+	if (pid) {
+		close(fds[1]);
+		return dmu_launch_wait(fds[0], program);
+	}
+	close(fds[0]);
+	/* Cannot fail: a fresh child leads no process group. */
+	setsid();
+	launch->fd = fds[1];
+	return -1;
+}
+
+static void dmu_launch_say(struct dmu_launch *launch, const char *text)
+{
+	ssize_t len;
+
+	if (launch->fd < 0)
+		return;
+	/* Nobody is there any more if this fails, and then nobody needs to know. */
+	len = write(launch->fd, text, strlen(text));
+	(void)len;
+	close(launch->fd);
+	launch->fd = -1;
+}
+
+void dmu_launch_succeed(struct dmu_launch *launch)
+{
+	dmu_launch_say(launch, DMU_LAUNCH_SERVES);
+}
+
+void dmu_launch_fail(struct dmu_launch *launch, const char *reason)
+{
+	dmu_launch_say(launch, reason);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Into the background: the process that was started waits for the outcome, and exits with it. */
+#ifndef DMUSER_LAUNCH_H
+#define DMUSER_LAUNCH_H
+
+struct dmu_launch {
+	int fd;		/* to the waiting parent; -1: nobody waits, or has been told */
+};
+
+/*
+ * Fork. In the child, without a terminal and in a session of its own: -1. In the parent, when the child has
+ * reported or died: its exit status, with the child's one line printed if that is a failure.
+ */
+int dmu_launch_detach(struct dmu_launch *launch, const char *program);
+/* Tell the parent; only the first call of the two does anything. */
+void dmu_launch_succeed(struct dmu_launch *launch);
+void dmu_launch_fail(struct dmu_launch *launch, const char *reason);
+
+#endif

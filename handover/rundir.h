@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* RUN_DIR/NAME: the lock, the tab line and the socket of one device's daemons. */
+#ifndef DMUSER_RUNDIR_H
+#define DMUSER_RUNDIR_H
+
+#include <stdbool.h>
+
+#include "handover/daemon.h"
+
+struct dmu_rundir {
+	char path[160];		/* RUN_DIR/NAME */
+	int lock;		/* held while this daemon starts; -1: not, or no more */
+	bool made;		/* what this daemon made, and removes if it fails to start: the directory, */
+	bool bound;		/* the socket, */
+	bool tabbed;		/* the tab line */
+};
+
+/*
+ * Make the directory (0700) where it is missing, and take the lock. -EBUSY: another daemon is starting; all
+ * with @error, one line.
+ */
+int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *options, char *error,
+		    size_t len);
+/* The daemon has started. */
+void dmu_rundir_unlock(struct dmu_rundir *rundir);
+/* A connection to whoever serves. -ECONNREFUSED: nobody does. */
+int dmu_rundir_connect(const struct dmu_rundir *rundir);
+/* A listening socket, in place of what a dead daemon left. */
+int dmu_rundir_listen(struct dmu_rundir *rundir);
+/* "NAME spec", for a successor that finds nobody to ask. */
+int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char *text);
+int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec, char *error,
+			size_t len);
+/* Remove what this daemon made. */
+void dmu_rundir_undo(struct dmu_rundir *rundir);
+/* The device is gone: remove what belongs to its daemons, and the directory if nothing else is in it. */
+void dmu_rundir_clean(struct dmu_rundir *rundir);
+
+#endif
