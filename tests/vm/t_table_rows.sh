@@ -6,27 +6,14 @@
 # add: tests/vm/lib.sh
 . /add/lib.sh
 
-# row SECTORS ARGUMENTS...: load it as a table; 0 if DM takes it
-row() {
-	local sectors=$1
-	shift
-	echo "0 $sectors user $*" | dmsetup create "$name" --notable >/dev/null 2>&1 || true
-	echo "0 $sectors user $*" | dmsetup load "$name" 2>/tmp/error
-}
-
-drop() {
-	dmsetup remove "$name" 2>/dev/null || true
-}
-
-# refused MESSAGE SECTORS ARGUMENTS...: the row is, and the kernel's log says why
+# refused MESSAGE SECTORS ARGUMENTS...: DM does not take the row, and the kernel's log says why
 refused() {
-	local message=$1
-	shift
-	dmesg -C
-	! row "$@" || fail "row taken: $*"
-	dmesg | grep -qF "user: $message" || fail "row '$*': the log has no '$message' but: $(dmesg)"
-	drop
-	ok "refused: $2 ${3:-} ${4:-} ${5:-} ${6:-}: $message"
+	local message=$1 sectors=$2 log
+	shift 2
+	! dmsetup load rows --table "0 $sectors user $*" 2>/dev/null || fail "row taken: $*"
+	log=$(dmesg -c)
+	[[ $log == *"user: $message"* ]] || fail "row '$*': the log has no '$message' but: $log"
+	ok "refused: $*: $message"
 }
 
 # kept ARGUMENTS...: the row lives, and dmsetup table prints it as it was
@@ -38,6 +25,8 @@ kept() {
 	[ ! -e "/dev/dm-user/$3" ] || fail "node $3 is left"
 }
 
+dmsetup create rows --notable
+dmesg -c >/dev/null
 three='Needs three arguments: IGNORED IGNORED CTL'
 refused "$three" 2048
 refused "$three" 2048 0
@@ -75,6 +64,8 @@ refused 'max_io: must be' 2048 0 0 c 1 max_io:16777217
 refused 'max_io is not a multiple' 2048 0 0 c 2 max_io:4608 logical_block_size:4096
 refused 'Start or length is not a multiple' 2049 0 0 c 1 logical_block_size:4096
 
+dmsetup remove rows
+
 kept 0 0 c
 kept 0 2048 some.name_with-all+of:it
 kept x y c 1 orphans:fail
@@ -99,7 +90,6 @@ check "message fail" dmsetup message "$name" 0 fail
 check "message drain" dmsetup message "$name" 0 drain 0
 is "drained" "$(dmsetup status "$name" | tr ' ' '\n' | grep ^gen:)" gen:0,drained,1,0,0
 for bad in hello 'seal now' drain 'drain 5' 'drain x' 'drain 0 0'; do
-	dmesg -C
 	# shellcheck disable=SC2086 # words
 	! dmsetup message "$name" 0 $bad 2>/dev/null || fail "message '$bad' taken"
 done
