@@ -24,6 +24,24 @@ int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *sp
 	return 0;
 }
 
+static int dmu_attach_open_node(struct dmu_daemon *daemon)
+{
+	const char *name = daemon->options.name, *ctl = daemon->options.ctl;
+	int fd = dmu_channel_open(ctl);
+
+	if (fd >= 0) {
+		daemon->channels[daemon->channel_count++] = fd;
+		return 0;
+	}
+	if (fd == -ENOENT)
+		return dmu_daemon_blame(daemon, ENOENT, "no control node " DMU_NODE_DIR "/%s: no such device", ctl);
+	if (fd == -EPERM && geteuid() == 0)
+		return dmu_daemon_blame(daemon, EPERM,
+					DMU_NODE_DIR "/%s is sealed and nobody serves: run 'dmuserctl unseal %s' first",
+					ctl, name);
+	return dmu_daemon_blame(daemon, -fd, "cannot open " DMU_NODE_DIR "/%s: %s", ctl, strerror(-fd));
+}
+
 static void dmu_attach_add_size(char *args, size_t len, const char *key, uint32_t value)
 {
 	size_t used = strlen(args);
@@ -53,7 +71,7 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 	daemon->created = true;
 	dmu_daemon_event(daemon, "table", "sectors=%llu spec=%s",
 			 (unsigned long long)(daemon->geometry.size / 512), daemon->spec.text);
-	return 0;
+	return dmu_attach_open_node(daemon);
 }
 
 static int dmu_attach_existing(struct dmu_daemon *daemon)
@@ -62,6 +80,9 @@ static int dmu_attach_existing(struct dmu_daemon *daemon)
 	char error[DMU_WIRE_REASON_MAX] = "";
 	int rc;
 
+	rc = dmu_attach_open_node(daemon);
+	if (rc)
+		return rc;
 	if (options->spec_given)
 		return dmu_daemon_open_backend(daemon, &options->spec);
 	rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error, sizeof(error));
@@ -70,22 +91,7 @@ static int dmu_attach_existing(struct dmu_daemon *daemon)
 	return dmu_daemon_open_backend(daemon, &daemon->spec);
 }
 
-static int dmu_attach_open_node(struct dmu_daemon *daemon)
-{
-	const char *name = daemon->options.name, *ctl = daemon->options.ctl;
-	int fd = dmu_channel_open(ctl);
-
-	if (fd >= 0)
-		return fd;
-	if (fd == -ENOENT)
-		return dmu_daemon_blame(daemon, ENOENT, "no control node " DMU_NODE_DIR "/%s: no such device", ctl);
-	if (fd == -EPERM && geteuid() == 0)
-		return dmu_daemon_blame(daemon, EPERM,
-					DMU_NODE_DIR "/%s is sealed and nobody serves: run 'dmuserctl unseal %s' first",
-					ctl, name);
-	return dmu_daemon_blame(daemon, -fd, "cannot open " DMU_NODE_DIR "/%s: %s", ctl, strerror(-fd));
-}
-
+/* As many as are wanted, of which there is one if the node was opened already. */
 static int dmu_attach_channels(struct dmu_daemon *daemon)
 {
 	unsigned int count = daemon->options.channels;
@@ -93,10 +99,6 @@ static int dmu_attach_channels(struct dmu_daemon *daemon)
 
 	if (!count)
 		count = daemon->spec.channels ? daemon->spec.channels : DMU_CHANNELS_DEFAULT;
-	fd = dmu_attach_open_node(daemon);
-	if (fd < 0)
-		return fd;
-	daemon->channels[daemon->channel_count++] = fd;
 	while (daemon->channel_count < count) {
 		fd = dmu_channel_dup(daemon->channels[0]);
 		if (fd < 0)

@@ -269,7 +269,10 @@ int dmu_daemon_run(struct dmu_daemon *daemon)
 		else
 			dmu_loop_dispatch(daemon, event);
 	}
-	dmu_daemon_event(daemon, "exit", "status=%d reason=\"%s\"", daemon->state == DMU_STATE_FAILED,
-			 daemon->reason.reason);
-	return daemon->state == DMU_STATE_DONE ? DMU_EXIT_DONE : DMU_EXIT_FAILED;
+	if (daemon->state == DMU_STATE_DONE) {
+		dmu_daemon_event(daemon, "exit", "status=%d", DMU_EXIT_DONE);
+		return DMU_EXIT_DONE;
+	}
+	dmu_daemon_event(daemon, "exit", "status=%d reason=\"%s\"", DMU_EXIT_FAILED, daemon->reason.reason);
+	return DMU_EXIT_FAILED;
 }

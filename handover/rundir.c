@@ -26,15 +26,32 @@ static void dmu_rundir_unlink(const struct dmu_rundir *rundir, const char *file)
 	unlink(path);
 }
 
-static int dmu_rundir_make(struct dmu_rundir *rundir, const char *run_dir)
+static int dmu_rundir_make(struct dmu_rundir *rundir)
 {
-	if (mkdir(run_dir, 0755) && errno != EEXIST)
+	if (!mkdir(rundir->parent, 0755))
+		rundir->made_parent = true;
+	else if (errno != EEXIST)
 		return -errno;
 	if (!mkdir(rundir->path, 0700))
 		rundir->made = true;
 	else if (errno != EEXIST)
 		return -errno;
 	return 0;
+}
+
+void dmu_rundir_undo(struct dmu_rundir *rundir)
+{
+	if (rundir->bound)
+		dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
+	if (rundir->tabbed)
+		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
+	if (rundir->made) {
+		dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
+		rmdir(rundir->path);
+	}
+	/* Not if somebody else is in it by now. */
+	if (rundir->made_parent)
+		rmdir(rundir->parent);
 }
 
 int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *options, char *error,
@@ -45,8 +62,9 @@ int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *
 
 	memset(rundir, 0, sizeof(*rundir));
 	rundir->lock = -1;
+	snprintf(rundir->parent, sizeof(rundir->parent), "%s", options->run_dir);
 	snprintf(rundir->path, sizeof(rundir->path), "%s/%s", options->run_dir, options->name);
-	rc = dmu_rundir_make(rundir, options->run_dir);
+	rc = dmu_rundir_make(rundir);
 	if (rc) {
 		snprintf(error, len, "cannot make %s: %s", rundir->path, strerror(-rc));
 		return rc;
@@ -70,8 +88,7 @@ err_close:
 	close(rundir->lock);
 	rundir->lock = -1;
 err_undo:
-	if (rundir->made)
-		rmdir(rundir->path);
+	dmu_rundir_undo(rundir);
 	return rc;
 }
 
@@ -150,18 +167,6 @@ int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struc
 		return 0;
 	snprintf(error, len, "%s: %s", path, why);
 	return -EINVAL;
-}
-
-void dmu_rundir_undo(struct dmu_rundir *rundir)
-{
-	if (rundir->bound)
-		dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
-	if (rundir->tabbed)
-		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
-	if (rundir->made) {
-		dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
-		rmdir(rundir->path);
-	}
 }
 
 void dmu_rundir_clean(struct dmu_rundir *rundir)

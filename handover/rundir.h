@@ -10,8 +10,11 @@
 struct dmu_rundir {
 	char path[160];		/* RUN_DIR/NAME */
 	int lock;		/* held while this daemon starts; -1: not, or no more */
-	bool made;		/* what this daemon made, and removes if it fails to start: the directory, */
-	bool bound;		/* the socket, */
+	char parent[64];	/* RUN_DIR */
+	/* What this daemon made, and removes if it fails to start: */
+	bool made_parent;	/* RUN_DIR */
+	bool made;		/* RUN_DIR/NAME */
+	bool bound;		/* the socket */
 	bool tabbed;		/* the tab line */
 };
 
