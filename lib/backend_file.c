@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Backend "file": an image file or a block device, through the page cache (buffered) or past it (direct).
+ * Backend "file": an image file or a block device, through the page cache (buffered) or past it
+ * (direct).
  *
- * There is no exclusive lock: two generations have the store open at the same time, and the kernel sees to
- * it that each request is with one of them only.
+ * There is no exclusive lock: two generations have the store open at the same time, and the kernel
+ * sees to it that each request is with one of them only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +64,8 @@ static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t 
 	return 0;
 }
 
-static int write_all(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset, int flags)
+static int write_all(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset,
+		     int flags)
 {
 	struct iovec iov;
 	ssize_t n;
@@ -86,8 +88,9 @@ static int write_all(struct dmu_backend *store, const void *buf, size_t len, uin
 }
 
 /*
- * The kernel tells an open file of a failed writeback once. So a second flush under way at that moment would
- * succeed, and answer for writes that are lost: every flush that began before the failure was known fails too.
+ * The kernel tells an open file of a failed writeback once. So a second flush under way at that
+ * moment would succeed, and answer for writes that are lost: every flush that began before the
+ * failure was known fails too.
  */
 static int file_flush(struct dmu_backend *store)
 {
@@ -108,11 +111,12 @@ static int file_flush(struct dmu_backend *store)
 	return rc;
 }
 
-static int file_write(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset, bool fua)
+static int file_write(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset,
+		      bool fua)
 {
 	int rc;
 
-	/* Buffered, RWF_DSYNC could be told of a failed writeback in place of a flush: see there. */
+	/* Buffered, RWF_DSYNC could be told of a failed writeback in the place of a flush. */
 	if (fua && store->cache == DMU_DIRECT) {
 		rc = write_all(store, buf, len, offset, RWF_DSYNC);
 		if (rc != -EOPNOTSUPP)
@@ -132,7 +136,8 @@ static int allocate(struct dmu_backend *store, int mode, uint64_t offset, uint64
 	return rc ? to_unsupported(errno) : 0;
 }
 
-static int bdev_range(struct dmu_backend *store, unsigned long command, uint64_t offset, uint64_t len)
+static int bdev_range(struct dmu_backend *store, unsigned long command, uint64_t offset,
+		      uint64_t len)
 {
 	uint64_t range[2] = { offset, len };
 	int rc;
@@ -150,7 +155,8 @@ static int file_discard(struct dmu_backend *store, uint64_t offset, uint64_t len
 	return allocate(store, FALLOC_FL_PUNCH_HOLE, offset, len);
 }
 
-static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_t len, bool may_unmap, bool fua)
+static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_t len,
+			     bool may_unmap, bool fua)
 {
 	int rc = -EOPNOTSUPP;
 
@@ -184,7 +190,8 @@ static int open_store(const struct dmu_spec *spec, char *error, size_t len)
 	}
 	/* Looked at before it is opened: a FIFO would block, a tape would wind. */
 	if (!stat(spec->source, &st) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-		snprintf(error, len, "file: '%s' is neither a file nor a block device", spec->source);
+		snprintf(error, len, "file: '%s' is neither a file nor a block device",
+			 spec->source);
 		return -EINVAL;
 	}
 	fd = open(spec->source, flags);
@@ -192,7 +199,8 @@ static int open_store(const struct dmu_spec *spec, char *error, size_t len)
 		return fd;
 	rc = -errno;
 	if (rc == -EINVAL && spec->cache == DMU_DIRECT)
-		snprintf(error, len, "file: '%s' cannot do direct I/O (use the option buffered)", spec->source);
+		snprintf(error, len, "file: '%s' cannot do direct I/O (use the option buffered)",
+			 spec->source);
 	else
 		snprintf(error, len, "file: cannot open '%s' %s: %s", spec->source,
 			 spec->read_only ? "read-only" : "read-write", strerror(-rc));
@@ -200,9 +208,9 @@ static int open_store(const struct dmu_spec *spec, char *error, size_t len)
 }
 
 /*
- * A device that is mounted, or is part of another, has a claim on it; served and written by us at the same time
- * it would be ruined. The claim is only tried: the generations of a target share the store. Others may try at the
- * same moment, hence some patience.
+ * A device that is mounted, or is part of another, has a claim on it; served and written by us at
+ * the same time it would be ruined. The claim is only tried: the generations of a target share the
+ * store. Others may try at the same moment, hence some patience.
  */
 static int check_unclaimed(const char *path)
 {
@@ -221,14 +229,16 @@ static int check_unclaimed(const char *path)
 	return -EBUSY;
 }
 
-static int measure_bdev(struct dmu_backend *store, const struct dmu_spec *spec, char *error, size_t len)
+static int measure_bdev(struct dmu_backend *store, const struct dmu_spec *spec, char *error,
+			size_t len)
 {
 	struct dmu_geometry *geometry = &store->geometry;
 	int logical = 0, read_only = 0, rc;
 	unsigned int physical = 0;
 
-	if (ioctl(store->fd, BLKGETSIZE64, &geometry->size) || ioctl(store->fd, BLKSSZGET, &logical) ||
-	    ioctl(store->fd, BLKPBSZGET, &physical) || ioctl(store->fd, BLKROGET, &read_only)) {
+	if (ioctl(store->fd, BLKGETSIZE64, &geometry->size) ||
+	    ioctl(store->fd, BLKSSZGET, &logical) || ioctl(store->fd, BLKPBSZGET, &physical) ||
+	    ioctl(store->fd, BLKROGET, &read_only)) {
 		rc = -errno;
 		snprintf(error, len, "file: cannot measure '%s': %s", spec->source, strerror(-rc));
 		return rc;
@@ -238,7 +248,8 @@ static int measure_bdev(struct dmu_backend *store, const struct dmu_spec *spec, 
 	if (spec->read_only)
 		return 0;
 	if (read_only) {
-		snprintf(error, len, "file: '%s' is a read-only device (use the option ro)", spec->source);
+		snprintf(error, len, "file: '%s' is a read-only device (use the option ro)",
+			 spec->source);
 		return -EROFS;
 	}
 	rc = check_unclaimed(spec->source);
@@ -248,7 +259,9 @@ static int measure_bdev(struct dmu_backend *store, const struct dmu_spec *spec, 
 	return rc;
 }
 
-/* The least unit of direct I/O on a file depends on the file system and on the device below: try. */
+/*
+ * The least unit of direct I/O on a file depends on the file system and on the device below: try.
+ */
 static uint32_t probe_direct_unit(int fd)
 {
 	uint32_t unit = MAX_BLOCK;
@@ -289,7 +302,8 @@ static int measure(struct dmu_backend *store, const struct dmu_spec *spec, char 
 	return 0;
 }
 
-static int check_size(const struct dmu_backend *store, const struct dmu_spec *spec, char *error, size_t len)
+static int check_size(const struct dmu_backend *store, const struct dmu_spec *spec, char *error,
+		      size_t len)
 {
 	uint64_t size = store->geometry.size;
 	uint32_t block = store->geometry.logical_block_size;
@@ -299,12 +313,15 @@ static int check_size(const struct dmu_backend *store, const struct dmu_spec *sp
 		return -EINVAL;
 	}
 	if (block < SECTOR || block > MAX_BLOCK || (block & (block - 1))) {
-		snprintf(error, len, "file: '%s' has blocks of %u bytes, which is not supported", spec->source, block);
+		snprintf(error, len, "file: '%s' has blocks of %u bytes, which is not supported",
+			 spec->source, block);
 		return -EINVAL;
 	}
 	if (size % block) {
-		snprintf(error, len, "file: size of '%s', %llu bytes, is not a multiple of its block size %u%s",
-			 spec->source, (unsigned long long)size, block, store->is_bdev ? "" : " (truncated?)");
+		snprintf(error, len,
+			 "file: size of '%s', %llu bytes, is not a multiple of its block size %u%s",
+			 spec->source, (unsigned long long)size, block,
+			 store->is_bdev ? "" : " (truncated?)");
 		return -EINVAL;
 	}
 	return 0;
@@ -317,7 +334,8 @@ static void file_close(struct dmu_backend *store)
 	free(store);
 }
 
-static int file_open(struct dmu_backend **backend, const struct dmu_spec *spec, char *error, size_t len)
+static int file_open(struct dmu_backend **backend, const struct dmu_spec *spec, char *error,
+		     size_t len)
 {
 	struct dmu_backend *store = calloc(1, sizeof(*store));
 	int rc;

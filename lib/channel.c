@@ -10,7 +10,9 @@
 
 bool dmu_name_valid(const char *name)
 {
-	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.+-");
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_.+-";
+	size_t len = strspn(name, allowed);
 
 	if (!len || len > DMU_NAME_MAX || name[len])
 		return false;

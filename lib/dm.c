@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Device-mapper by ioctl, for programs that must be static: libdevmapper has no archive. Source of the format:
- * <linux/dm-ioctl.h>.
+ * Device-mapper by ioctl, for programs that must be static: libdevmapper has no archive. Source of
+ * the format: <linux/dm-ioctl.h>.
  *
- * udev: events carry DM_UDEV_PRIMARY_SOURCE_FLAG and no cookie, as libdevmapper sends them without udev
- * synchronisation. So udev's rules take the device for a real one (systemd would unmount it otherwise), and
- * nobody waits for udev, which in an initramfs may not run at all.
+ * udev: events carry DM_UDEV_PRIMARY_SOURCE_FLAG and no cookie, as libdevmapper sends them without
+ * udev synchronisation. So udev's rules take the device for a real one (systemd would unmount it
+ * otherwise), and nobody waits for udev, which in an initramfs may not run at all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +42,8 @@ static void *payload_of(union request *request)
 static void prepare(union request *request, const char *name)
 {
 	memset(request, 0, sizeof(*request));
-	request->dm.version[0] = DM_VERSION_MAJOR;	/* 4.0.0: the kernel takes any it is not older than */
+	/* 4.0.0: the kernel takes every version that is not newer than its own. */
+	request->dm.version[0] = DM_VERSION_MAJOR;
 	request->dm.data_size = sizeof(*request);
 	request->dm.data_start = sizeof(request->dm);
 	snprintf(request->dm.name, sizeof(request->dm.name), "%s", name);
@@ -75,8 +76,8 @@ static bool is_node_of(const char *path, uint64_t dev)
 }
 
 /*
- * A link to the node of devtmpfs, as udev makes it too: udev replaces a link, but not a node. A node of our own
- * only where there is no devtmpfs.
+ * A link to the node of devtmpfs, as udev makes it too: udev replaces a link, but not a node. A
+ * node of our own only where there is no devtmpfs.
  */
 static int node_make(const char *name, uint64_t dev)
 {
@@ -104,7 +105,8 @@ static void node_remove(const char *name, uint64_t dev)
 	snprintf(target, sizeof(target), "../dm-%u", minor(dev));
 	if (lstat(path, &st))
 		return;
-	if (S_ISLNK(st.st_mode) && (readlink(path, text, sizeof(text) - 1) < 0 || strcmp(text, target)))
+	if (S_ISLNK(st.st_mode) &&
+	    (readlink(path, text, sizeof(text) - 1) < 0 || strcmp(text, target)))
 		return;
 	if (!S_ISLNK(st.st_mode) && (!S_ISBLK(st.st_mode) || st.st_rdev != dev))
 		return;
@@ -120,15 +122,17 @@ static int check_target(int control, union request *request, char *error, size_t
 	prepare(request, "");
 	rc = command(control, DM_VERSION, request);
 	if (rc) {
-		snprintf(error, len, "device-mapper of another version (%u.%u): %s", request->dm.version[0],
-			 request->dm.version[1], strerror(-rc));
+		snprintf(error, len, "device-mapper of another version (%u.%u): %s",
+			 request->dm.version[0], request->dm.version[1], strerror(-rc));
 		return rc;
 	}
 	/* Asks for the module "dm-user", too. */
 	prepare(request, TARGET);
 	rc = command(control, DM_GET_TARGET_VERSION, request);
 	if (rc == -EINVAL) {
-		snprintf(error, len, "the kernel has no device-mapper target '%s': is the module dm-user loaded?", TARGET);
+		snprintf(error, len,
+			 "the kernel has no device-mapper target '" TARGET
+			 "' (is the module dm-user loaded?)");
 		return -ENOENT;
 	}
 	if (rc)
@@ -136,8 +140,8 @@ static int check_target(int control, union request *request, char *error, size_t
 	return rc;
 }
 
-static int create_device(int control, union request *request, const char *name, bool read_only, char *error,
-			 size_t len)
+static int create_device(int control, union request *request, const char *name, bool read_only,
+			 char *error, size_t len)
 {
 	int rc;
 
@@ -163,8 +167,8 @@ static unsigned int count_words(const char *text)
 	return n;
 }
 
-static int load_table(int control, union request *request, const char *name, const char *ctl, uint64_t sectors,
-		      const char *args, bool read_only, char *error, size_t len)
+static int load_table(int control, union request *request, const char *name, const char *ctl,
+		      uint64_t sectors, const char *args, bool read_only, char *error, size_t len)
 {
 	unsigned int words = count_words(args);
 	struct dm_target_spec *spec;
@@ -180,7 +184,8 @@ static int load_table(int control, union request *request, const char *name, con
 	memcpy(spec->target_type, TARGET, sizeof(TARGET));
 	row = (char *)(spec + 1);
 	room = request->bytes + sizeof(*request) - row;
-	n = words ? snprintf(row, room, "0 0 %s %u %s", ctl, words, args) : snprintf(row, room, "0 0 %s", ctl);
+	n = words ? snprintf(row, room, "0 0 %s %u %s", ctl, words, args) :
+		    snprintf(row, room, "0 0 %s", ctl);
 	if (n < 0 || (size_t)n >= room) {
 		snprintf(error, len, "table row of '%s' is too long", name);
 		return -E2BIG;
@@ -188,12 +193,15 @@ static int load_table(int control, union request *request, const char *name, con
 	spec->next = (sizeof(*spec) + n + 1 + 7) / 8 * 8;
 	rc = command(control, DM_TABLE_LOAD, request);
 	if (rc)
-		snprintf(error, len, "the kernel refuses the table row '0 %llu " TARGET " %s': %s (the kernel log says why)",
+		snprintf(error, len,
+			 "the kernel refuses the table row '0 %llu " TARGET
+			 " %s': %s (the kernel log says why)",
 			 (unsigned long long)sectors, row, strerror(-rc));
 	return rc;
 }
 
-static int resume_device(int control, union request *request, const char *name, char *error, size_t len)
+static int resume_device(int control, union request *request, const char *name, char *error,
+			 size_t len)
 {
 	int rc;
 
@@ -223,20 +231,23 @@ static int remove_device(int control, union request *request, const char *name)
 	return rc;
 }
 
-int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args, bool read_only,
-		  char *error, size_t len)
+int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args,
+		  bool read_only, char *error, size_t len)
 {
 	union request *request;
 	int control, rc;
 
 	if (!dmu_name_valid(name) || !dmu_name_valid(ctl)) {
-		snprintf(error, len, "'%.80s' is no name for a device", dmu_name_valid(name) ? ctl : name);
+		snprintf(error, len, "'%.80s' is no name for a device",
+			 dmu_name_valid(name) ? ctl : name);
 		return -EINVAL;
 	}
 	control = control_open();
 	if (control < 0) {
 		snprintf(error, len, "cannot open " CONTROL ": %s%s", strerror(-control),
-			 control == -ENOENT || control == -ENODEV ? " (is dm-mod loaded?)" : "");
+			 control == -ENOENT || control == -ENODEV ?
+				 " (are the modules dm-mod and dm-user loaded?)" :
+				 "");
 		return control;
 	}
 	rc = -ENOMEM;

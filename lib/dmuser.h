@@ -18,7 +18,7 @@
 #define DMU_NODE_DIR	"/dev/dm-user"
 #define DMU_NAME_MAX	64	/* longest device or control node name, without the NUL */
 
-/* true if @name can name a device and a node: [A-Za-z0-9_.+-], 1 to DMU_NAME_MAX, not "." or ".." */
+/* Can @name name a device and a node? 1 to DMU_NAME_MAX of [A-Za-z0-9_.+-], not "." or "..". */
 bool dmu_name_valid(const char *name);
 
 /* Open /dev/dm-user/@ctl, O_CLOEXEC. A descriptor, or -errno of open(2). */
@@ -52,10 +52,12 @@ struct dmu_spec {
 	bool read_only;			/* option ro (default rw) */
 	enum dmu_cache_mode cache;	/* option direct or buffered (default buffered) */
 	unsigned int channels;		/* option channels=N, 1..64; 0: default (4) */
-	char table_args[256];		/* options orphans=, nodaemon=, discard=, write_zeroes=,
-					 * secure_erase=, logical_block_size=, physical_block_size= and
-					 * max_io= as table arguments "orphans:fail nodaemon:fail:500";
-					 * "" if none */
+	/*
+	 * Options orphans=, nodaemon=, discard=, write_zeroes=, secure_erase=, logical_block_size=,
+	 * physical_block_size= and max_io= as arguments of the table row, like
+	 * "orphans:fail nodaemon:fail:500"; "" if none.
+	 */
+	char table_args[256];
 };
 
 /*
@@ -66,33 +68,41 @@ struct dmu_spec {
 int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t len);
 
 /*
- * One line of a dmusertab: NAME BACKEND:SOURCE[,option...] [option,...]; a # after a blank begins a comment. 1: parsed; 0: blank
- * or comment; -EINVAL: @error says why. @name has room for DMU_NAME_MAX + 1.
+ * One line of a dmusertab: NAME BACKEND:SOURCE[,option...] [option,...]; a # after a blank begins a
+ * comment. 1: parsed; 0: blank or comment; -EINVAL: @error says why. @name has room for
+ * DMU_NAME_MAX + 1.
  */
-int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char *error, size_t len);
+int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char *error,
+		       size_t len);
 
 struct dmu_backend;			/* an open backing store, private to its backend */
 
 /*
- * A backend is one file with one of these and one line in backend.c's table. Calls of read..zero come from
- * several threads at once. Offsets and lengths are in bytes, multiples of geometry.alignment, and inside
- * geometry.size. All return 0 or -errno; -EOPNOTSUPP answers UNSUPPORTED. write..secure_erase and fds may be
- * NULL: not supported. Buffers are page-aligned. A flush covers every write that returned before it began.
+ * A backend is one file with one of these and one line in backend.c's table. Calls of read..zero
+ * come from several threads at once. Offsets and lengths are in bytes, multiples of
+ * geometry.alignment, and inside geometry.size. All return 0 or -errno; -EOPNOTSUPP answers
+ * UNSUPPORTED. write..secure_erase and fds may be NULL: not supported. Buffers are page-aligned. A
+ * flush covers every write that returned before it began.
  */
 struct dmu_backend_ops {
 	const char *name;
 	const char *help;		/* one line for --help */
 	bool stateful;			/* has state in memory: handed over without overlap */
-	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, char *error, size_t len);
+	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, char *error,
+		    size_t len);
 	void (*close)(struct dmu_backend *backend);
 	void (*geometry)(const struct dmu_backend *backend, struct dmu_geometry *geometry);
 	int (*read)(struct dmu_backend *backend, void *buf, size_t len, uint64_t offset);
-	int (*write)(struct dmu_backend *backend, const void *buf, size_t len, uint64_t offset, bool fua);
+	int (*write)(struct dmu_backend *backend, const void *buf, size_t len, uint64_t offset,
+		     bool fua);
 	int (*flush)(struct dmu_backend *backend);
 	int (*discard)(struct dmu_backend *backend, uint64_t offset, uint64_t len);
-	int (*write_zeroes)(struct dmu_backend *backend, uint64_t offset, uint64_t len, bool may_unmap, bool fua);
+	int (*write_zeroes)(struct dmu_backend *backend, uint64_t offset, uint64_t len,
+			    bool may_unmap, bool fua);
 	int (*secure_erase)(struct dmu_backend *backend, uint64_t offset, uint64_t len);
-	/* Descriptors that must stay open through confinement: the count; at most @max are stored. */
+	/*
+	 * Descriptors that must stay open through confinement: the count; at most @max are stored.
+	 */
 	int (*fds)(const struct dmu_backend *backend, int *fds, int max);
 };
 
@@ -114,14 +124,16 @@ struct dmu_server_stats {
 /* What the loop reads and writes; the default is read(2) and writev(2), unit tests bring a fake. */
 struct iovec;
 struct dmu_transport {
-	ssize_t (*read)(int fd, void *buf, size_t len);			/* bytes, 0 at drain, or -errno */
-	ssize_t (*writev)(int fd, const struct iovec *iov, int count);	/* bytes, or -errno */
+	/* Bytes, 0 at drain, or -errno. */
+	ssize_t (*read)(int fd, void *buf, size_t len);
+	/* Bytes, or -errno. */
+	ssize_t (*writev)(int fd, const struct iovec *iov, int count);
 };
 
 struct dmu_server;
 
 struct dmu_server_config {
-	const int *channels;		/* descriptors, blocking; copied, and owned by the server from create on */
+	const int *channels;		/* blocking; copied, and the server's own from create on */
 	unsigned int channel_count;
 	const struct dmu_backend_ops *ops;
 	struct dmu_backend *backend;	/* must outlive the server */
@@ -131,21 +143,23 @@ struct dmu_server_config {
 };
 
 /*
- * Make the threads, their buffers and stacks; the threads wait for dmu_server_go(). So that a process can
- * confine itself in between: from go on a thread only reads, writes, and calls the backend; it allocates
- * nothing. They are past their start-up system calls when this returns, and all signals are blocked in them.
- * System calls of a thread after go: read, writev, write (its event, a log line), futex, poll (only after
- * EAGAIN or ENOMEM), clock_gettime (only where it is no vDSO), and the backend's: for "file" pread64,
- * pwritev2, fdatasync, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or max_io_bytes
- * is 0 or beyond 64 MiB; -ENOMEM, -EAGAIN, -EMFILE. On failure the channels are still the caller's.
+ * Make the threads, their buffers and stacks; the threads wait for dmu_server_go(). So that a
+ * process can confine itself in between: from go on a thread only reads, writes, and calls the
+ * backend; it allocates nothing. They are past their start-up system calls when this returns, and
+ * all signals are blocked in them. System calls of a thread after go: read, writev, write (its
+ * event, a log line), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only where it is no
+ * vDSO), and the backend's: for "file" pread64, pwritev2, fdatasync, fallocate, and ioctl
+ * BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or max_io_bytes is 0 or beyond 64 MiB;
+ * -ENOMEM, -EAGAIN, -EMFILE. On failure the channels are still the caller's.
  *
  * Requests that fail are logged at DMU_LOG_ERR, one line in ten seconds at most.
  */
 int dmu_server_create(struct dmu_server **server, const struct dmu_server_config *config);
 void dmu_server_go(struct dmu_server *server);
 /*
- * A descriptor (eventfd) that polls readable when a thread has left its loop; read dmu_server_running()
- * then. Threads leave when their read returns 0 (drained), or -ENOTBLK (target gone), or fails.
+ * A descriptor (eventfd) that polls readable when a thread has left its loop; read
+ * dmu_server_running() then. Threads leave when their read returns 0 (drained), or -ENOTBLK (target
+ * gone), or fails.
  */
 int dmu_server_event_fd(const struct dmu_server *server);
 unsigned int dmu_server_running(const struct dmu_server *server);
@@ -153,29 +167,29 @@ unsigned int dmu_server_running(const struct dmu_server *server);
 int dmu_server_result(const struct dmu_server *server);
 void dmu_server_stats(const struct dmu_server *server, struct dmu_server_stats *stats);
 /*
- * After an undone drain: threads whose read returned 0 wait, and this makes them read again. So a drained
- * thread "leaves" its loop (running goes down) but lives until dmu_server_destroy().
+ * After an undone drain: threads whose read returned 0 wait, and this makes them read again. So a
+ * drained thread "leaves" its loop (running goes down) but lives until dmu_server_destroy().
  */
 void dmu_server_resume(struct dmu_server *server);
 /* A first channel, for info, join, drain, seal and dup. */
 int dmu_server_channel(const struct dmu_server *server);
 /*
- * Join threads that have left, or were never let go (else -EBUSY, nothing done), free, and close the channels:
- * last, when no thread can touch the backend any more.
+ * Join threads that have left, or were never let go (else -EBUSY, nothing done), free, and close
+ * the channels: last, when no thread can touch the backend any more.
  */
 int dmu_server_destroy(struct dmu_server *server);
 
-/* ---- dm: device-mapper by ioctl, for programs that must be static (libdevmapper has no archive) ---- */
+/* ---- dm: device-mapper by ioctl, for static programs (libdevmapper has no archive) ---- */
 
 #define DMU_UUID_PREFIX	"DMUSER-"
 
 /*
- * Create device @name (uuid DMUSER-@name) with one row `0 sectors user 0 0 CTL [args]`, resume it, and make
- * sure that /dev/mapper/@name exists. All or nothing. -EEXIST: the name is in use; -ENOENT: no target
- * "user" (the module is not loaded); @error names the step that failed.
+ * Create device @name (uuid DMUSER-@name) with one row `0 sectors user 0 0 CTL [args]`, resume it,
+ * and make sure that /dev/mapper/@name exists. All or nothing. -EEXIST: the name is in use;
+ * -ENOENT: no target "user" (the module is not loaded); @error names the step that failed.
  */
-int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args, bool read_only,
-		  char *error, size_t len);
+int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args,
+		  bool read_only, char *error, size_t len);
 int dmu_dm_remove(const char *name);
 /* 1 if a device of that name exists, 0 if not, -errno. */
 int dmu_dm_exists(const char *name);
@@ -192,7 +206,9 @@ int dmu_resident_io_flusher(void);
 int dmu_resident_oom_exempt(void);
 /* Make ps show '@' as the first character of argv[0]. Call before threads. */
 void dmu_resident_mark_argv(char **argv);
-/* Close every descriptor but those @keep (sorted or not); 0, 1 and 2 become /dev/null unless kept. */
+/*
+ * Close every descriptor but those @keep (sorted or not); 0, 1 and 2 become /dev/null unless kept.
+ */
 int dmu_resident_close_fds(const int *keep, int count);
 
 /* ---- log ---- */
@@ -200,17 +216,18 @@ int dmu_resident_close_fds(const int *keep, int count);
 enum dmu_log_level { DMU_LOG_ERR = 3, DMU_LOG_WARNING = 4, DMU_LOG_NOTICE = 5, DMU_LOG_INFO = 6 };
 
 /*
- * Where lines go: to @kmsg if not -1 (a descriptor of /dev/kmsg, one write a line with a <level> prefix),
- * and to @stream_fd if not -1 (with a newline). @ident begins each line.
+ * Where lines go: to @kmsg if not -1 (a descriptor of /dev/kmsg, one write a line with a <level>
+ * prefix), and to @stream_fd if not -1 (with a newline). @ident begins each line.
  */
 void dmu_log_open(const char *ident, int kmsg, int stream_fd);
-void dmu_log(enum dmu_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void dmu_log(enum dmu_log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /*
  * An event for people and scripts alike, at DMU_LOG_NOTICE:
  * "IDENT: event=EVENT name=NAME generation=N ms=CLOCK_MONOTONIC[ key=value...]".
  */
-void dmu_log_event(const char *event, const char *name, uint64_t generation, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void dmu_log_event(const char *event, const char *name, uint64_t generation,
+		   const char *format, ...) __attribute__((format(printf, 4, 5)));
 uint64_t dmu_now_ms(void);	/* CLOCK_MONOTONIC in milliseconds */
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Lines for kmsg and for a stream. A line is built on the stack and written by one write(2), so that
- * threads need no lock and nothing is allocated. errno is kept.
+ * Lines for kmsg and for a stream. A line is built on the stack and written by one write(2), so
+ * that threads need no lock and nothing is allocated. errno is kept.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -78,7 +78,8 @@ static void log_line(enum dmu_log_level level, const char *intro, const char *fo
 	if (sink.kmsg < 0 && sink.stream < 0)
 		return;
 	prefix = snprintf(line, LINE_MAX_BYTES, "<%d>", (int)level);
-	len = prefix + snprintf(line + prefix, LINE_MAX_BYTES - prefix, "%s: %s", sink.ident, intro);
+	len = prefix +
+	      snprintf(line + prefix, LINE_MAX_BYTES - prefix, "%s: %s", sink.ident, intro);
 	if (len < LINE_MAX_BYTES && format && *format)
 		vsnprintf(line + len, LINE_MAX_BYTES - len, format, args);
 	emit(line, prefix);
@@ -94,7 +95,8 @@ void dmu_log(enum dmu_log_level level, const char *format, ...)
 	va_end(args);
 }
 
-void dmu_log_event(const char *event, const char *name, uint64_t generation, const char *format, ...)
+void dmu_log_event(const char *event, const char *name, uint64_t generation, const char *format,
+		   ...)
 {
 	bool more = format && *format;
 	char intro[256];

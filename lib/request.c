@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * One request: read it whole, however the transport cuts it, check it, have the backend do it, answer it.
- * What the stream promises stands in <linux/dm-user.h>.
+ * One request: read it whole, however the transport cuts it, check it, have the backend do it,
+ * answer it. What the stream promises stands in <linux/dm-user.h>.
  */
 #include <errno.h>
 #include <poll.h>
@@ -47,7 +47,10 @@ static int read_full(struct worker *worker, void *buf, size_t len)
 	return 1;
 }
 
-/* The bytes of a WRITE. What is more than the buffer holds is read over and lost: fits() refuses it. */
+/*
+ * The bytes of a WRITE. What is more than the buffer holds is read over and lost: fits() refuses
+ * it.
+ */
 static int read_payload(struct worker *worker)
 {
 	uint64_t left = worker->message->len;
@@ -109,7 +112,8 @@ static int do_discard(struct worker *worker, const struct dm_user_message *messa
 	return server->ops->discard(server->backend, offset, message->len);
 }
 
-static int do_secure_erase(struct worker *worker, const struct dm_user_message *message, uint64_t offset)
+static int do_secure_erase(struct worker *worker, const struct dm_user_message *message,
+			   uint64_t offset)
 {
 	const struct dmu_server *server = worker->server;
 
@@ -118,7 +122,8 @@ static int do_secure_erase(struct worker *worker, const struct dm_user_message *
 	return server->ops->secure_erase(server->backend, offset, message->len);
 }
 
-static int do_write_zeroes(struct worker *worker, const struct dm_user_message *message, uint64_t offset)
+static int do_write_zeroes(struct worker *worker, const struct dm_user_message *message,
+			   uint64_t offset)
 {
 	const struct dmu_server *server = worker->server;
 	bool may_unmap = !(message->flags & DM_USER_REQ_MAP_FLAG_NOUNMAP);
@@ -157,34 +162,39 @@ static bool fits(const struct dmu_server *server, const struct request_type *typ
 		return false;
 	if (message->sector > server->sectors || count > server->sectors - message->sector)
 		return false;
-	if (alignment > DMU_SECTOR && (message->len % alignment || message->sector * DMU_SECTOR % alignment))
+	if (alignment > DMU_SECTOR &&
+	    (message->len % alignment || message->sector * DMU_SECTOR % alignment))
 		return false;
 	return !type->has_payload || message->len <= server->max_io_bytes;
 }
 
 /* A dead disk fails every request: say so now and then. */
-static void complain(struct dmu_server *server, const char *what, const struct dm_user_message *message, int rc)
+static void complain(struct dmu_server *server, const char *what,
+		     const struct dm_user_message *message, int rc)
 {
 	uint64_t now = dmu_now_ms(), next = atomic_load(&server->next_log_ms);
 	const char *why = strerrordesc_np(-rc);
 
-	if (now < next || !atomic_compare_exchange_strong(&server->next_log_ms, &next, now + LOG_INTERVAL_MS)) {
+	if (now < next ||
+	    !atomic_compare_exchange_strong(&server->next_log_ms, &next, now + LOG_INTERVAL_MS)) {
 		atomic_fetch_add(&server->unlogged, 1);
 		return;
 	}
-	dmu_log(DMU_LOG_ERR, "%s of %llu bytes at sector %llu failed: %s (%llu more failures since the last such line)",
-		what, (unsigned long long)message->len, (unsigned long long)message->sector, why ? why : "?",
-		(unsigned long long)atomic_exchange(&server->unlogged, 0));
+	dmu_log(DMU_LOG_ERR,
+		"%s of %llu bytes at sector %llu failed: %s (and %llu more since the last line)",
+		what, (unsigned long long)message->len, (unsigned long long)message->sector,
+		why ? why : "?", (unsigned long long)atomic_exchange(&server->unlogged, 0));
 }
 
-static int carry_out(struct worker *worker, const struct request_type *type, const struct dm_user_message *message)
+static int carry_out(struct worker *worker, const struct request_type *type,
+		     const struct dm_user_message *message)
 {
 	struct dmu_server *server = worker->server;
 	int rc;
 
 	if (type->changes && server->geometry.read_only)
 		return -EROFS;
-	/* Our kernel sends a flush of its own first; Android's marks a write, even one of nothing. */
+	/* Our kernel sends a flush of its own first; Android's marks a write, even an empty one. */
 	if (message->flags & DM_USER_REQ_MAP_FLAG_PREFLUSH && type->run == do_write) {
 		rc = do_flush(worker, message, 0);
 		if (rc || !message->len)
@@ -240,10 +250,11 @@ static int send_answer(struct worker *worker, uint64_t response, size_t payload)
 	while (left) {
 		bool begun = !iov[0].iov_len;
 
-		n = worker->server->transport->writev(worker->fd, begun ? &iov[1] : iov, begun || !payload ? 1 : 2);
+		n = worker->server->transport->writev(worker->fd, begun ? &iov[1] : iov,
+						      begun || !payload ? 1 : 2);
 		if (n < 0 && is_transient(n))
 			continue;
-		/* The request is not this channel's any more: an administrator failed it, for example. */
+		/* The request is not this channel's any more: an administrator failed it, say. */
 		if (n == -EINVAL || n == -ECANCELED)
 			return 0;
 		if (n < 0)
@@ -263,7 +274,8 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
 			      memory_order_relaxed);
 }
 
-static void account(struct counters *counters, const struct dm_user_message *message, uint64_t response)
+static void account(struct counters *counters, const struct dm_user_message *message,
+		    uint64_t response)
 {
 	if (message->type < DMU_TYPES)
 		count(&counters->requests[message->type], 1);
@@ -278,7 +290,8 @@ static void account(struct counters *counters, const struct dm_user_message *mes
 	if (message->seq > atomic_load_explicit(&counters->last_seq, memory_order_relaxed))
 		atomic_store_explicit(&counters->last_seq, message->seq, memory_order_relaxed);
 	if (!atomic_load_explicit(&counters->first_answer_ms, memory_order_relaxed))
-		atomic_store_explicit(&counters->first_answer_ms, dmu_now_ms(), memory_order_relaxed);
+		atomic_store_explicit(&counters->first_answer_ms, dmu_now_ms(),
+				      memory_order_relaxed);
 }
 
 int dmu_worker_serve(struct worker *worker)
@@ -295,7 +308,9 @@ int dmu_worker_serve(struct worker *worker)
 		if (rc <= 0)
 			return rc;
 		response = decide(worker);
-		payload = response == DM_USER_RESP_SUCCESS && message->type == DM_USER_REQ_MAP_READ ? message->len : 0;
+		payload = 0;
+		if (response == DM_USER_RESP_SUCCESS && message->type == DM_USER_REQ_MAP_READ)
+			payload = message->len;
 		rc = send_answer(worker, response, payload);
 		if (rc < 0)
 			return rc;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a process must be that serves the device it may itself live on: never paged, never waiting in
- * reclaim for its own I/O, never chosen by the OOM killer, spared by the final kill of systemd.
+ * What a process must be that serves the device it may itself live on: never paged, never waiting
+ * in reclaim for its own I/O, never chosen by the OOM killer, spared by the final kill of systemd.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The serve loop: one thread a channel, each with one request in its hands. Everything a thread needs is made
- * by dmu_server_create(); afterwards it reads, calls the backend, writes, and waits on a futex, so that it goes
- * on under confinement and without a page to allocate.
+ * The serve loop: one thread a channel, each with one request in its hands. Everything a thread
+ * needs is made by dmu_server_create(); afterwards it reads, calls the backend, writes, and waits
+ * on a futex, so that it goes on under confinement and without a page to allocate.
  *
  * Request by request in request.c; here threads come, stop, resume and end.
  */
@@ -97,8 +97,9 @@ static void *worker_main(void *arg)
 		rc = dmu_worker_serve(worker);
 		pthread_mutex_lock(&server->lock);
 		/*
-		 * Drained, but resumed since this thread looked: perhaps between its read and the lock, and
-		 * then nobody would wake it again. If the generation does drain, the next read says so.
+		 * Drained, but resumed since this thread looked: perhaps between its read and the
+		 * lock, and then nobody would wake it again. If the generation does drain, the next
+		 * read says so.
 		 */
 		if (rc || epoch == server->epoch)
 			worker_left(worker, rc);
@@ -110,8 +111,8 @@ static void *worker_main(void *arg)
 /* ---- create and destroy ---- */
 
 /*
- * One mapping holds a thread's memory, all present from the start: guard page, stack, a page for the message,
- * payload (page-aligned, for direct I/O).
+ * One mapping holds a thread's memory, all present from the start: guard page, stack, a page for
+ * the message, payload (page-aligned, for direct I/O).
  */
 static int worker_map(struct worker *worker, size_t max_io_bytes)
 {
@@ -338,9 +339,11 @@ void dmu_server_stats(const struct dmu_server *server, struct dmu_server_stats *
 			stats->requests[type] +=
 				atomic_load_explicit(&from->requests[type], memory_order_relaxed);
 		stats->errors += atomic_load_explicit(&from->errors, memory_order_relaxed);
-		stats->unsupported += atomic_load_explicit(&from->unsupported, memory_order_relaxed);
+		stats->unsupported +=
+			atomic_load_explicit(&from->unsupported, memory_order_relaxed);
 		stats->bytes_read += atomic_load_explicit(&from->bytes_read, memory_order_relaxed);
-		stats->bytes_written += atomic_load_explicit(&from->bytes_written, memory_order_relaxed);
+		stats->bytes_written +=
+			atomic_load_explicit(&from->bytes_written, memory_order_relaxed);
 		if (seq > stats->last_seq)
 			stats->last_seq = seq;
 		if (first && (!stats->first_answer_ms || first < stats->first_answer_ms))

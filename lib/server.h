@@ -42,7 +42,7 @@ struct dmu_server {
 	const struct dmu_backend_ops *ops;
 	struct dmu_backend *backend;
 	struct dmu_geometry geometry;
-	uint64_t sectors;	/* what may be asked for: of the target and of the backend the lesser */
+	uint64_t sectors; /* what may be asked for: of the target and of the backend the lesser */
 	size_t max_io_bytes;
 	int event_fd;
 	unsigned int count;

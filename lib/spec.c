@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * BACKEND:SOURCE[,option...], as it stands on a kernel command line, in a dmusertab and in an OFFER.
- * Every refusal names the part that it is about.
+ * BACKEND:SOURCE[,option...], as it stands on a kernel command line, in a dmusertab and in an
+ * OFFER. Every refusal names the part that it is about.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -62,7 +62,8 @@ static int set_channels(struct parse *parse, const char *key, const char *value)
 	unsigned long number;
 
 	if (!parse_number(value, MAX_CHANNELS, &number) || !number)
-		return refuse(parse, "option 'channels=%s': not a number from 1 to %d", value, MAX_CHANNELS);
+		return refuse(parse, "option 'channels=%s': not a number from 1 to %d", value,
+			      MAX_CHANNELS);
 	parse->spec->channels = number;
 	return 0;
 }
@@ -81,7 +82,8 @@ static bool table_value_valid(const char *key, const char *value)
 	if (!strcmp(key, "max_io"))
 		return parse_number(value, 16UL << 20, &number) && number >= 4096;
 	if (strstr(key, "_block_size"))
-		return parse_number(value, 4096, &number) && number >= 512 && !(number & (number - 1));
+		return parse_number(value, 4096, &number) && number >= 512 &&
+		       !(number & (number - 1));
 	return !strcmp(value, "on") || !strcmp(value, "off");
 }
 
@@ -137,7 +139,8 @@ static int parse_option(struct parse *parse, char *option)
 		if (!options[i].has_value && value)
 			return refuse(parse, "option '%s' takes no value", option);
 		if (parse->given & options[i].once)
-			return refuse(parse, "option '%s' repeats or contradicts an earlier one", option);
+			return refuse(parse, "option '%s' repeats or contradicts an earlier one",
+				      option);
 		parse->given |= options[i].once;
 		return options[i].set(parse, option, value);
 	}
@@ -166,11 +169,8 @@ static int parse_source(struct parse *parse, const char **text)
 
 	/* The source is no longer than the text, which was measured. */
 	for (; *in && *in != ','; in++) {
-		if (*in == '\\') {
-			in++;
-			if (!*in || !strchr(",\\ ", *in))
-				return refuse(parse, "bad escape in '%.200s': only \\, \\\\ and '\\ ' are known", *text);
-		}
+		if (*in == '\\' && (!*++in || !strchr(",\\ ", *in)))
+			return refuse(parse, "bad escape in '%.200s': not \\, \\\\ or '\\ '", *text);
 		*out++ = *in;
 	}
 	*out = '\0';
@@ -189,7 +189,8 @@ static int check_text(struct parse *parse, const char *text)
 		return refuse(parse, "longer than %d bytes: '%.40s...'", DMU_SPEC_MAX - 1, text);
 	for (c = text; *c; c++) {
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return refuse(parse, "control character (code %d) at byte %d", *c, (int)(c - text));
+			return refuse(parse, "control character (code %d) at byte %d", *c,
+				      (int)(c - text));
 		if (*c == '\\' && c[1] && strchr(",\\ ", c[1]))
 			c++;
 		else if (*c == ' ')
@@ -213,7 +214,8 @@ int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t 
 	if (text[backend_len] != ':' || !backend_len)
 		return refuse(&parse, "'%.200s' is not BACKEND:SOURCE[,option...]", text);
 	if (backend_len >= sizeof(spec->backend))
-		return refuse(&parse, "unknown backend '%.*s'", (int)(backend_len > 200 ? 200 : backend_len), text);
+		return refuse(&parse, "unknown backend '%.*s'",
+			      (int)(backend_len > 200 ? 200 : backend_len), text);
 	memcpy(spec->text, text, strlen(text));
 	memcpy(spec->backend, text, backend_len);
 	if (!dmu_backend_find(spec->backend))
@@ -225,7 +227,10 @@ int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t 
 	return parse_options(&parse, rest + 1);
 }
 
-/* The next blank-separated field of *@line, NUL-terminated in @field (of @size bytes). 1, 0: none, -E2BIG. */
+/*
+ * The next blank-separated field of *@line, NUL-terminated in @field (of @size bytes). 1, 0: none,
+ * -E2BIG.
+ */
 static int next_field(const char **line, char *field, size_t size)
 {
 	const char *in = *line + strspn(*line, " \t\r\n");
@@ -256,7 +261,8 @@ int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char
 	if (rc < 0)
 		return refuse(&parse, "name longer than %d bytes", DMU_NAME_MAX);
 	if (!dmu_name_valid(extra))
-		return refuse(&parse, "bad name '%.80s': up to %d of A-Z a-z 0-9 _ . + -", extra, DMU_NAME_MAX);
+		return refuse(&parse, "bad name '%.80s': up to %d of A-Z a-z 0-9 _ . + -", extra,
+			      DMU_NAME_MAX);
 	memcpy(name, extra, strlen(extra) + 1);
 	rc = next_field(&line, text, sizeof(text));
 	if (!rc)

@@ -34,7 +34,7 @@ static struct {
 		int fd;
 		uint64_t queue[REQUESTS_MAX];		/* of seq */
 		unsigned int head, tail;
-		size_t moved;				/* bytes of the request at head that were read */
+		size_t moved; /* bytes of the request at head that were read */
 		int read_rc, write_rc, taken_rc;
 		bool taken;
 		unsigned int read_times, write_times;
@@ -145,8 +145,9 @@ static ssize_t move_in(struct channel *channel, const uint8_t *from, size_t len)
 		return -EINVAL;
 	}
 	request = &node.requests[header.seq];
-	payload = header.type == DM_USER_RESP_SUCCESS && request->message.type == DM_USER_REQ_MAP_READ ?
-		request->message.len : 0;
+	payload = 0;
+	if (header.type == DM_USER_RESP_SUCCESS && request->message.type == DM_USER_REQ_MAP_READ)
+		payload = request->message.len;
 	if (payload && !request->answer.payload)
 		request->answer.payload = malloc(payload);
 	len = len - n < payload - channel->answer_bytes ? len - n : payload - channel->answer_bytes;
@@ -176,7 +177,8 @@ static ssize_t fake_writev(int fd, const struct iovec *iov, int count)
 		rc = channel->write_rc;
 		/* The kernel has failed the request meanwhile: nobody answers it any more. */
 		if (rc == -EINVAL)
-			node.requests[((const struct dm_user_message *)iov[0].iov_base)->seq].answered = true;
+			node.requests[((const struct dm_user_message *)iov[0].iov_base)->seq]
+				.answered = true;
 	}
 	for (i = 0; !rc && i < count && !iov[i].iov_len; i++)
 		;

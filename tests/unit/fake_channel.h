@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A control node in memory: the other end of the serve loop, for unit tests. Requests are pushed, answers are
- * popped, and each channel can be told to cut its reads and writes to pieces, to fail, to drain and to vanish.
+ * A control node in memory: the other end of the serve loop, for unit tests. Requests are pushed,
+ * answers are popped, and each channel can be told to cut its reads and writes to pieces, to fail,
+ * to drain and to vanish.
  */
 #ifndef FAKE_CHANNEL_H
 #define FAKE_CHANNEL_H
@@ -27,7 +28,10 @@ void fake_cut(size_t read_bytes, size_t write_bytes);
 /* The next @times reads (or writes) of channel @index return @rc before anything moves. */
 void fake_fail_reads(unsigned int index, int rc, unsigned int times);
 void fake_fail_writes(unsigned int index, int rc, unsigned int times);
-/* The read that would move byte @at of the next request of channel @index returns @rc, and the request is lost. */
+/*
+ * The read that would move byte @at of the next request of channel @index returns @rc, and the
+ * request is lost.
+ */
 void fake_take_back(unsigned int index, size_t at, int rc);
 /* Reads of no request return 0 from now on, or wait again. */
 void fake_drain(bool draining);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The file backend on image files: what it stores, and that it refuses what it cannot serve, by name. */
+/*
+ * The file backend on image files: what it stores, and that it refuses what it cannot serve, by
+ * name.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>

@@ -61,13 +61,18 @@ static void an_event_has_its_fields(void **state)
 
 	dmu_log_event("drained", "root", 2, "last_seq=%d", 77);
 	next(kmsg[0]);
-	assert_int_equal(sscanf(line, "<5>tester: event=drained name=root generation=2 ms=%llu last_seq=77%n", &ms,
-				&end), 1);
+	assert_int_equal(
+		sscanf(line,
+		       "<5>tester: event=drained name=root generation=2 ms=%llu last_seq=77%n", &ms,
+		       &end),
+		1);
 	assert_int_equal(line[end], '\0');
 	assert_true(ms <= dmu_now_ms() && ms + 10000 > dmu_now_ms());
 	dmu_log_event("exit", "root", 2, NULL);
 	next(kmsg[0]);
-	assert_int_equal(sscanf(line, "<5>tester: event=exit name=root generation=2 ms=%llu%n", &ms, &end), 1);
+	assert_int_equal(sscanf(line, "<5>tester: event=exit name=root generation=2 ms=%llu%n", &ms,
+				&end),
+			 1);
 	assert_int_equal(line[end], '\0');
 }
 
@@ -109,7 +114,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_write_a_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_event_has_its_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_long_line_is_cut_for_kmsg, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_comes_from_outside_stays_in_its_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_comes_from_outside_stays_in_its_line, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(errno_is_kept, setup, teardown),
 	};
 

@@ -40,7 +40,8 @@ struct dmu_backend {
 
 static struct dmu_backend store;
 
-static int note(struct dmu_backend *s, enum call call, uint64_t offset, uint64_t len, bool fua, bool may_unmap)
+static int note(struct dmu_backend *s, enum call call, uint64_t offset, uint64_t len, bool fua,
+		bool may_unmap)
 {
 	int rc;
 
@@ -68,7 +69,8 @@ static int store_read(struct dmu_backend *s, void *buf, size_t len, uint64_t off
 	return note(s, READ, offset, len, false, false);
 }
 
-static int store_write(struct dmu_backend *s, const void *buf, size_t len, uint64_t offset, bool fua)
+static int store_write(struct dmu_backend *s, const void *buf, size_t len, uint64_t offset,
+		       bool fua)
 {
 	memcpy(s->bytes + offset, buf, len);
 	return note(s, WRITE, offset, len, fua, false);
@@ -84,7 +86,8 @@ static int store_discard(struct dmu_backend *s, uint64_t offset, uint64_t len)
 	return note(s, DISCARD, offset, len, false, false);
 }
 
-static int store_write_zeroes(struct dmu_backend *s, uint64_t offset, uint64_t len, bool may_unmap, bool fua)
+static int store_write_zeroes(struct dmu_backend *s, uint64_t offset, uint64_t len, bool may_unmap,
+			      bool fua)
 {
 	return note(s, WRITE_ZEROES, offset, len, fua, may_unmap);
 }
@@ -222,14 +225,16 @@ static void fill(uint8_t *buf, size_t len, unsigned int seed)
 
 static void check_read(unsigned int channel, uint64_t sector, uint64_t len)
 {
-	struct fake_answer answer = fake_wait(fake_push(channel, DM_USER_REQ_MAP_READ, 0, sector, len, NULL));
+	struct fake_answer answer =
+		fake_wait(fake_push(channel, DM_USER_REQ_MAP_READ, 0, sector, len, NULL));
 
 	assert_int_equal(answer.type, DM_USER_RESP_SUCCESS);
 	assert_memory_equal(answer.payload, store.bytes + sector * SECTOR, len);
 	free(answer.payload);
 }
 
-static void check_write(unsigned int channel, uint64_t sector, uint64_t len, uint64_t flags, unsigned int seed)
+static void check_write(unsigned int channel, uint64_t sector, uint64_t len, uint64_t flags,
+			unsigned int seed)
 {
 	uint8_t *payload = malloc(len);
 	uint64_t seq;
@@ -256,7 +261,8 @@ static void reads_and_writes_in_one_piece(void **state)
 
 static void reads_and_writes_cut_anyhow(void **state)
 {
-	static const size_t cuts[][2] = { { 1, 1 }, { 1, 0 }, { 0, 1 }, { 7, 41 }, { 39, 39 }, { 4096, 4097 } };
+	static const size_t cuts[][2] = { { 1, 1 },  { 1, 0 },	 { 0, 1 },
+					  { 7, 41 }, { 39, 39 }, { 4096, 4097 } };
 	unsigned int i;
 
 	start(1);
@@ -384,7 +390,8 @@ static void unknown_types_are_unsupported(void **state)
 
 static void operations_a_backend_lacks_are_unsupported(void **state)
 {
-	static const struct dmu_backend_ops bare = { .geometry = store_geometry, .read = store_read };
+	static const struct dmu_backend_ops bare = { .geometry = store_geometry,
+						     .read = store_read };
 	uint64_t type;
 	uint8_t payload[SECTOR] = { 0 };
 	uint64_t seq;
@@ -424,9 +431,11 @@ static void requests_that_do_not_fit_are_errors(void **state)
 	start(1);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		for (j = 0; j < 4; j++)
-			assert_int_equal(answer_to(types[j], 0, bad[i].sector, bad[i].len), DM_USER_RESP_ERROR);
+			assert_int_equal(answer_to(types[j], 0, bad[i].sector, bad[i].len),
+					 DM_USER_RESP_ERROR);
 	}
-	assert_int_equal(answer_to(DM_USER_REQ_MAP_READ, 0, 0, MAX_IO + SECTOR), DM_USER_RESP_ERROR);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_READ, 0, 0, MAX_IO + SECTOR),
+			 DM_USER_RESP_ERROR);
 	assert_int_equal(store.calls, 0);
 	check_read(0, 0, SECTOR);
 	finish();
@@ -454,7 +463,8 @@ static void the_target_may_be_larger_than_the_backend(void **state)
 {
 	store.geometry.size = STORE_BYTES / 2;
 	start(1);
-	assert_int_equal(answer_to(DM_USER_REQ_MAP_READ, 0, SECTORS / 2, SECTOR), DM_USER_RESP_ERROR);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_READ, 0, SECTORS / 2, SECTOR),
+			 DM_USER_RESP_ERROR);
 	assert_int_equal(store.calls, 0);
 	check_read(0, SECTORS / 2 - 1, SECTOR);
 	finish();
@@ -502,10 +512,12 @@ static void errors_of_the_backend_are_answered(void **state)
 		if (type == DM_USER_REQ_MAP_WRITE_SAME)
 			continue;
 		store.rc = -EIO;
-		seq = fake_push(0, type, 0, 0, SECTOR, type == DM_USER_REQ_MAP_WRITE ? payload : NULL);
+		seq = fake_push(0, type, 0, 0, SECTOR,
+				type == DM_USER_REQ_MAP_WRITE ? payload : NULL);
 		assert_int_equal(fake_wait_type(seq), DM_USER_RESP_ERROR);
 		store.rc = -EOPNOTSUPP;
-		seq = fake_push(0, type, 0, 0, SECTOR, type == DM_USER_REQ_MAP_WRITE ? payload : NULL);
+		seq = fake_push(0, type, 0, 0, SECTOR,
+				type == DM_USER_REQ_MAP_WRITE ? payload : NULL);
 		assert_int_equal(fake_wait_type(seq), DM_USER_RESP_UNSUPPORTED);
 	}
 	store.rc = 0;

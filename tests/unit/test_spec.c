@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Backend specifications and dmusertab lines: what is taken, and that a refusal names what is wrong. */
+/*
+ * Backend specifications and dmusertab lines: what is taken, and that a refusal names what is
+ * wrong.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,14 +49,16 @@ static void defaults(void **state)
 
 static void every_option(void **state)
 {
-	accepts("file:/a:b,ro,direct,channels=64,orphans=fail,nodaemon=fail:500,discard=off,max_io=65536");
+	accepts("file:/a:b,ro,direct,channels=64,orphans=fail,nodaemon=fail:500,discard=off,"
+		"max_io=65536");
 	assert_string_equal(spec.source, "/a:b");
 	assert_true(spec.read_only);
 	assert_int_equal(spec.cache, DMU_DIRECT);
 	assert_int_equal(spec.channels, 64);
-	assert_string_equal(spec.table_args, "orphans:fail nodaemon:fail:500 discard:off max_io:65536");
-	accepts("file:/a,rw,buffered,channels=1,write_zeroes=off,secure_erase=on,logical_block_size=4096,"
-		"physical_block_size=4096,orphans=requeue,nodaemon=wait");
+	assert_string_equal(spec.table_args,
+			    "orphans:fail nodaemon:fail:500 discard:off max_io:65536");
+	accepts("file:/a,rw,buffered,channels=1,write_zeroes=off,secure_erase=on,"
+		"logical_block_size=4096,physical_block_size=4096,orphans=requeue,nodaemon=wait");
 	assert_false(spec.read_only);
 	assert_int_equal(spec.cache, DMU_BUFFERED);
 	assert_int_equal(spec.channels, 1);
@@ -77,7 +82,8 @@ static void shapes_that_are_none(void **state)
 	refuses("file:", "no source after 'file:'");
 	refuses("file:,ro", "no source");
 	refuses("tape:/x", "unknown backend 'tape'");
-	refuses("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz:/x", "unknown backend 'abcdef");
+	refuses("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz:/x",
+		"unknown backend 'abcdef");
 	refuses("file:/a b", "blank");
 	refuses("file:/a\nb", "control character (code 10) at byte 7");
 	refuses("file:/a\\\tb", "control character");
