@@ -190,12 +190,11 @@ int ctl_program_find(char *path, size_t path_len, const char *given, const char 
 		     size_t len);
 /*
  * Run @path with @argv and wait for it to exit. 0: it exited 0; -ECHILD: it failed, and @error has
- * the last line it said (or how it ended); or another -errno. @exec_dir, if not NULL, is where
- * @path lies: should that be mounted noexec, the child sees it executable in a mount namespace of
- * its own.
+ * the last line it said, without its own name and @name before it, or how it ended; or another
+ * -errno. @in_memory: @path is on a tmpfs, and is to run even if that is mounted noexec.
  */
-int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, char *error,
-		    size_t len);
+int ctl_program_run(const char *path, char *const argv[], const char *name, bool in_memory,
+		    char *error, size_t len);
 
 /* RUN_DIR/NAME[/file]. 0 or -ENAMETOOLONG. */
 int ctl_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file);
@@ -211,6 +210,8 @@ void ctl_run_leave(const char *run_dir, const char *name);
 /* Copy @source to RUN_DIR/NAME/dmuser-second.@generation, whose path goes to @path. */
 int ctl_copy_make(char *path, size_t path_len, const char *source, const char *run_dir,
 		  const char *name, uint64_t generation, char *error, size_t len);
+/* All of @from to @to. */
+int ctl_copy_bytes(int from, int to);
 /* Remove the copies but @keep that nobody runs, after at most @wait_ms for those who leave. */
 void ctl_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
 /* 0, or -ENOEXEC and @error: no program, or one that needs a dynamic linker and libraries. */

@@ -52,8 +52,7 @@ int ctl_copy_check(int fd, const char *path, char *error, size_t len)
 	return 0;
 }
 
-/* All of @from to @to. */
-static int copy_bytes(int from, int to)
+int ctl_copy_bytes(int from, int to)
 {
 	static char buf[1 << 16];
 	ssize_t n, written;
@@ -89,7 +88,7 @@ static int copy_file(int from, const char *partial)
 	to = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
 	if (to < 0)
 		return -errno;
-	ret = copy_bytes(from, to);
+	ret = ctl_copy_bytes(from, to);
 	if (!ret && (fstat(from, &had) || fstat(to, &got) || fchmod(to, 0700)))
 		ret = -errno;
 	if (!ret && had.st_size != got.st_size)

@@ -77,7 +77,7 @@ static int run_first(const struct ctl_args *args, const char *path, char *spec, 
 	argv[n++] = (char *)args->name;
 	argv[n++] = spec;
 	argv[n] = NULL;
-	return ctl_program_run(path, argv, NULL, error, len);
+	return ctl_program_run(path, argv, args->name, false, error, len);
 }
 
 int ctl_create(const struct ctl_args *args)

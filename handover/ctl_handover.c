@@ -50,7 +50,7 @@ static int run_second(const struct handover *handover, char *error, size_t len)
 	if (args->spec)
 		argv[n++] = (char *)args->spec;
 	argv[n] = NULL;
-	return ctl_program_run(handover->copy, argv, args->run_dir, error, len);
+	return ctl_program_run(handover->copy, argv, args->name, true, error, len);
 }
 
 /* Who serves after a failure, for the error message. */
@@ -126,10 +126,10 @@ static int replace(struct handover *handover, char *error, size_t len)
 		}
 	}
 	ret = run_second(handover, error, len);
-	if (!ret)
-		return 0;
 	if (unseal)
 		ctl_dm_message(&handover->device, "seal");
+	if (!ret)
+		return 0;
 fail:
 	unlink(handover->copy);
 	return ret;

@@ -2,18 +2,20 @@
 /* Find a daemon's program, and run it until the process that was started exits. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "handover/ctl.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC	0x0010U		/* linux/memfd.h of Linux 6.3 */
+#endif
 
 #define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -70,26 +72,50 @@ int ctl_program_find(char *path, size_t path_len, const char *given, const char 
 }
 
 /*
- * Debian mounts /run noexec. A bind mount in a mount namespace that only the new daemon sees may be
- * otherwise, and leaves the machine's /run as it is.
+ * Debian mounts /run noexec. What is in memory anyway then runs from a sealed memfd. Not from a
+ * mount namespace that sees /run otherwise: that would keep what is mounted now mounted for ever.
  */
-static int directory_make_executable(const char *dir)
+static int memfd_open(const char *path)
+{
+	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+	int from, fd, ret;
+
+	from = open(path, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return -errno;
+	fd = memfd_create("dmuser-second", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (fd < 0 && errno == EINVAL)	/* before Linux 6.3 all are executable */
+		fd = memfd_create("dmuser-second", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ret = fd < 0 ? -errno : ctl_copy_bytes(from, fd);
+	if (!ret && fcntl(fd, F_ADD_SEALS, seals))
+		ret = -errno;
+	close(from);
+	if (!ret)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* Returns only on failure. */
+static int execute(const char *path, char *const argv[], bool in_memory)
 {
 	struct statvfs fs;
+	int fd;
 
-	if (statvfs(dir, &fs))
+	if (!in_memory || statvfs(path, &fs) || !(fs.f_flag & ST_NOEXEC)) {
+		execve(path, argv, environment);
 		return -errno;
-	if (!(fs.f_flag & ST_NOEXEC))
-		return 0;
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) ||
-	    mount(dir, dir, NULL, MS_BIND, NULL) ||
-	    mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV, NULL))
-		return -errno;
-	return 0;
+	}
+	fd = memfd_open(path);
+	if (fd < 0)
+		return fd;
+	execveat(fd, "", argv, environment, AT_EMPTY_PATH);
+	return -errno;
 }
 
 /* In the child; what goes wrong is said on @output, where the program's own words go, too. */
-static void child(const char *path, char *const argv[], const char *exec_dir, int output)
+static void child(const char *path, char *const argv[], bool in_memory, int output)
 {
 	int null = open("/dev/null", O_RDWR), ret;
 
@@ -99,20 +125,25 @@ static void child(const char *path, char *const argv[], const char *exec_dir, in
 		dprintf(output, "cannot open /dev/null: %s\n", strerror(errno));
 		_exit(CTL_FAILED);
 	}
-	ret = exec_dir ? directory_make_executable(exec_dir) : 0;
-	if (ret) {
-		dprintf(2, "cannot make %s executable: %s\n", exec_dir, strerror(-ret));
-		_exit(CTL_FAILED);
-	}
-	execve(path, argv, environment);
-	dprintf(2, "cannot run %s: %s\n", path, strerror(errno));
+	ret = execute(path, argv, in_memory);
+	dprintf(2, "cannot run %s: %s\n", path, strerror(-ret));
 	_exit(CTL_FAILED);
 }
 
-/* The last line in @output without the "PROGRAM: " that begins it. */
-static void last_line(int output, char *line, size_t len)
+/* Behind a "word: " that begins @text, as programs begin theirs with their name. */
+static const char *skip_word(const char *text)
 {
-	char text[4096], *start, *colon;
+	const char *colon = strstr(text, ": ");
+
+	return colon && !memchr(text, ' ', colon - text) ? colon + 2 : text;
+}
+
+/* The last line in @output without the "PROGRAM: " that begins it, nor a "@name: " behind that. */
+static void last_line(int output, const char *name, char *line, size_t len)
+{
+	size_t name_len = strlen(name);
+	const char *start;
+	char text[4096];
 	off_t end = lseek(output, 0, SEEK_END);
 	off_t from = end > (off_t)sizeof(text) - 1 ? end - (off_t)sizeof(text) + 1 : 0;
 	ssize_t n = pread(output, text, sizeof(text) - 1, from);
@@ -124,9 +155,9 @@ static void last_line(int output, char *line, size_t len)
 	text[n] = '\0';
 	start = strrchr(text, '\n');
 	start = start ? start + 1 : text;
-	colon = strstr(start, ": ");
-	if (colon && !memchr(start, ' ', colon - start))
-		start = colon + 2;
+	start = skip_word(start);
+	if (!strncmp(start, name, name_len) && !strncmp(start + name_len, ": ", 2))
+		start = skip_word(start);
 	snprintf(line, len, "%s", start);
 }
 
@@ -141,8 +172,8 @@ static int reap(pid_t pid)
 	return status;
 }
 
-int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, char *error,
-		    size_t len)
+int ctl_program_run(const char *path, char *const argv[], const char *name, bool in_memory,
+		    char *error, size_t len)
 {
 	int output, status, ret = 0;
 	pid_t pid;
@@ -157,14 +188,14 @@ int ctl_program_run(const char *path, char *const argv[], const char *exec_dir, 
 	fcntl(output, F_SETFL, O_APPEND);
 	pid = fork();
 	if (!pid)
-		child(path, argv, exec_dir, output);
+		child(path, argv, in_memory, output);
 	status = pid < 0 ? -errno : reap(pid);
 	if (status < 0) {
 		ret = status;
 		snprintf(error, len, "cannot run %s: %s", path, strerror(-ret));
 	} else if (status) {
 		ret = -ECHILD;
-		last_line(output, error, len);
+		last_line(output, name, error, len);
 		if (WIFSIGNALED(status))
 			snprintf(error, len, "%s was killed by signal %d (%s)", path,
 				 WTERMSIG(status), strsignal(WTERMSIG(status)));

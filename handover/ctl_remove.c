@@ -44,19 +44,37 @@ static void users_add(struct users *users, const char *format, ...)
 		users->used += n;
 }
 
-static void find_mounts(struct users *users, const struct ctl_device *device)
+/* Where @pid, "self" or a number, has it mounted. */
+static void find_mounts(struct users *users, const struct ctl_device *device, const char *pid)
 {
-	char line[4096], where[1024];
+	char path[300], line[4096], where[1024];
 	unsigned int major, minor;
-	FILE *file = fopen("/proc/self/mountinfo", "re");
+	FILE *file;
 
+	snprintf(path, sizeof(path), "/proc/%s/mountinfo", pid);
+	file = fopen(path, "re");
 	if (!file)
 		return;
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "%*u %*u %u:%u %*s %1023s", &major, &minor, where) == 3 &&
-		    major == device->major && minor == device->minor)
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%*u %*u %u:%u %*s %1023s", &major, &minor, where) != 3 ||
+		    major != device->major || minor != device->minor)
+			continue;
+		if (strcmp(pid, "self"))
+			users_add(users, "mounted on %s for pid %s", where, pid);
+		else
 			users_add(users, "mounted on %s", where);
+	}
 	fclose(file);
+}
+
+/* The number of the mount namespace of @pid, 0 if it cannot be known. */
+static ino_t mount_namespace(const char *pid)
+{
+	char path[300];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%s/ns/mnt", pid);
+	return stat(path, &st) ? 0 : st.st_ino;
 }
 
 /* Block devices on top of it: holders of other DM tables, loops and the like. */
@@ -98,26 +116,38 @@ static bool process_has_open(const char *pid, dev_t number)
 	return found;
 }
 
+static void add_process(struct users *users, const char *pid)
+{
+	char path[300], command[32] = "?";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	file = fopen(path, "re");
+	if (file && fscanf(file, "%31[^\n]", command) == 1)
+		users_add(users, "open in %s (pid %s)", command, pid);
+	if (file)
+		fclose(file);
+}
+
+/* Processes that have it open, or mounted in a mount namespace that is not ours. */
 static void find_processes(struct users *users, const struct ctl_device *device)
 {
-	char path[300], command[32];
+	ino_t ours = mount_namespace("self"), last = ours, namespace;
 	struct dirent *entry;
-	FILE *file;
 	DIR *proc;
 
 	proc = opendir("/proc");
 	if (!proc)
 		return;
 	while ((entry = readdir(proc))) {
-		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
-		    !process_has_open(entry->d_name, makedev(device->major, device->minor)))
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
 			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		file = fopen(path, "re");
-		if (file && fscanf(file, "%31[^\n]", command) == 1)
-			users_add(users, "open in %s (pid %s)", command, entry->d_name);
-		if (file)
-			fclose(file);
+		if (process_has_open(entry->d_name, makedev(device->major, device->minor)))
+			add_process(users, entry->d_name);
+		namespace = mount_namespace(entry->d_name);
+		if (namespace && namespace != ours && namespace != last)
+			find_mounts(users, device, entry->d_name);
+		last = namespace;
 	}
 	closedir(proc);
 }
@@ -127,7 +157,7 @@ static void busy_error(const struct ctl_device *before, bool forced)
 	struct ctl_device device = *before;
 	struct users users = { 0 };
 
-	find_mounts(&users, &device);
+	find_mounts(&users, &device, "self");
 	find_holders(&users, &device);
 	find_processes(&users, &device);
 	/* The count of now; it stays as it was if there is none. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl wait: sleeps on device-mapper's events, and looks now and then in case it missed one. */
+/* dmuserctl wait: sleeps on device-mapper's events, and looks now and then, should one be lost. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>

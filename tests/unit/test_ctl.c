@@ -156,8 +156,7 @@ static void status_of_a_newer_kernel(void **state)
 {
 	struct ctl_kstatus status;
 
-	assert_int_equal(ctl_kstatus_parse(&status, "rings:many word gen:7,serving,1,0,0,9 queued:2"),
-			 0);
+	assert_int_equal(ctl_kstatus_parse(&status, "rings:3 x gen:7,serving,1,0,0,9 queued:2"), 0);
 	assert_int_equal(status.queued, 2);
 	assert_int_equal(status.generation_count, 1);
 	assert_int_equal(status.generations[0].number, 7);
@@ -337,23 +336,27 @@ static void copies_of_dynamic_programs_are_refused(void **state)
 	close(fd);
 }
 
+static int run(const char *path, char *const argv[], char *error)
+{
+	return ctl_program_run(path, argv, "dev", false, error, CTL_ERROR_MAX);
+}
+
 static void programs_that_fail_say_why(void **state)
 {
 	char *good[] = { "sh", "-c", "exit 0", NULL };
-	char *bad[] = { "sh", "-c", "echo noise >&2; echo 'sh: the reason: x' >&2; exit 1", NULL };
+	char *bad[] = { "sh", "-c", "echo x >&2; echo 'sh: dev: the reason: x' >&2; exit 1", NULL };
 	char *mute[] = { "sh", "-c", "exit 3", NULL };
 	char *killed[] = { "sh", "-c", "kill -9 $$", NULL };
 	char error[CTL_ERROR_MAX];
 
-	assert_int_equal(ctl_program_run("/bin/sh", good, NULL, error, sizeof(error)), 0);
-	assert_int_equal(ctl_program_run("/bin/sh", bad, NULL, error, sizeof(error)), -ECHILD);
+	assert_int_equal(run("/bin/sh", good, error), 0);
+	assert_int_equal(run("/bin/sh", bad, error), -ECHILD);
 	assert_string_equal(error, "the reason: x");
-	assert_int_equal(ctl_program_run("/bin/sh", mute, NULL, error, sizeof(error)), -ECHILD);
+	assert_int_equal(run("/bin/sh", mute, error), -ECHILD);
 	assert_non_null(strstr(error, "status 3"));
-	assert_int_equal(ctl_program_run("/bin/sh", killed, NULL, error, sizeof(error)), -ECHILD);
+	assert_int_equal(run("/bin/sh", killed, error), -ECHILD);
 	assert_non_null(strstr(error, "signal 9"));
-	assert_int_equal(ctl_program_run("/nonexistent", good, NULL, error, sizeof(error)),
-			 -ECHILD);
+	assert_int_equal(run("/nonexistent", good, error), -ECHILD);
 	assert_non_null(strstr(error, "/nonexistent"));
 }
 
