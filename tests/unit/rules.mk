@@ -15,7 +15,7 @@ $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/dae
 # The other end of the serve loop.
 $(BUILD)/tests/unit/test_serve: $(BUILD)/tests/unit/fake_channel.o
 
-.PRECIOUS: $(BUILD)/tests/unit/%.o
+.SECONDARY: $(unit_tests:=.o)
 
 ## make check: build and run the unit tests (no root, no guest, seconds)
 check: $(unit_tests)
