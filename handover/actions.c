@@ -254,6 +254,27 @@ static void dmu_act_arm_timer(struct dmu_daemon *daemon)
 	dmu_timer_set(daemon->timer, daemon->options.timeout_ms);
 }
 
+static void dmu_spares_close(struct dmu_daemon *daemon)
+{
+	while (daemon->spare_count)
+		close(daemon->spares[--daemon->spare_count]);
+}
+
+static void dmu_act_open_spares(struct dmu_daemon *daemon)
+{
+	int fd;
+
+	while (daemon->spare_count < daemon->channel_count) {
+		fd = dmu_channel_dup(dmu_server_channel(daemon->server));
+		if (fd < 0) {
+			dmu_log(DMU_LOG_WARNING, "%s: no spare channels: %s; once drained there is no way back",
+				daemon->options.name, strerrordesc_np(-fd));
+			return dmu_spares_close(daemon);
+		}
+		daemon->spares[daemon->spare_count++] = fd;
+	}
+}
+
 static void dmu_act_drain(struct dmu_daemon *daemon)
 {
 	int rc = dmu_channel_drain(dmu_server_channel(daemon->server), false);
@@ -270,8 +291,47 @@ static void dmu_act_undo(struct dmu_daemon *daemon)
 
 	if (rc < 0)
 		return dmu_daemon_raise(daemon, DMU_EVENT_UNDO_REFUSED);
+	dmu_spares_close(daemon);
 	dmu_server_resume(daemon->server);
 	dmu_daemon_raise(daemon, DMU_EVENT_UNDONE);
+}
+
+/*
+ * A drained generation is over, but not we: each spare takes the number of the channel that it replaces, so
+ * that the threads read on without knowing. What they held is answered; that is what drained means.
+ */
+static int dmu_spares_join(struct dmu_daemon *daemon)
+{
+	struct dm_user_info info;
+	uint64_t generation;
+	unsigned int i;
+	int rc;
+
+	if (!daemon->spare_count)
+		return -EBADF;
+	rc = dmu_channel_info(daemon->spares[0], &info);
+	generation = info.newest_generation + 1;
+	for (i = 0; i < daemon->spare_count && !rc; i++)
+		rc = dmu_channel_join(daemon->spares[i], generation, !i);
+	for (i = 0; i < daemon->spare_count && !rc; i++)
+		rc = dup3(daemon->spares[i], daemon->channels[i], O_CLOEXEC) < 0 ? -errno : 0;
+	if (!rc)
+		daemon->generation = generation;
+	return rc;
+}
+
+static void dmu_act_rejoin(struct dmu_daemon *daemon)
+{
+	int rc = dmu_spares_join(daemon);
+
+	dmu_spares_close(daemon);
+	if (rc) {
+		dmu_log(DMU_LOG_ERR, "%s: cannot become a new generation: %s", daemon->options.name,
+			strerrordesc_np(-rc));
+		return dmu_daemon_raise(daemon, DMU_EVENT_REJOIN_FAILED);
+	}
+	dmu_server_resume(daemon->server);
+	dmu_daemon_raise(daemon, DMU_EVENT_REJOINED);
 }
 
 static void dmu_act_close_socket(struct dmu_daemon *daemon)
@@ -354,8 +414,10 @@ void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action)
 		[DMU_ACTION_SEND_REFUSE]	= dmu_act_send_refuse,
 		[DMU_ACTION_SEND_ABORT]		= dmu_act_send_abort,
 		[DMU_ACTION_ARM_TIMER]		= dmu_act_arm_timer,
+		[DMU_ACTION_OPEN_SPARES]	= dmu_act_open_spares,
 		[DMU_ACTION_DRAIN]		= dmu_act_drain,
 		[DMU_ACTION_UNDO]		= dmu_act_undo,
+		[DMU_ACTION_REJOIN]		= dmu_act_rejoin,
 		[DMU_ACTION_KILL_PEER]		= dmu_act_kill_peer,
 		[DMU_ACTION_CLOSE_SOCKET]	= dmu_act_close_socket,
 		[DMU_ACTION_DROP_PEER]		= dmu_act_drop_peer,

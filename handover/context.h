@@ -49,7 +49,7 @@ struct dmu_daemon {
 	unsigned int connects;
 
 	/* What is served and how; constant once it serves. */
-	uint64_t generation;
+	uint64_t generation;		/* but see DMU_ACTION_REJOIN */
 	struct dm_user_info info;	/* as it was when prepared */
 	struct dmu_spec spec;
 	const struct dmu_backend_ops *ops;
@@ -57,6 +57,8 @@ struct dmu_daemon {
 	struct dmu_geometry geometry;
 	int channels[DMU_WIRE_CHANNELS_MAX];	/* the server's, once there is one */
 	unsigned int channel_count;
+	int spares[DMU_WIRE_CHANNELS_MAX];	/* open while this daemon drains; see DMU_ACTION_REJOIN */
+	unsigned int spare_count;
 	struct dmu_server *server;
 	struct dmu_confinement confinement;
 	int backend_fds[DMU_BACKEND_FDS_MAX];

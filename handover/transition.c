@@ -109,7 +109,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 	[DMU_STATE_OFFERED] = {
 		[DMU_EVENT_OFFER_FAILED] = DO(SERVING, A(SEND_REFUSE), A(DROP_PEER)),
-		[DMU_EVENT_READY]	= DO(DRAINING, A(SEND_DRAINING), A(DRAIN), A(ARM_TIMER)),
+		[DMU_EVENT_READY]	= DO(DRAINING, A(OPEN_SPARES), A(SEND_DRAINING), A(DRAIN), A(ARM_TIMER)),
 		[DMU_EVENT_REFUSE]	= FENCE_NEW,
 		[DMU_EVENT_ABORT]	= FENCE_NEW,
 		[DMU_EVENT_WRONG]	= FENCE_NEW,
@@ -151,7 +151,9 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 	[DMU_STATE_UNDOING] = {
 		[DMU_EVENT_UNDONE]	= FENCE_NEW,
-		[DMU_EVENT_UNDO_REFUSED] = LOST,
+		[DMU_EVENT_UNDO_REFUSED] = DO(UNDOING, A(REJOIN)),
+		[DMU_EVENT_REJOINED]	= FENCE_NEW,
+		[DMU_EVENT_REJOIN_FAILED] = LOST,
 	},
 	/* DONE and FAILED: nothing matters any more. */
 };
@@ -195,6 +197,7 @@ static const char *const dmu_event_names[DMU_EVENT_END] = {
 	[DMU_EVENT_OFFER_FAILED] = "offer-failed", [DMU_EVENT_DRAIN_FAILED] = "drain-failed",
 	[DMU_EVENT_DRAINED] = "drained",
 	[DMU_EVENT_UNDONE] = "undone", [DMU_EVENT_UNDO_REFUSED] = "undo-refused",
+	[DMU_EVENT_REJOINED] = "rejoined", [DMU_EVENT_REJOIN_FAILED] = "rejoin-failed",
 	[DMU_EVENT_TARGET_GONE] = "target-gone", [DMU_EVENT_SERVER_FAILED] = "server-failed",
 	[DMU_EVENT_TIMEOUT] = "timeout", [DMU_EVENT_TERMINATE] = "terminate",
 };
@@ -207,7 +210,8 @@ static const char *const dmu_action_names[DMU_ACTION_END] = {
 	[DMU_ACTION_SEND_OFFER] = "send-offer", [DMU_ACTION_SEND_READY] = "send-ready",
 	[DMU_ACTION_SEND_DRAINING] = "send-draining", [DMU_ACTION_SEND_DRAINED] = "send-drained",
 	[DMU_ACTION_SEND_REFUSE] = "send-refuse", [DMU_ACTION_SEND_ABORT] = "send-abort",
-	[DMU_ACTION_ARM_TIMER] = "arm-timer", [DMU_ACTION_DRAIN] = "drain", [DMU_ACTION_UNDO] = "undo",
+	[DMU_ACTION_ARM_TIMER] = "arm-timer", [DMU_ACTION_OPEN_SPARES] = "open-spares",
+	[DMU_ACTION_DRAIN] = "drain", [DMU_ACTION_UNDO] = "undo", [DMU_ACTION_REJOIN] = "rejoin",
 	[DMU_ACTION_KILL_PEER] = "kill-peer", [DMU_ACTION_CLOSE_SOCKET] = "close-socket",
 	[DMU_ACTION_DROP_PEER] = "drop-peer", [DMU_ACTION_LOG_ROLLBACK] = "log-rollback",
 	[DMU_ACTION_LOG_SLOW] = "log-slow", [DMU_ACTION_LOG_STAYS] = "log-stays",

@@ -26,7 +26,7 @@ enum dmu_state {
 	DMU_STATE_SERVING,		/* no handover */
 	DMU_STATE_OFFERED,		/* waits for READY */
 	DMU_STATE_DRAINING,		/* takes no request; the commit point is behind */
-	DMU_STATE_UNDOING,		/* has asked the kernel to undo the drain */
+	DMU_STATE_UNDOING,		/* the newcomer failed: undoes the drain, or joins anew */
 	DMU_STATE_FENCING_NEW,		/* killed the newcomer, waits for its death */
 	/* Over. */
 	DMU_STATE_DONE,			/* leave with status 0 */
@@ -59,6 +59,8 @@ enum dmu_event {
 	DMU_EVENT_DRAINED,		/* the last request is answered, the last thread has left */
 	DMU_EVENT_UNDONE,		/* the drain is undone, the threads read again */
 	DMU_EVENT_UNDO_REFUSED,		/* too late: the drain is complete */
+	DMU_EVENT_REJOINED,		/* the threads read again, as a new generation */
+	DMU_EVENT_REJOIN_FAILED,
 	DMU_EVENT_TARGET_GONE,		/* the device was removed */
 	DMU_EVENT_SERVER_FAILED,	/* the last thread has left, with an error */
 	DMU_EVENT_TIMEOUT,		/* of the step, since DMU_ACTION_ARM_TIMER */
@@ -84,8 +86,10 @@ enum dmu_action {
 	DMU_ACTION_SEND_REFUSE,
 	DMU_ACTION_SEND_ABORT,
 	DMU_ACTION_ARM_TIMER,		/* a new step begins */
+	DMU_ACTION_OPEN_SPARES,		/* channels for REJOIN: there will be no opening them when drained */
 	DMU_ACTION_DRAIN,		/* may make DRAIN_FAILED */
 	DMU_ACTION_UNDO,		/* makes UNDONE or UNDO_REFUSED */
+	DMU_ACTION_REJOIN,		/* serve on by the spares; makes REJOINED or REJOIN_FAILED */
 	DMU_ACTION_KILL_PEER,		/* SIGKILL by pidfd, close its socket */
 	DMU_ACTION_CLOSE_SOCKET,	/* the peer's; its pidfd is watched on */
 	DMU_ACTION_DROP_PEER,		/* forget the peer: socket, pidfd, timer */

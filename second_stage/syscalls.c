@@ -29,6 +29,8 @@ static const int dmu_syscalls_any[] = {
 	SCMP_SYS(accept4), SCMP_SYS(listen), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(getsockopt),
 	/* The next newcomer, for the kill below. By itself a pidfd gives no power. */
 	SCMP_SYS(pidfd_open), SCMP_SYS(getpid),
+	/* Its place, and new channels in the place of drained ones when a handover fails late. */
+	SCMP_SYS(dup3),
 	/* Locks between threads. */
 	SCMP_SYS(futex),
 	/* Where the clock cannot be read without a call. */
@@ -46,7 +48,7 @@ static const unsigned int dmu_ioctls_store[] = { BLKDISCARD, BLKSECDISCARD, BLKZ
 
 /* The other commands are answered with ENOTTY by whatever is no channel. */
 static const unsigned int dmu_ioctls_channel[] = {
-	DM_USER_IOC_INFO, DM_USER_IOC_DRAIN, DM_USER_IOC_SEAL, DM_USER_IOC_OPEN,
+	DM_USER_IOC_INFO, DM_USER_IOC_JOIN, DM_USER_IOC_DRAIN, DM_USER_IOC_SEAL, DM_USER_IOC_OPEN,
 };
 
 static int dmu_syscalls_allow_store(scmp_filter_ctx filter, unsigned int fd)
@@ -65,14 +67,9 @@ static int dmu_syscalls_allow_store(scmp_filter_ctx filter, unsigned int fd)
 /* Nobody can be signalled but the other side of a handover, and that only be killed. */
 static int dmu_syscalls_allow_fence(scmp_filter_ctx filter, unsigned int peer_pidfd)
 {
-	int rc;
-
-	rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(pidfd_send_signal), 4,
-			      SCMP_A0_32(SCMP_CMP_EQ, peer_pidfd), SCMP_A1_32(SCMP_CMP_EQ, SIGKILL),
-			      SCMP_A2_64(SCMP_CMP_EQ, 0), SCMP_A3_32(SCMP_CMP_EQ, 0));
-	if (rc)
-		return rc;
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(dup3), 1, SCMP_A1_32(SCMP_CMP_EQ, peer_pidfd));
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(pidfd_send_signal), 4,
+				SCMP_A0_32(SCMP_CMP_EQ, peer_pidfd), SCMP_A1_32(SCMP_CMP_EQ, SIGKILL),
+				SCMP_A2_64(SCMP_CMP_EQ, 0), SCMP_A3_32(SCMP_CMP_EQ, 0));
 }
 
 static int dmu_syscalls_fill(scmp_filter_ctx filter, const struct dmu_confinement *confinement)

@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The transition table: every pair of state and event, and then two tables that talk to each other, in every order
+ * of what can happen, with either side killed or stopped at every step (P1, P2, P4, P7).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "handover/transition.h"
+
+static bool has(const struct dmu_transition *transition, enum dmu_action action)
+{
+	unsigned int i;
+
+	for (i = 0; transition->actions[i] != DMU_ACTION_NONE; i++)
+		if (transition->actions[i] == action)
+			return true;
+	return false;
+}
+
+static bool is_over(unsigned int state)
+{
+	return state == DMU_STATE_DONE || state == DMU_STATE_FAILED;
+}
+
+/* Which next state, for every pair: '.' stays and does nothing, '=' stays and does something. */
+static const char *const next_states[DMU_STATE_END] = {
+	/*
+	 * H HELLO_SENT, A ALONE, P PREPARING, R READY_SENT, p PEER_DRAINING, l PEER_LEAVING, f FENCING_OLD, S SERVING,
+	 * O OFFERED, d DRAINING, U UNDOING, n FENCING_NEW, D DONE, F FAILED, s START; columns: enum dmu_event
+	 *
+	 *			  CONNECTED NO_PEER PREPARED PREPARED_EXCLUSIVE PREPARE_FAILED
+	 *			  |     HELLO OFFER READY DRAINING DRAINED REFUSE ABORT WRONG
+	 *			  |     |        HANGUP PEER_DEAD
+	 *			  |     |        |   OFFER_FAILED DRAIN_FAILED DRAINED
+	 *			  |     |        |   |  UNDONE UNDO_REFUSED REJOINED REJOIN_FAILED
+	 *			  |     |        |   |  |    TARGET_GONE SERVER_FAILED
+	 *			  |     |        |   |  |    |  TIMEOUT TERMINATE
+	 */
+	[DMU_STATE_START]	= "HA..." ".....F.." ".." "..." "...." ".." ".F",
+	[DMU_STATE_ALONE]	= "..SSF" "........" ".." "..." "...." ".." "..",
+	[DMU_STATE_HELLO_SENT]	= "....." "FPFFFFFF" "s." "..." "...." ".." "FF",
+	[DMU_STATE_PREPARING]	= "..RRF" "........" ".." "..." "...." ".." "..",
+	[DMU_STATE_READY_SENT]	= "....." "fffpfFFf" "=S" "..." "...." "FF" "f=",
+	[DMU_STATE_PEER_DRAINING] = "....." "fffflFFf" "=S" "..." "...." "FF" "f=",
+	[DMU_STATE_PEER_LEAVING] = "....." "ffffffff" "=S" "..." "...." "FF" "f=",
+	[DMU_STATE_FENCING_OLD]	= "....." "........" ".S" "..." "...." "FF" "==",
+	[DMU_STATE_SERVING]	= "....." "O......." ".." "..F" "...." "DF" ".=",
+	[DMU_STATE_OFFERED]	= "....." "nndnnnnn" "nS" "S.F" "...." "DF" "n=",
+	[DMU_STATE_DRAINING]	= "....." "=====UU=" "=U" ".UD" "...." "DF" "==",
+	[DMU_STATE_UNDOING]	= "....." "........" ".." "..." "n=nF" ".." "..",
+	[DMU_STATE_FENCING_NEW]	= "....." "........" ".S" "..F" "...." "DF" "==",
+	[DMU_STATE_DONE]	= "....." "........" ".." "..." "...." ".." "..",
+	[DMU_STATE_FAILED]	= "....." "........" ".." "..." "...." ".." "..",
+};
+
+static const char state_letters[DMU_STATE_END + 1] = "sAHPRplfSOdUnDF";
+
+static void every_pair_leads_where_it_should(void **test)
+{
+	unsigned int state, event;
+
+	for (state = 0; state < DMU_STATE_END; state++) {
+		assert_int_equal(strlen(next_states[state]), DMU_EVENT_END);
+		for (event = 0; event < DMU_EVENT_END; event++) {
+			const struct dmu_transition transition = dmu_transition(state, event);
+			char got = state_letters[transition.next];
+
+			if (transition.next == state)
+				got = transition.actions[0] == DMU_ACTION_NONE ? '.' : '=';
+			if (got != next_states[state][event])
+				fail_msg("%s, %s: '%c', not '%c'", dmu_state_name(state), dmu_event_name(event), got,
+					 next_states[state][event]);
+		}
+	}
+}
+
+static void every_pair_is_sound(void **test)
+{
+	unsigned int state, event, i;
+
+	for (state = 0; state < DMU_STATE_END; state++) {
+		for (event = 0; event < DMU_EVENT_END; event++) {
+			const struct dmu_transition transition = dmu_transition(state, event);
+
+			assert_in_range(transition.next, 0, DMU_STATE_END - 1);
+			for (i = 0; transition.actions[i] != DMU_ACTION_NONE; i++) {
+				assert_in_range(i, 0, DMU_TRANSITION_ACTIONS - 1);
+				assert_in_range(transition.actions[i], 1, DMU_ACTION_END - 1);
+			}
+			/* A kill is waited for, before anything else. */
+			if (has(&transition, DMU_ACTION_KILL_PEER)) {
+				assert_true(transition.next == DMU_STATE_FENCING_OLD ||
+					    transition.next == DMU_STATE_FENCING_NEW);
+				assert_true(has(&transition, DMU_ACTION_ARM_TIMER));
+			}
+			/* Nothing leaves fencing but a death, or the end of everything. */
+			if ((state == DMU_STATE_FENCING_OLD || state == DMU_STATE_FENCING_NEW) &&
+			    transition.next == DMU_STATE_SERVING)
+				assert_int_equal(event, DMU_EVENT_PEER_DEAD);
+			/* Only READY commits. */
+			if (has(&transition, DMU_ACTION_DRAIN))
+				assert_true(state == DMU_STATE_OFFERED && event == DMU_EVENT_READY);
+			/* Who failed to take over says why, to who started it. */
+			if (transition.next == DMU_STATE_FAILED && state < DMU_STATE_SERVING)
+				assert_true(has(&transition, DMU_ACTION_REPORT_FAILURE));
+		}
+	}
+}
+
+static void nothing_happens_after_the_end(void **test)
+{
+	unsigned int event;
+
+	for (event = 0; event < DMU_EVENT_END; event++) {
+		assert_int_equal(dmu_transition(DMU_STATE_DONE, event).actions[0], DMU_ACTION_NONE);
+		assert_int_equal(dmu_transition(DMU_STATE_FAILED, event).next, DMU_STATE_FAILED);
+	}
+	assert_int_equal(dmu_transition(DMU_STATE_END, DMU_EVENT_HELLO).next, DMU_STATE_END);
+	assert_int_equal(dmu_transition(DMU_STATE_SERVING, DMU_EVENT_END).next, DMU_STATE_SERVING);
+}
+
+/* Each state that waits for a peer ends by itself if the peer says nothing. */
+static void no_wait_is_for_ever(void **test)
+{
+	static const enum dmu_state waits[] = {
+		DMU_STATE_HELLO_SENT, DMU_STATE_READY_SENT, DMU_STATE_PEER_DRAINING, DMU_STATE_PEER_LEAVING,
+		DMU_STATE_FENCING_OLD, DMU_STATE_OFFERED, DMU_STATE_DRAINING, DMU_STATE_FENCING_NEW,
+	};
+	unsigned int i, event;
+
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		struct dmu_transition transition = dmu_transition(waits[i], DMU_EVENT_TIMEOUT);
+
+		assert_true(is_over(transition.next) || has(&transition, DMU_ACTION_ARM_TIMER));
+		/* And whoever comes to wait has armed the timer. */
+		for (event = 0; event < DMU_EVENT_END; event++) {
+			unsigned int from;
+
+			for (from = 0; from < DMU_STATE_END; from++) {
+				transition = dmu_transition(from, event);
+				if (from != waits[i] && transition.next == waits[i])
+					assert_true(has(&transition, DMU_ACTION_ARM_TIMER));
+			}
+		}
+	}
+}
+
+static void a_signal_does_not_end_who_serves(void **test)
+{
+	unsigned int state;
+
+	for (state = DMU_STATE_READY_SENT; state < DMU_STATE_DONE; state++)
+		assert_int_equal(dmu_transition(state, DMU_EVENT_TERMINATE).next, state);
+}
+
+static void everything_has_a_name(void **test)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMU_STATE_END; i++)
+		assert_true(dmu_state_name(i) && strcmp(dmu_state_name(i), "?"));
+	for (i = 0; i < DMU_EVENT_END; i++)
+		assert_true(dmu_event_name(i) && strcmp(dmu_event_name(i), "?"));
+	for (i = 0; i < DMU_ACTION_END; i++)
+		assert_true(dmu_action_name(i) && strcmp(dmu_action_name(i), "?"));
+	assert_string_equal(dmu_state_name(DMU_STATE_END), "?");
+}
+
+/* ---- two daemons, a kernel, and one misfortune ---- */
+
+#define QUEUE_MAX	6
+#define WORLDS_MAX	200000
+
+enum { OLD, NEW };
+enum generation { READS, DRAINS, DRAINED };
+
+/* One end: a process, its socket, and what was sent to it. All bytes, so that worlds compare by memcmp(). */
+struct end {
+	uint8_t state;
+	uint8_t alive, stopped;
+	uint8_t open;			/* its socket */
+	uint8_t knows;			/* has a pidfd of the other */
+	uint8_t armed;
+	uint8_t count, queue[QUEUE_MAX];	/* events to come */
+};
+
+struct world {
+	struct end ends[2];
+	uint8_t generation;		/* of the old one; enum generation */
+	uint8_t going;			/* the new one's threads */
+	uint8_t exclusive;
+	uint8_t kills, stops;		/* that may still happen */
+	uint8_t fine;			/* none has */
+	uint8_t late;			/* something was stopped: timers may run out */
+	uint8_t excused;		/* the only daemon that could serve was killed */
+	uint8_t overflow;
+};
+
+static struct world *worlds;
+static unsigned int world_count;
+
+static void world_add(const struct world *world)
+{
+	unsigned int i;
+
+	for (i = 0; i < world_count; i++)
+		if (!memcmp(&worlds[i], world, sizeof(*world)))
+			return;
+	assert_true(world_count < WORLDS_MAX);
+	worlds[world_count++] = *world;
+}
+
+static void world_die(struct world *world, unsigned int who)
+{
+	struct end *end = &world->ends[who];
+
+	end->alive = 0;
+	end->stopped = 0;
+	end->open = 0;
+	end->armed = 0;
+	if (who == NEW)
+		world->going = 0;
+}
+
+static void world_send(struct world *world, unsigned int from, enum dmu_event event)
+{
+	struct end *to = &world->ends[!from];
+
+	if (!world->ends[from].open || !to->open)
+		return;
+	if (to->count == QUEUE_MAX)
+		world->overflow = 1;
+	else
+		to->queue[to->count++] = event;
+}
+
+static void world_dispatch(struct world *world, unsigned int who, enum dmu_event event);
+
+static void world_close(struct world *world, unsigned int who)
+{
+	world->ends[who].open = 0;
+	world->ends[who].count = 0;
+}
+
+/* Whoever serves listens; a new connection, or nobody. */
+static enum dmu_event world_connect(struct world *world)
+{
+	struct end *old = &world->ends[OLD], *new = &world->ends[NEW];
+
+	if (!old->alive)
+		return DMU_EVENT_NO_PEER;
+	if (old->state != DMU_STATE_SERVING)
+		return DMU_EVENT_REFUSE;
+	old->open = new->open = 1;
+	old->count = new->count = 0;
+	return DMU_EVENT_CONNECTED;
+}
+
+/* The event that an action makes, or DMU_EVENT_END. */
+static enum dmu_event world_act(struct world *world, unsigned int who, enum dmu_action action)
+{
+	struct end *end = &world->ends[who], *other = &world->ends[!who];
+
+	switch (action) {
+	case DMU_ACTION_CONNECT:
+		return world_connect(world);
+	case DMU_ACTION_PREPARE:
+		return end->state == DMU_STATE_PREPARING && world->exclusive ? DMU_EVENT_PREPARED_EXCLUSIVE :
+									       DMU_EVENT_PREPARED;
+	case DMU_ACTION_GO:
+		world->going = 1;
+		break;
+	case DMU_ACTION_SEND_HELLO:
+		world_send(world, who, DMU_EVENT_HELLO);
+		break;
+	case DMU_ACTION_SEND_OFFER:
+		world_send(world, who, DMU_EVENT_OFFER);
+		break;
+	case DMU_ACTION_SEND_READY:
+		world_send(world, who, DMU_EVENT_READY);
+		break;
+	case DMU_ACTION_SEND_DRAINING:
+		world_send(world, who, DMU_EVENT_PEER_DRAINING);
+		break;
+	case DMU_ACTION_SEND_DRAINED:
+		world_send(world, who, DMU_EVENT_PEER_DRAINED);
+		break;
+	case DMU_ACTION_SEND_REFUSE:
+		world_send(world, who, DMU_EVENT_REFUSE);
+		break;
+	case DMU_ACTION_SEND_ABORT:
+		world_send(world, who, DMU_EVENT_ABORT);
+		break;
+	case DMU_ACTION_ARM_TIMER:
+		end->armed = 1;
+		break;
+	case DMU_ACTION_DRAIN:
+		world->generation = DRAINS;
+		break;
+	case DMU_ACTION_UNDO:
+		if (world->generation == DRAINED)
+			return DMU_EVENT_UNDO_REFUSED;
+		world->generation = READS;
+		return DMU_EVENT_UNDONE;
+	case DMU_ACTION_REJOIN:
+		assert_int_equal(world->generation, DRAINED);
+		world->generation = READS;
+		return DMU_EVENT_REJOINED;
+	case DMU_ACTION_KILL_PEER:
+		if (end->knows && other->alive)
+			world_die(world, !who);
+		world_close(world, who);
+		break;
+	case DMU_ACTION_CLOSE_SOCKET:
+		world_close(world, who);
+		break;
+	case DMU_ACTION_DROP_PEER:
+		/* Nobody who may hold a request is forgotten alive. */
+		if (who == OLD)
+			assert_false(other->alive && other->state >= DMU_STATE_PREPARING);
+		world_close(world, who);
+		end->knows = 0;
+		end->armed = 0;
+		break;
+	default:
+		break;
+	}
+	return DMU_EVENT_END;
+}
+
+static void world_dispatch(struct world *world, unsigned int who, enum dmu_event event)
+{
+	struct end *end = &world->ends[who];
+
+	while (event != DMU_EVENT_END) {
+		const struct dmu_transition transition = dmu_transition(end->state, event);
+		unsigned int i;
+
+		/* An OFFER brings the old one's pidfd; a HELLO was followed to the newcomer's. */
+		if (event == DMU_EVENT_OFFER || event == DMU_EVENT_HELLO)
+			end->knows = 1;
+		end->state = transition.next;
+		event = DMU_EVENT_END;
+		for (i = 0; transition.actions[i] != DMU_ACTION_NONE && event == DMU_EVENT_END; i++)
+			event = world_act(world, who, transition.actions[i]);
+	}
+	if (is_over(end->state))
+		world_die(world, who);
+}
+
+/* What must hold always. */
+static void world_check(const struct world *world)
+{
+	const struct end *old = &world->ends[OLD], *new = &world->ends[NEW];
+
+	assert_false(world->overflow);
+	/* Without overlap the new one waits for the old one's last answer, or its death. */
+	if (world->exclusive)
+		assert_false(world->going && old->alive && world->generation != DRAINED);
+	/* They do not both believe that they serve alone. */
+	assert_false(old->alive && new->alive && old->state == DMU_STATE_SERVING && new->state == DMU_STATE_SERVING);
+	/* What serves is read from. */
+	if (old->alive && old->state == DMU_STATE_SERVING)
+		assert_int_equal(world->generation, READS);
+	if (new->alive && new->state == DMU_STATE_SERVING)
+		assert_true(world->going);
+}
+
+/* The next event of @who, by loop.c's order: messages, the end of the socket, a death, the end of patience. */
+static bool world_next(const struct world *world, unsigned int who, enum dmu_event *event)
+{
+	const struct end *end = &world->ends[who], *other = &world->ends[!who];
+
+	if (!end->alive || end->stopped)
+		return false;
+	if (end->open && end->count)
+		*event = end->queue[0];
+	else if (end->open && !other->open)
+		*event = DMU_EVENT_HANGUP;
+	else if (end->knows && !other->alive)
+		*event = DMU_EVENT_PEER_DEAD;
+	else if (end->armed && world->late)
+		*event = DMU_EVENT_TIMEOUT;
+	else
+		return false;
+	return true;
+}
+
+static bool world_step(const struct world *before, unsigned int who)
+{
+	struct world world = *before;
+	struct end *end = &world.ends[who];
+	enum dmu_event event;
+
+	if (!world_next(before, who, &event))
+		return false;
+	if (end->open && end->count)
+		memmove(end->queue, end->queue + 1, --end->count);
+	memset(end->queue + end->count, 0, sizeof(end->queue) - end->count);
+	if (event == DMU_EVENT_TIMEOUT)
+		end->armed = 0;
+	world_dispatch(&world, who, event);
+	world_check(&world);
+	world_add(&world);
+	return event != DMU_EVENT_TIMEOUT || memcmp(&world, before, sizeof(world));
+}
+
+static bool world_drain(const struct world *before)
+{
+	struct world world = *before;
+	const struct end *old = &before->ends[OLD];
+	enum dmu_event event;
+
+	if (!old->alive || old->stopped || old->state != DMU_STATE_DRAINING)
+		return false;
+	if (world.generation == DRAINS)
+		world.generation = DRAINED;		/* the kernel is there first... */
+	else if (!world_next(before, OLD, &event) || event == DMU_EVENT_TIMEOUT)
+		world_dispatch(&world, OLD, DMU_EVENT_DRAINED);	/* ...and then the threads have left */
+	else
+		return false;
+	world_check(&world);
+	world_add(&world);
+	return true;
+}
+
+static void world_misfortunes(const struct world *before)
+{
+	unsigned int who;
+	struct world world;
+
+	for (who = OLD; before->kills && who <= NEW; who++) {
+		if (!before->ends[who].alive)
+			continue;
+		world = *before;
+		world.kills--;
+		world.fine = 0;
+		world_die(&world, who);
+		/* Then a daemon that was alone has crashed: no handover can help that. */
+		if (who == NEW && !before->ends[OLD].alive)
+			world.excused = 1;
+		if (who == OLD && before->ends[NEW].state == DMU_STATE_FAILED)
+			world.excused = 1;
+		world_check(&world);
+		world_add(&world);
+	}
+	for (who = OLD; before->stops && who <= NEW; who++) {
+		if (!before->ends[who].alive || before->ends[who].stopped)
+			continue;
+		world = *before;
+		world.stops--;
+		world.fine = 0;
+		world.ends[who].stopped = 1;
+		world.late = 1;
+		world_add(&world);
+	}
+	for (who = OLD; who <= NEW; who++) {
+		if (!before->ends[who].stopped)
+			continue;
+		world = *before;
+		world.ends[who].stopped = 0;
+		world_add(&world);
+	}
+}
+
+/* Nothing more happens: then somebody serves. */
+static void world_check_end(const struct world *world)
+{
+	const struct end *old = &world->ends[OLD], *new = &world->ends[NEW];
+	bool served = (old->alive && world->generation == READS) ||
+		      (new->alive && new->state == DMU_STATE_SERVING && world->going);
+
+	if (!served && !world->excused)
+		fail_msg("old %s%s, new %s%s, generation %d, going %d: nobody serves", dmu_state_name(old->state),
+			 old->alive ? "" : " (dead)", dmu_state_name(new->state), new->alive ? "" : " (dead)",
+			 world->generation, world->going);
+	/* Nor does a handover without misfortune fail. */
+	if (world->fine)
+		assert_true(new->state == DMU_STATE_SERVING && !old->alive);
+}
+
+static void explore(bool exclusive, unsigned int kills, unsigned int stops)
+{
+	struct world first = { .exclusive = exclusive, .kills = kills, .stops = stops, .fine = 1 };
+	unsigned int i, ends = 0;
+
+	worlds = calloc(WORLDS_MAX, sizeof(*worlds));
+	assert_non_null(worlds);
+	world_count = 0;
+	first.ends[OLD] = (struct end){ .state = DMU_STATE_SERVING, .alive = 1 };
+	first.ends[NEW] = (struct end){ .state = DMU_STATE_START, .alive = 1 };
+	world_dispatch(&first, NEW, world_connect(&first));
+	world_add(&first);
+	for (i = 0; i < world_count; i++) {
+		const struct world world = worlds[i];
+		bool moves = world_step(&world, OLD);
+
+		moves |= world_step(&world, NEW);
+		moves |= world_drain(&world);
+		world_misfortunes(&world);
+		if (!moves && !world.ends[OLD].stopped && !world.ends[NEW].stopped) {
+			world_check_end(&world);
+			ends++;
+		}
+	}
+	assert_true(ends > 0);
+	print_message("%u worlds, %u of them ends\n", world_count, ends);
+	free(worlds);
+}
+
+static void a_handover_succeeds(void **test)
+{
+	explore(false, 0, 0);
+	explore(true, 0, 0);
+}
+
+static void one_killed_or_stopped_at_any_step_leaves_it_served(void **test)
+{
+	explore(false, 1, 0);
+	explore(true, 1, 0);
+	explore(false, 0, 1);
+	explore(true, 0, 1);
+}
+
+/* As systemd does at shutdown; and for longer than either waits. */
+static void both_stopped_at_any_step_leaves_it_served(void **test)
+{
+	explore(false, 0, 2);
+	explore(true, 0, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_pair_leads_where_it_should),
+		cmocka_unit_test(every_pair_is_sound),
+		cmocka_unit_test(nothing_happens_after_the_end),
+		cmocka_unit_test(no_wait_is_for_ever),
+		cmocka_unit_test(a_signal_does_not_end_who_serves),
+		cmocka_unit_test(everything_has_a_name),
+		cmocka_unit_test(a_handover_succeeds),
+		cmocka_unit_test(one_killed_or_stopped_at_any_step_leaves_it_served),
+		cmocka_unit_test(both_stopped_at_any_step_leaves_it_served),
+	};
+
+	return cmocka_run_group_tests_name("transition", tests, NULL, NULL);
+}
