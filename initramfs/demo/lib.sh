@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=dash
+#
+# What the demonstration's scripts share: events in the kernel log, which demo/printer.awk shows and the report
+# reads, and checks. All that they record is in $data, a tmpfs, until power-off puts it on the results disk.
+
+# The scripts that include this use it.
+# shellcheck disable=SC2034
+{
+	data=/run/demo
+	name=root
+	node=/dev/mapper/root
+	results=/dev/vdb
+	timeout_ms=60000
+	here=/usr/lib/dm-user
+}
+
+# Milliseconds since the kernel started.
+now_ms() {
+	read -r uptime _ </proc/uptime
+	echo "${uptime%.*}${uptime#*.}0"
+}
+
+# event NAME [KEY=VALUE...]
+event() {
+	event=$1
+	shift
+	echo "<5>dmuser-demo: event=$event name=$name generation=0 ms=$(now_ms) $*" >/dev/kmsg
+}
+
+# step NUMBER TEXT: a heading.
+step() {
+	event step "number=$1 text=\"$2\""
+}
+
+note() {
+	event note "text=\"$*\""
+}
+
+# check ID TEXT COMMAND...: the demonstration fails unless COMMAND succeeds.
+check() {
+	id=$1 text=$2 result=ok
+	shift 2
+	"$@" || result=FAIL
+	printf '%s\t%s\t%s\n' "$result" "$id" "$text" >>"$data/checks"
+	event check "result=$result id=$id text=\"$text\""
+}
