@@ -74,7 +74,14 @@ trap at_exit EXIT
 
 # A word of the target's status: word generation
 word() {
-	dmsetup status "${2:-$name}" | tr ' ' '\n' | sed -n "s/^$1://p" | head -n 1
+	local status
+	status=$(dmsetup status "${2:-$name}")
+	case $status in
+	*" $1:"*)
+		status=${status#*" $1:"}
+		echo "${status%% *}"
+		;;
+	esac
 }
 
 word_is() {
@@ -149,14 +156,19 @@ load_start() {
 
 # A word of its status: ops, errors, wrong, longest_ms, waiting_ms, least (of any thread's operations)
 load_word() {
-	local line
-	line=$(cat "$load_file")
+	local line=
+	read -r line <"$load_file" || true
 	line=${line#*"$1"=}
 	echo $((10#${line%% *}))
 }
 
 load_past() {
 	[ "$(load_word "$1")" -ge "$2" ]
+}
+
+# load_calm: no error and no wrong byte so far
+load_calm() {
+	[ "$(load_word errors)" = 0 ] && [ "$(load_word wrong)" = 0 ]
 }
 
 # Every thread of the load gets on, by N operations (3).

@@ -27,7 +27,7 @@
 #include <linux/fs.h>
 
 #define BLOCK		4096
-#define RUN_MAX		16		/* blocks of one operation */
+#define RUN_MAX		4		/* blocks of one operation */
 #define THREADS_MAX	16
 
 /* What a block may hold: version after, or before if the write of `after` failed. 0: unknown. */
@@ -52,6 +52,7 @@ static struct worker workers[THREADS_MAX];
 static unsigned int threads = 4;
 static atomic_bool stop;
 static bool errors_expected;
+static unsigned int pause_ms = 10;	/* between a thread's operations: guests are slow */
 
 static uint64_t now_us(void)
 {
@@ -177,6 +178,8 @@ static void *worker_run(void *arg)
 			w->longest_us = took;
 		w->begun_us = 0;
 		w->ops++;
+		if (pause_ms)
+			nanosleep(&(struct timespec){ .tv_nsec = pause_ms * 1000000L }, NULL);
 	}
 	return NULL;
 }
@@ -321,13 +324,16 @@ int main(int argc, char **argv)
 	uint64_t size = 0;
 	int option, fd;
 
-	while ((option = getopt(argc, argv, "b:es:S:t:")) != -1) {
+	while ((option = getopt(argc, argv, "b:ep:s:S:t:")) != -1) {
 		switch (option) {
 		case 'b':
 			backing = optarg;
 			break;
 		case 'e':
 			errors_expected = true;
+			break;
+		case 'p':
+			pause_ms = atoi(optarg);
 			break;
 		case 's':
 			status = optarg;
@@ -342,8 +348,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind != argc - 1 || !threads || threads > THREADS_MAX) {
-		fprintf(stderr, "usage: load [-b BACKING] [-e] [-s STATUSFILE] [-S MIB] [-t THREADS] DEVICE\n");
+	if (optind != argc - 1 || !threads || threads > THREADS_MAX || pause_ms > 999) {
+		fprintf(stderr, "usage: load [-b BACKING] [-e] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] DEVICE\n");
 		return 2;
 	}
 	signal(SIGTERM, on_term);

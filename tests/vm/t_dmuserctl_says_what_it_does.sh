@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P12: dmuserctl tells who serves, waits for what it is told to, refuses by name, and leaves nothing behind.
+# vm: --mem 512 --cpus 2 --disk 64M --disk 64M
+# kernels: 6.1 6.12
+# add: tests/vm/lib.sh
+. /add/lib.sh
+
+# refused STATUS WORDS ARGUMENT...: dmuserctl fails with one line that has WORDS in it
+refused() {
+	local status=$1 words=$2 said got=0
+	shift 2
+	said=$(dmuserctl "$@" 2>&1 >/dev/null) || got=$?
+	[ "$got" = "$status" ] || fail "dmuserctl $*: status $got, not $status: $said"
+	[[ $said == dmuserctl:*"$words"* ]] || fail "dmuserctl $*: no '$words' in: $said"
+	[[ $said != *$'\n'* ]] || fail "dmuserctl $*: more than a line: $said"
+	ok "refused: $*: $words"
+}
+
+# field FILTER: of the status of the device
+field() {
+	dmuserctl status --json "$name" | jq -c "$1"
+}
+
+refused 2 command
+refused 2 frob frob
+refused 2 NAME status
+refused 2 --force status "$name" --force
+refused 2 "'x'" wait "$name" --timeout x
+refused 1 'no such device' status "$name"
+refused 1 'no such device' handover "$name"
+refused 1 'no such device' seal "$name"
+refused 1 'no such device' remove "$name"
+refused 1 'there is no such device' wait "$name" --timeout 100
+refused 1 /dev/nope create "$name" file:/dev/nope
+refused 1 colour create "$name" "file:$disk,colour=red"
+refused 1 /nonexistent create "$name" "file:$disk" --program /nonexistent
+refused 1 /etc/dmusertab create "$name"
+printf '# a comment\nother file:/dev/vdb ro\n%s file:/dev/vdb\n' "$name" >/tmp/tab
+refused 1 missing create missing --tab /tmp/tab
+echo 'broken' >>/tmp/tab
+refused 1 'line 4' create missing --tab /tmp/tab
+dmsetup create error --table '0 8 error'
+refused 1 'not a device of the dm-user target' status error
+dmsetup remove error
+is "an empty list" "$(dmuserctl list --json | jq -c .)" '[]'
+nothing_left "after refusals"
+
+# A waiter sleeps before the device exists, and wakes.
+dmuserctl wait "$name" --json --timeout 30000 >/tmp/waited &
+waiter=$!
+create "$name" --tab /tmp/tab
+wait "$waiter" || fail "wait for the device"
+ok "wait sees the device come"
+is "its tab line counts" "$(field .daemon.backend)" '"file:/dev/vdb"'
+remove
+
+create "$name" "file:$disk,direct,channels=2"
+refused 1 'is in use' create "$name" "file:$disk"
+is "stage, generation, cache" "$(field '[.daemon.stage,.generation,.daemon.cache,.channels,.sealed]')" \
+	'["first",1,"direct",2,false]'
+is "list" "$(dmuserctl list --json | jq -c '[.[]|[.name,.generation,.served]]')" "[[\"$name\",1,true]]"
+check "seal" dmuserctl seal "$name"
+is "sealed" "$(field .sealed)" true
+check "unseal" dmuserctl unseal "$name"
+is "not sealed" "$(field .sealed)" false
+
+# Handovers that cannot be: the old daemon carries on.
+refused 1 'generation 1 still serves' handover "$name" --program /nonexistent
+refused 1 dynamically handover "$name" --program /bin/bash
+refused 1 'not a 64-bit ELF' handover "$name" --program /script/t_dmuserctl_says_what_it_does.sh
+refused 1 /dev/nope handover "$name" file:/dev/nope
+modprobe ext4
+mkdir -p /disk
+mkfs.ext4 -q /dev/vdb
+check "a file system" mount /dev/vdb /disk
+refused 1 'not on a tmpfs' handover "$name" --run-dir /disk
+[ ! -e "/disk/$name" ] || fail "/disk/$name is left"
+umount /disk
+is "still generation 1" "$(field '[.generation,.daemon.generation]')" '[1,1]'
+
+# A generation is waited for; where /run is noexec, as Debian has it, too.
+mount -o remount,noexec "$(df -P /run | awk 'END { print $6 }')" || fail "noexec"
+old=$(server)
+dmuserctl wait "$name" --generation 2 --timeout 60000 &
+waiter=$!
+is "handover" "$(handover "$name" --json | jq -c '[.generation,.previous,.sealed,.restarted]')" '[2,1,true,false]'
+wait "$waiter" || fail "wait for generation 2"
+check "wait for the end of generation 1" dmuserctl wait "$name" --generation 1 --gone --timeout 60000
+wait_for 20 "the old daemon is gone" gone "$old"
+is "confinement" "$(field '.daemon.confinement|length')" 5
+mount -o remount,exec "$(df -P /run | awk 'END { print $6 }')" || fail "exec"
+handover "$name" || fail "handover"
+is "copies" "$(ls "$run/$name" | grep -c dmuser-second)" 1
+
+# Nobody answers, or nobody is there.
+old=$(server)
+kill -STOP "$old"
+is "a stopped daemon" "$(field '[.served,.daemon,(.daemon_error|test("answer"))]')" '[true,null,true]'
+refused 1 'generation 3 still serves' handover "$name" --timeout 500
+kill -CONT "$old"
+wait_for 20 "it answers again" eval '[ "$(server)" = "$old" ]'
+kill -KILL "$old"
+wait_for 20 "nobody serves" word_is daemon 0
+is "nobody" "$(field '[.served,.generation,.daemon,.sealed]')" '[false,null,null,true]'
+refused 1 'nobody serves' wait "$name" --timeout 100
+is "restart" "$(handover "$name" --json | jq -c '[.previous,.sealed,.restarted]')" '[null,true,true]'
+
+# Removal names who is in the way; by force it fails what waits, and comes through.
+mkfs.ext4 -q "/dev/mapper/$name"
+check "a file system on it" mount "/dev/mapper/$name" /disk
+refused 1 'mounted on /disk' remove "$name"
+umount /disk
+exec 5<"/dev/mapper/$name"
+refused 1 "pid $$" remove "$name"
+exec 5<&-
+kill -KILL "$(server)"
+wait_for 20 "nobody serves" word_is daemon 0
+dd if="/dev/mapper/$name" of=/dev/null bs=4k count=1 iflag=direct 2>/tmp/said &
+reader=$!
+wait_for 20 "a read waits" eval '[ "$(word queued)" != 0 ]'
+dmuserctl wait "$name" --gone --timeout 60000 &
+waiter=$!
+check "remove --force" dmuserctl remove "$name" --force
+wait "$reader" && fail "a read without a daemon succeeded"
+wait "$waiter" || fail "wait for the removal"
+ok "wait sees the device go"
+finish

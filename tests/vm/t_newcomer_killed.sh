@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P4: SIGKILL of the newcomer at every step before READY: the old one carries on, and the next handover works.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12
+# add: build/tests/vm/load tests/vm/lib.sh
+. /add/lib.sh
+
+# A newcomer that is killed when it enters the N-th call of SYSCALL; it must not succeed.
+doomed() {
+	local syscall=$1 n=$2
+	strace -f -qq -o /tmp/strace -e "trace=$syscall" -e "inject=$syscall:signal=KILL:when=$n" \
+		dmuser-second --timeout "$patience" "$name" >/tmp/doomed 2>&1
+}
+
+create "$name" "file:$disk,direct" || fail "create"
+load_start -b "$disk"
+old=$(server)
+killed=0
+for step in connect:1 sendmsg:1 recvmsg:1 recvmsg:2 mlockall:1 mount:1 capset:1 close_range:1 \
+	prctl:1 seccomp:1 seccomp:2 sendmsg:2; do
+	! doomed "${step%:*}" "${step#*:}" || {
+		# It never made that call: it is a good handover, and the next steps are about the next one.
+		say "$step: not killed"
+		old=$(server)
+		continue
+	}
+	grep -q 'killed by SIGKILL' /tmp/strace || fail "$step: $(cat /tmp/doomed /tmp/strace)"
+	killed=$((killed + 1))
+	wait_for 60 "$step: the channels of the dead are gone" word_is channels 4
+	load_progress 1
+	is "killed at $step: the old one serves" "$(server)" "$old"
+	check "and the load sees no error" load_calm
+done
+check "newcomers were killed at $killed steps" test "$killed" -ge 6
+handover "$name" >/dev/null || fail "a good handover after all that"
+wait_for 20 "the old one is gone" gone "$old"
+is "one daemon" "$(daemons | wc -l)" 1
+is "sealed" "$(word sealed)" 1
+load_progress
+is "requests that failed" "$(word failed)" 0
+load_stop
+remove
+finish

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P2: with orphans:fail and nodaemon:fail a killed daemon gives errors, no wrong bytes, and nothing hangs.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12
+# add: build/tests/vm/load tests/vm/lib.sh
+. /add/lib.sh
+
+errors_seen() {
+	[ "$(load_word errors)" -gt "$1" ]
+}
+
+create "$name" "file:$disk,direct,orphans=fail,nodaemon=fail:500" || fail "create"
+case $(dmsetup table "$name") in
+*" orphans:fail"*) ok "the row has the policy" ;;
+*) fail "the row: $(dmsetup table "$name")" ;;
+esac
+load_start -e
+for n in 2 3; do
+	load_progress 1
+	before=$(load_word errors)
+	pid=$(server)
+	kill -KILL "$pid"
+	wait_for 20 "the daemon is dead" gone "$pid"
+	wait_for 30 "the load sees errors" errors_seen "$before"
+	ok "errors are seen: $(load_word errors)"
+	load_progress
+	ok "and the load goes on"
+	handover "$name" >/dev/null || fail "restart"
+	is "generation of the restarted daemon" "$(generation)" "$n"
+	load_progress
+done
+is "nothing waits for ever" "$(dmsetup status "$name" | grep -c 'daemon:1')" 1
+load_stop
+remove
+finish
