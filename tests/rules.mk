@@ -4,6 +4,21 @@
 include tests/unit/rules.mk
 include tests/vm/rules.mk
 
+test_kernels := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KERNEL),$(KERNELS))
+
+## make test [T=PATTERN] [KERNEL=6.1]: every test, or some: units, checks of the sources, guests of both kernels
+test: deps
+	@$(MAKE) --no-print-directory test-ready
+	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run $(test_kernels:%=--kernel %) $(T)
+
+test-ready: programs modules $(unit_tests) $(vm_helpers) $(test_kernels:%=vm-%)
+
+## make deps: install what is missing on Debian 12, with sudo unless root
+deps:
+	@./deps
+
+.PHONY: test test-ready deps
+
 vm_init := $(BUILD)/tests/vm/guest/init
 vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package
 
