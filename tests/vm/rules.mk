@@ -2,7 +2,7 @@
 # The programs that VM tests take into their guests; static, so that they need nothing there.
 
 vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
-vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load
+vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke
 
 ## make vm-helpers: the programs that VM tests take into their guests
 vm-helpers: $(vm_helpers)
@@ -10,7 +10,7 @@ vm-helpers: $(vm_helpers)
 $(BUILD)/tests/vm/abi/abi: $(vm_abi_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
 
-$(BUILD)/tests/vm/load: $(BUILD)/tests/vm/load.o
+$(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke: %: %.o
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 .PHONY: vm-helpers

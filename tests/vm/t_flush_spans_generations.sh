@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P6: a flush that generation n+1 answers covers what generation n has written; FUA reaches the disk.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12
+# add: tests/vm/lib.sh
+. /add/lib.sh
+
+# Fields of the disk's statistics: sectors written, flushes done.
+stat_of() {
+	cut -c1- "/sys/block/vda/stat" | awk -v field="$1" '{ print $field }'
+}
+sectors() {
+	stat_of 7
+}
+flushes() {
+	stat_of 16
+}
+
+# What lies in the page cache of the disk and was not written, in kB.
+dirty() {
+	awk '/^Dirty:/ { dirty = $2 } /^Writeback:/ { back = $2 } END { print dirty + back }' /proc/meminfo
+}
+
+write_mib() {
+	dd if=/tmp/data of=/dev/mapper/t bs=1M seek="$1" count=4 oflag=direct conv=notrunc 2>/dev/null ||
+		fail "write"
+}
+
+is "the disk has a cache" "$(cat /sys/block/vda/queue/write_cache)" "write back"
+# So that nothing is written back by itself.
+echo 360000 >/proc/sys/vm/dirty_expire_centisecs
+echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+echo 90 >/proc/sys/vm/dirty_ratio
+echo 80 >/proc/sys/vm/dirty_background_ratio
+dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null
+create "$name" "file:$disk,buffered" || fail "create"
+at=0
+for next in buffered direct buffered; do
+	mode=$(dmuserctl status --json "$name" | jq -r .daemon.cache)
+	before=$(sectors)
+	write_mib $at
+	if [ "$mode" = buffered ]; then
+		check "$mode: the write is in memory" test $(($(sectors) - before)) -lt 8192
+	fi
+	handover "$name" "file:$disk,$next" >/dev/null || fail "handover to $next"
+	was=$(flushes)
+	/usr/sbin/xfs_io -c fsync /dev/mapper/t || fail "fsync"
+	check "$mode, then $next: after the flush it is on the disk" test $(($(sectors) - before)) -ge 8192
+	check "and the disk was told to flush" test "$(flushes)" -gt "$was"
+	dd if="$disk" bs=1M skip=$at count=4 iflag=direct 2>/dev/null | cmp - /tmp/data || fail "other bytes on the disk"
+	ok "with the right bytes"
+
+	before=$(sectors) was=$(flushes)
+	dd if=/tmp/data of=/dev/mapper/t bs=64k count=1 seek=$((at * 16 + 128)) oflag=direct,dsync conv=notrunc \
+		2>/dev/null || fail "durable write"
+	check "$next: a FUA write is on the disk when it is done" test $(($(sectors) - before)) -ge 128
+	check "and flushed there" test "$(flushes)" -gt "$was"
+	at=$((at + 8))
+done
+is "errors" "$(word errors)" 0
+remove
+finish

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P5, P8: the second stage, seen from outside: memory, descriptors, mounts, capabilities, seccomp.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12
+# add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/poke
+. /add/lib.sh
+
+field() {
+	sed -n "s/^$1:[[:space:]]*//p" "$2"
+}
+
+create "$name" "file:$disk,direct" || fail "create"
+first=$(server)
+mkfs.ext4 -q /dev/mapper/t || fail "mkfs"
+mount /dev/mapper/t /mnt || fail "mount"
+# From a place on the device that it serves, with descriptors that lead there: none of it must stay.
+cd /mnt || fail "cd"
+exec 7<. 8>/mnt/file
+handover "$name" >/tmp/said || fail "handover"
+exec 7<&- 8>&-
+cd / || fail "cd"
+pid=$(server)
+p=/proc/$pid
+number=$(stat -c '%t:%T' "$(readlink -f /dev/mapper/t)")
+dev=$(printf '%02x:%02x' "$((16#${number%:*}))" "$((16#${number#*:}))")
+wait_for 20 "the first stage is gone" gone "$first"
+
+for task in "$p/task/"*; do
+	who="thread $(cat "$task/comm") ${task##*/}"
+	for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+		[ "$(field $set "$task/status")" = 0000000000000000 ] || fail "$who: $set is $(field $set "$task/status")"
+	done
+	[ "$(field NoNewPrivs "$task/status")" = 1 ] || fail "$who: no_new_privs is not set"
+	[ "$(field Seccomp "$task/status")" = 2 ] || fail "$who: no seccomp filter"
+	flags=$(sed 's/.*) //' "$task/stat" | cut -d' ' -f7)
+	# PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE are what PR_SET_IO_FLUSHER sets.
+	[ $((flags & 0x180000)) = $((0x180000)) ] || fail "$who: no IO_FLUSHER, flags $flags"
+done
+ok "every thread: no capability, no_new_privs, seccomp, IO_FLUSHER ($(ls "$p/task" | wc -l) threads)"
+is "user" "$(field Uid "$p/status" | cut -f1-4 | tr '\t' ' ')" "0 0 0 0"
+is "OOM score" "$(cat "$p/oom_score_adj")" -1000
+is "first character of its name" "$(head -c 1 "$p/cmdline")" @
+
+awk '/^[0-9a-f]+-[0-9a-f]+ / { name = $6; next } /^VmFlags:/ && !/ lo/ && name !~ /^\[v/ { print name, $0; bad = 1 }
+	END { exit bad }' "$p/smaps" || fail "a mapping is not locked"
+ok "every mapping is locked"
+check "there is locked memory" test "$(field VmLck "$p/status" | tr -dc 0-9)" -gt 500
+! awk -v dev="$dev" '$4 == dev { print; found = 1 } END { exit !found }' "$p/maps" || fail "it maps its own device"
+! awk '$4 != "00:00" && $6 !~ /dmuser-second/ { print; found = 1 } END { exit !found }' "$p/maps" ||
+	fail "it maps another file than itself"
+ok "nothing is mapped from its device, or any other file but its program"
+case $(readlink "$p/exe") in
+/run/dm-user/$name/dmuser-second.2*) ok "it runs from a copy in tmpfs: $(readlink "$p/exe")" ;;
+*) fail "it runs from $(readlink "$p/exe")" ;;
+esac
+
+for fd in "$p/fd/"*; do
+	link=$(readlink "$fd")
+	case $link in
+	/dev/null | /dev/kmsg | "$disk" | 'anon_inode:[dm-user]' | 'anon_inode:[eventfd]' | \
+		'anon_inode:[eventpoll]' | 'anon_inode:[timerfd]' | 'anon_inode:[signalfd]' | \
+		'anon_inode:[pidfd]' | 'socket:'*) ;;
+	*) fail "descriptor ${fd##*/} is $link" ;;
+	esac
+done
+ok "descriptors: $(for fd in "$p/fd/"*; do readlink "$fd"; done | sed 's/socket:.*/socket/' | sort | uniq -c | tr -s ' \n' ' ')"
+for fd in 0 1 2; do
+	is "descriptor $fd" "$(readlink "$p/fd/$fd")" /dev/null
+done
+is "its root is empty" "$(find "$p/root/" -mindepth 1 | wc -l)" 0
+[ "$(readlink "$p/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ] || fail "it shares our mount namespace"
+is "mounts that it sees" "$(wc -l <"$p/mountinfo")" 1
+check "and that is read-only" grep -qE ' / / ro[, ]' "$p/mountinfo"
+is "its working directory" "$(stat -L -c '%d:%i' "$p/cwd")" "$(stat -L -c '%d:%i' "$p/root")"
+is "session: no terminal" "$(sed 's/.*) //' "$p/stat" | cut -d' ' -f5)" 0
+check "dmuserctl says so, too" grep -q . <(dmuserctl status --json "$name" | jq -e '.daemon.confinement | length > 3')
+
+echo hello >/mnt/file
+sync
+umount /mnt || fail "umount"
+n=2
+# openat, socket, execve, ptrace, mount, kill
+for call in 257 41 59 101 165 62; do
+	pid=$(server)
+	/add/poke "$pid" "$call" || fail "system call $call did not kill it"
+	ok "system call $call kills it"
+	wait_for 20 "it is dead" gone "$pid"
+	n=$((n + 1))
+	handover "$name" >/dev/null || fail "restart"
+	is "the next generation serves" "$(generation)" "$n"
+done
+remove
+finish
