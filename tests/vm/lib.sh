@@ -212,5 +212,63 @@ finish() {
 	exit 0
 }
 
+# Metadata and data, churned: trees copied, moved, linked, cut and removed, with syncs in between.
+fs_churn() {
+	local dir=$1 round=$2
+	mkdir -p "$dir/a$round/b/c" || return 1
+	cp -a /usr/sbin/dmsetup /usr/bin/bash /etc "$dir/a$round/b/" || return 1
+	mv "$dir/a$round/b" "$dir/a$round/d" || return 1
+	for i in $(seq 20); do
+		echo "$round $i" >"$dir/a$round/f$i" || return 1
+	done
+	ln "$dir/a$round/f1" "$dir/a$round/hard" || return 1
+	ln -s f2 "$dir/a$round/soft" || return 1
+	rm "$dir/a$round"/f1? || return 1
+	truncate -s 1000000 "$dir/a$round/f3" || return 1
+	dd if=/dev/zero of="$dir/a$round/f4" bs=4k count=8 seek=100 conv=fsync,notrunc 2>/dev/null || return 1
+	[ $((round % 2)) = 0 ] || sync
+	[ "$round" -lt 3 ] || rm -r "$dir/a$((round - 2))" || return 1
+}
+
+# fs_test TYPE FSCK...: mkfs.TYPE to fsck by way of load, churn and a handover.
+fs_test() {
+	local type=$1 round
+	shift
+	create "$name" "file:$disk,buffered" || fail "create"
+	"mkfs.$type" "/dev/mapper/$name" >/tmp/mkfs 2>&1 || fail "mkfs.$type: $(cat /tmp/mkfs)"
+	mount -t "$type" -o discard "/dev/mapper/$name" /mnt || fail "mount"
+	fio --name=v --directory=/mnt --rw=randwrite --bs=4k --size=4M --io_size=2M --numjobs=2 --fsync=32 \
+		--verify=crc32c --verify_fatal=1 --eta=never --output=/tmp/fio >/dev/null 2>&1 &
+	fio=$!
+	for round in 1 2 3 4; do
+		fs_churn /mnt "$round" || fail "churn $round"
+		[ "$round" != 2 ] || handover "$name" "file:$disk,direct" >/dev/null || fail "handover"
+	done
+	wait $fio || fail "fio: $(tail -n 30 /tmp/fio)"
+	ok "$type: churned, and verified by fio, with a handover in it"
+	(cd /mnt && find . -type f -print0 | xargs -0 sha256sum) >/tmp/sums || fail "checksums"
+	is "a copied file" "$(sed -n 's, .*a4/d/bash$,,p' /tmp/sums)" "$(sha256sum </usr/bin/bash | sed 's/ .*//')"
+	umount /mnt || fail "umount"
+	wait_for 20 "nobody uses it" unused "$name"
+	check "$type: fsck says clean" fs_check "$@"
+	echo 3 >/proc/sys/vm/drop_caches
+	mount -t "$type" "/dev/mapper/$name" /mnt || fail "mount again"
+	(cd /mnt && sha256sum -c /tmp/sums >/tmp/wrong 2>&1) || fail "$(grep -v ': OK$' /tmp/wrong)"
+	ok "$(wc -l </tmp/sums) files have their bytes after a new mount"
+	fstrim /mnt || fail "fstrim"
+	umount /mnt || fail "umount"
+	check "discards came" word_at_least discards 1
+	is "errors" "$(word errors)" 0
+	remove
+	check "fsck of the backing disk, without us" fs_check "${@/\/dev\/mapper\/$name/$disk}"
+}
+
+fs_check() {
+	"$@" >/tmp/fsck 2>&1 || {
+		cat /tmp/fsck
+		return 1
+	}
+}
+
 dmesg -n 1
 modprobe dm-user || fail "modprobe dm-user"

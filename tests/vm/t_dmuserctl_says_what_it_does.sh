@@ -22,6 +22,22 @@ field() {
 	dmuserctl status --json "$name" | jq -c "$1"
 }
 
+copies() {
+	find "$run/$name" -name 'dmuser-second.*' | wc -l
+}
+
+serves() {
+	[ "$(server)" = "$1" ]
+}
+
+a_request_waits() {
+	[ "$(word queued)" != 0 ]
+}
+
+# What udev leaves behind when it is gone: not to be waited for.
+mkdir -p /run/udev
+touch /run/udev/control
+
 refused 2 command
 refused 2 frob frob
 refused 2 NAME status
@@ -91,7 +107,7 @@ wait_for 20 "the old daemon is gone" gone "$old"
 is "confinement" "$(field '.daemon.confinement|length')" 5
 mount -o remount,exec "$(df -P /run | awk 'END { print $6 }')" || fail "exec"
 handover "$name" || fail "handover"
-is "copies" "$(ls "$run/$name" | grep -c dmuser-second)" 1
+is "copies" "$(copies)" 1
 
 # Nobody answers, or nobody is there.
 old=$(server)
@@ -99,7 +115,7 @@ kill -STOP "$old"
 is "a stopped daemon" "$(field '[.served,.daemon,(.daemon_error|test("answer"))]')" '[true,null,true]'
 refused 1 'generation 3 still serves' handover "$name" --timeout 500
 kill -CONT "$old"
-wait_for 20 "it answers again" eval '[ "$(server)" = "$old" ]'
+wait_for 20 "it answers again" serves "$old"
 kill -KILL "$old"
 wait_for 20 "nobody serves" word_is daemon 0
 is "nobody" "$(field '[.served,.generation,.daemon,.sealed]')" '[false,null,null,true]'
@@ -118,7 +134,7 @@ kill -KILL "$(server)"
 wait_for 20 "nobody serves" word_is daemon 0
 dd if="/dev/mapper/$name" of=/dev/null bs=4k count=1 iflag=direct 2>/tmp/said &
 reader=$!
-wait_for 20 "a read waits" eval '[ "$(word queued)" != 0 ]'
+wait_for 20 "a read waits" a_request_waits
 dmuserctl wait "$name" --gone --timeout 60000 &
 waiter=$!
 check "remove --force" dmuserctl remove "$name" --force

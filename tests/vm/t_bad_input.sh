@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P12: bad input gets one clear line and a status that is not 0, and leaves nothing behind.
+# vm: --mem 512 --cpus 2 --disk 16M
+# kernels: 6.1 6.12
+# add: tests/vm/lib.sh
+. /add/lib.sh
+
+everything() {
+	dmsetup ls
+	find "$run" -mindepth 1 2>/dev/null
+	ls /dev/dm-user 2>/dev/null
+	daemons
+}
+
+# refused STATUS PATTERN COMMAND...: one line on standard error that has PATTERN in it (grep -E), nothing on
+# standard output, nothing left.
+refused() {
+	local status=$1 pattern=$2 before got
+	shift 2
+	before=$(everything)
+	"$@" >/tmp/out 2>/tmp/error
+	got=$?
+	[ $got = "$status" ] || fail "$*: status $got, not $status: $(cat /tmp/error)"
+	[ "$(wc -l </tmp/error)" = 1 ] || fail "$*: not one line: $(cat /tmp/error)"
+	grep -qE -- "$pattern" /tmp/error || fail "$*: no '$pattern' in: $(cat /tmp/error)"
+	[ ! -s /tmp/out ] || fail "$*: on standard output: $(cat /tmp/out)"
+	[ "$(everything)" = "$before" ] || fail "$*: something is left: $(everything)"
+	ok "$* -> $(cat /tmp/error)"
+}
+
+nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+head -c 1048576 /dev/zero >/tmp/good
+head -c 1000 /dev/zero >/tmp/odd
+: >/tmp/empty
+head -c 524288 /dev/zero >/tmp/half
+
+for program in dmuser-first dmuser-second dmuserctl; do
+	refused 2 '--wrong' $program --wrong
+	refused 2 'x' $program -x
+	check "$program --help" test -n "$($program --help)"
+	check "$program --version" test -n "$($program --version)"
+done
+refused 2 'NAME' dmuser-first
+refused 2 'NAME' dmuser-second
+refused 2 'BACKEND:SOURCE' dmuser-first t
+refused 2 'a/b' dmuser-first a/b file:/tmp/good
+refused 2 'extra' dmuser-first t file:/tmp/good extra
+refused 2 'timeout.*0' dmuser-first -t 0 t file:/tmp/good
+refused 2 'channels.*65' dmuser-first -c 65 t file:/tmp/good
+refused 2 'timeout' dmuser-first t --timeout
+refused 2 'run-dir' dmuser-first --run-dir relative t file:/tmp/good
+refused 2 'tape' dmuser-first t tape:/dev/st0
+refused 2 'colour' dmuser-first t file:/tmp/good,colour=red
+refused 2 'frobnicate' dmuserctl frobnicate
+refused 2 'NAME' dmuserctl status
+refused 2 'a/b' dmuserctl status a/b
+
+refused 1 '/tmp/missing.*No such file' dmuser-first t file:/tmp/missing
+refused 1 '/tmp/empty' dmuser-first t file:/tmp/empty
+refused 1 '/tmp/odd' dmuser-first t file:/tmp/odd
+refused 1 '/tmp' dmuser-first t file:/tmp
+refused 1 '/dev/null' dmuser-first t file:/dev/null
+refused 1 '/tmp/missing.*No such file' dmuserctl create t file:/tmp/missing
+blockdev --setro "$disk"
+refused 1 "$disk" dmuser-first t "file:$disk"
+blockdev --setrw "$disk"
+refused 1 'root|ermi' nobody dmuser-first t file:/tmp/good
+refused 1 'root|ermi' nobody dmuserctl status t
+refused 1 'root|ermi' nobody dmuserctl list
+refused 1 't' dmuser-second t file:/tmp/good
+for command in status handover remove seal unseal; do
+	refused 1 't' dmuserctl $command t
+done
+
+echo 'gibberish' >/tmp/tab
+refused 1 '/tmp/tab line 1' dmuserctl create --tab /tmp/tab t
+printf '# comment\n\nother file:/tmp/good\nt file:/tmp/good,colour=red\n' >/tmp/tab
+refused 1 '/tmp/tab line 4.*colour' dmuserctl create --tab /tmp/tab t
+refused 1 '/tmp/tab' dmuserctl create --tab /tmp/tab u
+refused 1 '/tmp/notab' dmuserctl create --tab /tmp/notab t
+refused 1 '/tmp' dmuserctl create --tab /tmp t
+head -c 100000 /dev/urandom >/tmp/tab
+refused 1 '/tmp/tab' dmuserctl create --tab /tmp/tab t
+
+dmsetup create taken --table '0 8 zero' || fail "a device"
+refused 1 'taken' dmuser-first taken file:/tmp/good
+refused 1 'taken' dmuserctl create taken file:/tmp/good
+refused 1 'taken' dmuserctl status taken
+dmsetup remove taken
+
+create t file:/tmp/good || fail "create"
+pid=$(server)
+refused 1 't' dmuser-first t file:/tmp/good
+refused 1 't' dmuserctl create t file:/tmp/good
+refused 1 'ctl|node|t' dmuser-first --ctl t other file:/tmp/half
+refused 1 '/tmp/half' dmuserctl handover t file:/tmp/half
+refused 1 '/tmp/missing' dmuserctl handover t file:/tmp/missing
+refused 1 '/tmp/odd' dmuser-second t file:/tmp/odd
+refused 1 '/nowhere' dmuserctl handover --program /nowhere t
+refused 1 'static|/bin/busybox|bash' dmuserctl handover --program /usr/bin/bash t
+refused 1 'root|ermi' nobody dmuserctl handover t
+refused 1 'root|ermi' nobody dmuser-second t
+refused 1 'root|ermi' nobody dmuserctl remove t
+exec 6<>/dev/mapper/t
+refused 1 'use' dmuserctl remove t
+exec 6<&-
+is "after all that the same daemon serves" "$(server)" "$pid"
+dd if=/dev/mapper/t of=/dev/null bs=1M iflag=direct 2>/dev/null || fail "a read"
+
+# A killed daemon, a damaged tab file, a sealed node.
+kill -KILL "$pid"
+wait_for 20 "it is dead" gone "$pid"
+mv "$run/t/tab" /tmp/kept
+echo 't file:/tmp/good,colour=red' >"$run/t/tab"
+refused 1 "$run/t/tab.*colour" dmuserctl handover t
+rm "$run/t/tab"
+refused 1 "$run/t/tab" dmuserctl handover t
+mv /tmp/kept "$run/t/tab"
+dmuserctl seal t || fail "seal"
+refused 1 'unseal' dmuser-second t
+handover t >/dev/null || fail "handover to nobody"
+remove t
+
+rmmod dm-user || fail "rmmod"
+mv /lib/modules/*/updates/dm-user.ko /tmp/ || fail "hide the module"
+refused 1 'dm-user|target' dmuser-first t file:/tmp/good
+refused 1 'dm-user|target' dmuserctl create t file:/tmp/good
+insmod /tmp/dm-user.ko || fail "insmod"
+create t file:/tmp/good || fail "create in the end"
+remove t
+finish

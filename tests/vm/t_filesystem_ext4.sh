@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P2, P6: mkfs, mount, churn, handover, umount and fsck of ext4.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12
+# add: tests/vm/lib.sh
+. /add/lib.sh
+
+fs_test ext4 e2fsck -fn "/dev/mapper/$name"
+finish
