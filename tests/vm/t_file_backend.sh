@@ -5,6 +5,7 @@
 # vm: --mem 640 --cpus 2 --disk 64M --disk 64M
 # kernels: 6.1 6.12
 # add: /usr/bin/fallocate tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 mib=1048576
