@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2 --disk 16M
 # kernels: 6.1 6.12
 # add: tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 everything() {

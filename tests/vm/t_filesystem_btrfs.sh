@@ -4,6 +4,7 @@
 # vm: --mem 640 --cpus 2 --disk 192M
 # kernels: 6.1 6.12
 # add: tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 fs_test btrfs btrfs check "/dev/mapper/$name"

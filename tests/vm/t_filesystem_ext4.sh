@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2 --disk 64M
 # kernels: 6.1 6.12
 # add: tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 fs_test ext4 e2fsck -fn "/dev/mapper/$name"

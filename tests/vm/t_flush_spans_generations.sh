@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2 --disk 64M
 # kernels: 6.1 6.12
 # add: tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 # Fields of the disk's statistics: sectors written, flushes done.
@@ -17,10 +18,6 @@ flushes() {
 	stat_of 16
 }
 
-# What lies in the page cache of the disk and was not written, in kB.
-dirty() {
-	awk '/^Dirty:/ { dirty = $2 } /^Writeback:/ { back = $2 } END { print dirty + back }' /proc/meminfo
-}
 
 write_mib() {
 	dd if=/tmp/data of=/dev/mapper/t bs=1M seek="$1" count=4 oflag=direct conv=notrunc 2>/dev/null ||

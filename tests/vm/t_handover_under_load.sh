@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2 --disk 64M
 # kernels: 6.1 6.12
 # add: build/tests/vm/load tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 mode() {
@@ -22,7 +23,7 @@ for n in $(seq 2 26); do
 		jq -r '"\(.generation) \(.newest_generation) \(.generations | length) \(.sealed) \(.daemon.cache) \(.daemon.pid)"')
 	pid=${now##* }
 	[ "${now% *}" = "$n $n 1 true $(mode "$n")" ] || fail "generation $n, alone, sealed, $(mode "$n"): $now"
-	[ "$pid" != "$old" ] && gone "$old" || fail "the daemon of generation $((n - 1)) is still there"
+	{ [ "$pid" != "$old" ] && gone "$old"; } || fail "the daemon of generation $((n - 1)) is still there"
 	old=$pid
 	load_progress 1
 	load_calm || fail "generation $n: $(cat "$load_file")"

@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2 --disk 64M
 # kernels: 6.1 6.12
 # add: build/tests/vm/load tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 create "$name" "file:$disk,direct" || fail "create"
@@ -28,7 +29,7 @@ for step in sendmsg:2 ioctl:1 sendmsg:3 exit_group:1; do
 	status=$?
 	wait_for 60 "$step: the old one is gone" gone "$old"
 	wait "$strace"
-	grep -q 'killed by SIGKILL' /tmp/strace && say "killed at $step" || say "$step: not killed: $(cat /tmp/strace)"
+	grep -q 'killed by SIGKILL' /tmp/strace || fail "$step: not killed there: $(cat /tmp/strace /tmp/said)"
 	[ $status = 0 ] || fail "$step: the newcomer gives up: $(cat /tmp/said)"
 	load_progress
 	new=$(generation)

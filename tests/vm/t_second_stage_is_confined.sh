@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2 --disk 64M
 # kernels: 6.1 6.12
 # add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/poke
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 field() {
@@ -37,7 +38,7 @@ for task in "$p/task/"*; do
 	# PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE are what PR_SET_IO_FLUSHER sets.
 	[ $((flags & 0x180000)) = $((0x180000)) ] || fail "$who: no IO_FLUSHER, flags $flags"
 done
-ok "every thread: no capability, no_new_privs, seccomp, IO_FLUSHER ($(ls "$p/task" | wc -l) threads)"
+ok "every thread: no capability, no_new_privs, seccomp, IO_FLUSHER ($(field Threads "$p/status"))"
 is "user" "$(field Uid "$p/status" | cut -f1-4 | tr '\t' ' ')" "0 0 0 0"
 is "OOM score" "$(cat "$p/oom_score_adj")" -1000
 is "first character of its name" "$(head -c 1 "$p/cmdline")" @

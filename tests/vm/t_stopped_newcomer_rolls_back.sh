@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2 --disk 64M
 # kernels: 6.1 6.12
 # add: build/tests/vm/load tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 dmuserctl create --timeout 4000 "$name" "file:$disk,direct" || fail "create"

@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2
 # kernels: 6.1 6.12
 # add: build/tests/vm/abi/abi tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 check "ABI subtests: stream" /add/abi stream

@@ -4,6 +4,7 @@
 # vm: --mem 512 --cpus 2
 # kernels: 6.1 6.12
 # add: tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 # refused MESSAGE SECTORS ARGUMENTS...: DM does not take the row, and the kernel's log says why
