@@ -115,7 +115,7 @@ struct ctl_kstatus {
 
 /* The TABLE status of a target: the words after "user". */
 struct ctl_policy {
-	char ctl[DMU_NAME_MAX + 1];
+	char ctl[128];			/* the kernel takes up to 127 */
 	bool orphans_fail, nodaemon_fail;
 	uint64_t nodaemon_ms;
 	bool discard, write_zeroes, secure_erase;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <libdevmapper.h>
@@ -25,10 +27,26 @@ static void log_silently(int level, const char *file, int line, int dm_errno, co
 {
 }
 
+/* Its socket alone proves nothing: one that is left from before the shutdown would be waited for. */
+static bool udev_listens(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = UDEV_SOCKET };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
+
+	if (fd < 0)
+		return false;
+	ret = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+	/* EAGAIN: there are many like us just now. */
+	if (ret && errno == EAGAIN)
+		ret = 0;
+	close(fd);
+	return !ret;
+}
+
 void ctl_dm_init(void)
 {
 	dm_log_with_errno_init(log_silently);
-	if (access(UDEV_SOCKET, F_OK) || getenv("DM_DISABLE_UDEV"))
+	if (getenv("DM_DISABLE_UDEV") || !udev_listens())
 		dm_udev_set_sync_support(0);
 }
 

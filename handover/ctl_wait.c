@@ -37,6 +37,11 @@ static int look(const struct ctl_args *args, struct ctl_device *device, char *st
 		snprintf(state, len, "it has no table yet");
 		return 0;
 	}
+	if (ret == -EMEDIUMTYPE && gone) {
+		/* Somebody removes it by force, and is between the two steps. */
+		snprintf(state, len, "its table is another target's");
+		return args->generation != 0;
+	}
 	if (ret)
 		return ret;
 	serving = ctl_kstatus_serving(&device->kstatus);
