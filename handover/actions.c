@@ -19,7 +19,7 @@ static void dmu_send(struct dmu_daemon *daemon, const struct dmu_wire_message *m
 		return;
 	rc = dmu_peer_send(daemon->peer.socket, message, NULL, 0);
 	/* A peer that is gone says so by its pidfd, one that does not read by the step's timer. */
-	if (rc)
+	if (rc && rc != -EPIPE)
 		dmu_log(DMU_LOG_WARNING, "%s: cannot send %s: %s", daemon->options.name,
 			dmu_wire_type_name(message->type), strerrordesc_np(-rc));
 }
