@@ -20,8 +20,8 @@ say() {
 
 state() {
 	say "state:"
-	timeout 5 dmsetup table 2>&1 | sed 's/^/#   /'
-	timeout 5 dmsetup status 2>&1 | sed 's/^/#   /'
+	timeout 20 dmsetup table 2>&1 | sed 's/^/#   /'
+	timeout 20 dmsetup status 2>&1 | sed 's/^/#   /'
 	# shellcheck disable=SC2009 # pgrep cannot show this
 	ps -e -o pid,ppid,stat,wchan:20,comm,args | grep -aE 'dmuser|abi|load' | grep -v grep | sed 's/^/#   /'
 	find "$run" 2>/dev/null | sed 's/^/#   /'

@@ -49,8 +49,7 @@ for next in buffered direct buffered; do
 	ok "with the right bytes"
 
 	before=$(sectors) was=$(flushes)
-	dd if=/tmp/data of=/dev/mapper/t bs=64k count=1 seek=$((at * 16 + 128)) oflag=direct,dsync conv=notrunc \
-		2>/dev/null || fail "durable write"
+	/usr/sbin/xfs_io -d -c "pwrite -q -V 1 -D -b 64k $((at + 4))m 64k" /dev/mapper/t || fail "durable write"
 	check "$next: a FUA write is on the disk when it is done" test $(($(sectors) - before)) -ge 128
 	check "and flushed there" test "$(flushes)" -gt "$was"
 	at=$((at + 8))

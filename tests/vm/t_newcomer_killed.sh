@@ -14,12 +14,18 @@ doomed() {
 		dmuser-second --timeout "$patience" "$name" >/tmp/doomed 2>&1
 }
 
+settled() {
+	local count
+	count=$(daemons | wc -l)
+	[ "$count" = 0 ] || { [ "$count" = 1 ] && [ -n "$(server)" ]; }
+}
+
 create "$name" "file:$disk,direct" || fail "create"
 load_start -b "$disk"
 old=$(server)
 killed=0
-for step in connect:1 sendmsg:1 recvmsg:1 recvmsg:2 mlockall:1 mount:1 capset:1 close_range:1 \
-	prctl:1 seccomp:1 seccomp:2 sendmsg:2; do
+# Its second message is READY.
+for step in connect:1 sendmsg:1 recvmsg:1 mlockall:1 mount:1 capset:1 close_range:1 prctl:1 seccomp:1 sendmsg:2; do
 	! doomed "${step%:*}" "${step#*:}" || {
 		# It never made that call: it is a good handover, and the next steps are about the next one.
 		say "$step: not killed"
@@ -34,6 +40,20 @@ for step in connect:1 sendmsg:1 recvmsg:1 recvmsg:2 mlockall:1 mount:1 capset:1 
 	check "and the load sees no error" load_calm
 done
 check "newcomers were killed at $killed steps" test "$killed" -ge 6
+
+# After READY both have a right to be the one; if the newcomer was already alone, it is restarted.
+for step in recvmsg:2 recvmsg:3; do
+	doomed "${step%:*}" "${step#*:}"
+	grep -q 'killed by SIGKILL' /tmp/strace || fail "$step: $(cat /tmp/doomed /tmp/strace)"
+	wait_for 60 "$step: one daemon or none is left" settled
+	if no_daemons; then
+		say "$step: nobody is left"
+		handover "$name" >/dev/null || fail "restart"
+	fi
+	load_progress 1
+	check "killed at $step: somebody serves, and the load sees no error" load_calm
+done
+old=$(server)
 handover "$name" >/dev/null || fail "a good handover after all that"
 wait_for 20 "the old one is gone" gone "$old"
 is "one daemon" "$(daemons | wc -l)" 1

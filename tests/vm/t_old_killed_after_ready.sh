@@ -7,29 +7,31 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
+# Have the old daemon killed when its main thread enters the N-th call of SYSCALL from now on.
+doom() {
+	old=$(server)
+	[ -n "$old" ] || fail "nobody serves"
+	strace -qq -p "$old" -o /tmp/strace -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" &
+	strace=$!
+	wait_for 30 "strace watches the old one" grep -q "TracerPid:[[:space:]]*$strace\$" "/proc/$old/status"
+}
+
+doomed() {
+	wait_for 60 "$1: the old one is gone" gone "$old"
+	wait "$strace"
+	grep -q 'killed by SIGKILL' /tmp/strace || fail "$1: not killed there: $(cat /tmp/strace /tmp/said)"
+}
+
 create "$name" "file:$disk,direct" || fail "create"
 load_start -b "$disk"
 n=1
-# The old one's main thread: it sends OFFER, then, after READY, DRAINING, then DRAINED, then it exits.
-for step in sendmsg:2 ioctl:1 sendmsg:3 exit_group:1; do
+# It sends OFFER, then, after READY, DRAINING, then DRAINED, then it exits.
+for step in sendmsg:2 sendmsg:3 exit_group:1 sendmsg:2; do
 	load_progress 1
-	old=$(server)
-	[ -n "$old" ] || fail "nobody serves before $step"
-	case $step in
-	ioctl:1)
-		# The first ioctl after the channels for the newcomer were made is the drain.
-		inject=ioctl:signal=KILL:when=$(($(word channels) + 1))
-		;;
-	*) inject=${step%:*}:signal=KILL:when=${step#*:} ;;
-	esac
-	strace -qq -p "$old" -o /tmp/strace -e "trace=${step%:*}" -e "inject=$inject" &
-	strace=$!
-	wait_for 30 "strace watches the old one" grep -q "TracerPid:[[:space:]]*$strace\$" "/proc/$old/status"
+	doom "${step%:*}" "${step#*:}"
 	handover "$name" >/tmp/said 2>&1
 	status=$?
-	wait_for 60 "$step: the old one is gone" gone "$old"
-	wait "$strace"
-	grep -q 'killed by SIGKILL' /tmp/strace || fail "$step: not killed there: $(cat /tmp/strace /tmp/said)"
+	doomed "$step"
 	[ $status = 0 ] || fail "$step: the newcomer gives up: $(cat /tmp/said)"
 	load_progress
 	new=$(generation)
@@ -39,6 +41,13 @@ for step in sendmsg:2 ioctl:1 sendmsg:3 exit_group:1; do
 	is "$step: sealed" "$(word sealed)" 1
 	check "$step: no error" load_calm
 done
+# Before READY there is no newcomer yet: a daemon that dies alone is restarted.
+doom sendmsg 1
+handover "$name" >/tmp/said 2>&1 || say "$(cat /tmp/said)"
+doomed "at its OFFER"
+[ -n "$(server)" ] || handover "$name" >/dev/null || fail "restart"
+load_progress
+check "killed at its OFFER: the next one serves, and the load sees no error" load_calm
 is "requests that failed" "$(word failed)" 0
 load_stop
 remove

@@ -14,7 +14,7 @@ field() {
 create "$name" "file:$disk,direct" || fail "create"
 first=$(server)
 mkfs.ext4 -q /dev/mapper/t || fail "mkfs"
-mount /dev/mapper/t /mnt || fail "mount"
+mount -t ext4 /dev/mapper/t /mnt || fail "mount"
 # From a place on the device that it serves, with descriptors that lead there: none of it must stay.
 cd /mnt || fail "cd"
 exec 7<. 8>/mnt/file
