@@ -33,7 +33,8 @@ for stage in first second; do
 	done
 	load_progress
 	is "the $stage stage serves" "$(server)" "$pid"
-	is "it has the right name" "$(tr '\0' ' ' <"/proc/$pid/cmdline" | grep -c "dmuser-$stage")" 1
+	is "its name begins with" "$(head -c 1 "/proc/$pid/cmdline")" @
+	is "and it is" "$(cut -c1-"$((7 + ${#stage}))" "/proc/$pid/comm")" "dmuser-$stage"
 	handover "$name" >/dev/null || fail "handover"
 done
 check "no error" load_calm
