@@ -22,7 +22,7 @@
 
 /* Some directory that is always there, to mount the new root on before it is the root. */
 #define DMU_CONFINE_MOUNT_POINT	"/proc"
-#define DMU_CONFINE_MOUNTS_MAX	64
+#define DMU_CONFINE_MOUNTS_MAX	128
 
 /* uid 0 gives nothing, capabilities do not outlive a change of uid, and nobody changes these. */
 #define DMU_CONFINE_SECUREBITS	\
@@ -42,6 +42,7 @@ static int dmu_confine_fail(char *error, size_t len, const char *step)
 struct dmu_mount_list {
 	char *paths[DMU_CONFINE_MOUNTS_MAX];
 	unsigned int count;
+	bool full;		/* there were more; only an initramfs needs them */
 };
 
 /* mountinfo writes blanks and the like as \ooo. */
@@ -60,10 +61,9 @@ static void dmu_mount_unescape(char *path)
 	*out = '\0';
 }
 
-/* What is mounted in the root mount: with these goes all that is mounted in them. */
+/* Every place where something is mounted but the root. */
 static int dmu_mount_list_read(struct dmu_mount_list *list)
 {
-	int id, parent, root = -1, rc = 0;
 	char *line = NULL, *path;
 	size_t size = 0;
 	FILE *file;
@@ -71,21 +71,15 @@ static int dmu_mount_list_read(struct dmu_mount_list *list)
 	file = fopen("/proc/self/mountinfo", "re");
 	if (!file)
 		return -errno;
-	while (!rc && getline(&line, &size, file) > 0) {
+	while (getline(&line, &size, file) > 0) {
 		path = NULL;
-		if (sscanf(line, "%d %d %*s %*s %ms", &id, &parent, &path) != 3) {
-			free(path);
-			continue;
-		}
-		if (root < 0 && !strcmp(path, "/"))
-			root = id;
-		if (parent != root || id == root) {
+		if (sscanf(line, "%*d %*d %*s %*s %ms", &path) != 1 || !strcmp(path, "/")) {
 			free(path);
 			continue;
 		}
 		if (list->count == DMU_CONFINE_MOUNTS_MAX) {
+			list->full = true;
 			free(path);
-			rc = -E2BIG;
 			break;
 		}
 		dmu_mount_unescape(path);
@@ -93,7 +87,7 @@ static int dmu_mount_list_read(struct dmu_mount_list *list)
 	}
 	free(line);
 	fclose(file);
-	return rc;
+	return 0;
 }
 
 /*
@@ -104,11 +98,14 @@ static int dmu_confine_cover_root(const struct dmu_mount_list *list, char *error
 {
 	unsigned int i;
 
+	errno = E2BIG;
+	if (list->full)
+		return dmu_confine_fail(error, len, "detach what is mounted in the initramfs");
 	if (mount(".", "/", NULL, MS_MOVE, NULL))
 		return dmu_confine_fail(error, len, "move the empty root over the initramfs");
-	/* The old root is ours until chroot(), and paths still begin in it. */
+	/* The old root is ours until chroot(), and paths still begin in it. Some went with what they were in. */
 	for (i = 0; i < list->count; i++)
-		if (umount2(list->paths[i], MNT_DETACH) && errno != EINVAL && errno != ENOENT)
+		if (umount2(list->paths[i], MNT_DETACH | UMOUNT_NOFOLLOW) && errno != EINVAL && errno != ENOENT)
 			return dmu_confine_fail(error, len, "detach what is mounted in the initramfs");
 	if (chroot("."))
 		return dmu_confine_fail(error, len, "chroot");
