@@ -7,33 +7,40 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
+# All that a program could leave behind.
 everything() {
+	shopt -s nullglob
+	echo "$run"/* "$run"/*/* /dev/dm-user/*
 	dmsetup ls
-	find "$run" -mindepth 1 2>/dev/null
-	ls /dev/dm-user 2>/dev/null
 	daemons
+}
+
+# What is there now is meant to be.
+meant() {
+	before=$(everything)
 }
 
 # refused STATUS PATTERN COMMAND...: one line on standard error that has PATTERN in it (grep -E), nothing on
 # standard output, nothing left.
 refused() {
-	local status=$1 pattern=$2 before got
+	local status=$1 pattern=$2 got error
 	shift 2
-	before=$(everything)
 	"$@" >/tmp/out 2>/tmp/error
 	got=$?
-	[ $got = "$status" ] || fail "$*: status $got, not $status: $(cat /tmp/error)"
-	[ "$(wc -l </tmp/error)" = 1 ] || fail "$*: not one line: $(cat /tmp/error)"
-	grep -qE -- "$pattern" /tmp/error || fail "$*: no '$pattern' in: $(cat /tmp/error)"
+	error=$(</tmp/error)
+	[ $got = "$status" ] || fail "$*: status $got, not $status: $error"
+	[[ -n $error && $error != *$'\n'* ]] || fail "$*: not one line: $error"
+	[[ $error =~ $pattern ]] || fail "$*: no '$pattern' in: $error"
 	[ ! -s /tmp/out ] || fail "$*: on standard output: $(cat /tmp/out)"
 	[ "$(everything)" = "$before" ] || fail "$*: something is left: $(everything)"
-	ok "$* -> $(cat /tmp/error)"
+	ok "$* -> $error"
 }
 
 nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
 
+meant
 head -c 1048576 /dev/zero >/tmp/good
 head -c 1000 /dev/zero >/tmp/odd
 : >/tmp/empty
@@ -87,7 +94,8 @@ refused 1 '/tmp' dmuserctl create --tab /tmp t
 head -c 100000 /dev/urandom >/tmp/tab
 refused 1 '/tmp/tab' dmuserctl create --tab /tmp/tab t
 
-dmsetup create taken --table '0 8 zero' || fail "a device"
+dmsetup create taken --table "0 8 linear $disk 0" || fail "a device"
+meant
 refused 1 'taken' dmuser-first taken file:/tmp/good
 refused 1 'taken' dmuserctl create taken file:/tmp/good
 refused 1 'taken' dmuserctl status taken
@@ -95,6 +103,7 @@ dmsetup remove taken
 
 create t file:/tmp/good || fail "create"
 pid=$(server)
+meant
 refused 1 't' dmuser-first t file:/tmp/good
 refused 1 't' dmuserctl create t file:/tmp/good
 refused 1 'ctl|node|t' dmuser-first --ctl t other file:/tmp/half
@@ -106,7 +115,7 @@ refused 1 'static|/bin/busybox|bash' dmuserctl handover --program /usr/bin/bash 
 refused 1 'root|ermi' nobody dmuserctl handover t
 refused 1 'root|ermi' nobody dmuser-second t
 refused 1 'root|ermi' nobody dmuserctl remove t
-exec 6<>/dev/mapper/t
+exec 6</dev/mapper/t
 refused 1 'use' dmuserctl remove t
 exec 6<&-
 is "after all that the same daemon serves" "$(server)" "$pid"
@@ -117,17 +126,21 @@ kill -KILL "$pid"
 wait_for 20 "it is dead" gone "$pid"
 mv "$run/t/tab" /tmp/kept
 echo 't file:/tmp/good,colour=red' >"$run/t/tab"
+meant
 refused 1 "$run/t/tab.*colour" dmuserctl handover t
 rm "$run/t/tab"
+meant
 refused 1 "$run/t/tab" dmuserctl handover t
 mv /tmp/kept "$run/t/tab"
 dmuserctl seal t || fail "seal"
+meant
 refused 1 'unseal' dmuser-second t
 handover t >/dev/null || fail "handover to nobody"
 remove t
 
 rmmod dm-user || fail "rmmod"
 mv /lib/modules/*/updates/dm-user.ko /tmp/ || fail "hide the module"
+meant
 refused 1 'dm-user|target' dmuser-first t file:/tmp/good
 refused 1 'dm-user|target' dmuserctl create t file:/tmp/good
 insmod /tmp/dm-user.ko || fail "insmod"
