@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 4096, BLOCKS = 1024 };
+enum { BLOCK = 4096, BLOCKS = 256 };
 
 static volatile sig_atomic_t stopped;
 /* The stamp last written to each block; 0: not written yet. */

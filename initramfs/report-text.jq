@@ -31,6 +31,7 @@ line,
 	+ (took(.draining_ms; .drained_ms) | right(9)) + (took(.hello_ms; .exit_ms // .end_ms) | right(7))
 	+ (.longest_stall_ms.before | tenths | right(16)) + (.longest_stall_ms.during | tenths | right(10))
 	+ (.longest_stall_ms.after | tenths | right(12))),
+"  The longest wait outside any handover: \(.io.longest_wait_outside_handovers_ms | tenths) ms",
 "",
 " I/O",
 "  errors                  \(.io.errors)",

@@ -49,6 +49,7 @@ def generations:
 		errors: ($fio.errors + $samples[1] + ($processes | map(.errors // 0) | max // 0)),
 		fio: $fio,
 		files_verified: $files,
+		longest_wait_outside_handovers_ms: (first($stalls[] | select(.to == 0)) | .outside),
 		probe: { samples: $samples[0], errors: $samples[1] }
 	},
 	checks: $checks

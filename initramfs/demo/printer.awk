@@ -33,11 +33,11 @@ function words(event, generation,    who) {
 	if (event == "switch_root")
 		return "switch_root"
 	if (event == "takeover")
-		return who " takes over from " field("from")
+		return paint("32", who " has taken over")
 	if (event == "serving")
 		return paint("32", who " serves") " (" ident ")"
 	if (event == "hello")
-		return who " says HELLO"
+		return "a newcomer says HELLO to " who
 	if (event == "offer")
 		return who " hands generation " field("to") " its channels"
 	if (event == "ready")
