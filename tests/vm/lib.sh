@@ -95,7 +95,7 @@ word_at_least() {
 
 # Process ids of all daemons, of either stage.
 daemons() {
-	pgrep '^dmuser-(first|second)' || true
+	pgrep '^dmuser-[fs]' || true
 }
 
 # daemon NAME GENERATION: the process that holds channels of that device. One that prepares holds some, too.

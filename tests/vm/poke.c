@@ -19,11 +19,38 @@ static int die(const char *what)
 	return 2;
 }
 
+/* Run to the next stop. Its kind: 'n' entry of a system call, 'x' its exit, 'e' death, '-' another; 0: error. */
+static int run(pid_t pid, int *status)
+{
+	struct __ptrace_syscall_info info;
+
+	if (ptrace(PTRACE_SYSCALL, pid, 0, 0) || waitpid(pid, status, __WALL) != pid)
+		return 0;
+	if (!WIFSTOPPED(*status) || *status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
+		return 'e';
+	if (WSTOPSIG(*status) != (SIGTRAP | 0x80))
+		return '-';
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
+		return 0;
+	return info.op == PTRACE_SYSCALL_INFO_ENTRY ? 'n' : 'x';
+}
+
+/* The status of a process that is at its end, as wait(2) will give it. */
+static int last_status(pid_t pid, int status)
+{
+	unsigned long code = 0;
+
+	if (!WIFSTOPPED(status))
+		return status;
+	ptrace(PTRACE_GETEVENTMSG, pid, 0, &code);
+	return (int)code;
+}
+
 int main(int argc, char **argv)
 {
 	pid_t pid = argc == 3 ? atoi(argv[1]) : 0;
 	struct user_regs_struct regs;
-	int status;
+	int status, kind;
 
 	if (pid <= 0) {
 		fprintf(stderr, "usage: poke PID SYSCALL\n");
@@ -33,38 +60,28 @@ int main(int argc, char **argv)
 		return die("seize");
 	if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) || waitpid(pid, &status, __WALL) != pid)
 		return die("interrupt");
-	if (ptrace(PTRACE_SYSCALL, pid, 0, 0) || waitpid(pid, &status, __WALL) != pid)
-		return die("wait for a system call");
-	if (!WIFSTOPPED(status) || WSTOPSIG(status) != (SIGTRAP | 0x80)) {
-		fprintf(stderr, "poke: no system call but status %#x\n", status);
-		return 2;
-	}
+	do {
+		kind = run(pid, &status);
+		if (!kind || kind == 'e')
+			return die("wait for a system call");
+	} while (kind != 'n');
+
 	if (ptrace(PTRACE_GETREGS, pid, 0, &regs))
 		return die("registers");
 	regs.orig_rax = strtoul(argv[2], NULL, 0);
 	regs.rdi = regs.rsi = regs.rdx = regs.r10 = regs.r8 = regs.r9 = 0;
-	if (ptrace(PTRACE_SETREGS, pid, 0, &regs) || ptrace(PTRACE_SYSCALL, pid, 0, 0))
+	if (ptrace(PTRACE_SETREGS, pid, 0, &regs))
 		return die("set the system call");
-	while (waitpid(pid, &status, __WALL) == pid) {
-		unsigned long code = 0;
-
-		if (WIFSIGNALED(status))
-			return WTERMSIG(status) == SIGSYS ? 0 : 1;
-		if (WIFEXITED(status))
-			return 1;
-		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
-			ptrace(PTRACE_GETEVENTMSG, pid, 0, &code);
-			ptrace(PTRACE_DETACH, pid, 0, 0);
-			return WIFSIGNALED((int)code) && WTERMSIG((int)code) == SIGSYS ? 0 : 1;
-		}
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
-			/* It came back from the call: it was let through. */
-			ptrace(PTRACE_GETREGS, pid, 0, &regs);
-			fprintf(stderr, "poke: the call returned %lld\n", (long long)regs.rax);
-			ptrace(PTRACE_DETACH, pid, 0, 0);
-			return 1;
-		}
-		ptrace(PTRACE_CONT, pid, 0, WSTOPSIG(status));
+	do {
+		kind = run(pid, &status);
+		if (!kind)
+			return die("wait for its effect");
+	} while (kind == '-');
+	if (kind == 'e') {
+		status = last_status(pid, status);
+		return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? 0 : 1;
 	}
-	return die("wait");
+	if (!ptrace(PTRACE_GETREGS, pid, 0, &regs))
+		fprintf(stderr, "poke: the call returned %lld\n", (long long)regs.rax);
+	return 1;
 }
