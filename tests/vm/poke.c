@@ -72,16 +72,16 @@ int main(int argc, char **argv)
 	regs.rdi = regs.rsi = regs.rdx = regs.r10 = regs.r8 = regs.r9 = 0;
 	if (ptrace(PTRACE_SETREGS, pid, 0, &regs))
 		return die("set the system call");
+	/* A call that kills comes back first: the process dies on its way out. */
 	do {
 		kind = run(pid, &status);
 		if (!kind)
 			return die("wait for its effect");
-	} while (kind == '-');
+	} while (kind == '-' || kind == 'x');
 	if (kind == 'e') {
 		status = last_status(pid, status);
 		return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? 0 : 1;
 	}
-	if (!ptrace(PTRACE_GETREGS, pid, 0, &regs))
-		fprintf(stderr, "poke: the call returned %lld\n", (long long)regs.rax);
+	fprintf(stderr, "poke: it lives, and makes another call\n");
 	return 1;
 }
