@@ -39,6 +39,11 @@ static int tab_lookup(const struct ctl_args *args, struct dmu_spec *spec, char *
 			snprintf(error, len, "%s line %u: %s", args->tab, number, why);
 		}
 	}
+	if (ret == -ENOENT && ferror(file)) {
+		ret = -EIO;
+		snprintf(error, len, "no BACKEND:SOURCE given, and %s cannot be read: %s", args->tab,
+			 strerror(errno));
+	}
 	if (ret == -ENOENT)
 		snprintf(error, len, "no BACKEND:SOURCE given, and no line of it in %s", args->tab);
 	free(line);
