@@ -30,6 +30,10 @@ static int refuse(const struct parse *parse, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(parse->error, parse->len, format, args);
 	va_end(args);
+	/* It quotes hostile input, and goes to terminals and to the kernel's log. */
+	for (char *c = parse->error; c < parse->error + parse->len && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
 	return -EINVAL;
 }
 
