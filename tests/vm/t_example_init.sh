@@ -82,6 +82,7 @@ line() {
 	grep -q "$1" "$log"
 }
 
+# shellcheck disable=SC2016 # no command, a fence
 sed -n '/^```sh$/,/^```$/p' /add/README.md | sed '/^```/d' >/tmp/readme.sh
 check "README.md shows that script" cmp /tmp/readme.sh /add/example-init.sh
 make_initramfs
