@@ -34,7 +34,7 @@ static int dmu_channel_wait(struct dmu_channel *channel)
 	int ret;
 
 	for (;;) {
-		prepare_to_wait_exclusive(&node->wait, &wait, TASK_INTERRUPTIBLE);
+		prepare_to_wait_exclusive(&node->readers, &wait, TASK_INTERRUPTIBLE);
 		ret = dmu_request_claim(channel);
 		if (ret != -EAGAIN)
 			break;
@@ -44,10 +44,10 @@ static int dmu_channel_wait(struct dmu_channel *channel)
 		}
 		schedule();
 	}
-	finish_wait(&node->wait, &wait);
+	finish_wait(&node->readers, &wait);
 	/* One request wakes one reader. If that was this one, and it leaves, another must come. */
 	if (ret <= 0)
-		wake_up_interruptible_poll(&node->wait, EPOLLIN | EPOLLRDNORM);
+		wake_up_interruptible(&node->readers);
 	return ret;
 }
 
@@ -129,8 +129,6 @@ static ssize_t dmu_channel_send(struct dmu_channel *channel, struct iov_iter *to
 		spin_lock(&channel->lock);
 		ret = dmu_send_step(channel, to, &n);
 		total += n;
-		if (ret == -ECANCELED && !total)
-			channel->canceled = false;
 		spin_unlock(&channel->lock);
 		if (ret <= 0 || !iov_iter_count(to))
 			break;
@@ -146,6 +144,8 @@ static ssize_t dmu_channel_send(struct dmu_channel *channel, struct iov_iter *to
 		}
 		cond_resched();
 	}
+	if (ret == -ECANCELED && !total)
+		dmu_request_dismiss(channel);
 	return total ?: min(ret, 0);
 }
 
@@ -308,7 +308,7 @@ static __poll_t dmu_channel_poll(struct file *file, poll_table *wait)
 	struct dmu_node *node = channel->node;
 	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
 
-	poll_wait(file, &node->wait, wait);
+	poll_wait(file, &node->pollers, wait);
 	spin_lock(&node->lock);
 	if (dmu_request_available(channel))
 		mask |= EPOLLIN | EPOLLRDNORM;

@@ -25,4 +25,26 @@ static inline void dmu_limits_set_discard(struct queue_limits *limits, unsigned 
 #endif
 }
 
+/*
+ * 6.11: whether a queue polls is one of its limits. Before, it is a flag, which DM
+ * sets when no device below says otherwise, and we have none.
+ */
+static inline void dmu_limits_clear_polling(struct queue_limits *limits)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	limits->features &= ~BLK_FEAT_POLL;
+#endif
+}
+
+/* The queue of a table that is about to be live. False if it polls and goes on to. */
+static inline bool dmu_queue_stop_polling(struct request_queue *queue)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	return !(queue->limits.features & BLK_FEAT_POLL);
+#else
+	blk_queue_flag_clear(QUEUE_FLAG_POLL, queue);
+	return true;
+#endif
+}
+
 #endif /* DMU_COMPAT_H */

@@ -23,7 +23,8 @@
  * A request lives in its bio and is gone with bio_endio(). A claim outlives a
  * revoked request, because the daemon that holds it does not know: its answer is
  * swallowed, and until then what overlaps the data that it may still write is
- * not handed out (the fence).
+ * not handed out (fence.c). If it was still reading the request, its next read
+ * tells it, and until then the same holds.
  *
  * Lock order
  *
@@ -47,6 +48,7 @@
 #include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -99,28 +101,31 @@ struct dmu_node {
 	struct mapped_device *md;	/* identity only; valid while targets is not empty */
 	struct miscdevice misc;
 
-	struct mutex targets_lock;	/* guards: targets */
+	struct mutex targets_lock;	/* guards: targets, live */
 	struct list_head targets;	/* one each of the live and inactive tables */
+	struct dmu_target *live;	/* of the live table, or NULL */
 
-	wait_queue_head_t wait;		/* readers (exclusive) and pollers */
+	wait_queue_head_t readers;	/* exclusive: a request wakes one */
+	wait_queue_head_t pollers;	/* apart: EPOLLEXCLUSIVE would swallow a wake-up */
 
 	spinlock_t lock;		/* guards all below */
 	bool dead;			/* DM destroyed the last target */
 	bool sealed;
 	bool suspended;
-	bool pushback;			/* noflush suspend: DM takes requests back */
 	bool has_daemon;		/* some channel could take a request */
 	bool failing;			/* no daemon for longer than the policy waits */
 	bool read_only;
-	struct dmu_config config;	/* of the live table; row and ctl unset */
+	struct dmu_config config;	/* live's, or the first's before that; no row, ctl */
 	dev_t dev;
 	sector_t start;
 	sector_t sectors;
 	u64 next_seq;
 	u64 newest_generation;
-	u64 queued;
-	struct list_head queue;		/* requests, oldest first */
-	struct list_head fence;		/* revoked claims that may still write */
+	u64 queued;			/* requests on the queue and on claims of the fence */
+	struct list_head queue;		/* requests that the next reader may have */
+	unsigned int fenced;
+	struct list_head fence;		/* revoked claims that may still write... */
+	struct rb_root_cached fence_tree;	/* ...by sector */
 	struct list_head channels;
 	unsigned int channel_count;
 	struct list_head generations;
@@ -147,20 +152,24 @@ enum dmu_request_state {
 
 /* Lives in the bio (per_io_data). */
 struct dmu_request {
-	struct list_head list;		/* node->queue; else of who ends it */
+	struct list_head list;		/* node->queue, claim->waiters, or of who ends it */
 	struct bio *bio;
 	u64 seq;
 	unsigned int type;		/* DM_USER_REQ_MAP_* */
 	unsigned long born;		/* jiffies */
 };
 
-/* All fields but msg, which does not change, are guarded by the channel's lock. */
+/* All fields but msg, which does not change, and fence's are guarded by the channel's lock. */
 struct dmu_claim {
 	struct dmu_request *req;	/* NULL: revoked */
 	enum dmu_request_state state;	/* SENDING or later */
 	struct list_head list;		/* channel->claims, oldest first */
 	struct hlist_node hash;		/* channel->by_seq */
-	struct list_head fence;		/* node->fence (node's lock), or empty */
+	/* The node's lock: */
+	struct list_head fence;		/* node->fence, or empty */
+	struct rb_node fence_rb;	/* node->fence_tree */
+	u64 fence_last;			/* greatest last sector of the subtree */
+	struct list_head waiters;	/* requests that overlap */
 	struct dm_user_message msg;
 };
 
@@ -179,7 +188,7 @@ struct dmu_channel {
 
 	spinlock_t lock;		/* guards all below */
 	struct dmu_claim *out;		/* being read, or NULL */
-	bool canceled;			/* out was revoked; the reader doesn't know yet */
+	struct dmu_claim *canceled;	/* was out when revoked; the reader doesn't know yet */
 	size_t sent;			/* bytes of out's header and payload */
 	struct bvec_iter out_iter;	/* what is left of out's payload */
 	struct dmu_claim *in;		/* whose answer's payload comes in, or NULL */
@@ -204,6 +213,9 @@ void dmu_node_activate(struct dmu_target *target);
 void dmu_node_put(struct dmu_node *node);
 void dmu_node_event(struct dmu_node *node);
 void dmu_node_watch(struct dmu_node *node);
+void dmu_node_wake_one(struct dmu_node *node);
+void dmu_node_wake_all(struct dmu_node *node);
+int dmu_node_check_queue(struct dmu_target *target);
 void dmu_node_set_sealed(struct dmu_node *node, bool sealed);
 int dmu_node_open(struct inode *inode, struct file *file);
 int dmu_channel_create(struct dmu_node *node, struct dmu_channel **channel);
@@ -219,10 +231,11 @@ struct dmu_generation *dmu_generation_find(struct dmu_node *node, u64 number);
 /* request.c: the transitions; each function is one arrow of the picture above */
 int dmu_request_init(void);
 void dmu_request_exit(void);
-int dmu_request_map(struct dmu_node *node, struct bio *bio);
+int dmu_request_map(struct dmu_target *target, struct bio *bio);
 int dmu_request_claim(struct dmu_channel *channel);
 int dmu_request_prepare_claim(struct dmu_channel *channel);
 void dmu_request_sent(struct dmu_channel *channel);
+void dmu_request_dismiss(struct dmu_channel *channel);
 struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 					   const struct dm_user_message *answer);
 void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response);
@@ -231,6 +244,13 @@ void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status);
 void dmu_request_fail_queued(struct dmu_node *node);
 bool dmu_request_available(struct dmu_channel *channel);
 void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim);
+
+/* fence.c: what must wait for a revoked write */
+void dmu_fence_init(struct dmu_claim *claim);
+void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim);
+bool dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim);
+void dmu_fence_queue(struct dmu_node *node, struct dmu_request *req);
+void dmu_fence_take_all(struct dmu_node *node, struct list_head *requests);
 
 /* channel.c: the stream */
 extern const struct file_operations dmu_channel_fops;

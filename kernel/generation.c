@@ -112,7 +112,7 @@ int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generatio
 		generation->state = generation->held ? DM_USER_DRAINING : DM_USER_DRAINED;
 	}
 	/* Readers leave, or look at the queue again. */
-	wake_up_all(&node->wait);
+	dmu_node_wake_all(node);
 	return 0;
 }
 

@@ -41,11 +41,30 @@ static void dmu_node_event_work(struct work_struct *work)
 	dmu_node_put(node);
 }
 
-/* Tell who waits in `dmsetup wait` that the status changed. The caller has a reference. */
+/*
+ * Tell who waits in `dmsetup wait` that the status changed. The work may have run
+ * before queue_work() returns, and the caller's reference may be the last: first get.
+ */
 void dmu_node_event(struct dmu_node *node)
 {
-	if (queue_work(dmu_workqueue, &node->event_work))
-		kref_get(&node->ref);
+	kref_get(&node->ref);
+	if (!queue_work(dmu_workqueue, &node->event_work))
+		dmu_node_put(node);
+}
+
+/* A request has come. All pollers: one that does not react must not keep it from another. */
+void dmu_node_wake_one(struct dmu_node *node)
+{
+	wake_up_interruptible(&node->readers);
+	if (wq_has_sleeper(&node->pollers))
+		__wake_up(&node->pollers, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
+}
+
+/* Something else has changed. */
+void dmu_node_wake_all(struct dmu_node *node)
+{
+	wake_up_interruptible_all(&node->readers);
+	wake_up_all(&node->pollers);
 }
 
 static void dmu_node_nodaemon_work(struct work_struct *work)
@@ -58,8 +77,8 @@ static void dmu_node_nodaemon_work(struct work_struct *work)
 	node->failing = failing;
 	spin_unlock(&node->lock);
 	if (failing) {
-		DMERR("%s: no daemon for %u ms: I/O fails until there is one", node->name,
-		      node->config.nodaemon_ms);
+		DMERR_LIMIT("%s: no daemon for %u ms: I/O fails until there is one", node->name,
+			    node->config.nodaemon_ms);
 		dmu_request_fail_queued(node);
 		dmu_node_event(node);
 	}
@@ -82,6 +101,7 @@ void dmu_node_watch(struct dmu_node *node)
 		node->failing = false;
 	} else if (!node->dead && !node->failing &&
 		   (had || !delayed_work_pending(&node->nodaemon_work))) {
+		/* It takes this lock first, so it can't drop the reference before it is there. */
 		if (!mod_delayed_work(dmu_workqueue, &node->nodaemon_work,
 				      msecs_to_jiffies(node->config.nodaemon_ms)))
 			kref_get(&node->ref);
@@ -106,7 +126,7 @@ int dmu_channel_create(struct dmu_node *node, struct dmu_channel **result)
 	struct dmu_channel *channel;
 
 	/* Not GFP_KERNEL: whoever attaches may be the one that reclaim waits for. */
-	channel = kzalloc(sizeof(*channel), GFP_NOIO);
+	channel = kzalloc(sizeof(*channel), GFP_NOIO | __GFP_ACCOUNT);
 	if (!channel)
 		return -ENOMEM;
 	mutex_init(&channel->read_mutex);
@@ -194,10 +214,12 @@ static struct dmu_node *dmu_node_create(const char *ctl, struct mapped_device *m
 	kref_init(&node->ref);
 	mutex_init(&node->targets_lock);
 	INIT_LIST_HEAD(&node->targets);
-	init_waitqueue_head(&node->wait);
+	init_waitqueue_head(&node->readers);
+	init_waitqueue_head(&node->pollers);
 	spin_lock_init(&node->lock);
 	INIT_LIST_HEAD(&node->queue);
 	INIT_LIST_HEAD(&node->fence);
+	node->fence_tree = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&node->channels);
 	INIT_LIST_HEAD(&node->generations);
 	list_add(&node->unjoined.list, &node->generations);
@@ -235,12 +257,25 @@ static struct dmu_node *dmu_node_find(const char *ctl)
 	return NULL;
 }
 
+static void dmu_node_configure(struct dmu_node *node, const struct dmu_target *target)
+{
+	const struct dm_target *ti = target->ti;
+
+	node->config = target->config;
+	node->config.row = NULL;
+	node->config.ctl = NULL;
+	node->start = ti->begin;
+	node->sectors = ti->len;
+	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
+}
+
 /* May @target share @node with the tables that name it already? */
 static int dmu_node_check_share(struct dmu_node *node, const struct dmu_target *target,
 				char **error)
 {
 	const struct dmu_target *other;
 
+	lockdep_assert_held(&node->targets_lock);
 	if (node->md != dm_table_get_md(target->ti->table)) {
 		*error = "Control node name is in use by another device";
 		return -EEXIST;
@@ -250,10 +285,10 @@ static int dmu_node_check_share(struct dmu_node *node, const struct dmu_target *
 			*error = "Control node name is used twice in one table";
 			return -EEXIST;
 		}
-		if (!dmu_config_same_limits(&other->config, &target->config)) {
-			*error = "Operations, block sizes and max_io cannot change in a reload";
-			return -EINVAL;
-		}
+	}
+	if (node->live && !dmu_config_same_limits(&node->live->config, &target->config)) {
+		*error = "Operations, block sizes and max_io cannot change in a reload";
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -267,7 +302,9 @@ int dmu_node_attach(struct dmu_target *target, char **error)
 	mutex_lock(&dmu_registry_lock);
 	node = dmu_node_find(target->config.ctl);
 	if (node) {
+		mutex_lock(&node->targets_lock);
 		ret = dmu_node_check_share(node, target, error);
+		mutex_unlock(&node->targets_lock);
 		if (ret)
 			goto unlock;
 		kref_get(&node->ref);
@@ -280,6 +317,12 @@ int dmu_node_attach(struct dmu_target *target, char **error)
 		}
 	}
 	target->node = node;
+	/* Whoever opens the node before the first resume finds what it will be. */
+	if (list_empty(&node->targets)) {
+		spin_lock(&node->lock);
+		dmu_node_configure(node, target);
+		spin_unlock(&node->lock);
+	}
 	mutex_lock(&node->targets_lock);
 	list_add(&target->list, &node->targets);
 	mutex_unlock(&node->targets_lock);
@@ -298,6 +341,8 @@ void dmu_node_detach(struct dmu_target *target)
 	mutex_lock(&node->targets_lock);
 	list_del(&target->list);
 	last = list_empty(&node->targets);
+	if (node->live == target)
+		node->live = NULL;
 	mutex_unlock(&node->targets_lock);
 	if (last) {
 		list_del(&node->list);
@@ -305,7 +350,7 @@ void dmu_node_detach(struct dmu_target *target)
 		spin_lock(&node->lock);
 		node->dead = true;
 		spin_unlock(&node->lock);
-		wake_up_all(&node->wait);
+		dmu_node_wake_all(node);
 		if (cancel_delayed_work_sync(&node->nodaemon_work))
 			dmu_node_put(node);
 	}
@@ -313,21 +358,43 @@ void dmu_node_detach(struct dmu_target *target)
 	dmu_node_put(node);
 }
 
-/* @target's table is live from now on. */
+/*
+ * DM keeps the limits of a live device when the new table has no devices below,
+ * whatever was there before. Smaller blocks than the row promises won't do, nor
+ * polling, which we can't.
+ */
+int dmu_node_check_queue(struct dmu_target *target)
+{
+	struct request_queue *queue = dm_disk(dm_table_get_md(target->ti->table))->queue;
+
+	if (queue_logical_block_size(queue) < target->config.logical_block_size) {
+		DMERR("%s: the live device has blocks of %u bytes, the table asks for %u",
+		      target->node->name, queue_logical_block_size(queue),
+		      target->config.logical_block_size);
+		return -EINVAL;
+	}
+	if (!dmu_queue_stop_polling(queue)) {
+		DMERR("%s: the live device offers polling, which this target cannot do",
+		      target->node->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* @target's table is live from now on. A time without a daemon begins anew. */
 void dmu_node_activate(struct dmu_target *target)
 {
 	struct dmu_node *node = target->node;
-	struct dm_target *ti = target->ti;
 
+	mutex_lock(&node->targets_lock);
+	node->live = target;
+	mutex_unlock(&node->targets_lock);
 	spin_lock(&node->lock);
-	node->config = target->config;
-	node->config.row = NULL;
-	node->config.ctl = NULL;
-	node->start = ti->begin;
-	node->sectors = ti->len;
-	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
-	node->pushback = false;
+	dmu_node_configure(node, target);
 	node->suspended = false;
+	node->failing = false;
+	/* As if a daemon had been there: dmu_node_watch() sets the clock if there is none now. */
+	node->has_daemon = true;
 	spin_unlock(&node->lock);
 	dmu_node_watch(node);
 }

@@ -96,9 +96,14 @@ static void dmu_request_end_all(struct list_head *requests, blk_status_t status)
 		dmu_request_end(req, status);
 }
 
-/* DM -> QUEUED. Returns what DM's map function returns. */
-int dmu_request_map(struct dmu_node *node, struct bio *bio)
+/*
+ * DM -> QUEUED. Returns what DM's map function returns. DM sets the noflush flag
+ * before it calls presuspend, so a request is either seen here, and given back, or
+ * queued and then revoked by presuspend.
+ */
+int dmu_request_map(struct dmu_target *target, struct bio *bio)
 {
+	struct dmu_node *node = target->node;
 	struct dmu_request *req = dm_per_bio_data(bio, sizeof(*req));
 	int type = dmu_bio_type(bio);
 
@@ -109,7 +114,7 @@ int dmu_request_map(struct dmu_node *node, struct bio *bio)
 	req->born = jiffies;
 
 	spin_lock(&node->lock);
-	if (node->pushback) {
+	if (dm_noflush_suspending(target->ti)) {
 		spin_unlock(&node->lock);
 		return DM_MAPIO_REQUEUE;
 	}
@@ -119,42 +124,12 @@ int dmu_request_map(struct dmu_node *node, struct bio *bio)
 		return DM_MAPIO_KILL;
 	}
 	req->seq = node->next_seq++;
-	list_add_tail(&req->list, &node->queue);
+	INIT_LIST_HEAD(&req->list);
+	dmu_fence_queue(node, req);
 	node->queued++;
 	spin_unlock(&node->lock);
-	wake_up_interruptible_poll(&node->wait, EPOLLIN | EPOLLRDNORM);
+	dmu_node_wake_one(node);
 	return DM_MAPIO_SUBMITTED;
-}
-
-/*
- * A daemon that a write was taken from may still carry it out. Until it says that
- * it has, or closes its channel, nothing that overlaps may reach another one.
- */
-static bool dmu_request_fenced(struct dmu_node *node, const struct dmu_request *req)
-{
-	sector_t start = req->bio->bi_iter.bi_sector;
-	sector_t end = start + bio_sectors(req->bio);
-	const struct dmu_claim *claim;
-
-	lockdep_assert_held(&node->lock);
-	list_for_each_entry(claim, &node->fence, fence) {
-		sector_t claim_end = claim->msg.sector + (claim->msg.len >> SECTOR_SHIFT);
-
-		if (start < claim_end && claim->msg.sector < end)
-			return true;
-	}
-	return false;
-}
-
-static struct dmu_request *dmu_request_first(struct dmu_node *node)
-{
-	struct dmu_request *req;
-
-	lockdep_assert_held(&node->lock);
-	list_for_each_entry(req, &node->queue, list)
-		if (!dmu_request_fenced(node, req))
-			return req;
-	return NULL;
 }
 
 /* What a read would do: 1 take a request, 0 end (the generation drains), -EAGAIN, -ENOTBLK. */
@@ -167,7 +142,7 @@ static int dmu_request_peek(struct dmu_channel *channel, struct dmu_request **re
 		return -ENOTBLK;
 	if (channel->generation->state != DM_USER_SERVING)
 		return 0;
-	*req = dmu_request_first(node);
+	*req = list_first_entry_or_null(&node->queue, struct dmu_request, list);
 	return *req ? 1 : -EAGAIN;
 }
 
@@ -208,20 +183,22 @@ void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim)
 		kmem_cache_free(dmu_claim_cache, claim);
 }
 
-/* Everything that refers to @claim, but its memory. True if it was fencing. */
-static bool dmu_claim_unlink(struct dmu_channel *channel, struct dmu_claim *claim)
+/* Undo everything that refers to @claim, and free it. True if requests may have waited for that. */
+static bool dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim)
 {
-	bool fenced = !list_empty(&claim->fence);
+	bool fenced;
 
-	lockdep_assert_held(&channel->node->lock);
 	lockdep_assert_held(&channel->lock);
+	fenced = dmu_fence_remove(channel->node, claim);
 	hash_del(&claim->hash);
 	list_del(&claim->list);
-	list_del_init(&claim->fence);
 	if (channel->in == claim)
 		channel->in = NULL;
 	if (channel->out == claim)
 		channel->out = NULL;
+	if (channel->canceled == claim)
+		channel->canceled = NULL;
+	dmu_claim_free(channel, claim);
 	return fenced;
 }
 
@@ -231,7 +208,7 @@ static void dmu_claim_init(struct dmu_claim *claim, struct dmu_request *req)
 
 	claim->req = req;
 	claim->state = DMU_REQUEST_SENDING;
-	INIT_LIST_HEAD(&claim->fence);
+	dmu_fence_init(claim);
 	claim->msg.seq = req->seq;
 	claim->msg.type = req->type;
 	claim->msg.flags = dmu_bio_flags(bio);
@@ -355,8 +332,7 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 	req = claim->req;
 	if (req)
 		dmu_count_answer(node, channel->generation, claim->msg.type, status);
-	wake = dmu_claim_unlink(channel, claim);
-	dmu_claim_free(channel, claim);
+	wake = dmu_claim_drop(channel, claim);
 	spin_unlock(&channel->lock);
 	drained = dmu_generation_drop_claim(channel->generation);
 	spin_unlock(&node->lock);
@@ -364,30 +340,44 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 	if (req)
 		dmu_request_end(req, status);
 	if (wake || drained)
-		wake_up_all(&node->wait);
+		dmu_node_wake_all(node);
 	if (drained)
 		dmu_node_event(node);
 }
 
-/* What becomes of orphans; called with the node's lock held, ends nothing itself. */
-static blk_status_t dmu_orphan_fate(struct dmu_node *node, struct list_head *orphans)
+/* The reader is told that what it was reading is revoked: it can't act on it from now on. */
+void dmu_request_dismiss(struct dmu_channel *channel)
 {
-	struct dmu_request *req;
-	unsigned int count = 0;
+	struct dmu_node *node = channel->node;
+	bool drained;
+
+	spin_lock(&node->lock);
+	spin_lock(&channel->lock);
+	dmu_claim_drop(channel, channel->canceled);
+	spin_unlock(&channel->lock);
+	drained = dmu_generation_drop_claim(channel->generation);
+	spin_unlock(&node->lock);
+	dmu_node_wake_all(node);
+	if (drained)
+		dmu_node_event(node);
+}
+
+/* What becomes of orphans: requeued, or left to the caller to end with an error. */
+static void dmu_orphans_requeue(struct dmu_node *node, struct list_head *orphans)
+{
+	bool fail = node->config.orphans_fail || node->failing;
+	struct dmu_request *req, *next;
 
 	lockdep_assert_held(&node->lock);
-	list_for_each_entry(req, orphans, list)
-		count++;
-	if (node->pushback)
-		return BLK_STS_DM_REQUEUE;
-	if (node->config.orphans_fail || node->failing) {
-		node->counters.failed += count;
-		return BLK_STS_IOERR;
+	list_for_each_entry_safe(req, next, orphans, list) {
+		if (fail) {
+			node->counters.failed++;
+			continue;
+		}
+		node->counters.requeued++;
+		node->queued++;
+		dmu_fence_queue(node, req);
 	}
-	node->counters.requeued += count;
-	node->queued += count;
-	list_splice_init(orphans, &node->queue);
-	return BLK_STS_OK;
 }
 
 /*
@@ -399,7 +389,6 @@ void dmu_request_orphan_all(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
 	struct dmu_claim *claim, *next;
-	blk_status_t status;
 	LIST_HEAD(orphans);
 
 	spin_lock(&node->lock);
@@ -409,42 +398,43 @@ void dmu_request_orphan_all(struct dmu_channel *channel)
 	list_for_each_entry_safe(claim, next, &channel->claims, list) {
 		if (claim->req)
 			list_add_tail(&claim->req->list, &orphans);
-		dmu_claim_unlink(channel, claim);
-		dmu_claim_free(channel, claim);
+		dmu_claim_drop(channel, claim);
 		dmu_generation_drop_claim(channel->generation);
 	}
 	spin_unlock(&channel->lock);
-	status = dmu_orphan_fate(node, &orphans);
+	dmu_orphans_requeue(node, &orphans);
 	dmu_generation_leave(channel);
 	spin_unlock(&node->lock);
 
-	if (status)
-		dmu_request_end_all(&orphans, status);
-	wake_up_all(&node->wait);
+	dmu_request_end_all(&orphans, BLK_STS_IOERR);
+	dmu_node_wake_all(node);
 }
 
-/* Take what @channel holds, but leave the claims of what its daemon has read. */
+/*
+ * Take what @channel holds, but leave the claims. What was not read at all of a
+ * write's payload can't be written.
+ */
 static void dmu_channel_revoke(struct dmu_channel *channel, struct list_head *revoked)
 {
 	struct dmu_node *node = channel->node;
-	struct dmu_claim *claim, *next;
+	struct dmu_claim *claim;
+	bool seen;
 
 	lockdep_assert_held(&node->lock);
 	spin_lock(&channel->lock);
-	list_for_each_entry_safe(claim, next, &channel->claims, list) {
+	list_for_each_entry(claim, &channel->claims, list) {
 		if (!claim->req)
 			continue;
 		list_add_tail(&claim->req->list, revoked);
 		claim->req = NULL;
+		seen = true;
 		if (claim == channel->out) {
-			/* Not read to its end: the daemon can't act on it. */
-			dmu_claim_unlink(channel, claim);
-			dmu_claim_free(channel, claim);
-			channel->canceled = true;
-			dmu_generation_drop_claim(channel->generation);
-		} else if (dmu_type_writes(claim->msg.type)) {
-			list_add_tail(&claim->fence, &node->fence);
+			seen = channel->sent > sizeof(claim->msg);
+			channel->canceled = claim;
+			channel->out = NULL;
 		}
+		if (seen && dmu_type_writes(claim->msg.type))
+			dmu_fence_add(node, claim);
 	}
 	spin_unlock(&channel->lock);
 }
@@ -457,8 +447,7 @@ void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status)
 	LIST_HEAD(revoked);
 
 	spin_lock(&node->lock);
-	list_splice_init(&node->queue, &revoked);
-	node->queued = 0;
+	dmu_fence_take_all(node, &revoked);
 	list_for_each_entry(channel, &node->channels, list)
 		dmu_channel_revoke(channel, &revoked);
 	if (status != BLK_STS_DM_REQUEUE)
@@ -467,19 +456,20 @@ void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status)
 	spin_unlock(&node->lock);
 
 	dmu_request_end_all(&revoked, status);
-	wake_up_all(&node->wait);
+	dmu_node_wake_all(node);
 	dmu_node_event(node);
 }
 
-/* QUEUED -> ended: nobody has come to serve. */
+/* QUEUED -> ended: nobody has come to serve, or has he meanwhile? */
 void dmu_request_fail_queued(struct dmu_node *node)
 {
 	LIST_HEAD(failed);
 
 	spin_lock(&node->lock);
-	list_splice_init(&node->queue, &failed);
-	node->counters.failed += node->queued;
-	node->queued = 0;
+	if (node->failing) {
+		node->counters.failed += node->queued;
+		dmu_fence_take_all(node, &failed);
+	}
 	spin_unlock(&node->lock);
 	dmu_request_end_all(&failed, BLK_STS_IOERR);
 }

@@ -66,33 +66,16 @@ static void dmu_dtr(struct dm_target *ti)
 
 static int dmu_map(struct dm_target *ti, struct bio *bio)
 {
-	struct dmu_target *target = ti->private;
-
-	return dmu_request_map(target->node, bio);
+	return dmu_request_map(ti->private, bio);
 }
 
 /* DM takes back, at a noflush suspend, what is not answered yet: from us and from daemons. */
 static void dmu_presuspend(struct dm_target *ti)
 {
 	struct dmu_target *target = ti->private;
-	struct dmu_node *node = target->node;
 
-	if (!dm_noflush_suspending(ti))
-		return;
-	spin_lock(&node->lock);
-	node->pushback = true;
-	spin_unlock(&node->lock);
-	dmu_request_revoke_all(node, BLK_STS_DM_REQUEUE);
-}
-
-static void dmu_presuspend_undo(struct dm_target *ti)
-{
-	struct dmu_target *target = ti->private;
-	struct dmu_node *node = target->node;
-
-	spin_lock(&node->lock);
-	node->pushback = false;
-	spin_unlock(&node->lock);
+	if (dm_noflush_suspending(ti))
+		dmu_request_revoke_all(target->node, BLK_STS_DM_REQUEUE);
 }
 
 static void dmu_postsuspend(struct dm_target *ti)
@@ -101,9 +84,13 @@ static void dmu_postsuspend(struct dm_target *ti)
 	struct dmu_node *node = target->node;
 
 	spin_lock(&node->lock);
-	node->pushback = false;
 	node->suspended = true;
 	spin_unlock(&node->lock);
+}
+
+static int dmu_preresume(struct dm_target *ti)
+{
+	return dmu_node_check_queue(ti->private);
 }
 
 static void dmu_resume(struct dm_target *ti)
@@ -111,22 +98,31 @@ static void dmu_resume(struct dm_target *ti)
 	dmu_node_activate(ti->private);
 }
 
+static void dmu_note_oldest(unsigned long *oldest, const struct dmu_request *req)
+{
+	if (req && time_before(req->born, *oldest))
+		*oldest = req->born;
+}
+
+/* Each list is in order, or nearly so; its first request stands for all. */
 static unsigned long dmu_oldest_born(struct dmu_node *node)
 {
 	struct dmu_channel *channel;
-	struct dmu_request *req;
 	struct dmu_claim *claim;
 	unsigned long oldest = jiffies;
 
 	lockdep_assert_held(&node->lock);
-	req = list_first_entry_or_null(&node->queue, struct dmu_request, list);
-	if (req)
-		oldest = req->born;
+	dmu_note_oldest(&oldest, list_first_entry_or_null(&node->queue, struct dmu_request, list));
+	list_for_each_entry(claim, &node->fence, fence)
+		dmu_note_oldest(&oldest, list_first_entry_or_null(&claim->waiters,
+								  struct dmu_request, list));
 	list_for_each_entry(channel, &node->channels, list) {
 		spin_lock(&channel->lock);
-		claim = list_first_entry_or_null(&channel->claims, struct dmu_claim, list);
-		if (claim && claim->req && time_before(claim->req->born, oldest))
-			oldest = claim->req->born;
+		list_for_each_entry(claim, &channel->claims, list) {
+			dmu_note_oldest(&oldest, claim->req);
+			if (claim->req)
+				break;
+		}
 		spin_unlock(&channel->lock);
 	}
 	return oldest;
@@ -142,23 +138,20 @@ static void dmu_status_info(struct dmu_node *node, char *result, unsigned int ma
 {
 	const struct dmu_counters *c = &node->counters;
 	struct dmu_generation *g;
-	struct dmu_claim *claim;
-	unsigned int held = 0, fenced = 0, sz = 0;
+	unsigned int held = 0, sz = 0;
 
 	lockdep_assert_held(&node->lock);
 	list_for_each_entry(g, &node->generations, list)
 		held += g->held;
-	list_for_each_entry(claim, &node->fence, fence)
-		fenced++;
 
-	DMEMIT("queued:%llu held:%u fenced:%u channels:%u generation:%llu sealed:%d suspended:%d daemon:%d",
-	       node->queued, held, fenced, node->channel_count, node->newest_generation,
-	       node->sealed, node->suspended, node->has_daemon);
-	DMEMIT(" oldest_ms:%u", jiffies_to_msecs(jiffies - dmu_oldest_born(node)));
-	DMEMIT(" reads:%llu writes:%llu flushes:%llu discards:%llu secure_erases:%llu write_zeroes:%llu",
-	       c->answered[DM_USER_REQ_MAP_READ], c->answered[DM_USER_REQ_MAP_WRITE],
-	       c->answered[DM_USER_REQ_MAP_FLUSH], c->answered[DM_USER_REQ_MAP_DISCARD],
-	       c->answered[DM_USER_REQ_MAP_SECURE_ERASE],
+	DMEMIT("queued:%llu held:%u fenced:%u channels:%u generation:%llu", node->queued, held,
+	       node->fenced, node->channel_count, node->newest_generation);
+	DMEMIT(" sealed:%d suspended:%d daemon:%d oldest_ms:%u", node->sealed, node->suspended,
+	       node->has_daemon, jiffies_to_msecs(jiffies - dmu_oldest_born(node)));
+	DMEMIT(" reads:%llu writes:%llu flushes:%llu", c->answered[DM_USER_REQ_MAP_READ],
+	       c->answered[DM_USER_REQ_MAP_WRITE], c->answered[DM_USER_REQ_MAP_FLUSH]);
+	DMEMIT(" discards:%llu secure_erases:%llu write_zeroes:%llu",
+	       c->answered[DM_USER_REQ_MAP_DISCARD], c->answered[DM_USER_REQ_MAP_SECURE_ERASE],
 	       c->answered[DM_USER_REQ_MAP_WRITE_ZEROES]);
 	DMEMIT(" errors:%llu unsupported:%llu requeued:%llu failed:%llu refused:%llu",
 	       c->errors, c->unsupported, c->requeued, c->failed, c->refused);
@@ -191,6 +184,24 @@ static void dmu_status(struct dm_target *ti, status_type_t type, unsigned int st
 	}
 }
 
+static int dmu_message_seal(struct dmu_node *node, const char *arg)
+{
+	dmu_node_set_sealed(node, true);
+	return 0;
+}
+
+static int dmu_message_unseal(struct dmu_node *node, const char *arg)
+{
+	dmu_node_set_sealed(node, false);
+	return 0;
+}
+
+static int dmu_message_fail(struct dmu_node *node, const char *arg)
+{
+	dmu_request_revoke_all(node, BLK_STS_IOERR);
+	return 0;
+}
+
 static int dmu_message_drain(struct dmu_node *node, const char *arg)
 {
 	struct dmu_generation *generation;
@@ -211,27 +222,31 @@ static int dmu_message_drain(struct dmu_node *node, const char *arg)
 	return 0;
 }
 
+static const struct dmu_message {
+	const char *name;
+	unsigned int argc;
+	int (*run)(struct dmu_node *node, const char *arg);
+} dmu_messages[] = {
+	{ "seal", 1, dmu_message_seal },
+	{ "unseal", 1, dmu_message_unseal },
+	{ "fail", 1, dmu_message_fail },
+	{ "drain", 2, dmu_message_drain },
+};
+
 /* Only CAP_SYS_ADMIN gets here. */
 static int dmu_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
 		       unsigned int maxlen)
 {
 	struct dmu_target *target = ti->private;
 	struct dmu_node *node = target->node;
+	unsigned int i;
 
-	if (argc == 1 && !strcmp(argv[0], "seal"))
-		dmu_node_set_sealed(node, true);
-	else if (argc == 1 && !strcmp(argv[0], "unseal"))
-		dmu_node_set_sealed(node, false);
-	else if (argc == 1 && !strcmp(argv[0], "fail"))
-		dmu_request_revoke_all(node, BLK_STS_IOERR);
-	else if (argc == 2 && !strcmp(argv[0], "drain"))
-		return dmu_message_drain(node, argv[1]);
-	else {
-		DMWARN("%s: unknown message %s; known: seal, unseal, fail, drain GENERATION",
-		       node->name, argv[0]);
-		return -EINVAL;
-	}
-	return 0;
+	for (i = 0; i < ARRAY_SIZE(dmu_messages); i++)
+		if (!strcmp(argv[0], dmu_messages[i].name) && argc == dmu_messages[i].argc)
+			return dmu_messages[i].run(node, argc > 1 ? argv[1] : NULL);
+	DMWARN("%s: no message %s with %u arguments; known: seal, unseal, fail, drain GENERATION",
+	       node->name, argv[0], argc - 1);
+	return -EINVAL;
 }
 
 /*
@@ -248,6 +263,7 @@ static void dmu_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	const struct dmu_target *target = ti->private;
 	const struct dmu_config *config = &target->config;
 
+	dmu_limits_clear_polling(limits);
 	limits->logical_block_size = config->logical_block_size;
 	limits->physical_block_size = config->physical_block_size;
 	limits->io_min = config->physical_block_size;
@@ -270,8 +286,8 @@ static struct target_type dmu_target_type = {
 	.dtr = dmu_dtr,
 	.map = dmu_map,
 	.presuspend = dmu_presuspend,
-	.presuspend_undo = dmu_presuspend_undo,
 	.postsuspend = dmu_postsuspend,
+	.preresume = dmu_preresume,
 	.resume = dmu_resume,
 	.status = dmu_status,
 	.message = dmu_message,
