@@ -30,8 +30,10 @@
  *	-EINTR / restarted	a signal while idle; no request was taken
  *	0			this generation drains and has no new request to take
  *	-ENOTBLK		the target is gone; close the channel
- *	-ECANCELED		the kernel took back the request that was being read;
- *				the next read begins with a new one
+ *	-ECANCELED		the kernel took back the request that was being read (a
+ *				noflush suspend, or the message "fail"); the next read
+ *				begins with a new one. Whoever acts on a payload before
+ *				its last byte must be done with that when it reads on.
  *	-EFAULT, -ENOMEM	nothing was taken
  * write():
  *	-EINVAL			`seq` is no request held by this channel: the header
@@ -53,6 +55,12 @@
  *	that dies keeps this by itself, since the kernel closes the files of a
  *	process after its last thread has left its last system call. Asynchronous
  *	I/O that outlives its process (io_uring) does not keep it: cancel and wait.
+ *
+ * A noflush suspend and the message "fail" take back what daemons hold. An answer
+ * to such a request succeeds and is ignored. Until it comes, or the channel
+ * closes, requests that overlap a write taken back wait ("fenced"), as long as the
+ * node exists: before the store is given to anybody else (another CTL, another
+ * target), the old daemon must be dead.
  *
  * Opening needs CAP_SYS_ADMIN, and -EPERM while the node is sealed.
  */
@@ -206,6 +214,9 @@ struct dm_user_info {
  *		begins with this channel; without, one that has a channel already
  * @flags:	DM_USER_JOIN_*
  * @reserved:	zero
+ *
+ * Channels that have not joined are generation 0 together: it drains as one, too,
+ * and serves again when the last of them is closed.
  *
  * A channel joins once, before its first read. -EEXIST: created by somebody
  * else in the meantime; -ESTALE: older than the newest; -ERANGE: a gap; -ENOENT:

@@ -231,7 +231,7 @@ static void suspend_reading(void)
 	struct suspend s;
 	struct target t;
 	struct io *io;
-	int fd;
+	int fd, other;
 
 	target_create(&t, NULL);
 	fd = ch_need(&t);
@@ -241,10 +241,16 @@ static void suspend_reading(void)
 	IS(ch_read(fd, buf, 1000), 1000, "a part of its payload");
 	suspend_start(&s, DM_NOFLUSH_FLAG);
 	IS(suspend_end(&s), 0, "noflush suspend");
-	IS(dm_word(t.name, "fenced:"), 0, "what was not read to its end is no danger");
+	IS(dm_word(t.name, "fenced:"), 1, "the part that was read may be on its way to the store");
 	IS(dm_resume(t.name, 0), 0, "resume");
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "it waits again");
+	other = ch_need(&t);
+	IS(ch_poll(other) & POLLIN, 0, "for its first reader");
 	IS(ch_poll(fd) & POLLIN, POLLIN, "poll says that the daemon must know");
 	IS(ch_read(fd, buf, 4096), -ECANCELED, "the kernel took it back");
+	IS(dm_word(t.name, "fenced:"), 0, "who knows is no danger");
+	IS(ch_poll(other) & POLLIN, POLLIN, "and anybody may have it");
+	close(other);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, buf);
 	OK(abi_filled(buf, 4096, 5), "the next read begins with a new request");
 	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The fence. A daemon that a write was revoked from may still carry it out. Until
+ * it says that it has, or closes its channel, what overlaps must not reach
+ * another daemon: a late old write would overwrite newer data. Such requests wait
+ * on the claim that is in their way, so that the queue has none of them.
+ */
+#include <linux/interval_tree_generic.h>
+
+#include "dmu.h"
+
+static inline u64 dmu_claim_first(const struct dmu_claim *claim)
+{
+	return claim->msg.sector;
+}
+
+static inline u64 dmu_claim_last(const struct dmu_claim *claim)
+{
+	return claim->msg.sector + (claim->msg.len >> SECTOR_SHIFT) - 1;
+}
+
+INTERVAL_TREE_DEFINE(struct dmu_claim, fence_rb, u64, fence_last, dmu_claim_first, dmu_claim_last,
+		     static inline, dmu_fence_tree)
+
+/* A fresh claim fences nothing. */
+void dmu_fence_init(struct dmu_claim *claim)
+{
+	INIT_LIST_HEAD(&claim->fence);
+	INIT_LIST_HEAD(&claim->waiters);
+}
+
+void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim)
+{
+	lockdep_assert_held(&node->lock);
+	if (!claim->msg.len)
+		return;
+	list_add_tail(&claim->fence, &node->fence);
+	dmu_fence_tree_insert(claim, &node->fence_tree);
+	node->fenced++;
+}
+
+/* @claim is in nobody's way any more. True if somebody may have waited: wake the readers. */
+bool dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim)
+{
+	struct dmu_request *req, *next;
+	LIST_HEAD(waiters);
+
+	lockdep_assert_held(&node->lock);
+	if (list_empty(&claim->fence))
+		return false;
+	list_del_init(&claim->fence);
+	dmu_fence_tree_remove(claim, &node->fence_tree);
+	node->fenced--;
+	list_splice_init(&claim->waiters, &waiters);
+	list_for_each_entry_safe(req, next, &waiters, list)
+		dmu_fence_queue(node, req);
+	return true;
+}
+
+/* Put @req on the queue, or where it must wait before that. */
+void dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
+{
+	sector_t start = req->bio->bi_iter.bi_sector;
+	struct dmu_claim *claim = NULL;
+
+	lockdep_assert_held(&node->lock);
+	if (bio_sectors(req->bio))
+		claim = dmu_fence_tree_iter_first(&node->fence_tree, start,
+						  start + bio_sectors(req->bio) - 1);
+	list_move_tail(&req->list, claim ? &claim->waiters : &node->queue);
+}
+
+/* Take everything that waits, on the queue or on a claim. */
+void dmu_fence_take_all(struct dmu_node *node, struct list_head *requests)
+{
+	struct dmu_claim *claim;
+
+	lockdep_assert_held(&node->lock);
+	list_splice_tail_init(&node->queue, requests);
+	list_for_each_entry(claim, &node->fence, fence)
+		list_splice_tail_init(&claim->waiters, requests);
+	node->queued = 0;
+}
