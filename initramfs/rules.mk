@@ -7,12 +7,12 @@ run_shared := tests/vm/image.sh kernel/fetch-package $(BUILD)/initramfs/probe $(
 
 ## make run [KERNEL=6.1]: boot a guest whose root is served by dm-user, hand it over live, report
 run: deps
-	@$(MAKE) --no-print-directory run-ready
+	@$(MAKE) --no-print-directory run-ready 2>&1 | initramfs/progress
 	@initramfs/run $(KERNEL) $(BUILD)
 
 ## make run-shell [KERNEL=6.1]: the same guest with an interactive shell
 run-shell: deps
-	@$(MAKE) --no-print-directory run-ready
+	@$(MAKE) --no-print-directory run-ready 2>&1 | initramfs/progress
 	@initramfs/run --shell $(KERNEL) $(BUILD)
 
 run-ready: $(BUILD)/kernel/$(KERNEL)/release $(run_dir)/initramfs-$(KERNEL).cpio $(run_dir)/root.img
