@@ -239,6 +239,11 @@ static void dmu_act_send_drained(struct dmu_daemon *daemon)
 	dmu_send(daemon, &message);
 }
 
+static void dmu_act_send_taken(struct dmu_daemon *daemon)
+{
+	dmu_send_type(daemon, DMU_WIRE_TAKEN);
+}
+
 static void dmu_act_send_refuse(struct dmu_daemon *daemon)
 {
 	dmu_send_reason(daemon, DMU_WIRE_REFUSE);
@@ -289,6 +294,8 @@ static void dmu_act_undo(struct dmu_daemon *daemon)
 {
 	int rc = dmu_channel_drain(dmu_server_channel(daemon->server), true);
 
+	if (rc == -ENOTBLK)
+		return dmu_daemon_raise(daemon, DMU_EVENT_TARGET_GONE);
 	if (rc < 0)
 		return dmu_daemon_raise(daemon, DMU_EVENT_UNDO_REFUSED);
 	dmu_spares_close(daemon);
@@ -325,6 +332,8 @@ static void dmu_act_rejoin(struct dmu_daemon *daemon)
 	int rc = dmu_spares_join(daemon);
 
 	dmu_spares_close(daemon);
+	if (rc == -ENOTBLK)
+		return dmu_daemon_raise(daemon, DMU_EVENT_TARGET_GONE);
 	if (rc) {
 		dmu_log(DMU_LOG_ERR, "%s: cannot become a new generation: %s", daemon->options.name,
 			strerrordesc_np(-rc));
@@ -411,6 +420,7 @@ void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action)
 		[DMU_ACTION_SEND_READY]		= dmu_act_send_ready,
 		[DMU_ACTION_SEND_DRAINING]	= dmu_act_send_draining,
 		[DMU_ACTION_SEND_DRAINED]	= dmu_act_send_drained,
+		[DMU_ACTION_SEND_TAKEN]		= dmu_act_send_taken,
 		[DMU_ACTION_SEND_REFUSE]	= dmu_act_send_refuse,
 		[DMU_ACTION_SEND_ABORT]		= dmu_act_send_abort,
 		[DMU_ACTION_ARM_TIMER]		= dmu_act_arm_timer,

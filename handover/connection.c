@@ -32,9 +32,11 @@ static enum dmu_wire_state dmu_status_state(enum dmu_state state)
 	case DMU_STATE_OFFERED:
 		return DMU_WIRE_HANDING_OVER;
 	case DMU_STATE_DRAINING:
+	case DMU_STATE_DRAINED:
 		return DMU_WIRE_STATE_DRAINING;
 	case DMU_STATE_UNDOING:
 	case DMU_STATE_FENCING_NEW:
+	case DMU_STATE_FENCING_READY:
 		return DMU_WIRE_ROLLING_BACK;
 	default:
 		return DMU_WIRE_SERVING;

@@ -39,6 +39,13 @@ static void dmu_loop_signals(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_TERMINATE);
 }
 
+static bool dmu_loop_peer_died(const struct dmu_daemon *daemon)
+{
+	struct pollfd pidfd = { .fd = daemon->peer_pidfd, .events = POLLIN };
+
+	return daemon->peer.known && poll(&pidfd, 1, 0) == 1;
+}
+
 /* The event that a message is; for REFUSE and ABORT with the other's reason as ours. */
 static enum dmu_event dmu_loop_message(struct dmu_daemon *daemon, struct dmu_packet *packet)
 {
@@ -60,6 +67,9 @@ static enum dmu_event dmu_loop_message(struct dmu_daemon *daemon, struct dmu_pac
 		return DMU_EVENT_PEER_DRAINING;
 	case DMU_WIRE_DRAINED:
 		return DMU_EVENT_PEER_DRAINED;
+	case DMU_WIRE_TAKEN:
+		/* A dead one's word does not count: it is the last chance to stay. */
+		return dmu_loop_peer_died(daemon) ? DMU_EVENT_PEER_DEAD : DMU_EVENT_TAKEN;
 	case DMU_WIRE_REFUSE:
 		daemon->reason = message->reason;
 		return DMU_EVENT_REFUSE;
@@ -92,7 +102,7 @@ static void dmu_loop_socket(struct dmu_daemon *daemon)
 static void dmu_loop_pidfd(struct dmu_daemon *daemon)
 {
 	/* After a kill the reason is the one for that. */
-	if (daemon->state != DMU_STATE_FENCING_NEW)
+	if (daemon->state != DMU_STATE_FENCING_NEW && daemon->state != DMU_STATE_FENCING_READY)
 		dmu_daemon_blame(daemon, ESRCH, "the other daemon (pid %d) died", daemon->peer.pid);
 	dmu_daemon_raise(daemon, DMU_EVENT_PEER_DEAD);
 }
@@ -150,6 +160,8 @@ static const char *dmu_loop_awaited(enum dmu_state state)
 		return "DRAINING";
 	case DMU_STATE_PEER_DRAINING:
 		return "DRAINED";
+	case DMU_STATE_DRAINED:
+		return "TAKEN";
 	default:
 		return "end";
 	}

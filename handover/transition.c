@@ -12,12 +12,15 @@ struct dmu_rule {
 #define DO(state, ...)	{ true, { DMU_STATE_##state, { __VA_ARGS__ } } }
 #define A(action)	DMU_ACTION_##action
 
-/* The newcomer gives up before the commit point: whoever started it hears why first, as ABORT means death. */
+/* The newcomer gives up: whoever started it hears why first, as ABORT means death. */
 #define GIVE_UP		DO(FAILED, A(REPORT_FAILURE), A(SEND_ABORT))
 /* The old one must be dead before what it held can be anybody else's. */
 #define FENCE_OLD	DO(FENCING_OLD, A(KILL_PEER), A(ARM_TIMER))
 /* The newcomer may hold requests already, so it must be dead before it is forgotten. */
 #define FENCE_NEW	DO(FENCING_NEW, A(SEND_ABORT), A(KILL_PEER), A(ARM_TIMER))
+/* Without overlap it may be writing already, so it must be dead before we serve on. */
+#define FENCE_READY	DO(FENCING_READY, A(SEND_ABORT), A(KILL_PEER), A(ARM_TIMER))
+#define ROLL_BACK	DO(SERVING, A(DROP_PEER), A(LOG_ROLLBACK))
 /* The old one is dead or harmless; the threads go first, as requests may wait for them. */
 #define SUCCEED		DO(SERVING, A(GO), A(DROP_PEER), A(SEAL), A(ACCEPT), A(REPORT_SERVING))
 #define LOST		DO(FAILED, A(LOG_LOST))
@@ -26,7 +29,7 @@ struct dmu_rule {
 #define WAIT(state)	DO(state, A(LOG_SLOW), A(ARM_TIMER))
 
 static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
-	/* ---- newcomer, before the commit point ---- */
+	/* ---- newcomer ---- */
 	[DMU_STATE_START] = {
 		[DMU_EVENT_CONNECTED]	= DO(HELLO_SENT, A(SEND_HELLO), A(ARM_TIMER)),
 		[DMU_EVENT_NO_PEER]	= DO(ALONE, A(ATTACH), A(PREPARE)),
@@ -67,10 +70,8 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TERMINATE]	= STAY(READY_SENT),
 	},
 
-	/* ---- newcomer, after it ---- */
 	[DMU_STATE_PEER_DRAINING] = {
-		[DMU_EVENT_PEER_DRAINED] = DO(PEER_LEAVING, A(GO), A(ARM_TIMER)),
-		/* It took us for dead, and the kernel let it undo its drain. */
+		[DMU_EVENT_PEER_DRAINED] = DO(PEER_LEAVING, A(GO), A(SEND_TAKEN), A(ARM_TIMER)),
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_WRONG]	= FENCE_OLD,
@@ -81,12 +82,15 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TIMEOUT]	= FENCE_OLD,
 		[DMU_EVENT_TERMINATE]	= STAY(PEER_DRAINING),
 	},
+	/* TAKEN is said, but only the old one's death tells that it was heard in time. */
 	[DMU_STATE_PEER_LEAVING] = {
+		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
+		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_WRONG]	= FENCE_OLD,
 		[DMU_EVENT_HANGUP]	= DO(PEER_LEAVING, A(CLOSE_SOCKET)),
 		[DMU_EVENT_PEER_DEAD]	= SUCCEED,
 		[DMU_EVENT_TARGET_GONE]	= DO(FAILED, A(REPORT_FAILURE)),
-		[DMU_EVENT_SERVER_FAILED] = DO(FAILED, A(REPORT_FAILURE), A(LOG_LOST)),
+		[DMU_EVENT_SERVER_FAILED] = GIVE_UP,
 		[DMU_EVENT_TIMEOUT]	= FENCE_OLD,
 		[DMU_EVENT_TERMINATE]	= STAY(PEER_LEAVING),
 	},
@@ -98,7 +102,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TERMINATE]	= STAY(FENCING_OLD),
 	},
 
-	/* ---- serving, before the commit point ---- */
+	/* ---- serving ---- */
 	[DMU_STATE_SERVING] = {
 		[DMU_EVENT_HELLO]	= DO(OFFERED, A(SEND_OFFER), A(ARM_TIMER)),
 		/* Drained by nobody here: there is a stranger in this generation. */
@@ -114,7 +118,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_ABORT]	= FENCE_NEW,
 		[DMU_EVENT_WRONG]	= FENCE_NEW,
 		[DMU_EVENT_HANGUP]	= FENCE_NEW,
-		[DMU_EVENT_PEER_DEAD]	= DO(SERVING, A(DROP_PEER), A(LOG_ROLLBACK)),
+		[DMU_EVENT_PEER_DEAD]	= ROLL_BACK,
 		/* No ABORT here: the newcomer must take over from us. */
 		[DMU_EVENT_DRAINED]	= DO(FAILED),
 		[DMU_EVENT_SERVER_FAILED] = DO(FAILED),
@@ -123,7 +127,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TERMINATE]	= STAY(OFFERED),
 	},
 	[DMU_STATE_FENCING_NEW] = {
-		[DMU_EVENT_PEER_DEAD]	= DO(SERVING, A(DROP_PEER), A(LOG_ROLLBACK)),
+		[DMU_EVENT_PEER_DEAD]	= ROLL_BACK,
 		[DMU_EVENT_DRAINED]	= LOST,
 		[DMU_EVENT_TARGET_GONE]	= GONE,
 		[DMU_EVENT_SERVER_FAILED] = LOST,
@@ -131,17 +135,15 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TERMINATE]	= STAY(FENCING_NEW),
 	},
 
-	/* ---- serving, after it ---- */
+	/* ---- serving, with a newcomer that is READY ---- */
 	[DMU_STATE_DRAINING] = {
-		[DMU_EVENT_DRAINED]	= DO(DONE, A(SEND_DRAINED)),
-		[DMU_EVENT_DRAIN_FAILED] = DO(UNDOING, A(UNDO)),
-		/* It says that it cannot serve after all, or proves it. */
-		[DMU_EVENT_REFUSE]	= DO(UNDOING, A(UNDO)),
-		[DMU_EVENT_ABORT]	= DO(UNDOING, A(UNDO)),
+		[DMU_EVENT_DRAINED]	= DO(DRAINED, A(SEND_DRAINED), A(ARM_TIMER)),
+		[DMU_EVENT_DRAIN_FAILED] = FENCE_READY,
+		[DMU_EVENT_REFUSE]	= FENCE_READY,
+		[DMU_EVENT_ABORT]	= FENCE_READY,
+		[DMU_EVENT_WRONG]	= FENCE_READY,
+		[DMU_EVENT_HANGUP]	= FENCE_READY,
 		[DMU_EVENT_PEER_DEAD]	= DO(UNDOING, A(UNDO)),
-		/* It may serve and have lost its mind; it owns the device now, dead or alive. */
-		[DMU_EVENT_WRONG]	= DO(DRAINING, A(CLOSE_SOCKET)),
-		[DMU_EVENT_HANGUP]	= DO(DRAINING, A(CLOSE_SOCKET)),
 		[DMU_EVENT_TARGET_GONE]	= GONE,
 		/* What was not answered goes to the newcomer when our channels close. */
 		[DMU_EVENT_SERVER_FAILED] = DO(FAILED),
@@ -149,11 +151,30 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TIMEOUT]	= WAIT(DRAINING),
 		[DMU_EVENT_TERMINATE]	= STAY(DRAINING),
 	},
+	[DMU_STATE_DRAINED] = {
+		[DMU_EVENT_TAKEN]	= DO(DONE),
+		[DMU_EVENT_REFUSE]	= FENCE_READY,
+		[DMU_EVENT_ABORT]	= FENCE_READY,
+		[DMU_EVENT_WRONG]	= FENCE_READY,
+		[DMU_EVENT_HANGUP]	= FENCE_READY,
+		[DMU_EVENT_PEER_DEAD]	= DO(UNDOING, A(UNDO)),
+		[DMU_EVENT_TARGET_GONE]	= GONE,
+		[DMU_EVENT_TIMEOUT]	= FENCE_READY,
+		[DMU_EVENT_TERMINATE]	= STAY(DRAINED),
+	},
+	[DMU_STATE_FENCING_READY] = {
+		[DMU_EVENT_PEER_DEAD]	= DO(UNDOING, A(UNDO)),
+		[DMU_EVENT_TARGET_GONE]	= GONE,
+		[DMU_EVENT_SERVER_FAILED] = LOST,
+		[DMU_EVENT_TIMEOUT]	= WAIT(FENCING_READY),
+		[DMU_EVENT_TERMINATE]	= STAY(FENCING_READY),
+	},
 	[DMU_STATE_UNDOING] = {
-		[DMU_EVENT_UNDONE]	= FENCE_NEW,
+		[DMU_EVENT_UNDONE]	= ROLL_BACK,
 		[DMU_EVENT_UNDO_REFUSED] = DO(UNDOING, A(REJOIN)),
-		[DMU_EVENT_REJOINED]	= FENCE_NEW,
+		[DMU_EVENT_REJOINED]	= ROLL_BACK,
 		[DMU_EVENT_REJOIN_FAILED] = LOST,
+		[DMU_EVENT_TARGET_GONE]	= GONE,
 	},
 	/* DONE and FAILED: nothing matters any more. */
 };
@@ -182,6 +203,7 @@ static const char *const dmu_state_names[DMU_STATE_END] = {
 	[DMU_STATE_PEER_DRAINING] = "peer-draining", [DMU_STATE_PEER_LEAVING] = "peer-leaving",
 	[DMU_STATE_FENCING_OLD] = "fencing-old", [DMU_STATE_SERVING] = "serving",
 	[DMU_STATE_OFFERED] = "offered", [DMU_STATE_DRAINING] = "draining",
+	[DMU_STATE_DRAINED] = "drained", [DMU_STATE_FENCING_READY] = "fencing-ready",
 	[DMU_STATE_UNDOING] = "undoing", [DMU_STATE_FENCING_NEW] = "fencing-new",
 	[DMU_STATE_DONE] = "done", [DMU_STATE_FAILED] = "failed",
 };
@@ -192,6 +214,7 @@ static const char *const dmu_event_names[DMU_EVENT_END] = {
 	[DMU_EVENT_PREPARE_FAILED] = "prepare-failed", [DMU_EVENT_HELLO] = "hello",
 	[DMU_EVENT_OFFER] = "offer", [DMU_EVENT_READY] = "ready",
 	[DMU_EVENT_PEER_DRAINING] = "peer-draining", [DMU_EVENT_PEER_DRAINED] = "peer-drained",
+	[DMU_EVENT_TAKEN] = "taken",
 	[DMU_EVENT_REFUSE] = "refuse", [DMU_EVENT_ABORT] = "abort", [DMU_EVENT_WRONG] = "wrong",
 	[DMU_EVENT_HANGUP] = "hangup", [DMU_EVENT_PEER_DEAD] = "peer-dead",
 	[DMU_EVENT_OFFER_FAILED] = "offer-failed", [DMU_EVENT_DRAIN_FAILED] = "drain-failed",
@@ -209,6 +232,7 @@ static const char *const dmu_action_names[DMU_ACTION_END] = {
 	[DMU_ACTION_REPORT_FAILURE] = "report-failure", [DMU_ACTION_SEND_HELLO] = "send-hello",
 	[DMU_ACTION_SEND_OFFER] = "send-offer", [DMU_ACTION_SEND_READY] = "send-ready",
 	[DMU_ACTION_SEND_DRAINING] = "send-draining", [DMU_ACTION_SEND_DRAINED] = "send-drained",
+	[DMU_ACTION_SEND_TAKEN] = "send-taken",
 	[DMU_ACTION_SEND_REFUSE] = "send-refuse", [DMU_ACTION_SEND_ABORT] = "send-abort",
 	[DMU_ACTION_ARM_TIMER] = "arm-timer", [DMU_ACTION_OPEN_SPARES] = "open-spares",
 	[DMU_ACTION_DRAIN] = "drain", [DMU_ACTION_UNDO] = "undo", [DMU_ACTION_REJOIN] = "rejoin",

@@ -19,15 +19,17 @@ enum dmu_state {
 	DMU_STATE_HELLO_SENT,		/* waits for OFFER */
 	DMU_STATE_PREPARING,		/* has the OFFER; backend, confinement, self-test */
 	DMU_STATE_READY_SENT,		/* waits for DRAINING */
-	DMU_STATE_PEER_DRAINING,	/* waits for DRAINED; the commit point is behind */
-	DMU_STATE_PEER_LEAVING,		/* waits for the old one's end */
+	DMU_STATE_PEER_DRAINING,	/* waits for DRAINED */
+	DMU_STATE_PEER_LEAVING,		/* said TAKEN, waits for the old one's end */
 	DMU_STATE_FENCING_OLD,		/* killed the old one, waits for its death */
 	/* Serving. */
 	DMU_STATE_SERVING,		/* no handover */
 	DMU_STATE_OFFERED,		/* waits for READY */
-	DMU_STATE_DRAINING,		/* takes no request; the commit point is behind */
-	DMU_STATE_UNDOING,		/* the newcomer failed: undoes the drain, or joins anew */
-	DMU_STATE_FENCING_NEW,		/* killed the newcomer, waits for its death */
+	DMU_STATE_FENCING_NEW,		/* killed the newcomer before it was READY, waits for its death */
+	DMU_STATE_DRAINING,		/* takes no request, answers what it holds */
+	DMU_STATE_DRAINED,		/* holds nothing, waits for TAKEN: the commit point */
+	DMU_STATE_FENCING_READY,	/* killed a newcomer that was READY, waits for its death */
+	DMU_STATE_UNDOING,		/* that one is dead: undoes the drain, or joins anew */
 	/* Over. */
 	DMU_STATE_DONE,			/* leave with status 0 */
 	DMU_STATE_FAILED,		/* leave with status 1 */
@@ -47,6 +49,7 @@ enum dmu_event {
 	DMU_EVENT_READY,
 	DMU_EVENT_PEER_DRAINING,
 	DMU_EVENT_PEER_DRAINED,
+	DMU_EVENT_TAKEN,
 	DMU_EVENT_REFUSE,
 	DMU_EVENT_ABORT,
 	DMU_EVENT_WRONG,		/* ...or not; what a message out of order becomes, too */
@@ -83,13 +86,14 @@ enum dmu_action {
 	DMU_ACTION_SEND_READY,
 	DMU_ACTION_SEND_DRAINING,
 	DMU_ACTION_SEND_DRAINED,
+	DMU_ACTION_SEND_TAKEN,
 	DMU_ACTION_SEND_REFUSE,
 	DMU_ACTION_SEND_ABORT,
 	DMU_ACTION_ARM_TIMER,		/* a new step begins */
 	DMU_ACTION_OPEN_SPARES,		/* channels for REJOIN: there will be no opening them when drained */
 	DMU_ACTION_DRAIN,		/* may make DRAIN_FAILED */
-	DMU_ACTION_UNDO,		/* makes UNDONE or UNDO_REFUSED */
-	DMU_ACTION_REJOIN,		/* serve on by the spares; makes REJOINED or REJOIN_FAILED */
+	DMU_ACTION_UNDO,		/* makes UNDONE, UNDO_REFUSED or TARGET_GONE */
+	DMU_ACTION_REJOIN,		/* serve on by the spares; makes REJOINED, REJOIN_FAILED or TARGET_GONE */
 	DMU_ACTION_KILL_PEER,		/* SIGKILL by pidfd, close its socket */
 	DMU_ACTION_CLOSE_SOCKET,	/* the peer's; its pidfd is watched on */
 	DMU_ACTION_DROP_PEER,		/* forget the peer: socket, pidfd, timer */

@@ -240,6 +240,7 @@ static const struct dmu_wire_format {
 	[DMU_WIRE_READY]		= { "READY", dmu_wire_empty },
 	[DMU_WIRE_DRAINING]		= { "DRAINING", dmu_wire_empty },
 	[DMU_WIRE_DRAINED]		= { "DRAINED", dmu_wire_drained },
+	[DMU_WIRE_TAKEN]		= { "TAKEN", dmu_wire_empty },
 	[DMU_WIRE_REFUSE]		= { "REFUSE", dmu_wire_reason },
 	[DMU_WIRE_ABORT]		= { "ABORT", dmu_wire_reason },
 	[DMU_WIRE_STATUS_REQUEST]	= { "STATUS_REQUEST", dmu_wire_empty },

@@ -34,8 +34,9 @@ enum dmu_wire_type {
 	DMU_WIRE_HELLO = 1,		/* newcomer: I want to serve */
 	DMU_WIRE_OFFER,			/* old: here is what you need; descriptors: see DMU_WIRE_OFFER_FDS */
 	DMU_WIRE_READY,			/* newcomer: I serve (OVERLAP) or can at once (EXCLUSIVE) */
-	DMU_WIRE_DRAINING,		/* old: I take no new request; the commit point */
-	DMU_WIRE_DRAINED,		/* old: I hold nothing any more, and leave */
+	DMU_WIRE_DRAINING,		/* old: I take no new request */
+	DMU_WIRE_DRAINED,		/* old: I hold nothing any more */
+	DMU_WIRE_TAKEN,			/* newcomer: it is all mine, leave; the commit point */
 	DMU_WIRE_REFUSE,		/* old: no handover, because */
 	DMU_WIRE_ABORT,			/* either: I give this handover up, because */
 	DMU_WIRE_STATUS_REQUEST,	/* anybody: who are you? */
@@ -95,7 +96,7 @@ struct dmu_wire_reason {
 enum dmu_wire_state {
 	DMU_WIRE_SERVING,		/* no handover in progress */
 	DMU_WIRE_HANDING_OVER,		/* a newcomer has its OFFER and is not READY */
-	DMU_WIRE_STATE_DRAINING,	/* past the commit point */
+	DMU_WIRE_STATE_DRAINING,	/* or drained; the newcomer is READY */
 	DMU_WIRE_ROLLING_BACK,		/* waits for the newcomer's death */
 	DMU_WIRE_TAKING_OVER,		/* serves; the old one is still leaving */
 	DMU_WIRE_STATE_END

@@ -30,38 +30,36 @@ static bool is_over(unsigned int state)
 	return state == DMU_STATE_DONE || state == DMU_STATE_FAILED;
 }
 
-/* Which next state, for every pair: '.' stays and does nothing, '=' stays and does something. */
-static const char *const next_states[DMU_STATE_END] = {
-	/*
-	 * H HELLO_SENT, A ALONE, P PREPARING, R READY_SENT, p PEER_DRAINING, l PEER_LEAVING, f FENCING_OLD, S SERVING,
-	 * O OFFERED, d DRAINING, U UNDOING, n FENCING_NEW, D DONE, F FAILED, s START; columns: enum dmu_event
-	 *
-	 *			  CONNECTED NO_PEER PREPARED PREPARED_EXCLUSIVE PREPARE_FAILED
-	 *			  |     HELLO OFFER READY DRAINING DRAINED REFUSE ABORT WRONG
-	 *			  |     |        HANGUP PEER_DEAD
-	 *			  |     |        |   OFFER_FAILED DRAIN_FAILED DRAINED
-	 *			  |     |        |   |  UNDONE UNDO_REFUSED REJOINED REJOIN_FAILED
-	 *			  |     |        |   |  |    TARGET_GONE SERVER_FAILED
-	 *			  |     |        |   |  |    |  TIMEOUT TERMINATE
-	 */
-	[DMU_STATE_START]	= "HA..." ".....F.." ".." "..." "...." ".." ".F",
-	[DMU_STATE_ALONE]	= "..SSF" "........" ".." "..." "...." ".." "..",
-	[DMU_STATE_HELLO_SENT]	= "....." "FPFFFFFF" "s." "..." "...." ".." "FF",
-	[DMU_STATE_PREPARING]	= "..RRF" "........" ".." "..." "...." ".." "..",
-	[DMU_STATE_READY_SENT]	= "....." "fffpfFFf" "=S" "..." "...." "FF" "f=",
-	[DMU_STATE_PEER_DRAINING] = "....." "fffflFFf" "=S" "..." "...." "FF" "f=",
-	[DMU_STATE_PEER_LEAVING] = "....." "ffffffff" "=S" "..." "...." "FF" "f=",
-	[DMU_STATE_FENCING_OLD]	= "....." "........" ".S" "..." "...." "FF" "==",
-	[DMU_STATE_SERVING]	= "....." "O......." ".." "..F" "...." "DF" ".=",
-	[DMU_STATE_OFFERED]	= "....." "nndnnnnn" "nS" "S.F" "...." "DF" "n=",
-	[DMU_STATE_DRAINING]	= "....." "=====UU=" "=U" ".UD" "...." "DF" "==",
-	[DMU_STATE_UNDOING]	= "....." "........" ".." "..." "n=nF" ".." "..",
-	[DMU_STATE_FENCING_NEW]	= "....." "........" ".S" "..F" "...." "DF" "==",
-	[DMU_STATE_DONE]	= "....." "........" ".." "..." "...." ".." "..",
-	[DMU_STATE_FAILED]	= "....." "........" ".." "..." "...." ".." "..",
-};
+/*
+ * Which next state, for every pair: '.' stays and does nothing, '=' stays and does something, else a letter of
+ * state_letters. The columns are enum dmu_event, in groups:
+ * CONNECTED NO_PEER PREPARED PREPARED_EXCLUSIVE PREPARE_FAILED
+ * HELLO OFFER READY PEER_DRAINING PEER_DRAINED TAKEN REFUSE ABORT WRONG
+ * HANGUP PEER_DEAD
+ * OFFER_FAILED DRAIN_FAILED DRAINED UNDONE UNDO_REFUSED REJOINED REJOIN_FAILED
+ * TARGET_GONE SERVER_FAILED TIMEOUT TERMINATE
+ */
+static const char state_letters[DMU_STATE_END + 1] = "sAHPRplfSOndDrUXF";
 
-static const char state_letters[DMU_STATE_END + 1] = "sAHPRplfSOdUnDF";
+static const char *const next_states[DMU_STATE_END] = {
+	[DMU_STATE_START]	= "HA..." "......F.." ".." "......." "...F",
+	[DMU_STATE_ALONE]	= "..SSF" "........." ".." "......." "....",
+	[DMU_STATE_HELLO_SENT]	= "....." "FPFFFFFFF" "s." "......." "..FF",
+	[DMU_STATE_PREPARING]	= "..RRF" "........." ".." "......." "....",
+	[DMU_STATE_READY_SENT]	= "....." "fffpffFFf" "=S" "......." "FFf=",
+	[DMU_STATE_PEER_DRAINING] = "....." "fffflfFFf" "=S" "......." "FFf=",
+	[DMU_STATE_PEER_LEAVING] = "....." "ffffffFFf" "=S" "......." "FFf=",
+	[DMU_STATE_FENCING_OLD]	= "....." "........." ".S" "......." "FF==",
+	[DMU_STATE_SERVING]	= "....." "O........" ".." "..F...." "XF.=",
+	[DMU_STATE_OFFERED]	= "....." "nndnnnnnn" "nS" "S.F...." "XFn=",
+	[DMU_STATE_FENCING_NEW]	= "....." "........." ".S" "..F...." "XF==",
+	[DMU_STATE_DRAINING]	= "....." "rrrrrrrrr" "rU" ".rD...." "XF==",
+	[DMU_STATE_DRAINED]	= "....." "rrrrrXrrr" "rU" "......." "X.r=",
+	[DMU_STATE_FENCING_READY] = "....." "........." ".U" "......." "XF==",
+	[DMU_STATE_UNDOING]	= "....." "........." ".." "...S=SF" "X...",
+	[DMU_STATE_DONE]	= "....." "........." ".." "......." "....",
+	[DMU_STATE_FAILED]	= "....." "........." ".." "......." "....",
+};
 
 static void every_pair_leads_where_it_should(void **test)
 {
@@ -98,16 +96,22 @@ static void every_pair_is_sound(void **test)
 			/* A kill is waited for, before anything else. */
 			if (has(&transition, DMU_ACTION_KILL_PEER)) {
 				assert_true(transition.next == DMU_STATE_FENCING_OLD ||
-					    transition.next == DMU_STATE_FENCING_NEW);
+					    transition.next == DMU_STATE_FENCING_NEW ||
+					    transition.next == DMU_STATE_FENCING_READY);
 				assert_true(has(&transition, DMU_ACTION_ARM_TIMER));
 			}
 			/* Nothing leaves fencing but a death, or the end of everything. */
 			if ((state == DMU_STATE_FENCING_OLD || state == DMU_STATE_FENCING_NEW) &&
 			    transition.next == DMU_STATE_SERVING)
 				assert_int_equal(event, DMU_EVENT_PEER_DEAD);
-			/* Only READY commits. */
+			if (state == DMU_STATE_FENCING_READY && transition.next == DMU_STATE_UNDOING)
+				assert_int_equal(event, DMU_EVENT_PEER_DEAD);
 			if (has(&transition, DMU_ACTION_DRAIN))
 				assert_true(state == DMU_STATE_OFFERED && event == DMU_EVENT_READY);
+			/* Once there is a newcomer, only TAKEN lets the old one go and call it well, or there is no device. */
+			if (transition.next == DMU_STATE_DONE && state != DMU_STATE_DONE)
+				assert_true(event == DMU_EVENT_TARGET_GONE ||
+					    (state == DMU_STATE_DRAINED && event == DMU_EVENT_TAKEN));
 			/* Who failed to take over says why, to who started it. */
 			if (transition.next == DMU_STATE_FAILED && state < DMU_STATE_SERVING)
 				assert_true(has(&transition, DMU_ACTION_REPORT_FAILURE));
@@ -132,7 +136,8 @@ static void no_wait_is_for_ever(void **test)
 {
 	static const enum dmu_state waits[] = {
 		DMU_STATE_HELLO_SENT, DMU_STATE_READY_SENT, DMU_STATE_PEER_DRAINING, DMU_STATE_PEER_LEAVING,
-		DMU_STATE_FENCING_OLD, DMU_STATE_OFFERED, DMU_STATE_DRAINING, DMU_STATE_FENCING_NEW,
+		DMU_STATE_FENCING_OLD, DMU_STATE_OFFERED, DMU_STATE_DRAINING, DMU_STATE_DRAINED,
+		DMU_STATE_FENCING_NEW, DMU_STATE_FENCING_READY,
 	};
 	unsigned int i, event;
 
@@ -293,6 +298,9 @@ static enum dmu_event world_act(struct world *world, unsigned int who, enum dmu_
 	case DMU_ACTION_SEND_DRAINED:
 		world_send(world, who, DMU_EVENT_PEER_DRAINED);
 		break;
+	case DMU_ACTION_SEND_TAKEN:
+		world_send(world, who, DMU_EVENT_TAKEN);
+		break;
 	case DMU_ACTION_SEND_REFUSE:
 		world_send(world, who, DMU_EVENT_REFUSE);
 		break;
@@ -407,6 +415,8 @@ static bool world_step(const struct world *before, unsigned int who)
 	memset(end->queue + end->count, 0, sizeof(end->queue) - end->count);
 	if (event == DMU_EVENT_TIMEOUT)
 		end->armed = 0;
+	if (event == DMU_EVENT_TAKEN && !world.ends[!who].alive)
+		event = DMU_EVENT_PEER_DEAD;
 	world_dispatch(&world, who, event);
 	world_check(&world);
 	world_add(&world);
@@ -471,14 +481,19 @@ static void world_misfortunes(const struct world *before)
 	}
 }
 
-/* Nothing more happens: then somebody serves. */
+/*
+ * Nothing more happens, but that who is stopped may be continued: then somebody serves who is not. The handover cannot
+ * help who is stopped alone: the old one before it gave anything away, the new one after the old one has left.
+ */
 static void world_check_end(const struct world *world)
 {
 	const struct end *old = &world->ends[OLD], *new = &world->ends[NEW];
-	bool served = (old->alive && world->generation == READS) ||
-		      (new->alive && new->state == DMU_STATE_SERVING && world->going);
+	bool served = (old->alive && !old->stopped && world->generation == READS) ||
+		      (new->alive && !new->stopped && new->state == DMU_STATE_SERVING && world->going);
+	bool alone = (old->stopped && !new->alive && world->generation == READS) ||
+		     (new->stopped && !old->alive) || (old->stopped && new->stopped);
 
-	if (!served && !world->excused)
+	if (!served && !alone && !world->excused)
 		fail_msg("old %s%s, new %s%s, generation %d, going %d: nobody serves", dmu_state_name(old->state),
 			 old->alive ? "" : " (dead)", dmu_state_name(new->state), new->alive ? "" : " (dead)",
 			 world->generation, world->going);
@@ -506,7 +521,7 @@ static void explore(bool exclusive, unsigned int kills, unsigned int stops)
 		moves |= world_step(&world, NEW);
 		moves |= world_drain(&world);
 		world_misfortunes(&world);
-		if (!moves && !world.ends[OLD].stopped && !world.ends[NEW].stopped) {
+		if (!moves) {
 			world_check_end(&world);
 			ends++;
 		}

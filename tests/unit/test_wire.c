@@ -75,7 +75,7 @@ static void everything_written_is_read_back(void **state)
 static void the_bytes_are_little_endian(void **state)
 {
 	static const uint8_t expected[] = {
-		0x44, 0x4d, 0x55, 0x52, 1, 0, 6, 0, 26, 0, 0, 0, 0, 0, 0, 0,	/* header: REFUSE of 26 bytes */
+		0x44, 0x4d, 0x55, 0x52, 1, 0, 7, 0, 26, 0, 0, 0, 0, 0, 0, 0,	/* header: REFUSE of 26 bytes */
 		16, 0, 0, 0, 3, 0, 'n', 'o', '!', 0,
 	};
 	struct dmu_wire_message message = { .type = DMU_WIRE_REFUSE, .reason = { 16, "no!" } };
