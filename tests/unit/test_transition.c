@@ -204,7 +204,7 @@ struct world {
 	uint8_t exclusive;
 	uint8_t kills, stops;		/* that may still happen */
 	uint8_t fine;			/* none has */
-	uint8_t late;			/* something was stopped: timers may run out */
+	uint8_t late;			/* how often something was stopped: then timers may run out */
 	uint8_t excused;		/* the only daemon that could serve was killed */
 	uint8_t overflow;
 };
@@ -469,7 +469,7 @@ static void world_misfortunes(const struct world *before)
 		world.stops--;
 		world.fine = 0;
 		world.ends[who].stopped = 1;
-		world.late = 1;
+		world.late++;
 		world_add(&world);
 	}
 	for (who = OLD; who <= NEW; who++) {
@@ -490,7 +490,7 @@ static void world_check_end(const struct world *world)
 	const struct end *old = &world->ends[OLD], *new = &world->ends[NEW];
 	bool served = (old->alive && !old->stopped && world->generation == READS) ||
 		      (new->alive && !new->stopped && new->state == DMU_STATE_SERVING && world->going);
-	bool alone = (old->stopped && !new->alive && world->generation == READS) ||
+	bool alone = (old->stopped && !new->alive && (world->generation == READS || world->late > 1)) ||
 		     (new->stopped && !old->alive) || (old->stopped && new->stopped);
 
 	if (!served && !alone && !world->excused)
