@@ -15,7 +15,8 @@ VERSION := 0.1.0
 
 CC ?= gcc
 CFLAGS ?= -O2 -g
-HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fcf-protection -Wformat -Werror=format-security
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wformat -Werror=format-security
+HARDEN += $(if $(filter x86_64,$(shell uname -m)),-fcf-protection)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
 DMU_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DDMU_VERSION='"$(VERSION)"' -Ikernel/uapi -I. $(WARN) $(HARDEN) -pthread
 
@@ -24,14 +25,15 @@ unit_tests :=
 
 all: programs
 
+# What can be done without a part, can be done without its folder, too. The order is that of `make help`.
+-include initramfs/rules.mk
+-include tests/rules.mk
+-include kernel/rules.mk
 -include lib/rules.mk
 -include handover/rules.mk
 -include handover/ctl.mk
 -include first_stage/rules.mk
 -include second_stage/rules.mk
--include kernel/rules.mk
--include initramfs/rules.mk
--include tests/rules.mk
 
 programs: $(programs)
 
@@ -41,6 +43,7 @@ $(BUILD)/%.o: %.c
 
 -include $(shell find $(BUILD)/lib $(BUILD)/handover $(BUILD)/first_stage $(BUILD)/second_stage $(BUILD)/tests -name '*.d' 2>/dev/null)
 
+## make clean: remove build/
 clean:
 	rm -rf $(BUILD)
 
