@@ -25,15 +25,15 @@ unit_tests :=
 
 all: programs
 
-# What can be done without a part, can be done without its folder, too. The order is that of `make help`.
--include initramfs/rules.mk
--include tests/rules.mk
--include kernel/rules.mk
+# What can be done without a part, can be done without its folder, too.
 -include lib/rules.mk
 -include handover/rules.mk
 -include handover/ctl.mk
 -include first_stage/rules.mk
 -include second_stage/rules.mk
+-include kernel/rules.mk
+-include initramfs/rules.mk
+-include tests/rules.mk
 
 programs: $(programs)
 
@@ -43,11 +43,10 @@ $(BUILD)/%.o: %.c
 
 -include $(shell find $(BUILD)/lib $(BUILD)/handover $(BUILD)/first_stage $(BUILD)/second_stage $(BUILD)/tests -name '*.d' 2>/dev/null)
 
-## make clean: remove build/
 clean:
 	rm -rf $(BUILD)
 
 help:
-	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+	@sed -n 's/^## //p' $(wildcard initramfs/rules.mk tests/rules.mk tests/*/rules.mk */*.mk) | awk '!seen[$$0]++'
 
 .PHONY: all programs clean help
