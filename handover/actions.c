@@ -88,8 +88,8 @@ static void dmu_act_seal(struct dmu_daemon *daemon)
 		return;
 	rc = dmu_channel_seal(dmu_server_channel(daemon->server));
 	if (rc)
-		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s; serving on", daemon->options.name,
-			strerrordesc_np(-rc));
+		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s; serving on",
+			daemon->options.name, strerrordesc_np(-rc));
 	else
 		dmu_daemon_event(daemon, "sealed", "pid=%d", (int)getpid());
 }
@@ -99,7 +99,8 @@ static void dmu_act_accept(struct dmu_daemon *daemon)
 	int rc = dmu_peer_relisten(daemon->listener);
 
 	if (rc)
-		dmu_log(DMU_LOG_ERR, "%s: cannot listen: %s", daemon->options.name, strerrordesc_np(-rc));
+		dmu_log(DMU_LOG_ERR, "%s: cannot listen: %s", daemon->options.name,
+			strerrordesc_np(-rc));
 	daemon->accepting = true;
 }
 
@@ -107,7 +108,8 @@ static void dmu_act_report_serving(struct dmu_daemon *daemon)
 {
 	if (daemon->options.takeover)
 		dmu_daemon_event(daemon, "takeover", "from=%s pid=%d stage=%s",
-				 daemon->taken_over ? "daemon" : "nobody", (int)getpid(), daemon->stage->name);
+				 daemon->taken_over ? "daemon" : "nobody", (int)getpid(),
+				 daemon->stage->name);
 	dmu_launch_succeed(&daemon->launch);
 	dmu_rundir_unlock(&daemon->rundir);
 }
@@ -143,7 +145,8 @@ static enum dmu_wire_order dmu_offer_order(const struct dmu_daemon *daemon)
 
 	if (hello->stateful || daemon->ops->stateful)
 		return DMU_WIRE_EXCLUSIVE;
-	if (hello->cache != DMU_WIRE_CACHE_AS_OFFERED && hello->cache != (uint32_t)daemon->spec.cache)
+	if (hello->cache != DMU_WIRE_CACHE_AS_OFFERED &&
+	    hello->cache != (uint32_t)daemon->spec.cache)
 		return DMU_WIRE_EXCLUSIVE;
 	return DMU_WIRE_OVERLAP;
 }
@@ -203,14 +206,16 @@ static void dmu_act_send_offer(struct dmu_daemon *daemon)
 
 static void dmu_act_send_ready(struct dmu_daemon *daemon)
 {
-	dmu_daemon_event(daemon, "ready", "confinement=0x%x locked=%llu", daemon->confinement.proved,
+	dmu_daemon_event(daemon, "ready", "confinement=0x%x locked=%llu",
+			 daemon->confinement.proved,
 			 (unsigned long long)daemon->confinement.locked_bytes);
 	dmu_send_type(daemon, DMU_WIRE_READY);
 }
 
 static void dmu_act_send_draining(struct dmu_daemon *daemon)
 {
-	dmu_daemon_event(daemon, "draining", "to=%llu", (unsigned long long)daemon->peer.generation);
+	dmu_daemon_event(daemon, "draining", "to=%llu",
+			 (unsigned long long)daemon->peer.generation);
 	dmu_send_type(daemon, DMU_WIRE_DRAINING);
 }
 
@@ -231,8 +236,10 @@ static void dmu_act_send_drained(struct dmu_daemon *daemon)
 
 	message.drained.generation = daemon->generation;
 	dmu_server_stats(daemon->server, stats);
-	dmu_daemon_event(daemon, "drained", "last_seq=%llu requests=%llu reads=%llu writes=%llu errors=%llu",
-			 (unsigned long long)stats->last_seq, (unsigned long long)dmu_stats_total(stats),
+	dmu_daemon_event(daemon, "drained",
+			 "last_seq=%llu requests=%llu reads=%llu writes=%llu errors=%llu",
+			 (unsigned long long)stats->last_seq,
+			 (unsigned long long)dmu_stats_total(stats),
 			 (unsigned long long)stats->requests[DM_USER_REQ_MAP_READ],
 			 (unsigned long long)stats->requests[DM_USER_REQ_MAP_WRITE],
 			 (unsigned long long)stats->errors);
@@ -272,7 +279,8 @@ static void dmu_act_open_spares(struct dmu_daemon *daemon)
 	while (daemon->spare_count < daemon->channel_count) {
 		fd = dmu_channel_dup(dmu_server_channel(daemon->server));
 		if (fd < 0) {
-			dmu_log(DMU_LOG_WARNING, "%s: no spare channels: %s; once drained there is no way back",
+			dmu_log(DMU_LOG_WARNING,
+				"%s: no spare channels: %s; once drained there is no way back",
 				daemon->options.name, strerrordesc_np(-fd));
 			return dmu_spares_close(daemon);
 		}
@@ -304,8 +312,9 @@ static void dmu_act_undo(struct dmu_daemon *daemon)
 }
 
 /*
- * A drained generation is over, but not we: each spare takes the number of the channel that it replaces, so
- * that the threads read on without knowing. What they held is answered; that is what drained means.
+ * A drained generation is over, but not we: each spare takes the number of the channel that it
+ * replaces, so that the threads read on without knowing. What they held is answered; that is what
+ * drained means.
  */
 static int dmu_spares_join(struct dmu_daemon *daemon)
 {
@@ -355,8 +364,8 @@ static void dmu_act_kill_peer(struct dmu_daemon *daemon)
 	int rc = daemon->peer.known ? dmu_peer_kill(daemon->peer_pidfd) : 0;
 
 	if (rc)
-		dmu_log(DMU_LOG_ERR, "%s: cannot kill the other daemon (pid %d): %s", daemon->options.name,
-			daemon->peer.pid, strerrordesc_np(-rc));
+		dmu_log(DMU_LOG_ERR, "%s: cannot kill the other daemon (pid %d): %s",
+			daemon->options.name, daemon->peer.pid, strerrordesc_np(-rc));
 	else if (daemon->peer.known)
 		dmu_daemon_event(daemon, "peer-killed", "pid=%d reason=\"%s\"", daemon->peer.pid,
 				 daemon->reason.reason);
@@ -381,20 +390,23 @@ static void dmu_act_log_rollback(struct dmu_daemon *daemon)
 
 static void dmu_act_log_slow(struct dmu_daemon *daemon)
 {
-	dmu_log(DMU_LOG_WARNING, "%s: still %s after %u ms", daemon->options.name, dmu_state_name(daemon->state),
-		daemon->options.timeout_ms);
+	dmu_log(DMU_LOG_WARNING, "%s: still %s after %u ms", daemon->options.name,
+		dmu_state_name(daemon->state), daemon->options.timeout_ms);
 }
 
 static void dmu_act_log_stays(struct dmu_daemon *daemon)
 {
-	dmu_log(DMU_LOG_WARNING, "%s: asked to end; not while the device exists: hand it over, or remove it",
+	dmu_log(DMU_LOG_WARNING,
+		"%s: asked to end; not while the device exists: hand it over, or remove it",
 		daemon->options.name);
 }
 
 static void dmu_act_log_lost(struct dmu_daemon *daemon)
 {
-	dmu_log(DMU_LOG_ERR, "%s: generation %llu ends and no other serves (%s): start one with --takeover",
-		daemon->options.name, (unsigned long long)daemon->generation, daemon->reason.reason);
+	dmu_log(DMU_LOG_ERR,
+		"%s: generation %llu ends and no other serves (%s): start one with --takeover",
+		daemon->options.name, (unsigned long long)daemon->generation,
+		daemon->reason.reason);
 }
 
 static void dmu_act_clean_run_dir(struct dmu_daemon *daemon)

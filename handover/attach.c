@@ -34,12 +34,14 @@ static int dmu_attach_open_node(struct dmu_daemon *daemon)
 		return 0;
 	}
 	if (fd == -ENOENT)
-		return dmu_daemon_blame(daemon, ENOENT, "no control node " DMU_NODE_DIR "/%s: no such device", ctl);
+		return dmu_daemon_blame(daemon, ENOENT,
+					"no control node " DMU_NODE_DIR "/%s: no such device", ctl);
 	if (fd == -EPERM && geteuid() == 0)
 		return dmu_daemon_blame(daemon, EPERM,
-					DMU_NODE_DIR "/%s is sealed and nobody serves: run 'dmuserctl unseal %s' first",
-					ctl, name);
-	return dmu_daemon_blame(daemon, -fd, "cannot open " DMU_NODE_DIR "/%s: %s", ctl, strerror(-fd));
+					DMU_NODE_DIR "/%s is sealed and nobody serves: "
+					"run 'dmuserctl unseal %s' first", ctl, name);
+	return dmu_daemon_blame(daemon, -fd, "cannot open " DMU_NODE_DIR "/%s: %s", ctl,
+				strerror(-fd));
 }
 
 static void dmu_attach_add_size(char *args, size_t len, const char *key, uint32_t value)
@@ -62,8 +64,10 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 	if (rc)
 		return rc;
 	snprintf(args, sizeof(args), "%s", daemon->spec.table_args);
-	dmu_attach_add_size(args, sizeof(args), "logical_block_size:", daemon->geometry.logical_block_size);
-	dmu_attach_add_size(args, sizeof(args), "physical_block_size:", daemon->geometry.physical_block_size);
+	dmu_attach_add_size(args, sizeof(args), "logical_block_size:",
+			    daemon->geometry.logical_block_size);
+	dmu_attach_add_size(args, sizeof(args), "physical_block_size:",
+			    daemon->geometry.physical_block_size);
 	rc = dmu_dm_create(options->name, options->ctl, daemon->geometry.size / 512, args,
 			   daemon->geometry.read_only, error, sizeof(error));
 	if (rc)
@@ -85,7 +89,8 @@ static int dmu_attach_existing(struct dmu_daemon *daemon)
 		return rc;
 	if (options->spec_given)
 		return dmu_daemon_open_backend(daemon, &options->spec);
-	rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error, sizeof(error));
+	rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error,
+				 sizeof(error));
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "%s", error);
 	return dmu_daemon_open_backend(daemon, &daemon->spec);
@@ -102,7 +107,8 @@ static int dmu_attach_channels(struct dmu_daemon *daemon)
 	while (daemon->channel_count < count) {
 		fd = dmu_channel_dup(daemon->channels[0]);
 		if (fd < 0)
-			return dmu_daemon_blame(daemon, -fd, "cannot open %u channels: %s", count, strerror(-fd));
+			return dmu_daemon_blame(daemon, -fd, "cannot open %u channels: %s", count,
+						strerror(-fd));
 		daemon->channels[daemon->channel_count++] = fd;
 	}
 	return 0;
@@ -120,15 +126,15 @@ int dmu_daemon_attach(struct dmu_daemon *daemon)
 		return rc;
 	daemon->listener = dmu_rundir_listen(&daemon->rundir);
 	if (daemon->listener < 0)
-		return dmu_daemon_blame(daemon, -daemon->listener, "cannot listen in %s: %s", daemon->rundir.path,
-					strerror(-daemon->listener));
+		return dmu_daemon_blame(daemon, -daemon->listener, "cannot listen in %s: %s",
+					daemon->rundir.path, strerror(-daemon->listener));
 	/* A taker's spec is written by who waits for it, once it serves: see daemon.c. */
 	if (options->takeover)
 		return 0;
 	rc = dmu_rundir_write_tab(&daemon->rundir, options->name, daemon->spec.text);
 	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_TAB_NAME ": %s", daemon->rundir.path,
-					strerror(-rc));
+		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_TAB_NAME ": %s",
+					daemon->rundir.path, strerror(-rc));
 	return 0;
 }
 
@@ -144,8 +150,8 @@ void dmu_daemon_detach(struct dmu_daemon *daemon)
 	if (daemon->created) {
 		rc = dmu_dm_remove(daemon->options.name);
 		if (rc)
-			dmu_log(DMU_LOG_ERR, "cannot remove device %s again: %s", daemon->options.name,
-				strerror(-rc));
+			dmu_log(DMU_LOG_ERR, "cannot remove device %s again: %s",
+				daemon->options.name, strerror(-rc));
 	}
 	dmu_rundir_undo(&daemon->rundir);
 }

@@ -17,7 +17,8 @@ void dmu_daemon_accept(struct dmu_daemon *daemon)
 	int fd = dmu_peer_accept(daemon->listener);
 
 	if (fd == -EPERM)
-		dmu_log(DMU_LOG_WARNING, "%s: a connection that is not root's", daemon->options.name);
+		dmu_log(DMU_LOG_WARNING, "%s: a connection that is not root's",
+			daemon->options.name);
 	if (fd < 0)
 		return;
 	if (daemon->connections[index] >= 0)
@@ -91,19 +92,22 @@ static void dmu_connection_refuse(int fd, int error, const char *format, ...)
 }
 
 /* true if the newcomer behind @fd is the peer now. */
-static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, const struct dmu_wire_hello *hello)
+static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd,
+				   const struct dmu_wire_hello *hello)
 {
 	int pidfd;
 
 	if (daemon->state != DMU_STATE_SERVING) {
 		dmu_connection_refuse(fd, EBUSY, "generation %llu (pid %d) is taking over already",
-				      (unsigned long long)daemon->peer.generation, daemon->peer.pid);
+				      (unsigned long long)daemon->peer.generation,
+				      daemon->peer.pid);
 		return false;
 	}
 	pidfd = dmu_peer_pidfd(fd);
 	/* It has gone already, or is of another pid namespace: one we could not fence. */
 	if (pidfd < 0) {
-		dmu_connection_refuse(fd, -pidfd, "no pidfd of the newcomer: %s", strerrordesc_np(-pidfd));
+		dmu_connection_refuse(fd, -pidfd, "no pidfd of the newcomer: %s",
+				      strerrordesc_np(-pidfd));
 		return false;
 	}
 	daemon->peer.pid = dmu_peer_pid(fd);
@@ -128,7 +132,8 @@ bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
 	if (rc == -EAGAIN)
 		return false;
 	if (rc == -EPROTONOSUPPORT)
-		dmu_connection_refuse(fd, EPROTONOSUPPORT, "this daemon (%s) speaks protocol version %d only",
+		dmu_connection_refuse(fd, EPROTONOSUPPORT,
+				      "this daemon (%s) speaks protocol version %d only",
 				      DMU_VERSION, DMU_WIRE_VERSION);
 	else if (rc == -EPROTO)
 		dmu_connection_refuse(fd, EPROTO, "malformed message");
@@ -137,7 +142,8 @@ bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
 	else if (!rc && packet.message.type == DMU_WIRE_HELLO)
 		welcome = dmu_connection_welcome(daemon, fd, &packet.message.hello);
 	else if (!rc)
-		dmu_connection_refuse(fd, EPROTO, "%s before HELLO", dmu_wire_type_name(packet.message.type));
+		dmu_connection_refuse(fd, EPROTO, "%s before HELLO",
+				      dmu_wire_type_name(packet.message.type));
 	if (!rc)
 		dmu_packet_close(&packet);
 	if (!welcome)

@@ -57,7 +57,7 @@ struct dmu_daemon {
 	struct dmu_geometry geometry;
 	int channels[DMU_WIRE_CHANNELS_MAX];	/* the server's, once there is one */
 	unsigned int channel_count;
-	int spares[DMU_WIRE_CHANNELS_MAX];	/* open while this daemon drains; see DMU_ACTION_REJOIN */
+	int spares[DMU_WIRE_CHANNELS_MAX];	/* open while it drains; see DMU_ACTION_REJOIN */
 	unsigned int spare_count;
 	struct dmu_server *server;
 	struct dmu_confinement confinement;
@@ -65,13 +65,13 @@ struct dmu_daemon {
 	void *block;			/* one logical block, for the self-test */
 	uint64_t since_ms;		/* it began to serve; 0: it does not yet */
 	bool created;			/* the device, by this daemon */
-	bool filtered;			/* system calls are: no file can be opened or removed any more */
+	bool filtered;			/* system calls are: nothing is opened or removed now */
 	bool taken_over;		/* from a peer */
 
 	struct dmu_peer peer;
 	/*
-	 * The number at which every peer's pidfd is put, and /dev/null in between, so that a filter of system
-	 * calls can name it before the peer exists.
+	 * The number at which every peer's pidfd is put, and /dev/null in between, so that a filter
+	 * of system calls can name it before the peer exists.
 	 */
 	int peer_pidfd;
 	int self_pidfd;			/* for the next newcomer */

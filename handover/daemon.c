@@ -82,22 +82,27 @@ static int dmu_daemon_fill_stdio(void)
 	return fd < 0 ? -errno : 0;
 }
 
-/* Everything that needs no device. After it the process has all the descriptors that it makes for itself. */
+/*
+ * Everything that needs no device. After it the process has all the descriptors that it makes for
+ * itself.
+ */
 static int dmu_daemon_open(struct dmu_daemon *daemon)
 {
 	char error[DMU_WIRE_REASON_MAX];
 	int rc;
 
 	daemon->kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	dmu_log_open(daemon->stage->program, daemon->kmsg, daemon->options.foreground ? STDERR_FILENO : -1);
+	dmu_log_open(daemon->stage->program, daemon->kmsg,
+		     daemon->options.foreground ? STDERR_FILENO : -1);
 	daemon->signals = dmu_daemon_open_signals();
 	daemon->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	daemon->ticker = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	daemon->self_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	daemon->peer_pidfd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (daemon->signals < 0 || daemon->timer < 0 || daemon->ticker < 0 || daemon->self_pidfd < 0 ||
-	    daemon->peer_pidfd < 0)
-		return dmu_daemon_blame(daemon, errno, "cannot open descriptors: %s", strerror(errno));
+	if (daemon->signals < 0 || daemon->timer < 0 || daemon->ticker < 0 ||
+	    daemon->self_pidfd < 0 || daemon->peer_pidfd < 0)
+		return dmu_daemon_blame(daemon, errno, "cannot open descriptors: %s",
+					strerror(errno));
 	rc = dmu_rundir_open(&daemon->rundir, &daemon->options, error, sizeof(error));
 	return rc ? dmu_daemon_blame(daemon, -rc, "%s", error) : 0;
 }
@@ -113,8 +118,8 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 	else
 		status = dmu_daemon_run(daemon);
 	/*
-	 * What has served leaves everything else to the end of the process, which closes the channels when
-	 * the last thread has left its last system call, and not earlier.
+	 * What has served leaves everything else to the end of the process, which closes the
+	 * channels when the last thread has left its last system call, and not earlier.
 	 */
 	if (status == DMU_EXIT_FAILED && !daemon->since_ms && !daemon->filtered)
 		dmu_daemon_detach(daemon);
@@ -122,8 +127,8 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 }
 
 /*
- * In the process that was started, when the other serves: if that took over with a spec of its own, then the
- * tab line must say so, and a confined daemon cannot write it.
+ * In the process that was started, when the other serves: if that took over with a spec of its own,
+ * then the tab line must say so, and a confined daemon cannot write it.
  */
 static int dmu_daemon_launched(struct dmu_daemon *daemon, int status)
 {
@@ -136,7 +141,8 @@ static int dmu_daemon_launched(struct dmu_daemon *daemon, int status)
 	snprintf(rundir.path, sizeof(rundir.path), "%s/%s", options->run_dir, options->name);
 	rc = dmu_rundir_write_tab(&rundir, options->name, options->spec.text);
 	if (rc)
-		fprintf(stderr, "%s: %s is served, but %s/" DMU_TAB_NAME " does not say from what: %s\n",
+		fprintf(stderr,
+			"%s: %s is served, but %s/" DMU_TAB_NAME " does not say from what: %s\n",
 			daemon->stage->program, options->name, rundir.path, strerror(-rc));
 	return status;
 }

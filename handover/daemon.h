@@ -42,15 +42,15 @@ struct dmu_daemon_options {
 struct dmu_confinement {
 	const int *backend_fds;
 	int backend_fd_count;
-	int peer_pidfd;			/* number at which every peer's pidfd will be, for SIGKILL */
+	int peer_pidfd;			/* number at which each peer's pidfd will be, for SIGKILL */
 	int status_fd;			/* an open /proc/self/status; the caller closes it */
 	uint64_t locked_bytes;		/* out, by verify: VmLck */
 	uint32_t proved;		/* out, by verify: DMU_WIRE_CONFINED_* */
 };
 
 /*
- * A stage. The hooks run in this order, each may be NULL, and each returns 0 or -errno with @error (of @len
- * bytes) naming in one line the step that failed.
+ * A stage. The hooks run in this order, each may be NULL, and each returns 0 or -errno with @error
+ * (of @len bytes) naming in one line the step that failed.
  */
 struct dmu_stage {
 	const char *program;		/* "dmuser-first": ident of log lines */
@@ -58,7 +58,10 @@ struct dmu_stage {
 	bool takeover_only;		/* never creates a device */
 	/* Before the threads exist: what they inherit (namespaces, capabilities). */
 	int (*confine)(struct dmu_confinement *confinement, char *error, size_t len);
-	/* With the threads made and waiting: what covers them all (seccomp). Nothing is opened after it. */
+	/*
+	 * With the threads made and waiting: what covers them all (seccomp). Nothing is opened
+	 * after it.
+	 */
 	int (*filter)(struct dmu_confinement *confinement, char *error, size_t len);
 	/* Then: prove from the kernel's answers that it holds; fills @confinement's out fields. */
 	int (*verify)(struct dmu_confinement *confinement, char *error, size_t len);

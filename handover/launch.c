@@ -34,7 +34,8 @@ static int dmu_launch_wait(int fd, const char *program)
 	char text[1024];
 
 	if (!dmu_launch_listen(fd, text, sizeof(text)))
-		snprintf(text, sizeof(text), "the daemon died while it started (see the kernel log)");
+		snprintf(text, sizeof(text),
+			 "the daemon died while it started (see the kernel log)");
 	if (!strcmp(text, DMU_LAUNCH_SERVES))
 		return DMU_EXIT_DONE;
 	fprintf(stderr, "%s: %s\n", program, text);

@@ -13,9 +13,9 @@
 #define DMU_TICK_MAX_MS	1000
 
 /*
- * What is watched, most urgent first, and one at a time, since dealing with one may change the others. What
- * the peer has said comes before its death, and both before the end of our patience: a process that was stopped
- * for longer than that finds all three at once.
+ * What is watched, most urgent first, and one at a time, since dealing with one may change the
+ * others. What the peer has said comes before its death, and both before the end of our patience: a
+ * process that was stopped for longer than that finds all three at once.
  */
 enum dmu_source {
 	DMU_SOURCE_SIGNALS,
@@ -51,14 +51,15 @@ static enum dmu_event dmu_loop_message(struct dmu_daemon *daemon, struct dmu_pac
 {
 	const struct dmu_wire_message *message = &packet->message;
 
-	dmu_daemon_blame(daemon, EPROTO, "%s from the other daemon while %s", dmu_wire_type_name(message->type),
-			 dmu_state_name(daemon->state));
+	dmu_daemon_blame(daemon, EPROTO, "%s from the other daemon while %s",
+			 dmu_wire_type_name(message->type), dmu_state_name(daemon->state));
 	switch (message->type) {
 	case DMU_WIRE_HELLO:
 		return DMU_EVENT_HELLO;
 	case DMU_WIRE_OFFER:
 		if (daemon->state == DMU_STATE_HELLO_SENT)
-			return dmu_daemon_take_offer(daemon, packet) ? DMU_EVENT_WRONG : DMU_EVENT_OFFER;
+			return dmu_daemon_take_offer(daemon, packet) ? DMU_EVENT_WRONG :
+								       DMU_EVENT_OFFER;
 		dmu_packet_close(packet);
 		return DMU_EVENT_WRONG;
 	case DMU_WIRE_READY:
@@ -95,7 +96,8 @@ static void dmu_loop_socket(struct dmu_daemon *daemon)
 				 dmu_state_name(daemon->state));
 		return dmu_daemon_raise(daemon, DMU_EVENT_HANGUP);
 	}
-	dmu_daemon_blame(daemon, -rc, "malformed message from the other daemon: %s", strerrordesc_np(-rc));
+	dmu_daemon_blame(daemon, -rc, "malformed message from the other daemon: %s",
+			 strerrordesc_np(-rc));
 	dmu_daemon_raise(daemon, DMU_EVENT_WRONG);
 }
 
@@ -107,7 +109,10 @@ static void dmu_loop_pidfd(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_PEER_DEAD);
 }
 
-/* The drain is what the kernel says it is: a thread that failed has requests left, and they are not drained. */
+/*
+ * The drain is what the kernel says it is: a thread that failed has requests left, and they are not
+ * drained.
+ */
 static enum dmu_event dmu_loop_server_end(struct dmu_daemon *daemon)
 {
 	int rc, result = dmu_server_result(daemon->server);
@@ -121,7 +126,8 @@ static enum dmu_event dmu_loop_server_end(struct dmu_daemon *daemon)
 	if (!rc && info.channel_state == DM_USER_DRAINED)
 		return DMU_EVENT_DRAINED;
 	dmu_daemon_blame(daemon, result ? -result : EIO, "no channel is left: %s",
-			 result ? strerrordesc_np(-result) : "they drained, and the kernel knows nothing of it");
+			 result ? strerrordesc_np(-result) :
+				  "they drained, and the kernel knows nothing of it");
 	return DMU_EVENT_SERVER_FAILED;
 }
 
@@ -172,11 +178,12 @@ static void dmu_loop_timer(struct dmu_daemon *daemon)
 	if (!dmu_loop_read_timer(daemon->timer))
 		return;
 	dmu_daemon_blame(daemon, ETIMEDOUT, "for %u ms no %s (other daemon: pid %d)",
-			 daemon->options.timeout_ms, dmu_loop_awaited(daemon->state), daemon->peer.pid);
+			 daemon->options.timeout_ms, dmu_loop_awaited(daemon->state),
+			 daemon->peer.pid);
 	dmu_daemon_raise(daemon, DMU_EVENT_TIMEOUT);
 }
 
-/* Has the first request been answered? Asked ever less often, so that an idle device costs nothing. */
+/* Is the first request answered? Asked ever less often, as an idle device should cost nothing. */
 static void dmu_loop_ticker(struct dmu_daemon *daemon)
 {
 	struct itimerspec when = { 0 };
@@ -190,7 +197,8 @@ static void dmu_loop_ticker(struct dmu_daemon *daemon)
 				 (unsigned long long)stats.first_answer_ms);
 		return;
 	}
-	daemon->tick_ms = daemon->tick_ms < DMU_TICK_MAX_MS / 2 ? daemon->tick_ms * 2 : DMU_TICK_MAX_MS;
+	daemon->tick_ms = daemon->tick_ms < DMU_TICK_MAX_MS / 2 ? daemon->tick_ms * 2 :
+								  DMU_TICK_MAX_MS;
 	when.it_value.tv_sec = daemon->tick_ms / 1000;
 	when.it_value.tv_nsec = (long)(daemon->tick_ms % 1000) * 1000000;
 	timerfd_settime(daemon->ticker, 0, &when, NULL);
@@ -257,10 +265,12 @@ static void dmu_loop_dispatch(struct dmu_daemon *daemon, enum dmu_event event)
 	unsigned int i;
 
 	if (daemon->options.verbose)
-		dmu_log(DMU_LOG_INFO, "%s: %s, %s -> %s", daemon->options.name, dmu_state_name(daemon->state),
-			dmu_event_name(event), dmu_state_name(transition.next));
+		dmu_log(DMU_LOG_INFO, "%s: %s, %s -> %s", daemon->options.name,
+			dmu_state_name(daemon->state), dmu_event_name(event),
+			dmu_state_name(transition.next));
 	daemon->state = transition.next;
-	for (i = 0; transition.actions[i] != DMU_ACTION_NONE && daemon->raised == DMU_EVENT_END; i++)
+	for (i = 0; transition.actions[i] != DMU_ACTION_NONE && daemon->raised == DMU_EVENT_END;
+	     i++)
 		dmu_daemon_act(daemon, transition.actions[i]);
 }
 
@@ -285,6 +295,7 @@ int dmu_daemon_run(struct dmu_daemon *daemon)
 		dmu_daemon_event(daemon, "exit", "status=%d", DMU_EXIT_DONE);
 		return DMU_EXIT_DONE;
 	}
-	dmu_daemon_event(daemon, "exit", "status=%d reason=\"%s\"", DMU_EXIT_FAILED, daemon->reason.reason);
+	dmu_daemon_event(daemon, "exit", "status=%d reason=\"%s\"", DMU_EXIT_FAILED,
+			 daemon->reason.reason);
 	return DMU_EXIT_FAILED;
 }

@@ -12,7 +12,8 @@ void dmu_daemon_connect(struct dmu_daemon *daemon)
 	int fd, rc = 0;
 
 	if (daemon->connects++ == DMU_CONNECTS_MAX) {
-		dmu_daemon_blame(daemon, ECONNRESET, "the serving daemon closed the connection %d times",
+		dmu_daemon_blame(daemon, ECONNRESET,
+				 "the serving daemon closed the connection %d times",
 				 DMU_CONNECTS_MAX);
 		return dmu_daemon_raise(daemon, DMU_EVENT_REFUSE);
 	}
@@ -30,7 +31,8 @@ void dmu_daemon_connect(struct dmu_daemon *daemon)
 		dmu_daemon_blame(daemon, EPERM, "the process that listens in %s is not root's",
 				 daemon->rundir.path);
 	else
-		dmu_daemon_blame(daemon, -fd, "cannot reach the serving daemon by %s/" DMU_SOCKET_NAME ": %s",
+		dmu_daemon_blame(daemon, -fd,
+				 "cannot reach the serving daemon by %s/" DMU_SOCKET_NAME ": %s",
 				 daemon->rundir.path, strerror(-fd));
 	dmu_daemon_raise(daemon, DMU_EVENT_REFUSE);
 }
@@ -40,7 +42,8 @@ int dmu_daemon_adopt_pidfd(struct dmu_daemon *daemon, int pidfd)
 	int rc = 0;
 
 	if (dup3(pidfd, daemon->peer_pidfd, O_CLOEXEC) < 0)
-		rc = dmu_daemon_blame(daemon, errno, "cannot keep the pidfd: %s", strerrordesc_np(errno));
+		rc = dmu_daemon_blame(daemon, errno, "cannot keep the pidfd: %s",
+				      strerrordesc_np(errno));
 	close(pidfd);
 	daemon->peer.known = !rc;
 	return rc;
@@ -56,18 +59,22 @@ static int dmu_offer_check_channels(struct dmu_daemon *daemon, const int *fds, u
 	for (i = 0; i < count; i++) {
 		rc = dmu_channel_info(fds[i], &info);
 		if (rc)
-			return dmu_daemon_blame(daemon, EPROTO, "what was offered is no channel: %s", strerror(-rc));
+			return dmu_daemon_blame(daemon, EPROTO,
+						"what was offered is no channel: %s",
+						strerror(-rc));
 		if (!i)
 			first = info;
-		if (info.generation || info.dev_major != first.dev_major || info.dev_minor != first.dev_minor)
-			return dmu_daemon_blame(daemon, EPROTO, "the offered channels do not belong together");
+		if (info.generation || info.dev_major != first.dev_major ||
+		    info.dev_minor != first.dev_minor)
+			return dmu_daemon_blame(daemon, EPROTO,
+						"the offered channels do not belong together");
 	}
 	return 0;
 }
 
 /*
- * The old one may be confined, and we are not yet: a pidfd of some other process than the one that listens
- * must not make us kill that.
+ * The old one may be confined, and we are not yet: a pidfd of some other process than the one that
+ * listens must not make us kill that.
  */
 static int dmu_offer_check(struct dmu_daemon *daemon, const struct dmu_packet *packet)
 {
@@ -77,7 +84,8 @@ static int dmu_offer_check(struct dmu_daemon *daemon, const struct dmu_packet *p
 	if (strcmp(offer->name, options->name))
 		return dmu_daemon_blame(daemon, EPROTO, "the other daemon serves %s", offer->name);
 	if (!dmu_peer_pidfd_is(packet->fds[0], daemon->peer.pid))
-		return dmu_daemon_blame(daemon, EPROTO, "the offered pidfd is not of the process that listens (%d)",
+		return dmu_daemon_blame(daemon, EPROTO,
+					"the offered pidfd is not of the process that listens (%d)",
 					daemon->peer.pid);
 	if (!dmu_peer_is_listener(packet->fds[1]))
 		return dmu_daemon_blame(daemon, EPROTO, "what was offered is no listening socket");

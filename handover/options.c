@@ -32,8 +32,9 @@ static int dmu_options_refuse(const struct dmu_options_parser *parser, const cha
 	return DMU_EXIT_USAGE;
 }
 
-static int dmu_options_number(const struct dmu_options_parser *parser, const char *what, const char *text,
-			      unsigned int min, unsigned int max, unsigned int *value)
+static int dmu_options_number(const struct dmu_options_parser *parser, const char *what,
+			      const char *text, unsigned int min, unsigned int max,
+			      unsigned int *value)
 {
 	unsigned long number = 0;
 	char *end = NULL;
@@ -42,18 +43,19 @@ static int dmu_options_number(const struct dmu_options_parser *parser, const cha
 	if (isdigit((unsigned char)*text))
 		number = strtoul(text, &end, 10);
 	if (!end || *end || errno || number < min || number > max)
-		return dmu_options_refuse(parser, "%s: '%.40s' is not a number from %u to %u", what, text, min,
-					  max);
+		return dmu_options_refuse(parser, "%s: '%.40s' is not a number from %u to %u", what,
+					  text, min, max);
 	*value = (unsigned int)number;
 	return -1;
 }
 
-static int dmu_options_name(const struct dmu_options_parser *parser, const char *what, const char *text,
-			    char *name)
+static int dmu_options_name(const struct dmu_options_parser *parser, const char *what,
+			    const char *text, char *name)
 {
 	if (!dmu_name_valid(text))
-		return dmu_options_refuse(parser, "%s: '%.80s' is not a name (A-Z a-z 0-9 _ . + -, up to %d)",
-					  what, text, DMU_NAME_MAX);
+		return dmu_options_refuse(
+			parser, "%s: '%.80s' is not a name (A-Z a-z 0-9 _ . + -, up to %d)", what,
+			text, DMU_NAME_MAX);
 	snprintf(name, DMU_NAME_MAX + 1, "%s", text);
 	return -1;
 }
@@ -66,8 +68,8 @@ static int dmu_set_channels(struct dmu_options_parser *parser, const char *value
 
 static int dmu_set_timeout(struct dmu_options_parser *parser, const char *value)
 {
-	return dmu_options_number(parser, "--timeout", value, DMU_TIMEOUT_MIN_MS, DMU_TIMEOUT_MAX_MS,
-				  &parser->options->timeout_ms);
+	return dmu_options_number(parser, "--timeout", value, DMU_TIMEOUT_MIN_MS,
+				  DMU_TIMEOUT_MAX_MS, &parser->options->timeout_ms);
 }
 
 static int dmu_set_foreground(struct dmu_options_parser *parser, const char *value)
@@ -92,8 +94,9 @@ static int dmu_set_run_dir(struct dmu_options_parser *parser, const char *value)
 	struct dmu_daemon_options *options = parser->options;
 
 	if (*value != '/' || strlen(value) >= sizeof(options->run_dir))
-		return dmu_options_refuse(parser, "--run-dir: '%.80s' is not an absolute path of at most %zu bytes",
-					  value, sizeof(options->run_dir) - 1);
+		return dmu_options_refuse(
+			parser, "--run-dir: '%.80s' is not an absolute path of at most %zu bytes",
+			value, sizeof(options->run_dir) - 1);
 	snprintf(options->run_dir, sizeof(options->run_dir), "%s", value);
 	return -1;
 }
@@ -125,7 +128,8 @@ static const struct dmu_option {
 	{ 't', "timeout", "MS", "patience with the other daemon, for each step (default 10000)",
 	  dmu_set_timeout },
 	{ 'f', "foreground", NULL, "do not detach; log to stderr, too", dmu_set_foreground },
-	{ 0, "takeover", NULL, "attach to an existing device instead of creating it", dmu_set_takeover },
+	{ 0, "takeover", NULL, "attach to an existing device instead of creating it",
+	  dmu_set_takeover },
 	{ 0, "ctl", "CTL", "name of the control node (default NAME)", dmu_set_ctl },
 	{ 0, "run-dir", "DIR", "parent of NAME's run directory (default " DMU_RUN_DIR ")",
 	  dmu_set_run_dir },
@@ -144,20 +148,22 @@ static int dmu_show_help(struct dmu_options_parser *parser, const char *value)
 	size_t i;
 
 	printf("Usage: %s [OPTION...] NAME %s\n\n", stage->program,
-	       stage->takeover_only ? "[BACKEND:SOURCE[,option...]]" : "BACKEND:SOURCE[,option...]");
+	       stage->takeover_only ? "[BACKEND:SOURCE[,option...]]" :
+				      "BACKEND:SOURCE[,option...]");
 	if (stage->takeover_only)
-		printf("Takes the dm-user device NAME over from the daemon that serves it, or picks up where a\n"
-		       "dead one stopped, confines itself and serves.\n\n");
+		printf("Takes the dm-user device NAME over from the daemon that serves it,\n"
+		       "or picks up where a dead one stopped, confines itself and serves.\n\n");
 	else
-		printf("Creates the dm-user device NAME and serves it, or with --takeover serves an existing\n"
-		       "one. With --takeover the default spec is the other daemon's.\n\n");
+		printf("Creates the dm-user device NAME and serves it, or with --takeover serves\n"
+		       "an existing one, by default from the other daemon's spec.\n\n");
 	for (i = 0; i < DMU_OPTION_COUNT; i++) {
 		const struct dmu_option *option = &dmu_options[i];
 		char left[40];
 
 		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", option->letter ? '-' : ' ',
-			 option->letter ? option->letter : ' ', option->letter ? ',' : ' ', option->name,
-			 option->value ? "=" : "", option->value ? option->value : "");
+			 option->letter ? option->letter : ' ', option->letter ? ',' : ' ',
+			 option->name, option->value ? "=" : "",
+			 option->value ? option->value : "");
 		printf("  %-22s %s\n", left, option->help);
 	}
 	printf("\nBackends:\n");
@@ -209,7 +215,8 @@ static int dmu_options_operands(struct dmu_options_parser *parser, int count, ch
 	if (!count)
 		return dmu_options_refuse(parser, "no NAME given (see --help)");
 	if (count > 2)
-		return dmu_options_refuse(parser, "'%.80s': too many operands (see --help)", operands[2]);
+		return dmu_options_refuse(parser, "'%.80s': too many operands (see --help)",
+					  operands[2]);
 	status = dmu_options_name(parser, "NAME", operands[0], options->name);
 	if (status >= 0)
 		return status;
@@ -219,13 +226,15 @@ static int dmu_options_operands(struct dmu_options_parser *parser, int count, ch
 		options->spec_given = true;
 	}
 	if (!options->spec_given && !options->takeover)
-		return dmu_options_refuse(parser, "no BACKEND:SOURCE given, to create %s from (see --help)",
+		return dmu_options_refuse(parser,
+					  "no BACKEND:SOURCE given, to create %s from (see --help)",
 					  options->name);
 	if (!*options->ctl)
 		memcpy(options->ctl, options->name, sizeof(options->ctl));
 	if (strlen(options->run_dir) + strlen(options->name) + sizeof("//" DMU_SOCKET_NAME) >
 	    DMU_SOCKET_PATH_MAX)
-		return dmu_options_refuse(parser, "--run-dir: '%s' is too long for a socket of %s in it",
+		return dmu_options_refuse(parser,
+					  "--run-dir: '%s' is too long for a socket of %s in it",
 					  options->run_dir, options->name);
 	return -1;
 }
@@ -246,7 +255,8 @@ int dmu_options_parse(struct dmu_daemon_options *options, const struct dmu_stage
 	dmu_options_describe(letters, names);
 	while ((value = getopt_long(argc, argv, letters, names, NULL)) != -1) {
 		if (value == ':')
-			return dmu_options_refuse(&parser, "'%.80s' needs a value", argv[optind - 1]);
+			return dmu_options_refuse(&parser, "'%.80s' needs a value",
+						  argv[optind - 1]);
 		option = value == '?' ? NULL : dmu_option_find(value);
 		if (!option)
 			return dmu_options_refuse(&parser, "unknown option '%.80s' (see --help)",

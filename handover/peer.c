@@ -66,7 +66,8 @@ static int dmu_peer_option(int fd, int option)
 
 bool dmu_peer_is_listener(int fd)
 {
-	return dmu_peer_option(fd, SO_DOMAIN) == AF_UNIX && dmu_peer_option(fd, SO_TYPE) == SOCK_SEQPACKET &&
+	return dmu_peer_option(fd, SO_DOMAIN) == AF_UNIX &&
+	       dmu_peer_option(fd, SO_TYPE) == SOCK_SEQPACKET &&
 	       dmu_peer_option(fd, SO_ACCEPTCONN) == 1;
 }
 
@@ -165,7 +166,8 @@ union dmu_peer_control {
 	char buf[CMSG_SPACE(DMU_WIRE_FDS_MAX * sizeof(int))];
 };
 
-int dmu_peer_send(int socket, const struct dmu_wire_message *message, const int *fds, unsigned int fd_count)
+int dmu_peer_send(int socket, const struct dmu_wire_message *message, const int *fds,
+		  unsigned int fd_count)
 {
 	uint8_t buf[DMU_WIRE_SIZE_MAX];
 	union dmu_peer_control control;
@@ -213,8 +215,8 @@ static void dmu_peer_take_fds(struct msghdr *msg, struct dmu_packet *packet)
 }
 
 /*
- * ECONNRESET says once that the other end closed without reading all of ours; what it sent before is still
- * to be read, and then comes the end.
+ * ECONNRESET says once that the other end closed without reading all of ours; what it sent before
+ * is still to be read, and then comes the end.
  */
 static int dmu_peer_receive_error(void)
 {

@@ -24,21 +24,27 @@ struct dmu_packet {
 /* A listening socket at @path, where nothing may be yet. */
 int dmu_peer_listen(const char *path);
 /*
- * Announce the calling process as the one that listens on an inherited socket: SO_PEERCRED of whoever
- * connects from now on says so.
+ * Announce the calling process as the one that listens on an inherited socket: SO_PEERCRED of
+ * whoever connects from now on says so.
  */
 int dmu_peer_relisten(int listener);
 /* true if @fd is a listening SOCK_SEQPACKET Unix socket. */
 bool dmu_peer_is_listener(int fd);
 /* A connection to @path. -ENOENT, -ECONNREFUSED: nobody listens; -EAGAIN: the backlog is full. */
 int dmu_peer_connect(const char *path);
-/* The next connection, from a process of uid 0; others are closed and -EPERM returned. -EAGAIN: none waits. */
+/*
+ * The next connection, from a process of uid 0; others are closed and -EPERM returned. -EAGAIN:
+ * none waits.
+ */
 int dmu_peer_accept(int listener);
-/* pid of the process at the other end, when it connected or listened. -EPERM unless its uid is 0. */
+/*
+ * pid of the process at the other end, when it connected or listened. -EPERM unless its uid is 0.
+ */
 int dmu_peer_pid(int socket);
 /*
- * A pidfd of the process that made the connection which @socket was accepted from. -ESRCH if it has gone:
- * since the connection still stands afterwards, the number cannot have become another process's.
+ * A pidfd of the process that made the connection which @socket was accepted from. -ESRCH if it has
+ * gone: since the connection still stands afterwards, the number cannot have become another
+ * process's.
  */
 int dmu_peer_pidfd(int socket);
 /* true if @pidfd is one, and of @pid. Reads /proc. */
@@ -47,11 +53,13 @@ bool dmu_peer_pidfd_is(int pidfd, pid_t pid);
 int dmu_peer_kill(int pidfd);
 
 /* -EAGAIN: the other end does not read. */
-int dmu_peer_send(int socket, const struct dmu_wire_message *message, const int *fds, unsigned int fd_count);
+int dmu_peer_send(int socket, const struct dmu_wire_message *message, const int *fds,
+		  unsigned int fd_count);
 /*
- * 0: @packet is sound, descriptors and all. Otherwise there are no descriptors: -EAGAIN: nothing there;
- * -EPIPE: the other end has closed; -EPROTO: truncated, malformed, or the wrong number of descriptors;
- * -EPROTONOSUPPORT: another version. @packet->message.type is what was said, if anything.
+ * 0: @packet is sound, descriptors and all. Otherwise there are no descriptors: -EAGAIN: nothing
+ * there; -EPIPE: the other end has closed; -EPROTO: truncated, malformed, or the wrong number of
+ * descriptors; -EPROTONOSUPPORT: another version. @packet->message.type is what was said, if
+ * anything.
  */
 int dmu_peer_receive(int socket, struct dmu_packet *packet);
 /* Close the descriptors that came. */

@@ -26,10 +26,12 @@ static int dmu_prepare_ask_kernel(struct dmu_daemon *daemon)
 		return dmu_daemon_blame(daemon, -rc, "cannot ask the kernel about the device: %s",
 					strerrordesc_np(-rc));
 	if (daemon->info.abi_version != DM_USER_ABI_VERSION)
-		return dmu_daemon_blame(daemon, EPROTO, "the kernel module speaks version %u, this program %u",
+		return dmu_daemon_blame(daemon, EPROTO,
+					"the kernel module speaks version %u, this program %u",
 					daemon->info.abi_version, DM_USER_ABI_VERSION);
 	if ((daemon->info.features & DMU_FEATURES_NEEDED) != DMU_FEATURES_NEEDED)
-		return dmu_daemon_blame(daemon, EPROTO, "the kernel module cannot do generations and admission");
+		return dmu_daemon_blame(daemon, EPROTO,
+					"the kernel module cannot do generations and admission");
 	return 0;
 }
 
@@ -50,13 +52,16 @@ static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 					(unsigned long long)info->sectors * 512);
 	if (geometry->logical_block_size > info->logical_block_size ||
 	    geometry->alignment > info->logical_block_size)
-		return dmu_daemon_blame(daemon, EINVAL, "%s has blocks of %u bytes, the device of %u",
+		return dmu_daemon_blame(daemon, EINVAL,
+					"%s has blocks of %u bytes, the device of %u",
 					daemon->spec.source,
 					geometry->alignment > geometry->logical_block_size ?
-					geometry->alignment : geometry->logical_block_size,
+						geometry->alignment :
+						geometry->logical_block_size,
 					info->logical_block_size);
 	if (geometry->read_only && !(info->state & DM_USER_STATE_READ_ONLY))
-		return dmu_daemon_blame(daemon, EROFS, "%s is read-only, the device is not", daemon->spec.source);
+		return dmu_daemon_blame(daemon, EROFS, "%s is read-only, the device is not",
+					daemon->spec.source);
 	return 0;
 }
 
@@ -71,10 +76,12 @@ static int dmu_prepare_check_program(struct dmu_daemon *daemon)
 	struct stat st;
 
 	if (stat("/proc/self/exe", &st))
-		return dmu_daemon_blame(daemon, errno, "cannot look at /proc/self/exe: %s", strerror(errno));
+		return dmu_daemon_blame(daemon, errno, "cannot look at /proc/self/exe: %s",
+					strerror(errno));
 	if (dmu_prepare_lies_on_device(daemon, &st))
-		return dmu_daemon_blame(daemon, ELOOP,
-					"this program lies on the device that it is to serve: run it from a tmpfs");
+		return dmu_daemon_blame(
+			daemon, ELOOP,
+			"this program lies on the device that it is to serve: run it from a tmpfs");
 	return 0;
 }
 
@@ -101,11 +108,13 @@ static int dmu_prepare_reside(struct dmu_daemon *daemon)
 		return dmu_daemon_blame(daemon, -rc, "cannot set the OOM score: %s", strerror(-rc));
 	rc = dmu_resident_io_flusher();
 	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "cannot become an I/O flusher: %s", strerror(-rc));
+		return dmu_daemon_blame(daemon, -rc, "cannot become an I/O flusher: %s",
+					strerror(-rc));
 	rc = dmu_resident_lock_memory();
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot lock memory: %s", strerror(-rc));
-	rc = posix_memalign(&daemon->block, daemon->info.logical_block_size, daemon->info.logical_block_size);
+	rc = posix_memalign(&daemon->block, daemon->info.logical_block_size,
+			    daemon->info.logical_block_size);
 	if (rc)
 		return dmu_daemon_blame(daemon, rc, "no memory for the self-test");
 	if (chdir("/"))
@@ -125,8 +134,16 @@ static bool dmu_prepare_keeps_stderr(const struct dmu_daemon *daemon)
 static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
 {
 	const int ours[] = {
-		daemon->launch.fd, daemon->rundir.lock, daemon->kmsg, daemon->peer.socket, daemon->peer_pidfd,
-		daemon->self_pidfd, daemon->listener, daemon->timer, daemon->ticker, daemon->signals,
+		daemon->launch.fd,
+		daemon->rundir.lock,
+		daemon->kmsg,
+		daemon->peer.socket,
+		daemon->peer_pidfd,
+		daemon->self_pidfd,
+		daemon->listener,
+		daemon->timer,
+		daemon->ticker,
+		daemon->signals,
 		daemon->confinement.status_fd,
 	};
 	bool keeps_stderr = dmu_prepare_keeps_stderr(daemon);
@@ -155,16 +172,17 @@ static int dmu_prepare_confine(struct dmu_daemon *daemon)
 	char error[DMU_WIRE_REASON_MAX] = "";
 	int count, rc;
 
-	count = daemon->ops->fds ? daemon->ops->fds(daemon->backend, daemon->backend_fds, DMU_BACKEND_FDS_MAX) : 0;
+	count = daemon->ops->fds(daemon->backend, daemon->backend_fds, DMU_BACKEND_FDS_MAX);
 	if (count < 0 || count > DMU_BACKEND_FDS_MAX)
 		return dmu_daemon_blame(daemon, EMFILE, "the backend has %d descriptors", count);
 	confinement->backend_fds = daemon->backend_fds;
 	confinement->backend_fd_count = count;
 	confinement->peer_pidfd = daemon->peer_pidfd;
-	/* Opened while there is a /proc; it tells about the process whatever happens to the mount. */
+	/* Opened while there is a /proc; it tells of the process whatever becomes of that. */
 	confinement->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	if (confinement->status_fd < 0)
-		return dmu_daemon_blame(daemon, errno, "cannot open /proc/self/status: %s", strerror(errno));
+		return dmu_daemon_blame(daemon, errno, "cannot open /proc/self/status: %s",
+					strerror(errno));
 	rc = dmu_prepare_close_fds(daemon);
 	if (rc || !daemon->stage->confine)
 		return rc;
@@ -184,8 +202,10 @@ static int dmu_prepare_make_threads(struct dmu_daemon *daemon)
 	};
 	int rc = dmu_server_create(&daemon->server, &config);
 
-	return rc ? dmu_daemon_blame(daemon, -rc, "cannot make %u threads: %s", daemon->channel_count,
-				     strerrordesc_np(-rc)) : 0;
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot make %u threads: %s",
+					daemon->channel_count, strerrordesc_np(-rc));
+	return 0;
 }
 
 /* VmLck of /proc/self/status. No stdio: there may be no allocation any more. */
@@ -232,7 +252,8 @@ static int dmu_prepare_self_test(struct dmu_daemon *daemon)
 
 	rc = daemon->ops->read(daemon->backend, daemon->block, len, 0);
 	if (!rc)
-		rc = daemon->ops->read(daemon->backend, daemon->block, len, daemon->geometry.size - len);
+		rc = daemon->ops->read(daemon->backend, daemon->block, len,
+				       daemon->geometry.size - len);
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot read %s: %s", daemon->spec.source,
 					strerrordesc_np(-rc));
@@ -242,8 +263,9 @@ static int dmu_prepare_self_test(struct dmu_daemon *daemon)
 int dmu_daemon_prepare(struct dmu_daemon *daemon)
 {
 	/*
-	 * Residence before confinement, which takes the right to it; confinement before the threads, which
-	 * inherit it; the filter after them, as it forbids making any; the test last, under all of it.
+	 * Residence before confinement, which takes the right to it; confinement before the
+	 * threads, which inherit it; the filter after them, as it forbids making any; the test
+	 * last, under all of it.
 	 */
 	static int (*const steps[])(struct dmu_daemon *daemon) = {
 		dmu_prepare_ask_kernel,

@@ -13,7 +13,8 @@
 #define DMU_TAB_PARTIAL	DMU_TAB_NAME ".partial"
 
 /* options.c has seen to it that the longest path, the socket's, fits. */
-static void dmu_rundir_path(const struct dmu_rundir *rundir, const char *file, char *path, size_t size)
+static void dmu_rundir_path(const struct dmu_rundir *rundir, const char *file, char *path,
+			    size_t size)
 {
 	snprintf(path, size, "%s/%s", rundir->path, file);
 }
@@ -54,8 +55,8 @@ void dmu_rundir_undo(struct dmu_rundir *rundir)
 		rmdir(rundir->parent);
 }
 
-int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *options, char *error,
-		    size_t len)
+int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *options,
+		    char *error, size_t len)
 {
 	char path[256];
 	int rc;
@@ -78,7 +79,8 @@ int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *
 	}
 	if (flock(rundir->lock, LOCK_EX | LOCK_NB)) {
 		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		snprintf(error, len, rc == -EBUSY ? "another daemon of %s is starting" : "cannot lock %s",
+		snprintf(error, len,
+			 rc == -EBUSY ? "another daemon of %s is starting" : "cannot lock %s",
 			 options->name);
 		goto err_close;
 	}
@@ -144,8 +146,8 @@ int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char
 	return rc;
 }
 
-int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec, char *error,
-			size_t len)
+int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec,
+			char *error, size_t len)
 {
 	char path[256], line[DMU_SPEC_MAX + DMU_NAME_MAX + 3], of[DMU_NAME_MAX + 1], why[256];
 	bool some;
@@ -156,7 +158,8 @@ int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struc
 	file = fopen(path, "re");
 	if (!file) {
 		rc = -errno;
-		snprintf(error, len, "no BACKEND:SOURCE given, and cannot read %s: %s", path, strerror(-rc));
+		snprintf(error, len, "no BACKEND:SOURCE given, and cannot read %s: %s", path,
+			 strerror(-rc));
 		return rc;
 	}
 	some = fgets(line, sizeof(line), file);

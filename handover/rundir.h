@@ -19,11 +19,11 @@ struct dmu_rundir {
 };
 
 /*
- * Make the directory (0700) where it is missing, and take the lock. -EBUSY: another daemon is starting; all
- * with @error, one line.
+ * Make the directory (0700) where it is missing, and take the lock. -EBUSY: another daemon is
+ * starting; all with @error, one line.
  */
-int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *options, char *error,
-		    size_t len);
+int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *options,
+		    char *error, size_t len);
 /* The daemon has started. */
 void dmu_rundir_unlock(struct dmu_rundir *rundir);
 /* A connection to whoever serves. -ECONNREFUSED: nobody does. */
@@ -32,11 +32,14 @@ int dmu_rundir_connect(const struct dmu_rundir *rundir);
 int dmu_rundir_listen(struct dmu_rundir *rundir);
 /* "NAME spec", for a successor that finds nobody to ask. */
 int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char *text);
-int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec, char *error,
-			size_t len);
+int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec,
+			char *error, size_t len);
 /* Remove what this daemon made. */
 void dmu_rundir_undo(struct dmu_rundir *rundir);
-/* The device is gone: remove what belongs to its daemons, and the directory if nothing else is in it. */
+/*
+ * The device is gone: remove what belongs to its daemons, and the directory if nothing else is in
+ * it.
+ */
 void dmu_rundir_clean(struct dmu_rundir *rundir);
 
 #endif

@@ -3,7 +3,9 @@
 
 #include "handover/transition.h"
 
-/* A pair that the table defines; an all-zero entry, which DO() never makes, is one that it doesn't. */
+/*
+ * A pair that the table defines; an all-zero entry, which DO() never makes, is one that it doesn't.
+ */
 struct dmu_rule {
 	bool defined;
 	struct dmu_transition transition;
@@ -113,7 +115,8 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 	[DMU_STATE_OFFERED] = {
 		[DMU_EVENT_OFFER_FAILED] = DO(SERVING, A(SEND_REFUSE), A(DROP_PEER)),
-		[DMU_EVENT_READY]	= DO(DRAINING, A(OPEN_SPARES), A(SEND_DRAINING), A(DRAIN), A(ARM_TIMER)),
+		[DMU_EVENT_READY]	= DO(DRAINING, A(OPEN_SPARES), A(SEND_DRAINING), A(DRAIN),
+					     A(ARM_TIMER)),
 		[DMU_EVENT_REFUSE]	= FENCE_NEW,
 		[DMU_EVENT_ABORT]	= FENCE_NEW,
 		[DMU_EVENT_WRONG]	= FENCE_NEW,
@@ -147,7 +150,10 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TARGET_GONE]	= GONE,
 		/* What was not answered goes to the newcomer when our channels close. */
 		[DMU_EVENT_SERVER_FAILED] = DO(FAILED),
-		/* The store hangs. The newcomer knows, too, and may kill us: that gives it the rest. */
+		/*
+		 * The store hangs. The newcomer knows, too, and may kill us: that gives it the
+		 * rest.
+		 */
 		[DMU_EVENT_TIMEOUT]	= WAIT(DRAINING),
 		[DMU_EVENT_TERMINATE]	= STAY(DRAINING),
 	},
@@ -198,7 +204,8 @@ struct dmu_transition dmu_transition(enum dmu_state state, enum dmu_event event)
 }
 
 static const char *const dmu_state_names[DMU_STATE_END] = {
-	[DMU_STATE_START] = "start", [DMU_STATE_ALONE] = "alone", [DMU_STATE_HELLO_SENT] = "hello-sent",
+	[DMU_STATE_START] = "start", [DMU_STATE_ALONE] = "alone",
+	[DMU_STATE_HELLO_SENT] = "hello-sent",
 	[DMU_STATE_PREPARING] = "preparing", [DMU_STATE_READY_SENT] = "ready-sent",
 	[DMU_STATE_PEER_DRAINING] = "peer-draining", [DMU_STATE_PEER_LEAVING] = "peer-leaving",
 	[DMU_STATE_FENCING_OLD] = "fencing-old", [DMU_STATE_SERVING] = "serving",
@@ -226,7 +233,8 @@ static const char *const dmu_event_names[DMU_EVENT_END] = {
 };
 
 static const char *const dmu_action_names[DMU_ACTION_END] = {
-	[DMU_ACTION_NONE] = "none", [DMU_ACTION_CONNECT] = "connect", [DMU_ACTION_ATTACH] = "attach",
+	[DMU_ACTION_NONE] = "none", [DMU_ACTION_CONNECT] = "connect",
+	[DMU_ACTION_ATTACH] = "attach",
 	[DMU_ACTION_PREPARE] = "prepare", [DMU_ACTION_GO] = "go", [DMU_ACTION_SEAL] = "seal",
 	[DMU_ACTION_ACCEPT] = "accept", [DMU_ACTION_REPORT_SERVING] = "report-serving",
 	[DMU_ACTION_REPORT_FAILURE] = "report-failure", [DMU_ACTION_SEND_HELLO] = "send-hello",

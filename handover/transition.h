@@ -25,7 +25,7 @@ enum dmu_state {
 	/* Serving. */
 	DMU_STATE_SERVING,		/* no handover */
 	DMU_STATE_OFFERED,		/* waits for READY */
-	DMU_STATE_FENCING_NEW,		/* killed the newcomer before it was READY, waits for its death */
+	DMU_STATE_FENCING_NEW,		/* killed a newcomer before READY, waits for its death */
 	DMU_STATE_DRAINING,		/* takes no request, answers what it holds */
 	DMU_STATE_DRAINED,		/* holds nothing, waits for TAKEN: the commit point */
 	DMU_STATE_FENCING_READY,	/* killed a newcomer that was READY, waits for its death */
@@ -39,7 +39,7 @@ enum dmu_state {
 enum dmu_event {
 	/* Of starting. */
 	DMU_EVENT_CONNECTED,		/* to the socket of a serving daemon */
-	DMU_EVENT_NO_PEER,		/* nobody holds that socket, or the device is to be created */
+	DMU_EVENT_NO_PEER,		/* nobody holds that socket, or there is no device yet */
 	DMU_EVENT_PREPARED,		/* can serve, and may overlap with a peer */
 	DMU_EVENT_PREPARED_EXCLUSIVE,	/* can serve, once the peer has stopped */
 	DMU_EVENT_PREPARE_FAILED,
@@ -53,7 +53,9 @@ enum dmu_event {
 	DMU_EVENT_REFUSE,
 	DMU_EVENT_ABORT,
 	DMU_EVENT_WRONG,		/* ...or not; what a message out of order becomes, too */
-	/* ...its end of the socket, and its life (a pidfd; comes again until the peer is dropped). */
+	/*
+	 * ...its end of the socket, and its life (a pidfd; comes again until the peer is dropped).
+	 */
 	DMU_EVENT_HANGUP,
 	DMU_EVENT_PEER_DEAD,
 	/* Of this daemon. */
@@ -74,7 +76,7 @@ enum dmu_event {
 enum dmu_action {
 	DMU_ACTION_NONE,		/* ends a list of actions */
 	DMU_ACTION_CONNECT,		/* again; makes CONNECTED, NO_PEER or REFUSE */
-	DMU_ACTION_ATTACH,		/* create the device or open the node, bind the socket; or PREPARE_FAILED */
+	DMU_ACTION_ATTACH,		/* create or open, bind the socket; or PREPARE_FAILED */
 	DMU_ACTION_PREPARE,		/* makes PREPARED, PREPARED_EXCLUSIVE or PREPARE_FAILED */
 	DMU_ACTION_GO,			/* let the threads serve; nothing if they do */
 	DMU_ACTION_SEAL,		/* the node; if that fails, log it and serve on */
@@ -90,15 +92,15 @@ enum dmu_action {
 	DMU_ACTION_SEND_REFUSE,
 	DMU_ACTION_SEND_ABORT,
 	DMU_ACTION_ARM_TIMER,		/* a new step begins */
-	DMU_ACTION_OPEN_SPARES,		/* channels for REJOIN: there will be no opening them when drained */
+	DMU_ACTION_OPEN_SPARES,		/* channels for REJOIN: once drained it can open none */
 	DMU_ACTION_DRAIN,		/* may make DRAIN_FAILED */
 	DMU_ACTION_UNDO,		/* makes UNDONE, UNDO_REFUSED or TARGET_GONE */
-	DMU_ACTION_REJOIN,		/* serve on by the spares; makes REJOINED, REJOIN_FAILED or TARGET_GONE */
+	DMU_ACTION_REJOIN,		/* by the spares; REJOINED, REJOIN_FAILED, TARGET_GONE */
 	DMU_ACTION_KILL_PEER,		/* SIGKILL by pidfd, close its socket */
 	DMU_ACTION_CLOSE_SOCKET,	/* the peer's; its pidfd is watched on */
 	DMU_ACTION_DROP_PEER,		/* forget the peer: socket, pidfd, timer */
 	DMU_ACTION_LOG_ROLLBACK,
-	DMU_ACTION_LOG_SLOW,		/* the step's time is up, and there is nothing but to wait on */
+	DMU_ACTION_LOG_SLOW,		/* the step's time is up, and all one can do is wait on */
 	DMU_ACTION_LOG_STAYS,		/* a serving daemon does not leave for a signal */
 	DMU_ACTION_LOG_LOST,		/* neither daemon serves: another must be started */
 	DMU_ACTION_CLEAN_RUN_DIR,	/* the target is gone: leave nothing behind */
@@ -109,7 +111,10 @@ enum dmu_action {
 
 struct dmu_transition {
 	enum dmu_state next;
-	/* In this order. The first DMU_ACTION_NONE ends the list, and so does one that makes an event. */
+	/*
+	 * In this order. The first DMU_ACTION_NONE ends the list, and so does one that makes an
+	 * event.
+	 */
 	enum dmu_action actions[DMU_TRANSITION_ACTIONS + 1];
 };
 

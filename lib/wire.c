@@ -9,8 +9,9 @@
 #define DMU_WIRE_LENGTH_AT	8	/* offset of the header's length */
 
 /*
- * Reads or writes a packet front to back. One walk over a message's fields serves both directions, so that
- * they cannot differ; the first thing that is wrong sets @error, and everything after it does nothing.
+ * Reads or writes a packet front to back. One walk over a message's fields serves both directions,
+ * so that they cannot differ; the first thing that is wrong sets @error, and everything after it
+ * does nothing.
  */
 struct dmu_wire_cursor {
 	uint8_t *at, *end;
@@ -81,7 +82,8 @@ static void dmu_wire_u64(struct dmu_wire_cursor *cursor, uint64_t *value)
 }
 
 /* A u32 from @min to @max. */
-static void dmu_wire_range(struct dmu_wire_cursor *cursor, uint32_t *value, uint32_t min, uint32_t max)
+static void dmu_wire_range(struct dmu_wire_cursor *cursor, uint32_t *value, uint32_t min,
+			   uint32_t max)
 {
 	dmu_wire_u32(cursor, value);
 	if (*value < min || *value > max)
@@ -279,10 +281,14 @@ static void dmu_wire_walk_header(struct dmu_wire_cursor *cursor, struct dmu_wire
 int dmu_wire_encode(const struct dmu_wire_message *message, void *buf, size_t size)
 {
 	const struct dmu_wire_format *format = dmu_wire_format_find(message->type);
-	struct dmu_wire_cursor cursor = { .at = buf, .end = (uint8_t *)buf + size, .writing = true };
+	struct dmu_wire_cursor cursor = { .at = buf,
+					  .end = (uint8_t *)buf + size,
+					  .writing = true };
 	struct dmu_wire_cursor length = { .writing = true };
 	struct dmu_wire_header header = {
-		.magic = DMU_WIRE_MAGIC, .version = DMU_WIRE_VERSION, .type = (uint16_t)message->type,
+		.magic = DMU_WIRE_MAGIC,
+		.version = DMU_WIRE_VERSION,
+		.type = (uint16_t)message->type,
 	};
 
 	if (!format)

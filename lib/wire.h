@@ -27,12 +27,12 @@
 #define DMU_WIRE_REASON_MAX	256		/* with the NUL */
 #define DMU_WIRE_STAGE_MAX	16		/* with the NUL */
 #define DMU_WIRE_CHANNELS_MAX	64
-#define DMU_WIRE_OFFER_FDS	2		/* before the channels: the old one's pidfd, the listening socket */
+#define DMU_WIRE_OFFER_FDS	2		/* before the channels: pidfd, listening socket */
 #define DMU_WIRE_FDS_MAX	(DMU_WIRE_OFFER_FDS + DMU_WIRE_CHANNELS_MAX)
 
 enum dmu_wire_type {
 	DMU_WIRE_HELLO = 1,		/* newcomer: I want to serve */
-	DMU_WIRE_OFFER,			/* old: here is what you need; descriptors: see DMU_WIRE_OFFER_FDS */
+	DMU_WIRE_OFFER,			/* old: here is what you need; see DMU_WIRE_OFFER_FDS */
 	DMU_WIRE_READY,			/* newcomer: I serve (OVERLAP) or can at once (EXCLUSIVE) */
 	DMU_WIRE_DRAINING,		/* old: I take no new request */
 	DMU_WIRE_DRAINED,		/* old: I hold nothing any more */
@@ -59,7 +59,7 @@ enum dmu_wire_order {
 struct dmu_wire_hello {
 	uint32_t cache;			/* enum dmu_wire_cache */
 	bool stateful;			/* its backend has state in memory; false if as offered */
-	uint32_t channels;		/* wanted, 1..DMU_WIRE_CHANNELS_MAX; 0: as many as the old one has */
+	uint32_t channels;		/* wanted, 1..DMU_WIRE_CHANNELS_MAX; 0: the old one's */
 };
 
 struct dmu_wire_offer {
@@ -70,7 +70,7 @@ struct dmu_wire_offer {
 	uint32_t logical_block_size;	/* of the device, in bytes */
 	char name[DMU_NAME_MAX + 1];
 	char ctl[DMU_NAME_MAX + 1];
-	char spec[DMU_SPEC_MAX];	/* BACKEND:SOURCE[,option...] that the old one serves from */
+	char spec[DMU_SPEC_MAX];	/* BACKEND:SOURCE[,option...] of the old one */
 };
 
 struct dmu_wire_drained {
@@ -88,7 +88,7 @@ struct dmu_wire_reason {
 #define DMU_WIRE_CONFINED_CAPABILITIES	(1U << 0)	/* all sets empty, securebits locked */
 #define DMU_WIRE_CONFINED_PRIVILEGES	(1U << 1)	/* no_new_privs */
 #define DMU_WIRE_CONFINED_SECCOMP	(1U << 2)	/* allow-list in every thread */
-#define DMU_WIRE_CONFINED_FILESYSTEM	(1U << 3)	/* empty read-only root in an own namespace */
+#define DMU_WIRE_CONFINED_FILESYSTEM	(1U << 3)	/* empty read-only root, own namespace */
 #define DMU_WIRE_CONFINED_MEMORY	(1U << 4)	/* all memory locked */
 #define DMU_WIRE_CONFINED_ALL		0x1fU
 
@@ -106,7 +106,7 @@ struct dmu_wire_status {
 	uint32_t state;			/* enum dmu_wire_state */
 	uint32_t pid;			/* in the daemon's pid namespace */
 	uint64_t generation;
-	uint64_t newest_generation;	/* differs while a newcomer is attached, or after a rollback */
+	uint64_t newest_generation;	/* another with a newcomer, and after a rollback */
 	uint64_t since_ms;		/* CLOCK_MONOTONIC when it began to serve */
 	uint64_t locked_bytes;		/* VmLck when it began to serve */
 	uint32_t channels;		/* this daemon's */
@@ -137,14 +137,16 @@ struct dmu_wire_message {
 const char *dmu_wire_type_name(enum dmu_wire_type type);
 
 /*
- * Write @message as a packet to @buf of @size bytes (DMU_WIRE_SIZE_MAX is always enough). The packet's
- * length, or -EINVAL: a field is out of range or a string not terminated; -EMSGSIZE: @buf is too small.
+ * Write @message as a packet to @buf of @size bytes (DMU_WIRE_SIZE_MAX is always enough). The
+ * packet's length, or -EINVAL: a field is out of range or a string not terminated; -EMSGSIZE: @buf
+ * is too small.
  */
 int dmu_wire_encode(const struct dmu_wire_message *message, void *buf, size_t size);
 
 /*
- * Read a packet of exactly @len hostile bytes. 0; -EPROTO: no message of this protocol, or a field is
- * out of range; -EPROTONOSUPPORT: a sound header of another version (@message->type is what it says).
+ * Read a packet of exactly @len hostile bytes. 0; -EPROTO: no message of this protocol, or a field
+ * is out of range; -EPROTONOSUPPORT: a sound header of another version (@message->type is what it
+ * says).
  */
 int dmu_wire_decode(struct dmu_wire_message *message, const void *buf, size_t len);
 

@@ -52,7 +52,8 @@ static void dmu_mount_unescape(char *path)
 
 	for (; *path; path++) {
 		if (path[0] == '\\' && path[1] && path[2] && path[3]) {
-			*out++ = (char)((path[1] - '0') << 6 | (path[2] - '0') << 3 | (path[3] - '0'));
+			*out++ = (char)((path[1] - '0') << 6 | (path[2] - '0') << 3 |
+					(path[3] - '0'));
 			path += 3;
 		} else {
 			*out++ = *path;
@@ -91,8 +92,9 @@ static int dmu_mount_list_read(struct dmu_mount_list *list)
 }
 
 /*
- * An initramfs is no mount that can be pivoted away. Cover it, as switch_root does, and detach all that is mounted
- * in it: else this namespace would keep the file systems on the device that we serve.
+ * An initramfs is no mount that can be pivoted away. Cover it, as switch_root does, and detach all
+ * that is mounted in it: else this namespace would keep the file systems on the device that we
+ * serve.
  */
 static int dmu_confine_cover_root(const struct dmu_mount_list *list, char *error, size_t len)
 {
@@ -103,10 +105,15 @@ static int dmu_confine_cover_root(const struct dmu_mount_list *list, char *error
 		return dmu_confine_fail(error, len, "detach what is mounted in the initramfs");
 	if (mount(".", "/", NULL, MS_MOVE, NULL))
 		return dmu_confine_fail(error, len, "move the empty root over the initramfs");
-	/* The old root is ours until chroot(), and paths still begin in it. Some went with what they were in. */
+	/*
+	 * The old root is ours until chroot(), and paths still begin in it. Some went with what
+	 * they were in.
+	 */
 	for (i = 0; i < list->count; i++)
-		if (umount2(list->paths[i], MNT_DETACH | UMOUNT_NOFOLLOW) && errno != EINVAL && errno != ENOENT)
-			return dmu_confine_fail(error, len, "detach what is mounted in the initramfs");
+		if (umount2(list->paths[i], MNT_DETACH | UMOUNT_NOFOLLOW) && errno != EINVAL &&
+		    errno != ENOENT)
+			return dmu_confine_fail(error, len,
+						"detach what is mounted in the initramfs");
 	if (chroot("."))
 		return dmu_confine_fail(error, len, "chroot");
 	return 0;
@@ -139,8 +146,8 @@ static int dmu_confine_file_system(char *error, size_t len)
 		errno = -rc;
 		return dmu_confine_fail(error, len, "read the mounts");
 	}
-	if (mount("none", DMU_CONFINE_MOUNT_POINT, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		  "mode=0,size=4k,nr_inodes=1"))
+	if (mount("none", DMU_CONFINE_MOUNT_POINT, "tmpfs",
+		  MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0,size=4k,nr_inodes=1"))
 		return dmu_confine_fail(error, len, "mount an empty root");
 	if (chdir(DMU_CONFINE_MOUNT_POINT))
 		return dmu_confine_fail(error, len, "enter the empty root");
@@ -186,7 +193,9 @@ int dmu_confine(struct dmu_confinement *confinement, char *error, size_t len)
 		return rc;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return dmu_confine_fail(error, len, "set no_new_privs");
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? dmu_confine_fail(error, len, "forbid core dumps") : 0;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		return dmu_confine_fail(error, len, "forbid core dumps");
+	return 0;
 }
 
 /* ---- 5. and 6. the filter, and the proof ---- */
@@ -208,7 +217,8 @@ static int dmu_confine_try(char *error, size_t len)
 		snprintf(error, len, "the root directory is not empty");
 		return -EPERM;
 	}
-	if (statfs("/", &fs) || fs.f_type != TMPFS_MAGIC || statvfs("/", &vfs) || !(vfs.f_flag & ST_RDONLY)) {
+	if (statfs("/", &fs) || fs.f_type != TMPFS_MAGIC || statvfs("/", &vfs) ||
+	    !(vfs.f_flag & ST_RDONLY)) {
 		snprintf(error, len, "the root directory is no read-only tmpfs");
 		return -EPERM;
 	}
@@ -253,7 +263,8 @@ int dmu_confine_verify(struct dmu_confinement *confinement, char *error, size_t 
 		const char *line = dmu_proofs[i].line;
 
 		if (!strstr(status, line)) {
-			snprintf(error, len, "the kernel does not say '%.*s'", (int)strlen(line) - 2, line + 1);
+			snprintf(error, len, "the kernel does not say '%.*s'",
+				 (int)strlen(line) - 2, line + 1);
 			return -EPERM;
 		}
 		confinement->proved |= dmu_proofs[i].proves;

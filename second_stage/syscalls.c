@@ -20,16 +20,17 @@
 
 /* With any arguments. */
 static const int dmu_syscalls_any[] = {
-	/* Channels, events, timers, signals, the kernel log, and an answer to who waits for the start. */
+	/* Channels, events, timers, signals, the kernel log, the answer to who waits for it. */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(poll), SCMP_SYS(ppoll),
 	SCMP_SYS(timerfd_settime), SCMP_SYS(close),
 	/* The store, and once the proof. */
 	SCMP_SYS(pread64),
 	/* The handover socket; there is no call to make or connect another. */
-	SCMP_SYS(accept4), SCMP_SYS(listen), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(getsockopt),
+	SCMP_SYS(accept4), SCMP_SYS(listen), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
+	SCMP_SYS(getsockopt),
 	/* The next newcomer, for the kill below. By itself a pidfd gives no power. */
 	SCMP_SYS(pidfd_open), SCMP_SYS(getpid),
-	/* Its place, and new channels in the place of drained ones when a handover fails late. */
+	/* Its place; and new channels in that of drained ones, when a handover fails late. */
 	SCMP_SYS(dup3),
 	/* Locks between threads. */
 	SCMP_SYS(futex),
@@ -57,9 +58,11 @@ static int dmu_syscalls_allow_store(scmp_filter_ctx filter, unsigned int fd)
 	int rc = 0;
 
 	for (i = 0; !rc && i < ARRAY_SIZE(dmu_syscalls_store); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, dmu_syscalls_store[i], 1, SCMP_A0_32(SCMP_CMP_EQ, fd));
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, dmu_syscalls_store[i], 1,
+				      SCMP_A0_32(SCMP_CMP_EQ, fd));
 	for (i = 0; !rc && i < ARRAY_SIZE(dmu_ioctls_store); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 2, SCMP_A0_32(SCMP_CMP_EQ, fd),
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 2,
+				      SCMP_A0_32(SCMP_CMP_EQ, fd),
 				      SCMP_A1_32(SCMP_CMP_EQ, dmu_ioctls_store[i]));
 	return rc;
 }
@@ -68,8 +71,9 @@ static int dmu_syscalls_allow_store(scmp_filter_ctx filter, unsigned int fd)
 static int dmu_syscalls_allow_fence(scmp_filter_ctx filter, unsigned int peer_pidfd)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(pidfd_send_signal), 4,
-				SCMP_A0_32(SCMP_CMP_EQ, peer_pidfd), SCMP_A1_32(SCMP_CMP_EQ, SIGKILL),
-				SCMP_A2_64(SCMP_CMP_EQ, 0), SCMP_A3_32(SCMP_CMP_EQ, 0));
+				SCMP_A0_32(SCMP_CMP_EQ, peer_pidfd),
+				SCMP_A1_32(SCMP_CMP_EQ, SIGKILL), SCMP_A2_64(SCMP_CMP_EQ, 0),
+				SCMP_A3_32(SCMP_CMP_EQ, 0));
 }
 
 static int dmu_syscalls_fill(scmp_filter_ctx filter, const struct dmu_confinement *confinement)
@@ -93,7 +97,7 @@ int dmu_syscalls_filter(const struct dmu_confinement *confinement, char *error, 
 	const char *step = "make";
 	int rc = -ENOMEM;
 
-	/* free() must not give memory back once the filter is there: brk and munmap are not on the list. */
+	/* Once the filter is there, free() must give nothing back: brk and munmap are forbidden. */
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_MMAP_THRESHOLD, INT_MAX);
 	if (!filter)
@@ -109,7 +113,8 @@ int dmu_syscalls_filter(const struct dmu_confinement *confinement, char *error, 
 	rc = seccomp_load(filter);
 out:
 	if (rc)
-		snprintf(error, len, "cannot %s the filter of system calls: %s", step, strerrordesc_np(-rc));
+		snprintf(error, len, "cannot %s the filter of system calls: %s", step,
+			 strerrordesc_np(-rc));
 	if (filter)
 		seccomp_release(filter);
 	return rc;

@@ -19,9 +19,11 @@
 /* One of each type, no field zero. */
 static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 {
-	struct dmu_server_stats stats = { .requests = { 1, 2, 3, 4, 5, 6, 7 }, .errors = 8, .unsupported = 9,
-					  .bytes_read = 1ULL << 40, .bytes_written = UINT64_MAX, .last_seq = 12,
-					  .first_answer_ms = 13 };
+	const struct dmu_server_stats stats = {
+		.requests = { 1, 2, 3, 4, 5, 6, 7 }, .errors = 8, .unsupported = 9,
+		.bytes_read = 1ULL << 40, .bytes_written = UINT64_MAX, .last_seq = 12,
+		.first_answer_ms = 13,
+	};
 
 	memset(message, 0, sizeof(*message));
 	message->type = type;
@@ -30,8 +32,10 @@ static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 		message->hello = (struct dmu_wire_hello){ DMU_WIRE_CACHE_AS_OFFERED, true, 64 };
 		break;
 	case DMU_WIRE_OFFER:
-		message->offer = (struct dmu_wire_offer){ 7, DMU_WIRE_EXCLUSIVE, 3, 1ULL << 33, 4096, "root",
-							  "root.ctl", "file:/dev/vda,direct" };
+		message->offer = (struct dmu_wire_offer){
+			7, DMU_WIRE_EXCLUSIVE, 3, 1ULL << 33, 4096, "root", "root.ctl",
+			"file:/dev/vda,direct",
+		};
 		break;
 	case DMU_WIRE_DRAINED:
 		message->drained.generation = 1ULL << 63;
@@ -39,14 +43,17 @@ static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 		break;
 	case DMU_WIRE_REFUSE:
 	case DMU_WIRE_ABORT:
-		message->reason = (struct dmu_wire_reason){ EBUSY, "generation 3 (pid 12) is taking over" };
+		message->reason =
+			(struct dmu_wire_reason){ EBUSY, "generation 3 (pid 12) is taking over" };
 		break;
 	case DMU_WIRE_STATUS:
 		message->status = (struct dmu_wire_status){
-			.state = DMU_WIRE_STATE_DRAINING, .pid = 99, .generation = 4, .newest_generation = 5,
-			.since_ms = 6, .locked_bytes = 7, .channels = 8, .held = 9, .cache = DMU_DIRECT,
-			.confinement = DMU_WIRE_CONFINED_ALL, .sealed = true, .stats = stats, .stage = "second",
-			.version = "0.1.0", .name = "root", .ctl = "root", .spec = "file:/x" };
+			.state = DMU_WIRE_STATE_DRAINING, .pid = 99, .generation = 4,
+			.newest_generation = 5, .since_ms = 6, .locked_bytes = 7, .channels = 8,
+			.held = 9, .cache = DMU_DIRECT, .confinement = DMU_WIRE_CONFINED_ALL,
+			.sealed = true, .stats = stats, .stage = "second", .version = "0.1.0",
+			.name = "root", .ctl = "root", .spec = "file:/x",
+		};
 		break;
 	default:
 		break;
@@ -75,7 +82,8 @@ static void everything_written_is_read_back(void **state)
 static void the_bytes_are_little_endian(void **state)
 {
 	static const uint8_t expected[] = {
-		0x44, 0x4d, 0x55, 0x52, 1, 0, 7, 0, 26, 0, 0, 0, 0, 0, 0, 0,	/* header: REFUSE of 26 bytes */
+		/* Header: REFUSE of 26 bytes. */
+		0x44, 0x4d, 0x55, 0x52, 1, 0, 7, 0, 26, 0, 0, 0, 0, 0, 0, 0,
 		16, 0, 0, 0, 3, 0, 'n', 'o', '!', 0,
 	};
 	struct dmu_wire_message message = { .type = DMU_WIRE_REFUSE, .reason = { 16, "no!" } };
@@ -115,7 +123,7 @@ static void a_short_buffer_is_refused_at_every_length(void **state)
 		sample(&message, type);
 		len = dmu_wire_encode(&message, buf, sizeof(buf));
 		for (size = 0; size < len; size++) {
-			uint8_t *exact = malloc(size ? size : 1);	/* so that an overrun shows */
+			uint8_t *exact = malloc(size ? size : 1); /* so that an overrun shows */
 
 			assert_int_equal(dmu_wire_encode(&message, exact, size), -EMSGSIZE);
 			free(exact);
