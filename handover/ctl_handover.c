@@ -111,27 +111,47 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 			     args->name, handover->device.kstatus.generation + 1, error, len);
 }
 
-/* Start the new daemon and wait until it serves alone. On failure all is as it was. */
-static int replace(struct handover *handover, char *error, size_t len)
+/* Nobody is left to hand out a channel: asking for a restart is the explicit unseal. */
+static int restart(struct handover *handover, char *error, size_t len)
 {
-	/* Nobody is left to hand out a channel: asking for a restart is the explicit unseal. */
-	bool unseal = !handover->served && handover->device.kstatus.sealed;
+	bool unseal = handover->device.kstatus.sealed;
 	int ret;
 
+	handover->served = false;
 	if (unseal) {
 		ret = ctl_dm_message(&handover->device, "unseal");
 		if (ret) {
 			snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
-			goto fail;
+			return ret;
 		}
 	}
 	ret = run_second(handover, error, len);
 	if (unseal)
 		ctl_dm_message(&handover->device, "seal");
-	if (!ret)
-		return 0;
-fail:
-	unlink(handover->copy);
+	return ret;
+}
+
+/* The old daemon died before it could hand anything over. */
+static bool is_abandoned(struct handover *handover)
+{
+	return !ctl_dm_device(handover->args->name, &handover->device) &&
+	       !handover->device.kstatus.daemon && !handover->device.kstatus.channels;
+}
+
+/* Start the new daemon and wait until it serves alone. On failure all is as it was. */
+static int replace(struct handover *handover, char *error, size_t len)
+{
+	int ret;
+
+	if (handover->served) {
+		ret = run_second(handover, error, len);
+		if (ret && is_abandoned(handover))
+			ret = restart(handover, error, len);
+	} else {
+		ret = restart(handover, error, len);
+	}
+	if (ret)
+		unlink(handover->copy);
 	return ret;
 }
 
