@@ -60,7 +60,7 @@ void abi_nap(void);
 void *abi_buffer(size_t len);
 void abi_fill(void *buf, size_t len, uint64_t tag);
 bool abi_filled(const void *buf, size_t len, uint64_t tag);
-/* True once thread @tid of this process sleeps in system call @nr. */
+/* True once thread @tid of this process, which is on its way there, sleeps in system call @nr. */
 bool abi_blocked_in(pid_t tid, long nr);
 pid_t abi_gettid(void);
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Orphans, and times without a daemon. */
 #include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "abi.h"
@@ -212,6 +215,52 @@ static void nodaemon_fail(void)
 	IS(dm_word(t.name, "errors:"), 1, "by its own answer");
 }
 
+/* One request, submitted right after a channel was opened @us after the last one closed. */
+static void nodaemon_arrive(const struct target *t, struct io_uring *ring, int dev, long us)
+{
+	uint8_t *buf = abi_buffer(4096);
+	struct io_uring_cqe *cqe;
+	struct dm_user_message m;
+	int fd;
+
+	io_uring_prep_read(io_uring_get_sqe(ring), dev, buf, 4096, 0);
+	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
+	fd = ch_need(t);
+	NEED(IS(io_uring_submit(ring), 1, "submit"), "a request");
+	OK(UNTIL(ch_poll(fd) & POLLIN || !io_uring_peek_cqe(ring, &cqe)), "it comes");
+	/* It may wait now for as long as this daemon likes. */
+	for (int i = 0; i < 5; i++)
+		abi_nap();
+	if (OK(ch_poll(fd) & POLLIN, "a request after %ld us reaches the daemon", us)) {
+		IS(ch_take(fd, &m, NULL, 0), 0, "take");
+		abi_fill(buf, 4096, us);
+		IS(ch_answer(fd, &m, 0, buf, 0), 0, "answer");
+	}
+	NEED(UNTIL(!io_uring_peek_cqe(ring, &cqe)), "the request ends");
+	IS(cqe->res, 4096, "read, %ld us after the last daemon", us);
+	io_uring_cqe_seen(ring, cqe);
+	close(fd);
+	free(buf);
+}
+
+/* A daemon that comes in the moment when the time is up finds what comes after it, too. */
+static void nodaemon_late(void)
+{
+	struct io_uring ring;
+	struct target t;
+	int dev;
+
+	target_create(&t, "nodaemon:fail:20");
+	dev = open(t.dev, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	NEED(dev >= 0, "open the device");
+	NEED(IS(io_uring_queue_init(4, &ring, 0), 0, "io_uring_queue_init"), "a ring");
+	for (long round = 0; round < 150; round++)
+		nodaemon_arrive(&t, &ring, dev, 14000 + round * 100);
+	IS(dm_word(t.name, "failed:"), 0, "none failed");
+	io_uring_queue_exit(&ring);
+	close(dev);
+}
+
 const struct abi_test abi_orphans[] = {
 	{ "requeue", orphans_requeue, "P1: a closed channel's requests go to another, same seq, from the start" },
 	{ "stale", orphans_stale, "P10: half an answer never reaches a reader" },
@@ -219,5 +268,6 @@ const struct abi_test abi_orphans[] = {
 	{ "killed", orphans_killed, "P4: what a killed daemon held waits for the next" },
 	{ "wait", nodaemon_wait, "P2: without a daemon requests wait, until one comes or `fail` is sent" },
 	{ "nodaemon_fail", nodaemon_fail, "nodaemon:fail:MS fails after its time, until a daemon comes" },
+	{ "nodaemon_late", nodaemon_late, "nodaemon:fail:MS fails nothing once a daemon is there" },
 	{ NULL, NULL, NULL }
 };

@@ -168,11 +168,86 @@ static void reload_inactive(void)
 	close(fd);
 }
 
+/* A channel of a node that no table has used yet: it says what the row says. */
+static int reload_fresh_channel(const struct target *t)
+{
+	struct dm_user_info info;
+	int fd = -1;
+
+	NEED(UNTIL((fd = ch_open(t)) >= 0), "the node is there with the table, before it is live");
+	IS(ch_info(fd, &info), 0, "info");
+	IS(info.sectors, t->sectors, "sectors");
+	IS(info.start, 0, "start");
+	IS(info.logical_block_size, 4096, "logical block size");
+	IS(info.physical_block_size, 4096, "physical block size");
+	IS(info.max_io_bytes, 65536, "max_io");
+	IS(info.policy & DM_USER_POLICY_ORPHANS_FAIL, DM_USER_POLICY_ORPHANS_FAIL, "policy");
+	IS(info.dev_minor, dm_minor(t->name), "minor");
+	return fd;
+}
+
+/* Serves @io, a read of 512 bytes. */
+static void reload_serve_sector(int fd, struct io *io, uint64_t tag)
+{
+	uint8_t *buf = abi_buffer(512);
+	struct dm_user_message m;
+
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(m.len, 512, "length");
+	abi_fill(buf, 512, tag);
+	IS(ch_answer(fd, &m, 0, buf, 0), 0, "answer");
+	io_end_read(io, tag);
+	free(buf);
+}
+
+/* DM keeps a live device's blocks: a row that asks for larger ones must not become live. */
+static void reload_smaller_blocks(void)
+{
+	struct target t, other;
+	struct dm_user_message m;
+	struct io *io;
+	char row[128];
+	int old, fresh;
+
+	target_create(&t, "logical_block_size:512");
+	other = t;
+	snprintf(other.ctl, sizeof(other.ctl), "%s", ABI_CTL ".new");
+	old = ch_need(&t);
+	io = io_start(&t, IO_READ, 512, 512, 0);
+	ch_take_type(old, &m, DM_USER_REQ_MAP_READ, NULL);
+	dm_row(row, sizeof(row), t.ctl, "logical_block_size:4096");
+	IS(dm_load(t.name, t.sectors, "user", row), -EINVAL, "larger blocks on the same node");
+
+	dm_row(row, sizeof(row), other.ctl, "logical_block_size:4096 max_io:65536 orphans:fail");
+	IS(dm_load(t.name, t.sectors, "user", row), 0, "load: %s", row);
+	fresh = reload_fresh_channel(&other);
+	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), -EINVAL, "resume is refused");
+	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), -EINVAL, "and refused again");
+	OK(!io->done, "the read of 512 bytes waits");
+	IS(ch_poll(fresh) & POLLIN, 0, "but not for the daemon that expects 4096");
+	IS(ch_read(old, &m, sizeof(m)), -ENOTBLK, "the old table is gone");
+
+	dm_row(row, sizeof(row), t.ctl, "logical_block_size:512");
+	IS(dm_load(t.name, t.sectors, "user", row), 0, "load a good row");
+	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), 0, "resume");
+	IS(ch_read(fresh, &m, sizeof(m)), -ENOTBLK, "the refused table is gone");
+	close(fresh);
+	close(old);
+	old = ch_need(&t);
+	reload_serve_sector(old, io, 1);
+	reload_serve_sector(old, io_start(&t, IO_READ, 1024, 512, 0), 2);
+	close(old);
+	target_remove(&t);
+}
+
 const struct abi_test abi_reload[] = {
 	{ "grow", reload_grow, "P2: a device grows by reload under load, flushing and not" },
 	{ "policy", reload_policy, "a reload changes the policy and keeps channels, generation and seal" },
 	{ "twins", reload_twins, "a node belongs to one device" },
 	{ "rename", reload_rename_node, "a reload with another node moves what was held there" },
 	{ "inactive", reload_inactive, "tables that never live leave nothing" },
+	{ "smaller_blocks", reload_smaller_blocks,
+	  "a row that asks for larger blocks than the live device has is refused" },
 	{ NULL, NULL, NULL }
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Suspend, resume and reload, with a daemon that serves, holds, or is not there. */
 #include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
 #include <linux/dm-ioctl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -314,6 +316,222 @@ static void suspend_live(void)
 		IS(server_join(&s[i]), 0, "the daemon lived through it");
 }
 
+#define DEEP	2000	/* of the device's 2048 blocks of 4096 bytes */
+
+/* Many writes of one block each, in flight from one ring. */
+struct deep {
+	struct io_uring ring;
+	int dev;
+	uint8_t *data;
+	struct dm_user_message held[DEEP];	/* by block */
+};
+
+static void deep_start(struct deep *deep, const struct target *t)
+{
+	deep->data = abi_buffer(DEEP * 4096);
+	deep->dev = open(t->dev, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	NEED(deep->dev >= 0, "open the device");
+	NEED(IS(io_uring_queue_init(DEEP, &deep->ring, 0), 0, "io_uring_queue_init"), "a ring");
+	for (int i = 0; i < DEEP; i++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&deep->ring);
+
+		abi_fill(deep->data + i * 4096, 4096, i);
+		io_uring_prep_write(sqe, deep->dev, deep->data + i * 4096, 4096, i * 4096);
+		io_uring_sqe_set_data64(sqe, i);
+	}
+	IS(io_uring_submit(&deep->ring), DEEP, "submit writes");
+}
+
+static void deep_take(struct deep *deep, int fd)
+{
+	uint8_t *buf = abi_buffer(4096);
+	struct dm_user_message m;
+
+	for (int i = 0; i < DEEP; i++) {
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, buf);
+		NEED(m.len == 4096 && m.sector / 8 < DEEP, "one of those");
+		OK(abi_filled(buf, 4096, m.sector / 8), "payload of block %llu", m.sector / 8);
+		deep->held[m.sector / 8] = m;
+	}
+	free(buf);
+}
+
+/* Exactly @count writes have ended by now, and well. */
+static void deep_ended(struct deep *deep, unsigned int count)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int ended = 0, head;
+
+	UNTIL(io_uring_get_events(&deep->ring) || io_uring_cq_ready(&deep->ring) >= count);
+	io_uring_for_each_cqe(&deep->ring, head, cqe) {
+		IS(cqe->res, 4096, "write of block %llu", cqe->user_data);
+		ended++;
+	}
+	io_uring_cq_advance(&deep->ring, ended);
+	IS(ended, count, "writes that have ended");
+}
+
+static void deep_suspend(const struct target *t, unsigned int queued)
+{
+	struct suspend s;
+
+	suspend_start(&s, DM_NOFLUSH_FLAG);
+	IS(suspend_end(&s), 0, "noflush suspend");
+	IS(dm_word(t->name, "queued:"), 0, "DM has taken all back");
+	IS(dm_resume(t->name, 0), 0, "resume");
+	OK(UNTIL(dm_word(t->name, "queued:") == queued), "%u wait again", queued);
+	IS(dm_word(t->name, "fenced:"), DEEP, "the daemon may still write");
+}
+
+/* Nothing fenced comes, and what is elsewhere does. */
+static void deep_apart(const struct target *t, int old, int new)
+{
+	const uint64_t last = ABI_SECTORS * 512 - 4096;
+	uint8_t *buf = abi_buffer(4096);
+	struct dm_user_message m;
+	struct io *io;
+
+	for (int i = 0; i < 50; i++) {
+		OK(!((ch_poll(old) | ch_poll(new)) & POLLIN), "nothing comes to anybody");
+		ch_nonblock(new, true);
+		IS(ch_read(new, &m, sizeof(m)), -EAGAIN, "really");
+		ch_nonblock(new, false);
+		io = io_start(t, IO_READ, last, 4096, 0);
+		ch_take_type(new, &m, DM_USER_REQ_MAP_READ, NULL);
+		IS(m.sector, last / 512, "a read beside the fence");
+		abi_fill(buf, 4096, i);
+		IS(ch_answer(new, &m, 0, buf, 0), 0, "answer");
+		io_end_read(io, i);
+	}
+	free(buf);
+}
+
+/* As "fence", with a fence so long that nobody must walk along it for each request. */
+static void suspend_deep_fence(void)
+{
+	static struct deep deep;
+	uint8_t *store = abi_buffer(ABI_SECTORS * 512);
+	struct server server = { 0 };
+	struct target t;
+	struct io *over;
+	int old, new;
+
+	memset(store, 0xaa, ABI_SECTORS * 512);
+	target_create(&t, NULL);
+	old = ch_need(&t);
+	deep_start(&deep, &t);
+	deep_take(&deep, old);
+	deep_suspend(&t, DEEP);
+	deep_suspend(&t, DEEP);
+	new = ch_need(&t);
+	deep_apart(&t, old, new);
+	over = io_start(&t, IO_READ, 100 * 4096, 65536, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == DEEP + 1), "a read across 16 of them waits");
+	IS(ch_poll(new) & POLLIN, 0, "for all of them");
+	deep_suspend(&t, DEEP + 1);
+
+	for (int i = 1; i < DEEP; i += 2)
+		IS(ch_answer(old, &deep.held[i], 0, NULL, 0), 0, "the late answer to block %d", i);
+	IS(dm_word(t.name, "fenced:"), DEEP / 2, "half of the fence is gone");
+	IS(dm_word(t.name, "queued:"), DEEP + 1, "nothing was completed by that");
+	deep_ended(&deep, 0);
+	server_start(&server, new, store);
+	deep_ended(&deep, DEEP / 2);
+	IS(dm_word(t.name, "queued:"), DEEP / 2 + 1, "the others wait, and the read");
+	OK(!over->done, "which has not been served");
+
+	close(old);
+	deep_ended(&deep, DEEP / 2);
+	NEED(UNTIL(over->done), "the read ends");
+	for (int i = 0; i < 16; i++)
+		OK(abi_filled(over->buf + i * 4096, 4096, 100 + i) || over->buf[i * 4096] == 0xaa,
+		   "and has the old or the new bytes of block %d", 100 + i);
+	IS(io_end(over), 0, "read");
+	IS(dm_word(t.name, "fenced:"), 0, "no fence is left");
+	IS(dm_word(t.name, "queued:"), 0, "nor a request");
+	IS(dm_message(t.name, "drain 0"), 0, "drain");
+	IS(server_join(&server), 0, "the daemon ends");
+	IS(server.served, DEEP + 1, "it served each request once");
+	OK(!memcmp(store, deep.data, DEEP * 4096), "all bytes are in the store");
+	io_uring_queue_exit(&deep.ring);
+	close(deep.dev);
+	close(new);
+}
+
+static int polled_attribute(const struct target *t)
+{
+	char path[64], text[16] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/io_poll", t->dev + strlen("/dev/"));
+	file = fopen(path, "re");
+	NEED(file && fgets(text, sizeof(text), file), "%s", path);
+	fclose(file);
+	return atoi(text);
+}
+
+/* The end of the one read in @ring, which the daemon of @fd serves if it gets it. */
+static int polled_end(struct io_uring *ring, int fd, uint8_t *buf)
+{
+	struct io_uring_cqe *cqe;
+	struct dm_user_message m;
+	uint8_t *answer = abi_buffer(4096);
+	int result;
+
+	abi_fill(answer, 4096, 6);
+	while (UNTIL(!io_uring_peek_cqe(ring, &cqe) || ch_poll(fd) & POLLIN) &&
+	       ch_poll(fd) & POLLIN) {
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+		IS(ch_answer(fd, &m, 0, answer, 0), 0, "answer");
+	}
+	NEED(UNTIL(!io_uring_peek_cqe(ring, &cqe)), "the read ends");
+	result = cqe->res;
+	if (result == 4096)
+		OK(abi_filled(buf, 4096, 6), "with the right bytes");
+	io_uring_cqe_seen(ring, cqe);
+	free(answer);
+	return result;
+}
+
+/*
+ * DM keeps what is polled until its owner comes and polls. Whoever doesn't must not hold up a
+ * suspend: the device doesn't poll. Such a read is refused, or served like any other.
+ */
+static void suspend_polled(void)
+{
+	uint8_t *buf = abi_buffer(4096);
+	struct io_uring ring;
+	struct suspend s;
+	struct target t;
+	int fd, dev, result;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	dev = open(t.dev, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	NEED(dev >= 0, "open the device");
+	NEED(IS(io_uring_queue_init(4, &ring, IORING_SETUP_IOPOLL), 0, "io_uring_queue_init"),
+	     "a ring");
+	for (int round = 0; round < 6; round++) {
+		struct dm_user_message m;
+
+		IS(polled_attribute(&t), 0, "the device does not poll");
+		io_uring_prep_read(io_uring_get_sqe(&ring), dev, buf, 4096, 0);
+		IS(io_uring_submit(&ring), 1, "submit");
+		/* Every other time the daemon has taken it when the suspend comes. */
+		if (round & 1 && ch_poll(fd) & POLLIN)
+			ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+		suspend_start(&s, DM_NOFLUSH_FLAG);
+		IS(suspend_end(&s), 0, "noflush suspend, with the read not reaped");
+		IS(dm_resume(t.name, 0), 0, "resume");
+		result = polled_end(&ring, fd, buf);
+		OK(result == 4096 || result == -EOPNOTSUPP, "polled read: %d", result);
+	}
+	io_uring_queue_exit(&ring);
+	close(dev);
+	close(fd);
+	free(buf);
+}
+
 const struct abi_test abi_suspend[] = {
 	{ "flush", suspend_flush, "P6: a flushing suspend waits for what is held" },
 	{ "nobody", suspend_noflush_nobody, "P2: noflush suspend and resume without a daemon lose nothing" },
@@ -323,5 +541,8 @@ const struct abi_test abi_suspend[] = {
 	{ "reading", suspend_reading, "a request revoked while it is read gives ECANCELED, then the next" },
 	{ "draining", suspend_draining, "P7: a drain is not complete before the late answers are in" },
 	{ "live", suspend_live, "P2: suspends under load with a live daemon" },
+	{ "polled", suspend_polled, "P2: a polled read that nobody reaps holds no suspend up" },
+	{ "deep_fence", suspend_deep_fence,
+	  "P7: two thousand revoked writes, answered late or never" },
 	{ NULL, NULL, NULL }
 };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -315,6 +316,156 @@ static void wait_herd(void)
 		close(fd[i]);
 }
 
+/* Waits for events of a channel in epoll_pwait(2) and does nothing about them. */
+struct idler {
+	int ep, quit;
+	pthread_t thread;
+	atomic_int tid;
+	atomic_uint woken;
+};
+
+static void *idler_thread(void *arg)
+{
+	struct idler *idler = arg;
+	struct epoll_event event;
+
+	idler->tid = abi_gettid();
+	while (epoll_pwait(idler->ep, &event, 1, -1, NULL) == 1 && event.data.fd != idler->quit)
+		idler->woken++;
+	return NULL;
+}
+
+static void idler_start(struct idler *idler, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE | EPOLLET, .data.fd = fd };
+	struct epoll_event quit = { .events = EPOLLIN };
+
+	memset(idler, 0, sizeof(*idler));
+	idler->ep = epoll_create1(EPOLL_CLOEXEC);
+	idler->quit = quit.data.fd = eventfd(0, EFD_CLOEXEC);
+	NEED(!epoll_ctl(idler->ep, EPOLL_CTL_ADD, fd, &event), "an exclusive poller");
+	NEED(!epoll_ctl(idler->ep, EPOLL_CTL_ADD, idler->quit, &quit), "its end");
+	NEED(!pthread_create(&idler->thread, NULL, idler_thread, idler), "a thread");
+}
+
+static void idler_end(struct idler *idler)
+{
+	IS(eventfd_write(idler->quit, 1), 0, "end the poller");
+	pthread_join(idler->thread, NULL);
+	close(idler->quit);
+	close(idler->ep);
+}
+
+/* Every request reaches the reader of @fd, which sleeps when it comes; so does @idler. */
+static void exclusive_serve(const struct target *t, struct idler *idler, int fd)
+{
+	uint8_t *buf = abi_buffer(4096);
+	struct reader reader;
+	struct io *io;
+
+	for (int i = 0; i < 6; i++) {
+		reader_start(&reader, fd);
+		NEED(UNTIL(idler->tid && abi_blocked_in(idler->tid, SYS_epoll_pwait)),
+		     "the poller sleeps");
+		io = io_start(t, IO_READ, i * 4096, 4096, 0);
+		IS(reader_end(&reader), sizeof(reader.m), "the reader gets request %d", i);
+		abi_fill(buf, 4096, i);
+		IS(ch_answer(fd, &reader.m, 0, buf, 0), 0, "answer");
+		io_end_read(io, i);
+	}
+	free(buf);
+}
+
+/* A poller that asks for exclusive wake-ups and then does nothing costs no reader a request. */
+static void wait_exclusive(void)
+{
+	struct idler idler;
+	struct target t;
+	int a, b;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	b = ch_need(&t);
+	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "create 1");
+	IS(ch_join(b, 2, DM_USER_JOIN_CREATE), 0, "create 2");
+	idler_start(&idler, a);
+	exclusive_serve(&t, &idler, b);
+	/* It can't even take one now. */
+	idler.woken = 0;
+	IS(ch_drain(a, 0, NULL), 0, "drain the poller's generation");
+	OK(UNTIL(idler.woken), "which it is told");
+	exclusive_serve(&t, &idler, b);
+	idler_end(&idler);
+	close(a);
+	close(b);
+}
+
+#define CLOSERS		4
+#define CLOSER_FDS	4
+
+struct closer {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	int fd[CLOSER_FDS];
+};
+
+static void *closer_thread(void *arg)
+{
+	struct closer *closer = arg;
+
+	pthread_barrier_wait(closer->start);
+	for (int i = 0; i < CLOSER_FDS; i++)
+		close(closer->fd[i]);
+	return NULL;
+}
+
+/* A write on @fd's claims that nobody waits for any more. */
+static void last_close_leave_claim(const struct target *t, int fd)
+{
+	struct io *io = io_start(t, IO_WRITE, 0, 4096, 1);
+	struct dm_user_message m;
+
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
+	IS(dm_message(t->name, "fail"), 0, "message");
+	IS(io_end(io), -EIO, "write");
+}
+
+/* All channels close at once, after the target is gone or (@race) while it goes. */
+static void last_close_round(bool race)
+{
+	struct closer closers[CLOSERS];
+	pthread_barrier_t start;
+	struct closer *closer;
+	struct target t;
+
+	target_create(&t, NULL);
+	pthread_barrier_init(&start, NULL, CLOSERS + 1);
+	for (int i = 0; i < CLOSERS; i++) {
+		closer = &closers[i];
+		closer->start = &start;
+		for (int k = 0; k < CLOSER_FDS; k++)
+			closer->fd[k] = k ? ch_new(closer->fd[0]) : ch_need(&t);
+		NEED(!pthread_create(&closer->thread, NULL, closer_thread, closer), "a thread");
+	}
+	IS(ch_join(closers[0].fd[0], 1, DM_USER_JOIN_CREATE), 0, "create 1");
+	last_close_leave_claim(&t, closers[0].fd[0]);
+	if (!race)
+		target_remove(&t);
+	pthread_barrier_wait(&start);
+	if (race)
+		target_remove(&t);
+	for (int i = 0; i < CLOSERS; i++)
+		pthread_join(closers[i].thread, NULL);
+	pthread_barrier_destroy(&start);
+}
+
+/* The node goes with the last of its users, whoever that is. */
+static void wait_last_close(void)
+{
+	for (int round = 0; round < 20; round++)
+		last_close_round(round & 1);
+}
+
 const struct abi_test abi_wait[] = {
 	{ "signals", wait_signals, "P1: a signal while idle dequeues nothing" },
 	{ "storm", wait_storm, "P1: nothing is lost or doubled in a storm of signals" },
@@ -323,5 +474,8 @@ const struct abi_test abi_wait[] = {
 	{ "gone", wait_gone, "P11: ENOTBLK once the target is gone, for everything" },
 	{ "uring", wait_uring, "io_uring keeps many reads in flight on one channel" },
 	{ "herd", wait_herd, "every blocked reader gets its request" },
+	{ "exclusive", wait_exclusive,
+	  "a poller that never reads keeps no request from a blocked reader" },
+	{ "last_close", wait_last_close, "P11: all channels close at once when the target goes" },
 	{ NULL, NULL, NULL }
 };
