@@ -129,19 +129,28 @@ handover() {
 	dmuserctl handover --timeout "$patience" "$@"
 }
 
+# letter STATFILE: the state of a thread, as ps says, in $letter. No process is made for it: they are dear here.
+letter=
+letter() {
+	local stat=
+	{ read -r stat <"$1"; } 2>/dev/null || return 1
+	stat=${stat##*) }
+	letter=${stat%% *}
+}
+
 alive() {
-	[ -d "/proc/$1" ] && [ "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f1)" != Z ]
+	letter "/proc/$1/stat" && [ "$letter" != Z ]
 }
 
 gone() {
 	! alive "$1"
 }
 
-# in_state PID LETTER: all its threads are, as ps says (T: stopped).
+# in_state PID LETTER: all its threads are (T: stopped).
 in_state() {
 	local stat
 	for stat in "/proc/$1/task/"*/stat; do
-		[ "$(sed 's/.*) //' "$stat" | cut -d' ' -f1)" = "$2" ] || return 1
+		letter "$stat" && [ "$letter" = "$2" ] || return 1
 	done
 }
 
