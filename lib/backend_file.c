@@ -10,16 +10,17 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <sys/vfs.h>
 
 #include "lib/backends.h"
 
@@ -260,20 +261,57 @@ static int measure_bdev(struct dmu_backend *store, const struct dmu_spec *spec, 
 }
 
 /*
- * The least unit of direct I/O on a file depends on the file system and on the device below: try.
+ * A killed process must have no I/O under way when it is dead, or a late write of the last
+ * generation could overtake one of the next. A network file system lets a killed process go while
+ * the server still works on its direct write; its buffered writes are the page cache's, which both
+ * generations share.
  */
-static uint32_t probe_direct_unit(int fd)
+static int check_direct_ends(int fd, const char *path, char *error, size_t len)
 {
-	uint32_t unit = MAX_BLOCK;
-	void *page;
+	struct statfs fs;
 
-	page = mmap(NULL, MAX_BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
-		return unit;
-	if (pread(fd, page, SECTOR, SECTOR) >= 0)
-		unit = SECTOR;
-	munmap(page, MAX_BLOCK);
-	return unit;
+	if (fstatfs(fd, &fs))
+		return -errno;
+	switch ((uint32_t)fs.f_type) {
+	case NFS_SUPER_MAGIC:
+	case SMB_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case V9FS_MAGIC:
+	case AFS_SUPER_MAGIC:
+	case AFS_FS_MAGIC:
+		snprintf(error, len,
+			 "file: '%s' is on a network file system: no direct I/O (use the option "
+			 "buffered)", path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * The least unit of direct I/O on a file depends on the file system and on the device below. Trying
+ * tells nothing: a hole may be read at any alignment. Who does not say gets the greatest.
+ */
+static int measure_direct(int fd, const char *path, uint32_t *unit, char *error, size_t len)
+{
+	struct statx stx;
+	int rc;
+
+	rc = check_direct_ends(fd, path, error, len);
+	if (rc)
+		return rc;
+	*unit = MAX_BLOCK;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) ||
+	    !(stx.stx_mask & STATX_DIOALIGN))
+		return 0;
+	if (!stx.stx_dio_offset_align) {
+		snprintf(error, len, "file: '%s' cannot do direct I/O (use the option buffered)",
+			 path);
+		return -EINVAL;
+	}
+	*unit = stx.stx_dio_offset_align < SECTOR ? SECTOR : stx.stx_dio_offset_align;
+	return 0;
 }
 
 static int measure(struct dmu_backend *store, const struct dmu_spec *spec, char *error, size_t len)
@@ -291,8 +329,12 @@ static int measure(struct dmu_backend *store, const struct dmu_spec *spec, char 
 			return rc;
 	} else {
 		geometry->size = st.st_size;
-		geometry->logical_block_size =
-			store->cache == DMU_DIRECT ? probe_direct_unit(store->fd) : SECTOR;
+		geometry->logical_block_size = SECTOR;
+		rc = store->cache != DMU_DIRECT ? 0 :
+			measure_direct(store->fd, spec->source, &geometry->logical_block_size,
+				       error, len);
+		if (rc)
+			return rc;
 		geometry->physical_block_size = st.st_blksize >= MAX_BLOCK ? MAX_BLOCK : SECTOR;
 	}
 	geometry->alignment = store->cache == DMU_DIRECT ? geometry->logical_block_size : 1;

@@ -98,6 +98,21 @@ is "block size" "$(blockdev --getss "/dev/mapper/$name")" 4096
 remove
 losetup -d "$four_k"
 
+# An image without a written byte, on a file system of 4096-byte sectors: holes can be read at any offset.
+truncate -s $((32 * mib)) /tmp/under
+losetup -b 4096 "$four_k" /tmp/under || fail "losetup"
+mkdir -p /under
+mkfs.ext4 -q "$four_k" && mount -t ext4 "$four_k" /under || fail "a file system of 4096-byte sectors"
+truncate -s $((8 * mib)) /under/sparse
+serve file:/under/sparse,direct
+is "block size on a sparse image" "$(blockdev --getss "/dev/mapper/$name")" 4096
+check "write to a sparse image" dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=8 oflag=direct status=none
+check "hand a device on a sparse image over" handover "$name"
+remove
+umount /under
+losetup -d "$four_k"
+rm /tmp/under
+
 holds /store/image file:/store/image,buffered
 holds /store/image file:/store/image,direct
 frees /store/image file:/store/image
