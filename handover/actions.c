@@ -11,7 +11,8 @@
 
 #define DMU_TICK_MIN_MS	20
 
-static void dmu_send(struct dmu_daemon *daemon, const struct dmu_wire_message *message)
+static void dmu_send_fds(struct dmu_daemon *daemon, const struct dmu_wire_message *message,
+			 const int *fds, unsigned int fd_count)
 {
 	int rc;
 
@@ -22,6 +23,11 @@ static void dmu_send(struct dmu_daemon *daemon, const struct dmu_wire_message *m
 	if (rc && rc != -EPIPE)
 		dmu_log(DMU_LOG_WARNING, "%s: cannot send %s: %s", daemon->options.name,
 			dmu_wire_type_name(message->type), strerrordesc_np(-rc));
+}
+
+static void dmu_send(struct dmu_daemon *daemon, const struct dmu_wire_message *message)
+{
+	dmu_send_fds(daemon, message, NULL, 0);
 }
 
 static void dmu_send_type(struct dmu_daemon *daemon, enum dmu_wire_type type)
@@ -135,7 +141,7 @@ static void dmu_act_send_hello(struct dmu_daemon *daemon)
 		message.hello.stateful = ops && ops->stateful;
 	}
 	message.hello.channels = options->channels ? options->channels : options->spec.channels;
-	dmu_send(daemon, &message);
+	dmu_send_fds(daemon, &message, &daemon->self_pidfd, 1);
 }
 
 /* Mixing buffered and direct I/O on one store in the same moment can lose a sector. */

@@ -92,31 +92,26 @@ static void dmu_connection_refuse(int fd, int error, const char *format, ...)
 }
 
 /* true if the newcomer behind @fd is the peer now. */
-static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd,
-				   const struct dmu_wire_hello *hello)
+static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, struct dmu_packet *packet)
 {
-	int pidfd;
-
 	if (daemon->state != DMU_STATE_SERVING) {
 		dmu_connection_refuse(fd, EBUSY, "generation %llu (pid %d) is taking over already",
 				      (unsigned long long)daemon->peer.generation,
 				      daemon->peer.pid);
 		return false;
 	}
-	pidfd = dmu_peer_pidfd(fd);
-	/* It has gone already, or is of another pid namespace: one we could not fence. */
-	if (pidfd < 0) {
-		dmu_connection_refuse(fd, -pidfd, "no pidfd of the newcomer: %s",
-				      strerrordesc_np(-pidfd));
-		return false;
-	}
 	daemon->peer.pid = dmu_peer_pid(fd);
-	if (dmu_daemon_adopt_pidfd(daemon, pidfd)) {
+	/*
+	 * Its own word for who it is; a confined daemon cannot make a pidfd. Another's would get
+	 * somebody else killed, which root can do without us.
+	 */
+	packet->fd_count = 0;
+	if (dmu_daemon_adopt_pidfd(daemon, packet->fds[0])) {
 		dmu_connection_refuse(fd, EMFILE, "%s", daemon->reason.reason);
 		return false;
 	}
 	daemon->peer.socket = fd;
-	daemon->peer.hello = *hello;
+	daemon->peer.hello = packet->message.hello;
 	dmu_daemon_event(daemon, "hello", "pid=%d", daemon->peer.pid);
 	return true;
 }
@@ -140,7 +135,7 @@ bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
 	else if (!rc && packet.message.type == DMU_WIRE_STATUS_REQUEST)
 		dmu_connection_tell_status(daemon, fd);
 	else if (!rc && packet.message.type == DMU_WIRE_HELLO)
-		welcome = dmu_connection_welcome(daemon, fd, &packet.message.hello);
+		welcome = dmu_connection_welcome(daemon, fd, &packet);
 	else if (!rc)
 		dmu_connection_refuse(fd, EPROTO, "%s before HELLO",
 				      dmu_wire_type_name(packet.message.type));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,24 +112,6 @@ int dmu_peer_pid(int socket)
 		return -EPERM;
 	/* 0: a process that this pid namespace does not see. */
 	return credentials.pid > 0 ? credentials.pid : -ESRCH;
-}
-
-int dmu_peer_pidfd(int socket)
-{
-	struct pollfd gone = { .fd = socket, .events = POLLRDHUP };
-	int pid = dmu_peer_pid(socket);
-	int pidfd;
-
-	if (pid < 0)
-		return pid;
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0)
-		return -errno;
-	if (poll(&gone, 1, 0) != 0) {
-		close(pidfd);
-		return -ESRCH;
-	}
-	return pidfd;
 }
 
 bool dmu_peer_pidfd_is(int pidfd, pid_t pid)

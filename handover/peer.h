@@ -41,12 +41,6 @@ int dmu_peer_accept(int listener);
  * pid of the process at the other end, when it connected or listened. -EPERM unless its uid is 0.
  */
 int dmu_peer_pid(int socket);
-/*
- * A pidfd of the process that made the connection which @socket was accepted from. -ESRCH if it has
- * gone: since the connection still stands afterwards, the number cannot have become another
- * process's.
- */
-int dmu_peer_pidfd(int socket);
 /* true if @pidfd is one, and of @pid. Reads /proc. */
 bool dmu_peer_pidfd_is(int pidfd, pid_t pid);
 /* SIGKILL. 0 also if it is dead already. Its death shows as POLLIN on the pidfd. */

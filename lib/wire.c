@@ -333,5 +333,5 @@ bool dmu_wire_fds_valid(const struct dmu_wire_message *message, unsigned int cou
 {
 	if (message->type == DMU_WIRE_OFFER)
 		return count == DMU_WIRE_OFFER_FDS + message->offer.channels;
-	return count == 0;
+	return count == (message->type == DMU_WIRE_HELLO);
 }

@@ -31,7 +31,7 @@
 #define DMU_WIRE_FDS_MAX	(DMU_WIRE_OFFER_FDS + DMU_WIRE_CHANNELS_MAX)
 
 enum dmu_wire_type {
-	DMU_WIRE_HELLO = 1,		/* newcomer: I want to serve */
+	DMU_WIRE_HELLO = 1,		/* newcomer: I want to serve; comes with its own pidfd */
 	DMU_WIRE_OFFER,			/* old: here is what you need; see DMU_WIRE_OFFER_FDS */
 	DMU_WIRE_READY,			/* newcomer: I serve (OVERLAP) or can at once (EXCLUSIVE) */
 	DMU_WIRE_DRAINING,		/* old: I take no new request */

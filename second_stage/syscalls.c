@@ -28,9 +28,12 @@ static const int dmu_syscalls_any[] = {
 	/* The handover socket; there is no call to make or connect another. */
 	SCMP_SYS(accept4), SCMP_SYS(listen), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
 	SCMP_SYS(getsockopt),
-	/* The next newcomer, for the kill below. By itself a pidfd gives no power. */
-	SCMP_SYS(pidfd_open), SCMP_SYS(getpid),
-	/* Its place; and new channels in that of drained ones, when a handover fails late. */
+	SCMP_SYS(getpid),
+	/*
+	 * The place of the next newcomer's pidfd, for the kill below. Whoever is to be killed has
+	 * sent its own: no call makes a pidfd of somebody else. And new channels in the place of
+	 * drained ones, when a handover fails late.
+	 */
 	SCMP_SYS(dup3),
 	/* Locks between threads. */
 	SCMP_SYS(futex),

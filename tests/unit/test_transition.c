@@ -361,7 +361,7 @@ static void world_dispatch(struct world *world, unsigned int who, enum dmu_event
 		const struct dmu_transition transition = dmu_transition(end->state, event);
 		unsigned int i;
 
-		/* An OFFER brings the old one's pidfd; a HELLO was followed to the newcomer's. */
+		/* Both bring the pidfd of who sends them. */
 		if (event == DMU_EVENT_OFFER || event == DMU_EVENT_HELLO)
 			end->knows = 1;
 		end->state = transition.next;

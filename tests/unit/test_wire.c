@@ -252,7 +252,9 @@ static void descriptors_are_counted(void **state)
 
 	for (type = 1; type < DMU_WIRE_TYPE_END; type++) {
 		sample(&message, type);
-		assert_int_equal(dmu_wire_fds_valid(&message, 0), type != DMU_WIRE_OFFER);
+		assert_int_equal(dmu_wire_fds_valid(&message, 0),
+				 type != DMU_WIRE_OFFER && type != DMU_WIRE_HELLO);
+		assert_int_equal(dmu_wire_fds_valid(&message, 1), type == DMU_WIRE_HELLO);
 		assert_int_equal(dmu_wire_fds_valid(&message, 5), type == DMU_WIRE_OFFER);
 		assert_false(dmu_wire_fds_valid(&message, 4));
 		assert_false(dmu_wire_fds_valid(&message, 6));

@@ -80,8 +80,8 @@ echo hello >/mnt/file
 sync
 umount /mnt || fail "umount"
 n=2
-# openat, socket, execve, ptrace, mount, kill
-for call in 257 41 59 101 165 62; do
+# openat, socket, execve, ptrace, mount, kill, pidfd_open
+for call in 257 41 59 101 165 62 434; do
 	pid=$(server)
 	/add/poke "$pid" "$call" || fail "system call $call did not kill it"
 	ok "system call $call kills it"
