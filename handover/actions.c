@@ -18,7 +18,7 @@ static void dmu_send_fds(struct dmu_daemon *daemon, const struct dmu_wire_messag
 
 	if (daemon->peer.socket < 0)
 		return;
-	rc = dmu_peer_send(daemon->peer.socket, message, NULL, 0);
+	rc = dmu_peer_send(daemon->peer.socket, message, fds, fd_count);
 	/* A peer that is gone says so by its pidfd, one that does not read by the step's timer. */
 	if (rc && rc != -EPIPE)
 		dmu_log(DMU_LOG_WARNING, "%s: cannot send %s: %s", daemon->options.name,
