@@ -174,6 +174,7 @@ static int dmu_offer_fill(struct dmu_daemon *daemon, struct dmu_wire_offer *offe
 	memcpy(offer->name, daemon->options.name, sizeof(offer->name));
 	memcpy(offer->ctl, daemon->options.ctl, sizeof(offer->ctl));
 	memcpy(offer->spec, daemon->spec.text, sizeof(offer->spec));
+	memcpy(offer->store, daemon->store, sizeof(offer->store));
 	daemon->peer.generation = offer->generation;
 	daemon->peer.order = offer->order;
 	return 0;

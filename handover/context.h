@@ -4,6 +4,7 @@
  *
  *	daemon.c	from the command line to the exit
  *	attach.c	nobody serves: create the device, or open its node
+ *	store.c		is it the storage that the generation before us served?
  *	prepare.c	everything up to the first answer: backend, residence, confinement, threads
  *	loop.c		what happens -> events -> transition.c -> actions
  *	actions.c	the actions
@@ -65,6 +66,7 @@ struct dmu_daemon {
 	void *block;			/* one logical block, for the self-test */
 	uint64_t since_ms;		/* it began to serve; 0: it does not yet */
 	bool created;			/* the device, by this daemon */
+	char store[DMU_SPEC_MAX];	/* BACKEND:IDENTITY; the old one's until compared */
 	bool filtered;			/* system calls are: nothing is opened or removed now */
 	bool taken_over;		/* from a peer */
 
@@ -103,6 +105,9 @@ void dmu_daemon_detach(struct dmu_daemon *daemon);
 
 /* prepare.c. 0 or -errno, blamed. */
 int dmu_daemon_prepare(struct dmu_daemon *daemon);
+
+/* store.c. It is, for all we know; daemon->store is ours then. 0 or -errno, blamed. */
+int dmu_store_check(struct dmu_daemon *daemon);
 
 /* actions.c */
 void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action);

@@ -122,6 +122,7 @@ int dmu_daemon_take_offer(struct dmu_daemon *daemon, struct dmu_packet *packet)
 	daemon->channel_count = offer->channels;
 	packet->fd_count = 0;
 	memcpy(daemon->options.ctl, offer->ctl, sizeof(daemon->options.ctl));
+	memcpy(daemon->store, offer->store, sizeof(daemon->store));
 	daemon->generation = offer->generation;
 	daemon->peer.order = offer->order;
 	daemon->taken_over = true;

@@ -40,6 +40,33 @@ static int dmu_prepare_open_backend(struct dmu_daemon *daemon)
 	return daemon->backend ? 0 : dmu_daemon_open_backend(daemon, &daemon->spec);
 }
 
+/* Every request would wait for itself: a backend that lies on the device that it is to serve. */
+static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
+{
+	const dev_t device = makedev(daemon->info.dev_major, daemon->info.dev_minor);
+	struct dmu_confinement *confinement = &daemon->confinement;
+	struct stat st;
+	int count = 0, i;
+
+	if (daemon->ops->fds)
+		count = daemon->ops->fds(daemon->backend, daemon->backend_fds, DMU_BACKEND_FDS_MAX);
+	if (count < 0 || count > DMU_BACKEND_FDS_MAX)
+		return dmu_daemon_blame(daemon, EMFILE, "the backend has %d descriptors", count);
+	confinement->backend_fds = daemon->backend_fds;
+	confinement->backend_fd_count = count;
+	for (i = 0; i < count; i++) {
+		if (fstat(daemon->backend_fds[i], &st))
+			return dmu_daemon_blame(daemon, errno, "cannot look at %s: %s",
+						daemon->spec.source, strerror(errno));
+		if ((S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev) == device)
+			return dmu_daemon_blame(daemon, ELOOP,
+						"%s %s the device that it is to serve",
+						daemon->spec.source,
+						S_ISBLK(st.st_mode) ? "is" : "lies on");
+	}
+	return 0;
+}
+
 /* The device was made from another generation's store: ours must look the same to it. */
 static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 {
@@ -170,13 +197,8 @@ static int dmu_prepare_confine(struct dmu_daemon *daemon)
 {
 	struct dmu_confinement *confinement = &daemon->confinement;
 	char error[DMU_WIRE_REASON_MAX] = "";
-	int count, rc;
+	int rc;
 
-	count = daemon->ops->fds(daemon->backend, daemon->backend_fds, DMU_BACKEND_FDS_MAX);
-	if (count < 0 || count > DMU_BACKEND_FDS_MAX)
-		return dmu_daemon_blame(daemon, EMFILE, "the backend has %d descriptors", count);
-	confinement->backend_fds = daemon->backend_fds;
-	confinement->backend_fd_count = count;
 	confinement->peer_pidfd = daemon->peer_pidfd;
 	/* Opened while there is a /proc; it tells of the process whatever becomes of that. */
 	confinement->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -271,7 +293,9 @@ int dmu_daemon_prepare(struct dmu_daemon *daemon)
 		dmu_prepare_ask_kernel,
 		dmu_prepare_check_program,
 		dmu_prepare_open_backend,
+		dmu_prepare_check_loop,
 		dmu_prepare_check_geometry,
+		dmu_store_check,
 		dmu_prepare_join,
 		dmu_prepare_reside,
 		dmu_prepare_confine,

@@ -18,9 +18,10 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
-#include <unistd.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "lib/backends.h"
 
@@ -421,6 +422,21 @@ static int file_fds(const struct dmu_backend *store, int *fds, int max)
 	return 1;
 }
 
+/* Two devices of one number, or two names of one inode, share a page cache. Nothing else does. */
+static int file_identity(const struct dmu_backend *store, char *text, size_t len)
+{
+	struct stat st;
+
+	if (fstat(store->fd, &st))
+		return -errno;
+	if (store->is_bdev)
+		snprintf(text, len, "device %u:%u", major(st.st_rdev), minor(st.st_rdev));
+	else
+		snprintf(text, len, "inode %llu of %u:%u", (unsigned long long)st.st_ino,
+			 major(st.st_dev), minor(st.st_dev));
+	return 0;
+}
+
 const struct dmu_backend_ops dmu_backend_file = {
 	.name = "file",
 	.help = "file:PATH  an image file or a block device",
@@ -434,4 +450,5 @@ const struct dmu_backend_ops dmu_backend_file = {
 	.write_zeroes = file_write_zeroes,
 	.secure_erase = file_secure_erase,
 	.fds = file_fds,
+	.identity = file_identity,
 };

@@ -104,6 +104,12 @@ struct dmu_backend_ops {
 	 * Descriptors that must stay open through confinement: the count; at most @max are stored.
 	 */
 	int (*fds)(const struct dmu_backend *backend, int *fds, int max);
+	/*
+	 * Write to @text (of @len bytes, at most DMU_SPEC_MAX with the NUL) one printable line that
+	 * is the same for two open backends of this kind if and only if they share one store, as
+	 * two generations must. 0 or -errno. NULL: the source says it.
+	 */
+	int (*identity)(const struct dmu_backend *backend, char *text, size_t len);
 };
 
 const struct dmu_backend_ops *dmu_backend_find(const char *name);

@@ -192,6 +192,7 @@ static void dmu_wire_offer(struct dmu_wire_cursor *cursor, struct dmu_wire_messa
 	dmu_wire_name(cursor, offer->name);
 	dmu_wire_name(cursor, offer->ctl);
 	dmu_wire_string(cursor, offer->spec, sizeof(offer->spec));
+	dmu_wire_string(cursor, offer->store, sizeof(offer->store));
 }
 
 static void dmu_wire_empty(struct dmu_wire_cursor *cursor, struct dmu_wire_message *message)

@@ -71,6 +71,7 @@ struct dmu_wire_offer {
 	char name[DMU_NAME_MAX + 1];
 	char ctl[DMU_NAME_MAX + 1];
 	char spec[DMU_SPEC_MAX];	/* BACKEND:SOURCE[,option...] of the old one */
+	char store[DMU_SPEC_MAX];	/* and which storage that is: BACKEND:IDENTITY */
 };
 
 struct dmu_wire_drained {

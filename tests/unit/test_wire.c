@@ -34,7 +34,7 @@ static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 	case DMU_WIRE_OFFER:
 		message->offer = (struct dmu_wire_offer){
 			7, DMU_WIRE_EXCLUSIVE, 3, 1ULL << 33, 4096, "root", "root.ctl",
-			"file:/dev/vda,direct",
+			"file:/dev/vda,direct", "file:device 254:0",
 		};
 		break;
 	case DMU_WIRE_DRAINED:

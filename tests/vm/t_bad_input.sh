@@ -114,15 +114,37 @@ refused 1 'static|/bin/busybox|bash' dmuserctl handover --program /usr/bin/bash 
 refused 1 'root|ermi' nobody dmuserctl handover t
 refused 1 'root|ermi' nobody dmuser-second t
 refused 1 'root|ermi' nobody dmuserctl remove t
+# Itself, what lies on it, and a copy, another name with a page cache of its own.
+refused 1 '/dev/mapper/t is the device' dmuserctl handover t file:/dev/mapper/t
+mkfs.ext4 -q /dev/mapper/t && mount -t ext4 /dev/mapper/t /mnt || fail "a file system on t"
+truncate -s 65536 /mnt/image
+refused 1 '/mnt/image lies on the device' dmuserctl handover t file:/mnt/image
+umount /mnt
+wait_for 20 "nobody uses t" unused t
+cp /tmp/good /tmp/copy
+refused 1 '/tmp/copy .* not the store that is served' dmuserctl handover t file:/tmp/copy
+modprobe loop
+loop=$(losetup -f)
+losetup "$loop" /tmp/good || fail "losetup"
+refused 1 "$loop .* not the store that is served" dmuserctl handover t "file:$loop"
+losetup -d "$loop"
 exec 6</dev/mapper/t
 refused 1 'use' dmuserctl remove t
 exec 6<&-
 is "after all that the same daemon serves" "$(server)" "$pid"
 dd if=/dev/mapper/t of=/dev/null bs=1M iflag=direct 2>/dev/null || fail "a read"
+ln /tmp/good /tmp/link
+handover t file:/tmp/link >/dev/null || fail "handover to another name of the same file"
+pid=$(server)
+meant
 
 # A killed daemon, a damaged tab file, a sealed node.
 kill -KILL "$pid"
 wait_for 20 "it is dead" gone "$pid"
+dmuserctl unseal t || fail "unseal"
+rm "$run/t/handover.sock"
+meant
+refused 1 "/tmp/copy is not the store served last, /tmp/link.*remove $run/t/tab" dmuser-second t file:/tmp/copy
 mv "$run/t/tab" /tmp/kept
 echo 't file:/tmp/good,colour=red' >"$run/t/tab"
 meant

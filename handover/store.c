@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which storage it is that the device shows. Two generations of one device share it, page cache and
+ * all; with two of them, what one has acknowledged the other would not have.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "handover/context.h"
+
+static int dmu_store_identify(const struct dmu_backend_ops *ops, const struct dmu_backend *backend,
+			      const struct dmu_spec *spec, char *store, size_t len)
+{
+	char identity[DMU_SPEC_MAX] = "";
+	int rc = 0;
+
+	if (ops->identity)
+		rc = ops->identity(backend, identity, sizeof(identity));
+	else
+		snprintf(identity, sizeof(identity), "%s", spec->source);
+	if (rc)
+		return rc;
+	return (size_t)snprintf(store, len, "%s:%s", ops->name, identity) < len ? 0 : -ENAMETOOLONG;
+}
+
+/* What served before nobody did. 1: that is not known. */
+static int dmu_store_of_tab(struct dmu_daemon *daemon, struct dmu_spec *spec, char *store,
+			    size_t len)
+{
+	const struct dmu_backend_ops *ops;
+	struct dmu_backend *backend;
+	char error[DMU_WIRE_REASON_MAX];
+	int rc;
+
+	if (dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, spec, error, sizeof(error)))
+		return 1;
+	ops = dmu_backend_find(spec->backend);
+	if (!ops)
+		return 1;
+	rc = ops->open(&backend, spec, error, sizeof(error));
+	if (rc)
+		return rc;
+	rc = dmu_store_identify(ops, backend, spec, store, len);
+	ops->close(backend);
+	return rc;
+}
+
+/* The one that crashed left its spec. Another store is taken only if nothing says that it is. */
+static int dmu_store_check_tab(struct dmu_daemon *daemon, const char *ours)
+{
+	char store[DMU_SPEC_MAX] = "";
+	struct dmu_spec spec;
+	int rc;
+
+	rc = dmu_store_of_tab(daemon, &spec, store, sizeof(store));
+	if (rc == 1 || !strcmp(spec.text, daemon->spec.text) || (!rc && !strcmp(store, ours)))
+		return 0;
+	return dmu_daemon_blame(daemon, EXDEV,
+				"%.64s is not the store served last, %.64s: to serve it all the "
+				"same, remove %s/" DMU_TAB_NAME " first",
+				daemon->spec.source, spec.source, daemon->rundir.path);
+}
+
+int dmu_store_check(struct dmu_daemon *daemon)
+{
+	char ours[sizeof(daemon->store)];
+	int rc;
+
+	rc = dmu_store_identify(daemon->ops, daemon->backend, &daemon->spec, ours, sizeof(ours));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot tell what store %s is: %s",
+					daemon->spec.source, strerror(-rc));
+	if (daemon->taken_over && strcmp(ours, daemon->store))
+		return dmu_daemon_blame(daemon, EXDEV,
+					"%.64s (%.64s) is not the store that is served, %.64s",
+					daemon->spec.source, ours, daemon->store);
+	rc = 0;
+	if (!daemon->taken_over && daemon->options.takeover && daemon->options.spec_given)
+		rc = dmu_store_check_tab(daemon, ours);
+	memcpy(daemon->store, ours, sizeof(daemon->store));
+	return rc;
+}
