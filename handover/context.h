@@ -106,7 +106,9 @@ void dmu_daemon_detach(struct dmu_daemon *daemon);
 /* prepare.c. 0 or -errno, blamed. */
 int dmu_daemon_prepare(struct dmu_daemon *daemon);
 
-/* store.c. It is, for all we know; daemon->store is ours then. 0 or -errno, blamed. */
+/* store.c. Is block device @at @device, or made of it: through device-mapper, or a loop device? */
+bool dmu_store_lies_on(dev_t at, dev_t device);
+/* It is, for all we know; daemon->store is ours then. 0 or -errno, blamed. */
 int dmu_store_check(struct dmu_daemon *daemon);
 
 /* actions.c */

@@ -47,6 +47,7 @@ static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
 	struct dmu_confinement *confinement = &daemon->confinement;
 	struct stat st;
 	int count = 0, i;
+	dev_t at;
 
 	if (daemon->ops->fds)
 		count = daemon->ops->fds(daemon->backend, daemon->backend_fds, DMU_BACKEND_FDS_MAX);
@@ -58,11 +59,12 @@ static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
 		if (fstat(daemon->backend_fds[i], &st))
 			return dmu_daemon_blame(daemon, errno, "cannot look at %s: %s",
 						daemon->spec.source, strerror(errno));
-		if ((S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev) == device)
+		at = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+		if (dmu_store_lies_on(at, device))
 			return dmu_daemon_blame(daemon, ELOOP,
 						"%s %s the device that it is to serve",
 						daemon->spec.source,
-						S_ISBLK(st.st_mode) ? "is" : "lies on");
+						st.st_rdev == device ? "is" : "lies on");
 	}
 	return 0;
 }

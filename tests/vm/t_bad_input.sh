@@ -119,12 +119,20 @@ refused 1 '/dev/mapper/t is the device' dmuserctl handover t file:/dev/mapper/t
 mkfs.ext4 -q /dev/mapper/t && mount -t ext4 /dev/mapper/t /mnt || fail "a file system on t"
 truncate -s 65536 /mnt/image
 refused 1 '/mnt/image lies on the device' dmuserctl handover t file:/mnt/image
+modprobe loop
+loop=$(losetup -f)
+losetup "$loop" /mnt/image || fail "losetup"
+refused 1 "$loop lies on the device" dmuserctl handover t "file:$loop"
+losetup -d "$loop"
 umount /mnt
+dmsetup create over --table "0 2048 linear /dev/mapper/t 0" || fail "a device on t"
+meant
+refused 1 '/dev/mapper/over lies on the device' dmuserctl handover t file:/dev/mapper/over
+dmsetup remove over
+meant
 wait_for 20 "nobody uses t" unused t
 cp /tmp/good /tmp/copy
 refused 1 '/tmp/copy .* not the store that is served' dmuserctl handover t file:/tmp/copy
-modprobe loop
-loop=$(losetup -f)
 losetup "$loop" /tmp/good || fail "losetup"
 refused 1 "$loop .* not the store that is served" dmuserctl handover t "file:$loop"
 losetup -d "$loop"
