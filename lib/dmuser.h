@@ -204,6 +204,8 @@ int dmu_dm_message(const char *name, const char *message);
 
 /* ---- resident: what a process that serves its own root must be (all fail as -errno) ---- */
 
+/* The limits by which a shell's `ulimit` would kill it: processor time, and the size of files. */
+int dmu_resident_lift_limits(void);
 /* mlockall current and future; RLIMIT_MEMLOCK to infinity first. */
 int dmu_resident_lock_memory(void);
 /* PR_SET_IO_FLUSHER for the caller and the threads that it makes afterwards. */

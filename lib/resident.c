@@ -15,6 +15,18 @@
 
 #include "lib/dmuser.h"
 
+int dmu_resident_lift_limits(void)
+{
+	static const int kills[] = { RLIMIT_CPU, RLIMIT_FSIZE };
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	size_t i;
+
+	for (i = 0; i < sizeof(kills) / sizeof(kills[0]); i++)
+		if (setrlimit(kills[i], &unlimited))
+			return -errno;
+	return 0;
+}
+
 int dmu_resident_lock_memory(void)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
