@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Nobody serves: create the device or open its node, and own the socket. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "handover/context.h"
+
+#define DMU_ALONE_MS	2000	/* for a dying daemon's channels to close */
+#define DMU_LOOK_MS	20
 
 int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec)
 {
@@ -78,6 +82,35 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 	return dmu_attach_open_node(daemon);
 }
 
+/*
+ * Nobody answers, but that is not to say that nobody serves: the socket's name may be lost. The
+ * kernel knows who has channels. A killed daemon's close a moment after its socket.
+ */
+static int dmu_attach_await_alone(struct dmu_daemon *daemon)
+{
+	const struct dmu_daemon_options *options = &daemon->options;
+	uint64_t deadline = dmu_now_ms() + DMU_ALONE_MS;
+	struct dm_user_info info;
+	int rc;
+
+	for (;;) {
+		rc = dmu_channel_info(daemon->channels[0], &info);
+		if (rc)
+			return dmu_daemon_blame(daemon, -rc, "cannot ask the kernel about %s: %s",
+						options->name, strerror(-rc));
+		if (info.channels <= daemon->channel_count)
+			return 0;
+		if (dmu_now_ms() >= deadline)
+			break;
+		poll(NULL, 0, DMU_LOOK_MS);
+	}
+	return dmu_daemon_blame(daemon, EBUSY,
+				"%llu channels of " DMU_NODE_DIR "/%s are held by a process that "
+				"does not listen in %s: end it first",
+				(unsigned long long)(info.channels - daemon->channel_count),
+				options->ctl, daemon->rundir.path);
+}
+
 static int dmu_attach_existing(struct dmu_daemon *daemon)
 {
 	struct dmu_daemon_options *options = &daemon->options;
@@ -85,6 +118,8 @@ static int dmu_attach_existing(struct dmu_daemon *daemon)
 	int rc;
 
 	rc = dmu_attach_open_node(daemon);
+	if (!rc)
+		rc = dmu_attach_await_alone(daemon);
 	if (rc)
 		return rc;
 	if (options->spec_given)
@@ -128,7 +163,7 @@ int dmu_daemon_attach(struct dmu_daemon *daemon)
 	if (daemon->listener < 0)
 		return dmu_daemon_blame(daemon, -daemon->listener, "cannot listen in %s: %s",
 					daemon->rundir.path, strerror(-daemon->listener));
-	/* A taker's spec is written by who waits for it, once it serves: see daemon.c. */
+	/* A taker's spec is written once it serves: see DMU_ACTION_REPORT_SERVING. */
 	if (options->takeover)
 		return 0;
 	rc = dmu_rundir_write_tab(&daemon->rundir, options->name, daemon->spec.text);

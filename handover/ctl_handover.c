@@ -155,6 +155,18 @@ static int replace(struct handover *handover, char *error, size_t len)
 	return ret;
 }
 
+/* Whoever served before must have left: it would serve beside the new one. */
+static bool has_left(const struct handover *handover, const struct ctl_kstatus *status)
+{
+	unsigned int i;
+
+	for (i = 0; handover->previous && i < status->generation_count; i++)
+		if (status->generations[i].number == handover->previous &&
+		    status->generations[i].channels)
+			return false;
+	return true;
+}
+
 static int report(const struct handover *handover, uint64_t ms)
 {
 	const struct ctl_args *args = handover->args;
@@ -171,6 +183,11 @@ static int report(const struct handover *handover, uint64_t ms)
 	serving = ctl_kstatus_serving(&device.kstatus);
 	if (!serving || serving->number <= handover->previous) {
 		ctl_error("%s: the new daemon said that it serves, and does not", args->name);
+		return CTL_FAILED;
+	}
+	if (!has_left(handover, &device.kstatus)) {
+		ctl_error("%s: generation %" PRIu64 " serves, and so does %" PRIu64
+			  ", which has not left", args->name, serving->number, handover->previous);
 		return CTL_FAILED;
 	}
 	if (!(args->given & CTL_JSON)) {
