@@ -4,12 +4,31 @@
  * ring; a silent one loses it to whoever comes when the ring is full.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "handover/context.h"
+
+#define DMU_PAUSE_MS	100	/* when there is no descriptor for a connection */
+
+/* The oldest silent one makes room; without any, a pause keeps poll() from spinning. */
+static void dmu_connection_make_room(struct dmu_daemon *daemon)
+{
+	unsigned int i, index;
+
+	for (i = 0; i < DMU_CONNECTIONS_MAX; i++) {
+		index = (daemon->next_connection + i) % DMU_CONNECTIONS_MAX;
+		if (daemon->connections[index] < 0)
+			continue;
+		close(daemon->connections[index]);
+		daemon->connections[index] = -1;
+		return;
+	}
+	poll(NULL, 0, DMU_PAUSE_MS);
+}
 
 void dmu_daemon_accept(struct dmu_daemon *daemon)
 {
@@ -19,6 +38,8 @@ void dmu_daemon_accept(struct dmu_daemon *daemon)
 	if (fd == -EPERM)
 		dmu_log(DMU_LOG_WARNING, "%s: a connection that is not root's",
 			daemon->options.name);
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+		dmu_connection_make_room(daemon);
 	if (fd < 0)
 		return;
 	if (daemon->connections[index] >= 0)

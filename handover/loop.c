@@ -239,24 +239,29 @@ static void dmu_loop_wait(struct dmu_daemon *daemon)
 		[DMU_SOURCE_TICKER] = daemon->ticker,
 	};
 	struct pollfd polled[DMU_SOURCE_END];
-	unsigned int i;
+	unsigned int sources[DMU_SOURCE_END];
+	unsigned int i, count = 0;
+	int fd;
 
+	/* Only what is open: poll() refuses more places than there may be descriptors. */
 	for (i = 0; i < DMU_SOURCE_END; i++) {
-		polled[i].events = POLLIN;
-		polled[i].revents = 0;
 		if (i < DMU_SOURCE_CONNECTION)
-			polled[i].fd = fds[i];
+			fd = fds[i];
 		else if (i < DMU_SOURCE_LISTENER)
-			polled[i].fd = daemon->connections[i - DMU_SOURCE_CONNECTION];
+			fd = daemon->connections[i - DMU_SOURCE_CONNECTION];
 		else
-			polled[i].fd = daemon->accepting ? daemon->listener : -1;
+			fd = daemon->accepting ? daemon->listener : -1;
+		if (fd < 0)
+			continue;
+		polled[count] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		sources[count++] = i;
 	}
-	if (poll(polled, DMU_SOURCE_END, -1) <= 0)
+	if (poll(polled, count, -1) <= 0)
 		return;
-	for (i = 0; i < DMU_SOURCE_END && !polled[i].revents; i++)
+	for (i = 0; i < count && !polled[i].revents; i++)
 		;
-	if (i < DMU_SOURCE_END)
-		dmu_loop_handle(daemon, i);
+	if (i < count)
+		dmu_loop_handle(daemon, sources[i]);
 }
 
 static void dmu_loop_dispatch(struct dmu_daemon *daemon, enum dmu_event event)
