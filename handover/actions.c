@@ -112,6 +112,14 @@ static void dmu_act_accept(struct dmu_daemon *daemon)
 
 static void dmu_act_report_serving(struct dmu_daemon *daemon)
 {
+	int rc = 0;
+
+	if (daemon->rundir.tab >= 0)
+		rc = dmu_rundir_rewrite_tab(&daemon->rundir, daemon->options.name,
+					    daemon->spec.text);
+	if (rc)
+		dmu_log(DMU_LOG_ERR, "%s: %s/" DMU_TAB_NAME " does not say what is served: %s",
+			daemon->options.name, daemon->rundir.path, strerrordesc_np(-rc));
 	if (daemon->options.takeover)
 		dmu_daemon_event(daemon, "takeover", "from=%s pid=%d stage=%s",
 				 daemon->taken_over ? "daemon" : "nobody", (int)getpid(),
@@ -286,10 +294,11 @@ static void dmu_act_open_spares(struct dmu_daemon *daemon)
 	while (daemon->spare_count < daemon->channel_count) {
 		fd = dmu_channel_dup(dmu_server_channel(daemon->server));
 		if (fd < 0) {
-			dmu_log(DMU_LOG_WARNING,
-				"%s: no spare channels: %s; once drained there is no way back",
-				daemon->options.name, strerrordesc_np(-fd));
-			return dmu_spares_close(daemon);
+			/* Once drained there would be no way back. */
+			dmu_daemon_blame(daemon, -fd, "cannot open spare channels: %s",
+					 strerrordesc_np(-fd));
+			dmu_spares_close(daemon);
+			return dmu_daemon_raise(daemon, DMU_EVENT_DRAIN_FAILED);
 		}
 		daemon->spares[daemon->spare_count++] = fd;
 	}
@@ -419,8 +428,12 @@ static void dmu_act_log_lost(struct dmu_daemon *daemon)
 static void dmu_act_clean_run_dir(struct dmu_daemon *daemon)
 {
 	/* A confined one cannot: there, dmuserctl or the next creation does. */
-	if (!daemon->filtered)
-		dmu_rundir_clean(&daemon->rundir);
+	if (daemon->filtered)
+		return;
+	close(daemon->listener);
+	daemon->listener = -1;
+	daemon->accepting = false;
+	dmu_rundir_clean(&daemon->rundir);
 }
 
 void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action)

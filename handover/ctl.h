@@ -175,6 +175,9 @@ struct ctl_daemon {
 int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *daemon, char *error,
 		   size_t len);
 
+/* Somebody does, or could not be asked. */
+bool ctl_daemon_listens(const char *run_dir, const char *name);
+
 /* ---- output (ctl_show.c) ---- */
 
 /* @daemon may be NULL; @daemon_error then says why, or is NULL if none was looked for. */

@@ -76,6 +76,15 @@ out:
 	return ret;
 }
 
+bool ctl_daemon_listens(const char *run_dir, const char *name)
+{
+	int fd = dial(run_dir, name);
+
+	if (fd >= 0)
+		close(fd);
+	return fd != -ECONNREFUSED && fd != -ENOENT;
+}
+
 static int exchange(int fd, struct dmu_wire_message *message, char *error, size_t len)
 {
 	uint8_t packet[DMU_WIRE_SIZE_MAX];

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -13,6 +14,8 @@
 #include <linux/magic.h>
 
 #include "handover/ctl.h"
+
+#define UNUSED_MS	1000	/* for a newcomer to see that the device is gone */
 
 int ctl_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file)
 {
@@ -65,18 +68,46 @@ int ctl_run_lock(const char *run_dir, const char *name)
 	return ret;
 }
 
+/*
+ * The daemons' own lock, if nobody starts or listens there: else the device exists anew, and the
+ * files are its daemon's. -EBUSY if somebody does; -ENOENT if no daemon ever started.
+ */
+static int lock_unused(const char *run_dir, const char *name)
+{
+	char path[CTL_PATH_MAX];
+	int fd;
+
+	if (ctl_run_path(path, sizeof(path), run_dir, name, DMU_LOCK_NAME))
+		return -EBUSY;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : -1;
+	if (!flock(fd, LOCK_EX | LOCK_NB) && !ctl_daemon_listens(run_dir, name))
+		return fd;
+	close(fd);
+	return -EBUSY;
+}
+
 void ctl_run_clean(const char *run_dir, const char *name)
 {
 	static const char *const files[] = {
 		DMU_TAB_NAME, DMU_TAB_NAME ".partial", DMU_SOCKET_NAME, DMU_LOCK_NAME,
 	};
+	uint64_t deadline = dmu_now_ms() + UNUSED_MS;
 	char path[CTL_PATH_MAX];
 	size_t i;
+	int lock;
 
 	ctl_copy_prune(run_dir, name, NULL, 0);
+	while ((lock = lock_unused(run_dir, name)) == -EBUSY && dmu_now_ms() < deadline)
+		poll(NULL, 0, UNUSED_MS / 20);
+	if (lock == -EBUSY)
+		return;
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (!ctl_run_path(path, sizeof(path), run_dir, name, files[i]))
 			unlink(path);
+	if (lock >= 0)
+		close(lock);
 	ctl_run_leave(run_dir, name);
 }
 

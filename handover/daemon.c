@@ -40,6 +40,7 @@ static void dmu_daemon_init(struct dmu_daemon *daemon, const struct dmu_stage *s
 	daemon->raised = DMU_EVENT_END;
 	daemon->launch.fd = -1;
 	daemon->rundir.lock = -1;
+	daemon->rundir.tab = -1;
 	daemon->kmsg = -1;
 	daemon->confinement.status_fd = -1;
 	daemon->peer.socket = -1;
@@ -126,27 +127,6 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 	return status;
 }
 
-/*
- * In the process that was started, when the other serves: if that took over with a spec of its own,
- * then the tab line must say so, and a confined daemon cannot write it.
- */
-static int dmu_daemon_launched(struct dmu_daemon *daemon, int status)
-{
-	const struct dmu_daemon_options *options = &daemon->options;
-	struct dmu_rundir rundir = { .lock = -1 };
-	int rc;
-
-	if (status != DMU_EXIT_DONE || !options->takeover || !options->spec_given)
-		return status;
-	snprintf(rundir.path, sizeof(rundir.path), "%s/%s", options->run_dir, options->name);
-	rc = dmu_rundir_write_tab(&rundir, options->name, options->spec.text);
-	if (rc)
-		fprintf(stderr,
-			"%s: %s is served, but %s/" DMU_TAB_NAME " does not say from what: %s\n",
-			daemon->stage->program, options->name, rundir.path, strerror(-rc));
-	return status;
-}
-
 int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 {
 	/* Static: the locked stack stays small. */
@@ -169,7 +149,7 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	if (!daemon.options.foreground) {
 		status = dmu_launch_detach(&daemon.launch, stage->program);
 		if (status >= 0)
-			return dmu_daemon_launched(&daemon, status);
+			return status;
 	}
 	return dmu_daemon_serve(&daemon);
 }

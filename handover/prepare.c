@@ -15,7 +15,7 @@
 #include "handover/context.h"
 
 #define DMU_FEATURES_NEEDED	(DM_USER_FEATURE_GENERATIONS | DM_USER_FEATURE_ADMISSION)
-/* Channels and the backend's, and eleven of ours. */
+/* Channels and the backend's, and twelve of ours. */
 #define DMU_KEEP_MAX		(DMU_WIRE_CHANNELS_MAX + DMU_BACKEND_FDS_MAX + 16)
 
 static int dmu_prepare_ask_kernel(struct dmu_daemon *daemon)
@@ -131,8 +131,11 @@ static int dmu_prepare_join(struct dmu_daemon *daemon)
 
 static int dmu_prepare_reside(struct dmu_daemon *daemon)
 {
-	int rc = dmu_resident_oom_exempt();
+	int rc = dmu_resident_lift_limits();
 
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot lift the limits: %s", strerror(-rc));
+	rc = dmu_resident_oom_exempt();
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot set the OOM score: %s", strerror(-rc));
 	rc = dmu_resident_io_flusher();
@@ -165,6 +168,7 @@ static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
 	const int ours[] = {
 		daemon->launch.fd,
 		daemon->rundir.lock,
+		daemon->rundir.tab,
 		daemon->kmsg,
 		daemon->peer.socket,
 		daemon->peer_pidfd,
@@ -202,6 +206,10 @@ static int dmu_prepare_confine(struct dmu_daemon *daemon)
 	int rc;
 
 	confinement->peer_pidfd = daemon->peer_pidfd;
+	rc = daemon->options.takeover ? dmu_rundir_open_tab(&daemon->rundir) : 0;
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot open %s/" DMU_TAB_NAME ": %s",
+					daemon->rundir.path, strerror(-rc));
 	/* Opened while there is a /proc; it tells of the process whatever becomes of that. */
 	confinement->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	if (confinement->status_fd < 0)

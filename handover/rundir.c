@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -11,6 +12,9 @@
 #include "handover/rundir.h"
 
 #define DMU_TAB_PARTIAL	DMU_TAB_NAME ".partial"
+#define DMU_TAB_LINE_MAX	(DMU_SPEC_MAX + DMU_NAME_MAX + 4)
+#define DMU_LOCK_TRIES	25
+#define DMU_LOCK_PAUSE_MS	20
 
 /* options.c has seen to it that the longest path, the socket's, fits. */
 static void dmu_rundir_path(const struct dmu_rundir *rundir, const char *file, char *path,
@@ -47,7 +51,8 @@ void dmu_rundir_undo(struct dmu_rundir *rundir)
 	if (rundir->tabbed)
 		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
 	if (rundir->made) {
-		dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
+		if (rundir->lock >= 0)
+			dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
 		rmdir(rundir->path);
 	}
 	/* Not if somebody else is in it by now. */
@@ -55,50 +60,69 @@ void dmu_rundir_undo(struct dmu_rundir *rundir)
 		rmdir(rundir->parent);
 }
 
-int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *options,
-		    char *error, size_t len)
-{
-	char path[256];
-	int rc;
-
-	memset(rundir, 0, sizeof(*rundir));
-	rundir->lock = -1;
-	snprintf(rundir->parent, sizeof(rundir->parent), "%s", options->run_dir);
-	snprintf(rundir->path, sizeof(rundir->path), "%s/%s", options->run_dir, options->name);
-	rc = dmu_rundir_make(rundir);
-	if (rc) {
-		snprintf(error, len, "cannot make %s: %s", rundir->path, strerror(-rc));
-		return rc;
-	}
-	dmu_rundir_path(rundir, DMU_LOCK_NAME, path, sizeof(path));
-	rundir->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (rundir->lock < 0) {
-		rc = -errno;
-		snprintf(error, len, "cannot open %s: %s", path, strerror(-rc));
-		goto err_undo;
-	}
-	if (flock(rundir->lock, LOCK_EX | LOCK_NB)) {
-		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		snprintf(error, len,
-			 rc == -EBUSY ? "another daemon of %s is starting" : "cannot lock %s",
-			 options->name);
-		goto err_close;
-	}
-	return 0;
-
-err_close:
-	close(rundir->lock);
-	rundir->lock = -1;
-err_undo:
-	dmu_rundir_undo(rundir);
-	return rc;
-}
-
 void dmu_rundir_unlock(struct dmu_rundir *rundir)
 {
 	if (rundir->lock >= 0)
 		close(rundir->lock);
 	rundir->lock = -1;
+}
+
+/* -EBUSY: somebody has it; -ESTALE: it is gone by now, as is who had it. */
+static int dmu_rundir_lock(struct dmu_rundir *rundir, int flags)
+{
+	struct stat st;
+	char path[256];
+	int rc = 0;
+
+	dmu_rundir_path(rundir, DMU_LOCK_NAME, path, sizeof(path));
+	rundir->lock = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+	if (rundir->lock < 0)
+		return -errno;
+	if (flock(rundir->lock, LOCK_EX | LOCK_NB))
+		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	else if (fstat(rundir->lock, &st))
+		rc = -errno;
+	else if (!st.st_nlink)
+		rc = -ESTALE;
+	if (rc)
+		dmu_rundir_unlock(rundir);
+	return rc;
+}
+
+/* Who cleans up after a device of the same name has the lock, and the directory, for a moment. */
+static int dmu_rundir_take(struct dmu_rundir *rundir)
+{
+	int rc, tries = DMU_LOCK_TRIES;
+
+	for (;;) {
+		rc = dmu_rundir_make(rundir);
+		if (!rc)
+			rc = dmu_rundir_lock(rundir, O_CREAT);
+		if ((rc != -EBUSY && rc != -ESTALE && rc != -ENOENT) || !--tries)
+			return rc;
+		poll(NULL, 0, DMU_LOCK_PAUSE_MS);
+	}
+}
+
+int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *options,
+		    char *error, size_t len)
+{
+	int rc;
+
+	memset(rundir, 0, sizeof(*rundir));
+	rundir->lock = -1;
+	rundir->tab = -1;
+	snprintf(rundir->parent, sizeof(rundir->parent), "%s", options->run_dir);
+	snprintf(rundir->path, sizeof(rundir->path), "%s/%s", options->run_dir, options->name);
+	rc = dmu_rundir_take(rundir);
+	if (!rc)
+		return 0;
+	if (rc == -EBUSY)
+		snprintf(error, len, "another daemon of %s is starting", options->name);
+	else
+		snprintf(error, len, "cannot make or lock %s: %s", rundir->path, strerror(-rc));
+	dmu_rundir_undo(rundir);
+	return rc;
 }
 
 int dmu_rundir_connect(const struct dmu_rundir *rundir)
@@ -124,10 +148,44 @@ int dmu_rundir_listen(struct dmu_rundir *rundir)
 	return fd;
 }
 
+int dmu_rundir_open_tab(struct dmu_rundir *rundir)
+{
+	char path[256];
+	struct stat st;
+
+	dmu_rundir_path(rundir, DMU_TAB_NAME, path, sizeof(path));
+	rundir->tab = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (rundir->tab < 0 || fstat(rundir->tab, &st))
+		return -errno;
+	rundir->tab_size = st.st_size;
+	rundir->tabbed = !st.st_size;
+	return 0;
+}
+
+int dmu_rundir_rewrite_tab(struct dmu_rundir *rundir, const char *name, const char *text)
+{
+	char line[DMU_TAB_LINE_MAX];
+	size_t len;
+	int rc = 0;
+
+	memset(line, '\n', sizeof(line));
+	len = (size_t)snprintf(line, sizeof(line), "%s %s\n", name, text);
+	line[len] = '\n';
+	/* Over all of an older line: a confined daemon cannot cut the file. */
+	if (len < (size_t)rundir->tab_size)
+		len = rundir->tab_size < DMU_TAB_LINE_MAX ? rundir->tab_size : DMU_TAB_LINE_MAX;
+	errno = EIO;
+	if (write(rundir->tab, line, len) != (ssize_t)len)
+		rc = -errno;
+	close(rundir->tab);
+	rundir->tab = -1;
+	return rc;
+}
+
 int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char *text)
 {
 	char path[256], partial[256];
-	char line[DMU_SPEC_MAX + DMU_NAME_MAX + 3];
+	char line[DMU_TAB_LINE_MAX];
 	int fd, len, rc = 0;
 
 	dmu_rundir_path(rundir, DMU_TAB_NAME, path, sizeof(path));
@@ -149,7 +207,7 @@ int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char
 int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec,
 			char *error, size_t len)
 {
-	char path[256], line[DMU_SPEC_MAX + DMU_NAME_MAX + 3], of[DMU_NAME_MAX + 1], why[256];
+	char path[256], line[DMU_TAB_LINE_MAX], of[DMU_NAME_MAX + 1], why[256];
 	bool some;
 	FILE *file;
 	int rc;
@@ -172,10 +230,34 @@ int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struc
 	return -EINVAL;
 }
 
+/* true: it is done, or not to be done. */
+static bool dmu_rundir_try_clean(struct dmu_rundir *rundir)
+{
+	int fd;
+
+	if (dmu_rundir_lock(rundir, 0))
+		return true;
+	fd = dmu_rundir_connect(rundir);
+	if (fd >= 0)
+		close(fd);
+	if (fd == -ECONNREFUSED) {
+		dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
+		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
+		dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
+		rmdir(rundir->path);
+	}
+	dmu_rundir_unlock(rundir);
+	return fd == -ECONNREFUSED;
+}
+
+/*
+ * Who listens is either the daemon of a device of this name that exists anew, and then all this is
+ * its own; or a newcomer that has not yet seen that the device is gone.
+ */
 void dmu_rundir_clean(struct dmu_rundir *rundir)
 {
-	dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
-	dmu_rundir_unlink(rundir, DMU_TAB_NAME);
-	dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
-	rmdir(rundir->path);
+	int tries = DMU_LOCK_TRIES;
+
+	while (!dmu_rundir_try_clean(rundir) && --tries)
+		poll(NULL, 0, DMU_LOCK_PAUSE_MS);
 }

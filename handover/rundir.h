@@ -4,12 +4,15 @@
 #define DMUSER_RUNDIR_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "handover/daemon.h"
 
 struct dmu_rundir {
 	char path[160];		/* RUN_DIR/NAME */
 	int lock;		/* held while this daemon starts; -1: not, or no more */
+	int tab;		/* open for dmu_rundir_rewrite_tab(); -1: not */
+	off_t tab_size;		/* what it had then */
 	char parent[64];	/* RUN_DIR */
 	/* What this daemon made, and removes if it fails to start: */
 	bool made_parent;	/* RUN_DIR */
@@ -32,13 +35,19 @@ int dmu_rundir_connect(const struct dmu_rundir *rundir);
 int dmu_rundir_listen(struct dmu_rundir *rundir);
 /* "NAME spec", for a successor that finds nobody to ask. */
 int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char *text);
+/*
+ * The same in two steps, for who takes over: open it while that can be done, and write it through
+ * that descriptor, by write(2) alone, once it serves. Newlines follow it in place of a longer line.
+ */
+int dmu_rundir_open_tab(struct dmu_rundir *rundir);
+int dmu_rundir_rewrite_tab(struct dmu_rundir *rundir, const char *name, const char *text);
 int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec,
 			char *error, size_t len);
 /* Remove what this daemon made. */
 void dmu_rundir_undo(struct dmu_rundir *rundir);
 /*
- * The device is gone: remove what belongs to its daemons, and the directory if nothing else is in
- * it.
+ * The device is gone, and the caller's listening socket closed: remove what belongs to its daemons,
+ * and the directory if nothing else is in it. Nothing if somebody listens there or starts.
  */
 void dmu_rundir_clean(struct dmu_rundir *rundir);
 

@@ -60,7 +60,7 @@ enum dmu_event {
 	DMU_EVENT_PEER_DEAD,
 	/* Of this daemon. */
 	DMU_EVENT_OFFER_FAILED,		/* it had no descriptors to send, or could not send them */
-	DMU_EVENT_DRAIN_FAILED,		/* the kernel refused to begin it */
+	DMU_EVENT_DRAIN_FAILED,		/* the kernel refused to begin it, or there is no way back */
 	DMU_EVENT_DRAINED,		/* the last request is answered, the last thread has left */
 	DMU_EVENT_UNDONE,		/* the drain is undone, the threads read again */
 	DMU_EVENT_UNDO_REFUSED,		/* too late: the drain is complete */
@@ -92,7 +92,7 @@ enum dmu_action {
 	DMU_ACTION_SEND_REFUSE,
 	DMU_ACTION_SEND_ABORT,
 	DMU_ACTION_ARM_TIMER,		/* a new step begins */
-	DMU_ACTION_OPEN_SPARES,		/* channels for REJOIN: once drained it can open none */
+	DMU_ACTION_OPEN_SPARES,		/* channels for REJOIN; may make DRAIN_FAILED */
 	DMU_ACTION_DRAIN,		/* may make DRAIN_FAILED */
 	DMU_ACTION_UNDO,		/* makes UNDONE, UNDO_REFUSED or TARGET_GONE */
 	DMU_ACTION_REJOIN,		/* by the spares; REJOINED, REJOIN_FAILED, TARGET_GONE */
