@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P1, P12: a shell's limits do not kill a daemon, and one without descriptors neither spins nor drains.
+# vm: --mem 512 --cpus 2 --disk 16M
+# add: tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+# limit PID RESOURCE: the soft one, as /proc says
+limit() {
+	sed -n "s/^$2 *\([^ ]*\) .*/\1/p" "/proc/$1/limits"
+}
+
+# nofile PID FREE: leave it FREE numbers for descriptors.
+nofile() {
+	local pid=$1 free=$2 number=0
+	while :; do
+		[ -L "/proc/$pid/fd/$number" ] || free=$((free - 1))
+		[ "$free" -ge 0 ] || break
+		number=$((number + 1))
+	done
+	prlimit --pid "$pid" --nofile="$number:" || fail "prlimit"
+}
+
+ticks() {
+	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}
+
+no_spares() {
+	dmesg | grep -a 'event=peer-killed .*cannot open spare channels'
+}
+
+(
+	ulimit -S -f 4
+	ulimit -S -t 1000
+	create "$name" "file:$disk,direct"
+) || fail "create"
+pid=$(server)
+is "processor time" "$(limit "$pid" 'Max cpu time')" unlimited
+is "size of files" "$(limit "$pid" 'Max file size')" unlimited
+check "a write beyond the shell's limit" dd if=/dev/zero of="/dev/mapper/$name" bs=1M count=8 oflag=direct 2>/dev/null
+
+# Nobody can connect: the connection waits, and so does the daemon.
+files=$(limit "$pid" 'Max open files')
+nofile "$pid" 0
+timeout 10 dmuserctl status "$name" >/tmp/status 2>&1 &
+status=$!
+sleep 1
+before=$(ticks "$pid")
+sleep 3
+used=$(($(ticks "$pid") - before))
+check "no descriptor for a connection: $used ticks in three seconds" test "$used" -lt 50
+prlimit --pid "$pid" --nofile="$files:" || fail "prlimit"
+wait $status
+is "afterwards it answers" "$(server)" "$pid"
+
+# Enough for the OFFER of one channel, and not for as many spare ones as it has itself.
+nofile "$pid" 3
+handover --channels 1 "$name" >/tmp/handover 2>&1 && fail "a handover without a way back"
+wait_for 20 "it kills the newcomer for want of spare channels" no_spares
+is "the old one serves on" "$(word gen)" "1,serving,4,0,8"
+check "and did not drain: $(cat /tmp/handover)" test -z "$(dmesg | grep -a 'event=draining')"
+is "daemons" "$(daemons)" "$pid"
+check "a read" dd if="/dev/mapper/$name" of=/dev/null bs=1M count=1 iflag=direct 2>/dev/null
+prlimit --pid "$pid" --nofile="$files:" || fail "prlimit"
+handover "$name" >/dev/null || fail "handover"
+is "limits of a second stage: processor time" "$(limit "$(server)" 'Max cpu time')" unlimited
+remove
+finish
