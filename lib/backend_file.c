@@ -296,6 +296,7 @@ static int check_direct_ends(int fd, const char *path, char *error, size_t len)
  */
 static int measure_direct(int fd, const char *path, uint32_t *unit, char *error, size_t len)
 {
+	struct statfs fs;
 	struct statx stx;
 	int rc;
 
@@ -303,6 +304,11 @@ static int measure_direct(int fd, const char *path, uint32_t *unit, char *error,
 	if (rc)
 		return rc;
 	*unit = MAX_BLOCK;
+	/* tmpfs takes the flag, and knows no alignment. */
+	if (!fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC) {
+		*unit = SECTOR;
+		return 0;
+	}
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) ||
 	    !(stx.stx_mask & STATX_DIOALIGN))
 		return 0;
