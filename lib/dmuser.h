@@ -153,7 +153,7 @@ struct dmu_server_config {
  * process can confine itself in between: from go on a thread only reads, writes, and calls the
  * backend; it allocates nothing. They are past their start-up system calls when this returns, and
  * all signals are blocked in them. System calls of a thread after go: read, writev, write (its
- * event, a log line), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only where it is no
+ * event, a log line), dup3 (in place of its channel, when it fails), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only where it is no
  * vDSO), and the backend's: for "file" pread64, pwritev2, fdatasync, fallocate, and ioctl
  * BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or max_io_bytes is 0 or beyond 64 MiB;
  * -ENOMEM, -EAGAIN, -EMFILE. On failure the channels are still the caller's.
@@ -177,7 +177,7 @@ void dmu_server_stats(const struct dmu_server *server, struct dmu_server_stats *
  * drained thread "leaves" its loop (running goes down) but lives until dmu_server_destroy().
  */
 void dmu_server_resume(struct dmu_server *server);
-/* A first channel, for info, join, drain, seal and dup. */
+/* An open channel, for info, join, drain, seal and dup: the first whose thread has not failed. */
 int dmu_server_channel(const struct dmu_server *server);
 /*
  * Join threads that have left, or were never let go (else -EBUSY, nothing done), free, and close

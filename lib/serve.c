@@ -7,6 +7,7 @@
  * Request by request in request.c; here threads come, stop, resume and end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -59,6 +60,16 @@ static const struct dmu_transport channel_transport = {
 
 /* ---- a thread's life ---- */
 
+/*
+ * A channel that nobody reads any more holds what its thread could not answer: closed, the kernel
+ * gives that to the others. Its number stays taken, so that no later descriptor is mistaken for it.
+ */
+static void worker_give_up(struct worker *worker)
+{
+	if (dup3(worker->server->event_fd, worker->fd, O_CLOEXEC) == worker->fd)
+		worker->given_up = true;
+}
+
 /* The thread has left the loop with @rc. Called with server->lock held. */
 static void worker_left(struct worker *worker, int rc)
 {
@@ -69,6 +80,9 @@ static void worker_left(struct worker *worker, int rc)
 	if (rc == -ENOTBLK || !server->result)
 		server->result = rc;
 	server->running--;
+	/* The last one leaves that to the end of the process, whose business it is what comes then. */
+	if (rc && rc != -ENOTBLK && server->running)
+		worker_give_up(worker);
 	/* Fails only when 2^64 - 2 events were not read. */
 	eventfd_write(server->event_fd, 1);
 }
@@ -322,7 +336,14 @@ int dmu_server_result(const struct dmu_server *server)
 
 int dmu_server_channel(const struct dmu_server *server)
 {
-	return server->workers[0].fd;
+	struct dmu_server *locked = (struct dmu_server *)server;
+	unsigned int i;
+
+	pthread_mutex_lock(&locked->lock);
+	for (i = 0; i < server->count && server->workers[i].given_up; i++)
+		;
+	pthread_mutex_unlock(&locked->lock);
+	return server->workers[i < server->count ? i : 0].fd;
 }
 
 void dmu_server_stats(const struct dmu_server *server, struct dmu_server_stats *stats)

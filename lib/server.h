@@ -34,6 +34,7 @@ struct worker {
 	/* Guarded by server->lock. */
 	bool loose;		/* is in its loop, or on its way there */
 	bool failed;		/* left it for good */
+	bool given_up;		/* likewise, and its channel is closed: fd is something else */
 } __attribute__((aligned(64)));
 
 struct dmu_server {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The serve loop, over a control node and a backend in memory. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -670,6 +671,22 @@ static void a_failed_thread_leaves_the_others_alone(void **state)
 	fake_finish();
 }
 
+static void a_failed_thread_gives_its_channel_up(void **state)
+{
+	int first;
+
+	start(2);
+	first = dmu_server_channel(server);
+	fake_fail_reads(0, -EIO, 1);
+	wait_running(1);
+	assert_int_not_equal(dmu_server_channel(server), first);
+	fake_drain(true);
+	wait_running(0);
+	assert_int_equal(dmu_server_destroy(server), 0);
+	assert_int_equal(fcntl(first, F_GETFD), -1);
+	fake_finish();
+}
+
 static void channels_are_closed_by_destroy(void **state)
 {
 	int fd;
@@ -747,6 +764,7 @@ int main(void)
 		cmocka_unit_test_setup(a_target_that_is_gone_ends_every_thread, setup),
 		cmocka_unit_test_setup(a_target_gone_under_an_answer_ends_the_thread, setup),
 		cmocka_unit_test_setup(a_failed_thread_leaves_the_others_alone, setup),
+		cmocka_unit_test_setup(a_failed_thread_gives_its_channel_up, setup),
 		cmocka_unit_test_setup(channels_are_closed_by_destroy, setup),
 		cmocka_unit_test_setup(channels_do_not_disturb_each_other, setup),
 	};
