@@ -191,6 +191,16 @@ void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *
 /* @given, or @name beside dmuserctl, in ../libexec, in $PATH. 0 and @path, or -errno and @error. */
 int ctl_program_find(char *path, size_t path_len, const char *given, const char *name, char *error,
 		     size_t len);
+/* The command line of a daemon of either stage. */
+struct ctl_daemon_line {
+	char *argv[16];
+	char channels[24], timeout[24];
+};
+
+/* With @ctl: to take over the device whose control node that is. @spec may be NULL then. */
+void ctl_program_line(struct ctl_daemon_line *line, const char *argv0, const struct ctl_args *args,
+		      const char *ctl, const char *spec);
+
 /*
  * Run @path with @argv and wait for it to exit. 0: it exited 0; -ECHILD: it failed, and @error has
  * the last line it said, without its own name and @name before it, or how it ended; or another

@@ -58,36 +58,10 @@ static int spec_find(const struct ctl_args *args, struct dmu_spec *spec, char *e
 	return tab_lookup(args, spec, error, len);
 }
 
-static int run_first(const struct ctl_args *args, const char *path, char *spec, char *error,
-		     size_t len)
-{
-	char channels[24], timeout[24];
-	char *argv[12];
-	int n = 0;
-
-	argv[n++] = "dmuser-first";
-	argv[n++] = "--run-dir";
-	argv[n++] = (char *)args->run_dir;
-	if (args->given & CTL_CHANNELS) {
-		snprintf(channels, sizeof(channels), "%" PRIu64, args->channels);
-		argv[n++] = "--channels";
-		argv[n++] = channels;
-	}
-	if (args->given & CTL_TIMEOUT) {
-		snprintf(timeout, sizeof(timeout), "%" PRIu64, args->timeout_ms);
-		argv[n++] = "--timeout";
-		argv[n++] = timeout;
-	}
-	argv[n++] = "--";
-	argv[n++] = (char *)args->name;
-	argv[n++] = spec;
-	argv[n] = NULL;
-	return ctl_program_run(path, argv, args->name, false, error, len);
-}
-
 int ctl_create(const struct ctl_args *args)
 {
 	char error[CTL_ERROR_MAX], path[CTL_PATH_MAX];
+	struct ctl_daemon_line line;
 	struct ctl_device device;
 	struct dmu_spec spec;
 	int ret;
@@ -96,8 +70,10 @@ int ctl_create(const struct ctl_args *args)
 	if (!ret)
 		ret = ctl_program_find(path, sizeof(path), args->program, "dmuser-first", error,
 				       sizeof(error));
-	if (!ret)
-		ret = run_first(args, path, spec.text, error, sizeof(error));
+	if (!ret) {
+		ctl_program_line(&line, "dmuser-first", args, NULL, spec.text);
+		ret = ctl_program_run(path, line.argv, args->name, false, error, sizeof(error));
+	}
 	if (ret) {
 		ctl_error("cannot create %s: %s", args->name, error);
 		return CTL_FAILED;

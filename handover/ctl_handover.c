@@ -24,33 +24,11 @@ struct handover {
 static int run_second(const struct handover *handover, char *error, size_t len)
 {
 	const struct ctl_args *args = handover->args;
-	char channels[24], timeout[24];
-	char *argv[16];
-	int n = 0;
+	struct ctl_daemon_line line;
 
-	/* systemd's final kill spares root's processes of such a name. */
-	argv[n++] = "@dmuser-second";
-	argv[n++] = "--run-dir";
-	argv[n++] = (char *)args->run_dir;
-	argv[n++] = "--takeover";	/* a first stage may come as well: at power-off */
-	argv[n++] = "--ctl";
-	argv[n++] = (char *)handover->device.policy.ctl;
-	if (args->given & CTL_CHANNELS) {
-		snprintf(channels, sizeof(channels), "%" PRIu64, args->channels);
-		argv[n++] = "--channels";
-		argv[n++] = channels;
-	}
-	if (args->given & CTL_TIMEOUT) {
-		snprintf(timeout, sizeof(timeout), "%" PRIu64, args->timeout_ms);
-		argv[n++] = "--timeout";
-		argv[n++] = timeout;
-	}
-	argv[n++] = "--";
-	argv[n++] = (char *)args->name;
-	if (args->spec)
-		argv[n++] = (char *)args->spec;
-	argv[n] = NULL;
-	return ctl_program_run(handover->copy, argv, args->name, true, error, len);
+	/* systemd's final kill spares root's processes of such a name. A first stage may come as well. */
+	ctl_program_line(&line, "@dmuser-second", args, handover->device.policy.ctl, args->spec);
+	return ctl_program_run(handover->copy, line.argv, args->name, true, error, len);
 }
 
 /* Who serves after a failure, for the error message. */

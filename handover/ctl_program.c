@@ -2,6 +2,7 @@
 /* Find a daemon's program, and run it until the process that was started exits. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +171,35 @@ static int reap(pid_t pid)
 		if (errno != EINTR)
 			return -errno;
 	return status;
+}
+
+void ctl_program_line(struct ctl_daemon_line *line, const char *argv0, const struct ctl_args *args,
+		      const char *ctl, const char *spec)
+{
+	char **argv = line->argv;
+
+	*argv++ = (char *)argv0;
+	*argv++ = "--run-dir";
+	*argv++ = (char *)args->run_dir;
+	if (ctl) {
+		*argv++ = "--takeover";
+		*argv++ = "--ctl";
+		*argv++ = (char *)ctl;
+	}
+	if (args->given & CTL_CHANNELS) {
+		snprintf(line->channels, sizeof(line->channels), "%" PRIu64, args->channels);
+		*argv++ = "--channels";
+		*argv++ = line->channels;
+	}
+	if (args->given & CTL_TIMEOUT) {
+		snprintf(line->timeout, sizeof(line->timeout), "%" PRIu64, args->timeout_ms);
+		*argv++ = "--timeout";
+		*argv++ = line->timeout;
+	}
+	*argv++ = "--";
+	*argv++ = (char *)args->name;
+	*argv++ = (char *)spec;
+	*argv = NULL;
 }
 
 int ctl_program_run(const char *path, char *const argv[], const char *name, bool in_memory,
