@@ -342,7 +342,8 @@ static int measure(struct dmu_backend *store, const struct dmu_spec *spec, char 
 				       error, len);
 		if (rc)
 			return rc;
-		geometry->physical_block_size = st.st_blksize >= MAX_BLOCK ? MAX_BLOCK : SECTOR;
+		geometry->physical_block_size =
+			st.st_blksize >= (blksize_t)MAX_BLOCK ? MAX_BLOCK : SECTOR;
 	}
 	geometry->alignment = store->cache == DMU_DIRECT ? geometry->logical_block_size : 1;
 	geometry->read_only = spec->read_only;
