@@ -11,6 +11,7 @@ SHELL := /bin/bash
 BUILD ?= build
 KERNEL ?= 6.12
 KERNELS := 6.1 6.12
+UML_KERNELS := uml-6.1 uml-6.12
 VERSION := 0.1.0
 
 CC ?= gcc

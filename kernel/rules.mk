@@ -14,7 +14,25 @@ kernels: $(KERNELS:%=$(BUILD)/kernel/%/release)
 $(KERNELS:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/%/release: kernel/fetch
 	kernel/fetch $* $(BUILD)/kernel/$*
 
+# Kernels of our own, with what finds mistakes in a module. A stock one has none of it.
+config_files = $(patsubst %,tests/vm/%.config,$(1))
+config_debug := $(call config_files,guest detectors kasan qemu)
+config_kcsan := $(call config_files,guest detectors kcsan qemu)
+config_uml := $(call config_files,guest detectors kasan uml)
+
+$(BUILD)/kernel/debug/release: kernel/compile $(config_debug)
+	kernel/compile 6.12 x86_64 $(@D) $(config_debug)
+
+$(BUILD)/kernel/kcsan/release: kernel/compile $(config_kcsan)
+	kernel/compile 6.12 x86_64 $(@D) $(config_kcsan)
+
+$(UML_KERNELS:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/uml-%/release: kernel/compile $(config_uml)
+	kernel/compile $* um $(@D) $(config_uml)
+
+module_flags_debug := KCOV_INSTRUMENT=y
+$(foreach k,$(UML_KERNELS),$(eval module_flags_$(k) := ARCH=um KCOV_INSTRUMENT=y))
+
 $(BUILD)/kernel/%/module/dm-user.ko: $(BUILD)/kernel/%/release $(kernel_sources) kernel/build
-	kernel/build $(BUILD)/kernel/$*/headers $(@D)
+	kernel/build $(BUILD)/kernel/$*/headers $(@D) $(module_flags_$*)
 
 .PHONY: modules kernels

@@ -11,19 +11,33 @@ test: deps
 	@$(MAKE) --no-print-directory test-ready
 	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run $(test_kernels:%=--kernel %) $(T)
 
+## make test-uml [T=PATTERN]: every test in guests of user-mode kernels with KASAN, lockdep, kmemleak and more
+test-uml: guests = $(UML_KERNELS)
+
+## make test-debug [T=PATTERN]: every test in guests of a kernel with the same, in QEMU
+test-debug: guests = debug
+
+## make test-kcsan [T=PATTERN]: every test in guests of a kernel that looks for data races
+test-kcsan: guests = kcsan
+
+# The first time, that compiles the kernels: see kernel/compile.
+test-uml test-debug test-kcsan: deps
+	@$(MAKE) --no-print-directory programs $(vm_helpers) $(guests:%=vm-%)
+	@BUILD=$(BUILD) tests/run --guests $(guests:%=--kernel %) $(T)
+
 test-ready: programs modules $(unit_tests) $(vm_helpers) $(test_kernels:%=vm-%)
 
 ## make deps: install what is missing on Debian 12, with sudo unless root
 deps:
 	@./deps
 
-.PHONY: test test-ready deps
+.PHONY: test test-uml test-debug test-kcsan test-ready deps
 
 vm_init := $(BUILD)/tests/vm/guest/init
 vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package
 
-## make vm-6.1, make vm-6.12: all that tests/vm/run needs for a guest of that kernel
-vm_kernels := $(KERNELS) debug
+## make vm-KERNEL: all that tests/vm/run needs for a guest of that kernel (6.1 6.12 uml-6.1 uml-6.12 debug kcsan)
+vm_kernels := $(KERNELS) $(UML_KERNELS) debug kcsan
 $(vm_kernels:%=vm-%): vm-%: $(BUILD)/vm/%/base.cpio $(BUILD)/vm/%/module.cpio
 
 .PHONY: $(vm_kernels:%=vm-%)

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "tests/vm/guest/guest.h"
@@ -109,6 +110,34 @@ static void loopback_up(void)
 		close(fd);
 }
 
+/* A user-mode kernel has no virtio: its first terminal lines are the ports, its ubd disks the disks. */
+static bool user_mode;
+
+static int line_open(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	struct termios mode;
+
+	if (fd < 0 || tcgetattr(fd, &mode)) {
+		complain("open", path);
+		return fd;
+	}
+	cfmakeraw(&mode);
+	tcsetattr(fd, TCSANOW, &mode);
+	return fd;
+}
+
+static void disks_link(void)
+{
+	char ubd[] = "ubda", disk[] = "/dev/vda", path[16];
+
+	for (; ubd[3] < 'i'; ubd[3]++, disk[7]++) {
+		snprintf(path, sizeof(path), "/dev/%s", ubd);
+		if (!access(path, F_OK) && symlink(ubd, disk))
+			complain("link", disk);
+	}
+}
+
 /* Open the virtio port named @name: /sys/class/virtio-ports/PORT/name has it. -1 if there is none. */
 static int port_open(const char *name)
 {
@@ -151,14 +180,17 @@ int main(void)
 	links_make();
 	modules_load();
 	loopback_up();
+	user_mode = !access("/proc/exitcode", F_OK);
+	if (user_mode)
+		disks_link();
 	if (sethostname("guest", strlen("guest")))
 		complain("name", "the host");
 	environ = (char **)environment;
 
 	struct guest_ports ports = {
-		.output = port_open("output"),
-		.status = port_open("status"),
-		.kernel_log = port_open("kernel-log"),
+		.output = user_mode ? line_open("/dev/ttyS0") : port_open("output"),
+		.status = user_mode ? line_open("/dev/ttyS1") : port_open("status"),
+		.kernel_log = user_mode ? line_open("/dev/ttyS2") : port_open("kernel-log"),
 	};
 
 	if (ports.output >= 0 && ports.status >= 0)
