@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The unit tests, and the guests that tests/vm/run boots.
 
+include tests/arm64.mk
 include tests/unit/rules.mk
 include tests/vm/rules.mk
 

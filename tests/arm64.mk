@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The module and the programs for arm64, cross-built with what Debian's packages of arm64 hold, unpacked below
+# $(BUILD): the machine's own packages and apt's state stay as they are. It takes gcc-aarch64-linux-gnu.
+
+arm64_gcc := aarch64-linux-gnu-gcc --sysroot=$(abspath $(BUILD))/arm64/sysroot
+$(foreach k,$(KERNELS),$(eval module_flags_arm64-$(k) := ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-))
+
+## make arm64: dm-user.ko and the programs for arm64, in $(BUILD)/kernel/arm64-* and $(BUILD)/arm64/bin
+arm64: arm64-programs $(KERNELS:%=$(BUILD)/kernel/arm64-%/module/dm-user.ko)
+
+arm64-programs: $(BUILD)/arm64/sysroot/complete
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/arm64 CC='$(arm64_gcc)' AR=aarch64-linux-gnu-ar programs
+
+$(KERNELS:%=$(BUILD)/kernel/arm64-%/release): $(BUILD)/kernel/arm64-%/release: kernel/fetch kernel/apt-foreign
+	kernel/fetch $* $(@D) arm64
+
+$(BUILD)/arm64/sysroot/complete: kernel/fetch-sysroot kernel/apt-foreign
+	kernel/fetch-sysroot arm64 $(@D)
+
+.PHONY: arm64 arm64-programs
