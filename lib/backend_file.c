@@ -11,6 +11,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@
 
 #define SECTOR		512U
 #define MAX_BLOCK	4096U
+#define PAUSE_MS	5	/* until memory is asked for again */
+#define LOG_INTERVAL_MS	10000
 
 struct dmu_backend {
 	int fd;
@@ -35,6 +38,7 @@ struct dmu_backend {
 	struct dmu_geometry geometry;
 	pthread_mutex_t flush_lock;	/* one fdatasync at a time; see store_flush() */
 	atomic_uint flush_failures;	/* changed under flush_lock */
+	_Atomic uint64_t next_log_ms;	/* when lack of memory may be spoken of */
 };
 
 /* What "not here" looks like from fallocate, ioctl and pwritev2, on whatever holds the store. */
@@ -45,6 +49,25 @@ static int to_unsupported(int err)
 	return -err;
 }
 
+/*
+ * A store that had no memory for a request has not failed. An error would be the end of the file
+ * system above us, and waiting only costs time. True: do it again.
+ */
+static bool is_transient(struct dmu_backend *store, int err)
+{
+	uint64_t now, next;
+
+	if (err != ENOMEM)
+		return err == EINTR;
+	now = dmu_now_ms();
+	next = atomic_load(&store->next_log_ms);
+	if (now >= next && atomic_compare_exchange_strong(&store->next_log_ms, &next,
+							  now + LOG_INTERVAL_MS))
+		dmu_log(DMU_LOG_WARNING, "file: no memory for the store's I/O: trying again");
+	poll(NULL, 0, PAUSE_MS);
+	return true;
+}
+
 /* ---- requests; called by several threads at once ---- */
 
 static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t offset)
@@ -53,7 +76,7 @@ static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t 
 
 	while (len) {
 		n = pread(store->fd, buf, len, offset);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && is_transient(store, errno))
 			continue;
 		if (n < 0)
 			return -errno;
@@ -66,6 +89,7 @@ static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t 
 	return 0;
 }
 
+/* With RWF_DSYNC, ENOMEM may also be what became of an earlier write: the caller's to decide. */
 static int write_all(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset,
 		     int flags)
 {
@@ -76,7 +100,7 @@ static int write_all(struct dmu_backend *store, const void *buf, size_t len, uin
 		iov.iov_base = (void *)buf;
 		iov.iov_len = len;
 		n = pwritev2(store->fd, &iov, 1, offset, flags);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && !(flags && errno == ENOMEM) && is_transient(store, errno))
 			continue;
 		if (n < 0)
 			return -errno;
@@ -92,7 +116,7 @@ static int write_all(struct dmu_backend *store, const void *buf, size_t len, uin
 /*
  * The kernel tells an open file of a failed writeback once. So a second flush under way at that
  * moment would succeed, and answer for writes that are lost: every flush that began before the
- * failure was known fails too.
+ * failure was known fails too. ENOMEM may be such a failure, so it is no reason to try again.
  */
 static int file_flush(struct dmu_backend *store)
 {
@@ -121,7 +145,7 @@ static int file_write(struct dmu_backend *store, const void *buf, size_t len, ui
 	/* Buffered, RWF_DSYNC could be told of a failed writeback in the place of a flush. */
 	if (fua && store->cache == DMU_DIRECT) {
 		rc = write_all(store, buf, len, offset, RWF_DSYNC);
-		if (rc != -EOPNOTSUPP)
+		if (rc != -EOPNOTSUPP && rc != -ENOMEM)
 			return rc;
 	}
 	rc = write_all(store, buf, len, offset, 0);
@@ -134,7 +158,7 @@ static int allocate(struct dmu_backend *store, int mode, uint64_t offset, uint64
 
 	do {
 		rc = fallocate(store->fd, mode | FALLOC_FL_KEEP_SIZE, offset, len);
-	} while (rc && errno == EINTR);
+	} while (rc && is_transient(store, errno));
 	return rc ? to_unsupported(errno) : 0;
 }
 
@@ -146,7 +170,7 @@ static int bdev_range(struct dmu_backend *store, unsigned long command, uint64_t
 
 	do {
 		rc = ioctl(store->fd, command, range);
-	} while (rc && errno == EINTR);
+	} while (rc && is_transient(store, errno));
 	return rc ? to_unsupported(errno) : 0;
 }
 
