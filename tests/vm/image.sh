@@ -72,6 +72,7 @@ image_add_modules() {
 		*) cp "$file" "$to" ;;
 		esac
 	done < <(image_module_files "$root" "$release" "$@")
+	mkdir -p "$tree/usr/lib/modules/$release"
 	cp "$root/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} \
 		"$tree/usr/lib/modules/$release/"
 }
