@@ -2,6 +2,7 @@
 # The unit tests, and the guests that tests/vm/run boots.
 
 include tests/arm64.mk
+include tests/kunit/rules.mk
 include tests/unit/rules.mk
 include tests/vm/rules.mk
 
@@ -23,7 +24,7 @@ test-kcsan: guests = kcsan
 
 # The first time, that compiles the kernels: see kernel/compile.
 test-uml test-debug test-kcsan: deps
-	@$(MAKE) --no-print-directory programs $(vm_helpers) $(guests:%=vm-%)
+	@$(MAKE) --no-print-directory programs $(vm_helpers) $(guests:%=vm-%) $(call kunit_modules,$(guests))
 	@BUILD=$(BUILD) tests/run --guests $(guests:%=--kernel %) $(T)
 
 test-ready: programs modules $(unit_tests) $(vm_helpers) $(test_kernels:%=vm-%)

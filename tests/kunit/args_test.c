@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The table row: every argument, every way to get it wrong, and the row that comes back. */
+#include <linux/slab.h>
+
+#include "suites.h"
+
+#define FIXED	"a", "b", "ctl"
+#define ARGS	10
+
+/* The number of words in @argv, which ends with NULL or is full. */
+static unsigned int words(char *const *argv)
+{
+	unsigned int n = 0;
+
+	while (n < ARGS && argv[n])
+		n++;
+	return n;
+}
+
+static const struct wrong {
+	char *argv[ARGS];
+	const char *error;
+} wrong[] = {
+	{ { NULL }, "Needs three arguments: IGNORED IGNORED CTL" },
+	{ { "a", "b" }, "Needs three arguments: IGNORED IGNORED CTL" },
+	{ { "a", "b", "" }, "Invalid name of a control node" },
+	{ { "a", "b", "." }, "Invalid name of a control node" },
+	{ { "a", "b", ".." }, "Invalid name of a control node" },
+	{ { "a", "b", "x/y" }, "Invalid name of a control node" },
+	{ { "a", "b", "/" }, "Invalid name of a control node" },
+	{ { "a", "b", "x!y" }, "Invalid name of a control node" },
+	{ { "a", "b", "x\\y" }, "Invalid name of a control node" },
+	{ { "a", "b", "x y" }, "Invalid name of a control node" },
+	{ { "a", "b", "x\ty" }, "Invalid name of a control node" },
+	{ { "a", "b", "x\177" }, "Invalid name of a control node" },
+	{ { "a", "b", "x\001" }, "Invalid name of a control node" },
+	{ { "a", "b", "\303\244" }, "Invalid name of a control node" },
+
+	{ { FIXED, "" }, "Number of optional arguments does not match" },
+	{ { FIXED, "1" }, "Number of optional arguments does not match" },
+	{ { FIXED, "0", "discard:on" }, "Number of optional arguments does not match" },
+	{ { FIXED, "2", "discard:on" }, "Number of optional arguments does not match" },
+	{ { FIXED, "-1" }, "Number of optional arguments does not match" },
+	{ { FIXED, "x" }, "Number of optional arguments does not match" },
+	{ { FIXED, "1x", "discard:on" }, "Number of optional arguments does not match" },
+	{ { FIXED, "0x1", "discard:on" }, "Number of optional arguments does not match" },
+	{ { FIXED, "4294967296" }, "Number of optional arguments does not match" },
+	{ { FIXED, "4294967297", "discard:on" }, "Number of optional arguments does not match" },
+	{ { FIXED, "discard:on" }, "Number of optional arguments does not match" },
+
+	{ { FIXED, "1", "" }, "Unknown argument" },
+	{ { FIXED, "1", "discard" }, "Unknown argument" },
+	{ { FIXED, "1", "Discard:on" }, "Unknown argument" },
+	{ { FIXED, "1", " discard:on" }, "Unknown argument" },
+	{ { FIXED, "1", "colour:red" }, "Unknown argument" },
+	{ { FIXED, "2", "discard:on", "max_io" }, "Unknown argument" },
+
+	{ { FIXED, "1", "orphans:" }, "orphans: must be requeue or fail" },
+	{ { FIXED, "1", "orphans:requeued" }, "orphans: must be requeue or fail" },
+	{ { FIXED, "1", "orphans:Fail" }, "orphans: must be requeue or fail" },
+	{ { FIXED, "1", "nodaemon:" }, "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "nodaemon:fail" }, "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "nodaemon:fail:" }, "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "nodaemon:fail:-1" }, "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "nodaemon:fail:1s" }, "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "nodaemon:wait:1" }, "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "nodaemon:fail:2147483648" },
+	  "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "nodaemon:fail:4294967296" },
+	  "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "discard:" }, "discard: must be on or off" },
+	{ { FIXED, "1", "discard:yes" }, "discard: must be on or off" },
+	{ { FIXED, "1", "write_zeroes:1" }, "write_zeroes: must be on or off" },
+	{ { FIXED, "1", "secure_erase:ON" }, "secure_erase: must be on or off" },
+	{ { FIXED, "1", "logical_block_size:" },
+	  "logical_block_size: must be a power of two from 512 to the page size" },
+	{ { FIXED, "1", "logical_block_size:256" },
+	  "logical_block_size: must be a power of two from 512 to the page size" },
+	{ { FIXED, "1", "logical_block_size:513" },
+	  "logical_block_size: must be a power of two from 512 to the page size" },
+	{ { FIXED, "1", "logical_block_size:1536" },
+	  "logical_block_size: must be a power of two from 512 to the page size" },
+	{ { FIXED, "1", "logical_block_size:1048576" },
+	  "logical_block_size: must be a power of two from 512 to the page size" },
+	{ { FIXED, "1", "logical_block_size:4294967808" },
+	  "logical_block_size: must be a power of two from 512 to the page size" },
+	{ { FIXED, "1", "physical_block_size:0" },
+	  "physical_block_size: must be a power of two from 512 to the page size" },
+	{ { FIXED, "1", "physical_block_size:1048576" },
+	  "physical_block_size: must be a power of two from 512 to the page size" },
+	{ { FIXED, "1", "max_io:" }, "max_io: must be bytes, from the page size to 16777216" },
+	{ { FIXED, "1", "max_io:0" }, "max_io: must be bytes, from the page size to 16777216" },
+	{ { FIXED, "1", "max_io:2048" },
+	  "max_io: must be bytes, from the page size to 16777216" },
+	{ { FIXED, "1", "max_io:16777217" },
+	  "max_io: must be bytes, from the page size to 16777216" },
+	{ { FIXED, "1", "max_io:1M" }, "max_io: must be bytes, from the page size to 16777216" },
+
+	{ { FIXED, "2", "logical_block_size:4096", "physical_block_size:512" },
+	  "physical_block_size is smaller than logical_block_size" },
+	{ { FIXED, "2", "physical_block_size:512", "logical_block_size:1024" },
+	  "physical_block_size is smaller than logical_block_size" },
+	{ { FIXED, "1", "max_io:65537" }, "max_io is not a multiple of logical_block_size" },
+	{ { FIXED, "2", "logical_block_size:4096", "max_io:66048" },
+	  "max_io is not a multiple of logical_block_size" },
+};
+
+static int parse(struct dmu_config *config, char *const *argv, char **error)
+{
+	/* Not the caller's row when it fails: nothing is to be freed. */
+	memset(config, 0xa5, sizeof(*config));
+	*error = NULL;
+	return dmu_config_parse(config, words(argv), (char **)argv, error);
+}
+
+static void refused(struct kunit *test)
+{
+	const struct wrong *row = test->param_value;
+	struct dmu_config config;
+	char *error;
+
+	dmu_test_is(test, parse(&config, row->argv, &error), -EINVAL);
+	KUNIT_EXPECT_STREQ(test, error, row->error);
+}
+
+static void describe(const struct wrong *row, char *desc)
+{
+	unsigned int i, count = words(row->argv);
+	size_t at = 0;
+	const char *c;
+
+	*desc = '\0';
+	for (i = 2; i < count; i++) {
+		at += scnprintf(desc + at, KUNIT_PARAM_DESC_SIZE - at, "%s'", i > 2 ? " " : "");
+		for (c = row->argv[i]; *c && at < KUNIT_PARAM_DESC_SIZE - 3; c++)
+			desc[at++] = *c > ' ' && *c < 127 ? *c : '?';
+		at += scnprintf(desc + at, KUNIT_PARAM_DESC_SIZE - at, "'");
+	}
+	if (!at)
+		scnprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u arguments", count);
+}
+
+KUNIT_ARRAY_PARAM(wrong, wrong, describe);
+
+/* Each argument may be given once. */
+static void twice(struct kunit *test)
+{
+	static char *const args[] = {
+		"orphans:fail", "nodaemon:wait", "discard:on", "write_zeroes:off",
+		"secure_erase:on", "logical_block_size:512", "physical_block_size:4096",
+		"max_io:65536",
+	};
+	struct dmu_config config;
+	unsigned int i;
+	char *error;
+
+	for (i = 0; i < ARRAY_SIZE(args); i++) {
+		char *argv[ARGS] = { FIXED, "2", args[i], args[i] };
+		char *once[ARGS] = { FIXED, "2", args[i], args[(i + 1) % ARRAY_SIZE(args)] };
+
+		dmu_test_is(test, parse(&config, argv, &error), -EINVAL);
+		KUNIT_EXPECT_STREQ(test, error, "Argument given twice");
+		/* Whatever the second says; the first decides what "twice" means. */
+		if (!parse(&config, once, &error))
+			dmu_config_free(&config);
+		else
+			KUNIT_FAIL(test, "%s: %s", args[i], error);
+	}
+}
+
+static void defaults(struct kunit *test)
+{
+	static char *const rows[][ARGS] = { { FIXED }, { FIXED, "0" } };
+	struct dmu_config config;
+	unsigned int i;
+	char *error;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		dmu_test_is(test, parse(&config, rows[i], &error), 0);
+		KUNIT_EXPECT_STREQ(test, config.ctl, "ctl");
+		KUNIT_EXPECT_STREQ(test, config.row, i ? "a b ctl 0" : "a b ctl");
+		dmu_test_true(test, !config.orphans_fail && !config.nodaemon_fail);
+		dmu_test_true(test, config.discard && config.write_zeroes && !config.secure_erase);
+		dmu_test_is(test, config.logical_block_size, 512);
+		dmu_test_is(test, config.physical_block_size, 512);
+		dmu_test_is(test, config.max_io, SZ_1M);
+		dmu_config_free(&config);
+	}
+}
+
+static void every_argument(struct kunit *test)
+{
+	char *argv[] = {
+		FIXED, "8", "max_io:16777216", "physical_block_size:2048",
+		"logical_block_size:1024", "secure_erase:on", "write_zeroes:off", "discard:off",
+		"nodaemon:fail:2147483647", "orphans:fail",
+	};
+	struct dmu_config config;
+	char *error;
+
+	memset(&config, 0xa5, sizeof(config));
+	dmu_test_is(test, dmu_config_parse(&config, ARRAY_SIZE(argv), argv, &error), 0);
+	dmu_test_true(test, config.orphans_fail && config.nodaemon_fail);
+	dmu_test_is(test, config.nodaemon_ms, INT_MAX);
+	dmu_test_true(test, !config.discard && !config.write_zeroes && config.secure_erase);
+	dmu_test_is(test, config.logical_block_size, 1024);
+	dmu_test_is(test, config.physical_block_size, 2048);
+	dmu_test_is(test, config.max_io, SZ_16M);
+	KUNIT_EXPECT_STREQ(test, config.row,
+			   "a b ctl 8 max_io:16777216 physical_block_size:2048 "
+			   "logical_block_size:1024 secure_erase:on write_zeroes:off discard:off "
+			   "nodaemon:fail:2147483647 orphans:fail");
+	dmu_config_free(&config);
+}
+
+/* The other value of each, and the limits. */
+static void other_values(struct kunit *test)
+{
+	static char page_size[32], max_io[32];
+	char *argv[] = {
+		FIXED, "8", "orphans:requeue", "nodaemon:fail:0", "discard:on", "write_zeroes:on",
+		"secure_erase:off", page_size, "physical_block_size:4096", max_io,
+	};
+	struct dmu_config config;
+	char *error;
+
+	scnprintf(page_size, sizeof(page_size), "logical_block_size:%lu", PAGE_SIZE);
+	scnprintf(max_io, sizeof(max_io), "max_io:%lu", PAGE_SIZE);
+	memset(&config, 0xa5, sizeof(config));
+	dmu_test_is(test, dmu_config_parse(&config, ARRAY_SIZE(argv), argv, &error), 0);
+	dmu_test_true(test, !config.orphans_fail && config.nodaemon_fail);
+	dmu_test_is(test, config.nodaemon_ms, 0);
+	dmu_test_true(test, config.discard && config.write_zeroes && !config.secure_erase);
+	dmu_test_is(test, config.logical_block_size, PAGE_SIZE);
+	dmu_test_is(test, config.max_io, PAGE_SIZE);
+	dmu_config_free(&config);
+	argv[3] = "1";
+	argv[4] = "logical_block_size:2048";
+	dmu_test_is(test, dmu_config_parse(&config, 5, argv, &error), 0);
+	dmu_test_is(test, config.physical_block_size, 2048);
+	dmu_config_free(&config);
+	argv[4] = "nodaemon:wait";
+	dmu_test_is(test, dmu_config_parse(&config, 5, argv, &error), 0);
+	dmu_test_true(test, !config.nodaemon_fail);
+	dmu_config_free(&config);
+}
+
+/* What DM splits at white space comes back so that it would split it in the same way. */
+static void row_is_escaped(struct kunit *test)
+{
+	char *argv[] = { "", "a b\\c\t", "ctl" };
+	struct dmu_config config;
+	char *error;
+
+	dmu_test_is(test, dmu_config_parse(&config, ARRAY_SIZE(argv), argv, &error), 0);
+	KUNIT_EXPECT_STREQ(test, config.row, " a\\ b\\\\c\\\t ctl");
+	dmu_config_free(&config);
+}
+
+static void longest_name(struct kunit *test)
+{
+	char *name = kunit_kzalloc(test, DMU_NAME_MAX + 2, GFP_KERNEL);
+	char *argv[] = { "a", "b", name };
+	struct dmu_config config;
+	char *error;
+
+	KUNIT_ASSERT_NOT_NULL(test, name);
+	memset(name, '~', DMU_NAME_MAX);
+	dmu_test_is(test, dmu_config_parse(&config, ARRAY_SIZE(argv), argv, &error), 0);
+	dmu_config_free(&config);
+	name[DMU_NAME_MAX] = '~';
+	dmu_test_is(test, dmu_config_parse(&config, ARRAY_SIZE(argv), argv, &error), -EINVAL);
+	KUNIT_EXPECT_STREQ(test, error, "Invalid name of a control node");
+	name[3] = '\0';
+	name[0] = name[1] = name[2] = '.';
+	dmu_test_is(test, dmu_config_parse(&config, ARRAY_SIZE(argv), argv, &error), 0);
+	dmu_config_free(&config);
+}
+
+/* A reload may change the policies; the limits it may not. */
+static void same_limits(struct kunit *test)
+{
+	static char *const same[] = {
+		"orphans:fail", "nodaemon:fail:10", "discard:on", "logical_block_size:512",
+	};
+	static char *const other[] = {
+		"discard:off", "write_zeroes:off", "secure_erase:on", "logical_block_size:1024",
+		"physical_block_size:4096", "max_io:65536",
+	};
+	struct dmu_config config, changed;
+	char *row[ARGS] = { FIXED };
+	unsigned int i;
+	char *error;
+
+	dmu_test_is(test, parse(&config, row, &error), 0);
+	row[3] = "1";
+	for (i = 0; i < ARRAY_SIZE(same) + ARRAY_SIZE(other); i++) {
+		row[4] = i < ARRAY_SIZE(same) ? same[i] : other[i - ARRAY_SIZE(same)];
+		dmu_test_is(test, parse(&changed, row, &error), 0);
+		if (dmu_config_same_limits(&config, &changed) != (i < ARRAY_SIZE(same)))
+			KUNIT_FAIL(test, "%s", row[4]);
+		dmu_config_free(&changed);
+	}
+	dmu_config_free(&config);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_PARAM(refused, wrong_gen_params),
+	KUNIT_CASE(twice),
+	KUNIT_CASE(defaults),
+	KUNIT_CASE(every_argument),
+	KUNIT_CASE(other_values),
+	KUNIT_CASE(row_is_escaped),
+	KUNIT_CASE(longest_name),
+	KUNIT_CASE(same_limits),
+	{}
+};
+
+struct kunit_suite dmu_args_suite = {
+	.name = "dmu_args",
+	.test_cases = cases,
+};

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The fence: what overlaps a revoked write waits for it, and nothing else does. */
+#include <linux/slab.h>
+
+#include "suites.h"
+
+#define FENCES	48
+#define WAITERS	64
+
+/* A revoked write of @bytes; the daemon and its channel don't matter here. */
+static struct dmu_claim *fence(struct dmu_test_env *env, u64 sector, u64 bytes)
+{
+	struct dmu_claim *claim = kunit_kzalloc(env->test, sizeof(*claim), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(env->test, claim);
+	dmu_fence_init(claim);
+	claim->msg.sector = sector;
+	claim->msg.len = bytes;
+	spin_lock(&env->node.lock);
+	dmu_fence_add(&env->node, claim);
+	spin_unlock(&env->node.lock);
+	return claim;
+}
+
+static bool unfence(struct dmu_test_env *env, struct dmu_claim *claim)
+{
+	bool was;
+
+	spin_lock(&env->node.lock);
+	was = dmu_fence_remove(&env->node, claim);
+	spin_unlock(&env->node.lock);
+	return was;
+}
+
+static bool listed(const struct list_head *list, const struct dmu_test_io *io)
+{
+	const struct dmu_request *req;
+
+	list_for_each_entry(req, list, list)
+		if (req == io->req)
+			return true;
+	return false;
+}
+
+/* An interval of sectors ends before the next one begins, wherever on the device. */
+static void overlaps(struct kunit *test)
+{
+	static const struct {
+		u64 fence, fence_sectors, io;
+		unsigned int io_sectors;
+		bool waits;
+	} rows[] = {
+		{ 100, 8, 100, 8, true },	/* the same */
+		{ 100, 8, 92, 8, false },	/* touching, below */
+		{ 100, 8, 92, 9, true },	/* ... by one sector */
+		{ 100, 8, 108, 8, false },	/* touching, above */
+		{ 100, 8, 107, 8, true },	/* ... by one sector */
+		{ 100, 8, 102, 1, true },	/* inside */
+		{ 100, 1, 100, 1, true },
+		{ 100, 1, 99, 1, false },
+		{ 100, 1, 101, 1, false },
+		{ 100, 8, 0, 1000, true },	/* covering */
+		{ 100, 8, 0, 8, false },	/* apart */
+		{ 100, 8, 1000, 8, false },
+		{ 100, 8, 102, 0, false },	/* a flush */
+		{ 100, 8, 0, 0, false },
+		{ 100, 0, 100, 8, false },	/* an empty write fences nothing */
+		{ 0, 1, 0, 1, true },		/* the start of the device */
+		{ 0, 1, 1, 1, false },
+		/* The longest discard. */
+		{ 0, (1 << 23) - 1, (1 << 23) - 2, 1, true },
+		{ 0, (1 << 23) - 1, (1 << 23) - 1, 1, false },
+		/* The last sectors that a 64-bit byte offset reaches, and that a u64 holds. */
+		{ (1ULL << 55) - 8, 8, (1ULL << 55) - 1, 1, true },
+		{ (1ULL << 55) - 8, 8, (1ULL << 55) - 9, 1, false },
+		{ U64_MAX - 7, 8, U64_MAX, 1, true },
+		{ U64_MAX - 7, 8, U64_MAX - 15, 8, false },
+		{ U64_MAX - 7, 8, U64_MAX - 15, 16, true },
+		{ 0, 8, U64_MAX - 7, 8, false },
+		{ 1ULL << 32, 8, 0, 8, false },	/* no 32 bits are lost */
+		{ 1ULL << 32, 8, (1ULL << 32) + 7, 1, true },
+	};
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_claim *claim;
+	struct dmu_test_io *io;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		claim = fence(env, rows[i].fence, rows[i].fence_sectors << SECTOR_SHIFT);
+		dmu_test_is(test, node->fenced, !!rows[i].fence_sectors);
+		io = dmu_test_map(env, REQ_OP_READ, rows[i].io,
+				  rows[i].io_sectors << SECTOR_SHIFT);
+		dmu_test_is(test, node->queued, 1);
+		if (listed(&node->queue, io) == rows[i].waits ||
+		    listed(&claim->waiters, io) != rows[i].waits)
+			KUNIT_FAIL(test, "case %u: fence %llu+%llu, request %llu+%u", i,
+				   rows[i].fence, rows[i].fence_sectors, rows[i].io,
+				   rows[i].io_sectors);
+		dmu_test_is(test, unfence(env, claim), !!rows[i].fence_sectors);
+		dmu_test_true(test, listed(&node->queue, io));
+		dmu_test_is(test, node->fenced, 0);
+		dmu_test_is(test, node->queued, 1);
+		dmu_request_revoke_all(node, BLK_STS_IOERR);
+	}
+}
+
+/* A claim that was never revoked is in nobody's way, and may be told so twice. */
+static void remove_what_is_not_there(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_claim *claim = fence(env, 100, 0);
+
+	dmu_test_true(test, !unfence(env, claim));
+	claim = fence(env, 100, SZ_4K);
+	dmu_test_true(test, unfence(env, claim));
+	dmu_test_true(test, !unfence(env, claim));
+	dmu_test_is(test, env->node.fenced, 0);
+}
+
+/* Who waited for one fence waits for the next that is in its way, in order. */
+static void waiters_move_on(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_claim *low = fence(env, 0, SZ_4K), *high = fence(env, 8, SZ_4K);
+	struct dmu_claim *other = fence(env, 100, SZ_4K);
+	struct dmu_test_io *both, *only_low, *only_high, *free, *late;
+	struct dmu_request *req;
+
+	both = dmu_test_map(env, REQ_OP_WRITE, 4, SZ_4K);
+	only_low = dmu_test_map(env, REQ_OP_WRITE, 0, 512);
+	only_high = dmu_test_map(env, REQ_OP_WRITE, 15, 512);
+	free = dmu_test_map(env, REQ_OP_WRITE, 16, 512);
+	late = dmu_test_map(env, REQ_OP_READ, 7, 1024);
+	dmu_test_is(test, dmu_test_count(&node->queue), 1);
+	dmu_test_true(test, listed(&node->queue, free));
+	dmu_test_true(test, unfence(env, low));
+	dmu_test_true(test, listed(&node->queue, only_low));
+	dmu_test_true(test, listed(&high->waiters, both));
+	dmu_test_true(test, listed(&high->waiters, only_high));
+	dmu_test_true(test, listed(&high->waiters, late));
+	dmu_test_true(test, list_empty(&low->waiters));
+	/* In the order in which they came to wait here. */
+	req = list_first_entry(&high->waiters, struct dmu_request, list);
+	dmu_test_true(test, req == only_high->req);
+	dmu_test_true(test, list_next_entry(req, list) == both->req);
+	dmu_test_true(test, list_is_last(&late->req->list, &high->waiters));
+	dmu_test_true(test, unfence(env, high));
+	dmu_test_is(test, dmu_test_count(&node->queue), 5);
+	dmu_test_true(test, list_is_last(&late->req->list, &node->queue));
+	dmu_test_is(test, node->queued, 5);
+	dmu_test_true(test, unfence(env, other));
+}
+
+/* Writes to one block that waited for one fence leave it in the order in which they came. */
+static void order_is_kept(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct dmu_claim *claim = fence(env, 0, SZ_64K);
+	struct dmu_test_io *io[20], *flush;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(io); i++)
+		io[i] = dmu_test_map(env, REQ_OP_WRITE, 8, SZ_4K);
+	dmu_test_is(test, dmu_test_claim(channel), -EAGAIN);
+	flush = dmu_test_map(env, REQ_OP_FLUSH, 0, 0);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_true(test, dmu_test_answer(channel, flush->seq, DM_USER_RESP_SUCCESS));
+	unfence(env, claim);
+	for (i = 0; i < ARRAY_SIZE(io); i++) {
+		dmu_test_is(test, dmu_test_read(channel), 1);
+		dmu_test_true(test, dmu_test_answer(channel, io[i]->seq, DM_USER_RESP_SUCCESS));
+	}
+}
+
+/* Everything that waits, with the queue first; the fences stay. */
+static void take_all(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_claim *claims[3];
+	struct dmu_test_io *io[6];
+	struct dmu_request *req;
+	LIST_HEAD(taken);
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		claims[i] = fence(env, 100 * i, SZ_4K);
+	for (i = 0; i < 6; i++)
+		io[i] = dmu_test_map(env, REQ_OP_READ, i < 4 ? 100 * i : 400, SZ_4K);
+	dmu_test_is(test, dmu_test_count(&node->queue), 3);
+	spin_lock(&node->lock);
+	dmu_fence_take_all(node, &taken);
+	spin_unlock(&node->lock);
+	dmu_test_is(test, dmu_test_count(&taken), 6);
+	req = list_first_entry(&taken, struct dmu_request, list);
+	dmu_test_true(test, req == io[3]->req);
+	dmu_test_is(test, node->queued, 0);
+	dmu_test_true(test, list_empty(&node->queue));
+	for (i = 0; i < 3; i++)
+		dmu_test_true(test, list_empty(&claims[i]->waiters));
+	dmu_test_is(test, node->fenced, 3);
+	dmu_test_is(test, dmu_test_count(&node->fence), 3);
+	/* Back, for the end of all. */
+	list_splice(&taken, &node->queue);
+	node->queued = 6;
+	for (i = 0; i < 3; i++)
+		unfence(env, claims[i]);
+}
+
+/* ---- at random, against a model that looks at every pair ---- */
+
+struct chaos {
+	struct dmu_test_env *env;
+	struct rnd_state random;
+	struct dmu_claim fences[FENCES];
+	bool up[FENCES];
+	struct dmu_test_io *io[WAITERS];	/* or NULL */
+	bool free[WAITERS];			/* must be on the queue */
+	bool seen[WAITERS];
+};
+
+static u32 below(struct chaos *chaos, u32 limit)
+{
+	return prandom_u32_state(&chaos->random) % limit;
+}
+
+static bool in_the_way(const struct dmu_claim *claim, const struct dmu_test_io *io)
+{
+	u64 start = io->bio->bi_iter.bi_sector;
+
+	return bio_sectors(io->bio) && claim->msg.sector < start + bio_sectors(io->bio) &&
+	       start < claim->msg.sector + (claim->msg.len >> SECTOR_SHIFT);
+}
+
+static bool free_to_go(struct chaos *chaos, const struct dmu_test_io *io)
+{
+	unsigned int i;
+
+	for (i = 0; i < FENCES; i++)
+		if (chaos->up[i] && in_the_way(&chaos->fences[i], io))
+			return false;
+	return true;
+}
+
+/* Put up a fence, or take it down; most of them down unless @many. */
+static void chaos_fence(struct chaos *chaos, bool many)
+{
+	unsigned int at = below(chaos, FENCES), i;
+	struct dmu_claim *claim = &chaos->fences[at];
+
+	if (!chaos->up[at]) {
+		if (!many && below(chaos, 8))
+			return;
+		memset(claim, 0xa5, sizeof(*claim));
+		dmu_fence_init(claim);
+		claim->msg.sector = below(chaos, 64);
+		claim->msg.len = (1 + below(chaos, below(chaos, 8) ? 4 : 40)) << SECTOR_SHIFT;
+		chaos->up[at] = true;
+		spin_lock(&chaos->env->node.lock);
+		dmu_fence_add(&chaos->env->node, claim);
+		spin_unlock(&chaos->env->node.lock);
+		return;
+	}
+	chaos->up[at] = false;
+	dmu_test_true(chaos->env->test, unfence(chaos->env, claim));
+	for (i = 0; i < WAITERS; i++)
+		if (chaos->io[i] && free_to_go(chaos, chaos->io[i]))
+			chaos->free[i] = true;
+}
+
+static void chaos_map(struct chaos *chaos)
+{
+	unsigned int at = below(chaos, WAITERS);
+	u32 sectors = below(chaos, below(chaos, 8) ? 4 : 40);
+
+	if (chaos->io[at])
+		return;
+	chaos->io[at] = dmu_test_map(chaos->env, REQ_OP_WRITE, below(chaos, 64),
+				     sectors << SECTOR_SHIFT);
+	chaos->free[at] = free_to_go(chaos, chaos->io[at]);
+}
+
+/* A reader takes the queue's first, which must be one that may go. */
+static void chaos_take(struct chaos *chaos)
+{
+	struct dmu_node *node = &chaos->env->node;
+	struct dmu_request *req;
+	unsigned int i;
+
+	req = list_first_entry_or_null(&node->queue, struct dmu_request, list);
+	if (!req)
+		return;
+	for (i = 0; i < WAITERS; i++) {
+		if (!chaos->io[i] || chaos->io[i]->req != req)
+			continue;
+		dmu_test_true(chaos->env->test, chaos->free[i]);
+		list_del(&req->list);
+		node->queued--;
+		chaos->io[i] = NULL;
+		bio_endio(req->bio);
+		return;
+	}
+	KUNIT_FAIL(chaos->env->test, "request %llu of nobody", req->seq);
+}
+
+/* Everybody on @list is where it must be: on the queue (no @claim), or at a fence in its way. */
+static void chaos_see(struct chaos *chaos, struct list_head *list, struct dmu_claim *claim)
+{
+	struct dmu_request *req;
+	unsigned int i;
+
+	list_for_each_entry(req, list, list) {
+		for (i = 0; i < WAITERS; i++)
+			if (chaos->io[i] && chaos->io[i]->req == req)
+				break;
+		if (i == WAITERS || chaos->seen[i] || chaos->free[i] == !!claim ||
+		    (claim && !in_the_way(claim, chaos->io[i]))) {
+			KUNIT_FAIL(chaos->env->test, "request %llu: wrong place", req->seq);
+			return;
+		}
+		chaos->seen[i] = true;
+	}
+}
+
+static void chaos_check(struct chaos *chaos)
+{
+	struct dmu_node *node = &chaos->env->node;
+	unsigned int i, up = 0, waiting = 0;
+
+	memset(chaos->seen, 0, sizeof(chaos->seen));
+	chaos_see(chaos, &node->queue, NULL);
+	for (i = 0; i < FENCES; i++) {
+		if (!chaos->up[i])
+			continue;
+		chaos_see(chaos, &chaos->fences[i].waiters, &chaos->fences[i]);
+		up++;
+	}
+	for (i = 0; i < WAITERS; i++) {
+		waiting += !!chaos->io[i];
+		if (chaos->io[i] && !chaos->seen[i])
+			KUNIT_FAIL(chaos->env->test, "request %llu is lost", chaos->io[i]->seq);
+	}
+	dmu_test_is(chaos->env->test, node->fenced, up);
+	dmu_test_is(chaos->env->test, node->queued, waiting);
+}
+
+static void like_the_model(struct kunit *test)
+{
+	struct chaos *chaos = kunit_kzalloc(test, sizeof(*chaos), GFP_KERNEL);
+	unsigned int step, failed = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, chaos);
+	chaos->env = test->priv;
+	prandom_seed_state(&chaos->random, dmu_test_seed);
+	for (step = 0; step < 4000 * dmu_test_rounds && !failed; step++) {
+		/* In turns few fences and many. */
+		if (below(chaos, 2))
+			chaos_fence(chaos, (step / 500) % 2);
+		if (below(chaos, 2))
+			chaos_map(chaos);
+		else
+			chaos_take(chaos);
+		chaos_check(chaos);
+		failed = READ_ONCE(test->status) == KUNIT_FAILURE;
+	}
+	kunit_info(test, "seed %llu, %u steps", dmu_test_seed, step);
+	for (step = 0; step < FENCES; step++)
+		if (chaos->up[step])
+			unfence(chaos->env, &chaos->fences[step]);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(overlaps),
+	KUNIT_CASE(remove_what_is_not_there),
+	KUNIT_CASE(waiters_move_on),
+	KUNIT_CASE(order_is_kept),
+	KUNIT_CASE(take_all),
+	KUNIT_CASE(like_the_model),
+	{}
+};
+
+struct kunit_suite dmu_fence_suite = {
+	.name = "dmu_fence",
+	.init = dmu_test_init,
+	.exit = dmu_test_exit,
+	.test_cases = cases,
+};

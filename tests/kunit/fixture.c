@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A node, channels and bios for the suites; fakes of node.c and of DM. */
+#include <linux/slab.h>
+
+#include "fixture.h"
+
+/* A bio with its request in front of it, where DM puts it. */
+struct dmu_test_bio {
+	struct dmu_request req;
+	struct bio bio;
+};
+
+static struct dmu_test_env *dmu_test_env_of(struct dmu_node *node)
+{
+	return container_of(node, struct dmu_test_env, node);
+}
+
+bool dmu_test_compare(struct kunit *test, const char *file, int line, const char *what, s64 got,
+		      s64 want)
+{
+	if (got != want)
+		KUNIT_FAIL(test, "%s.c:%d: %s is %lld, not %lld", file, line, what, got, want);
+	return got == want;
+}
+
+/* ---- node.c ---- */
+
+void dmu_node_event(struct dmu_node *node)
+{
+	/* The real one takes and drops references and queues work: not under the lock. */
+	lockdep_assert_not_held(&node->lock);
+	dmu_test_env_of(node)->events++;
+}
+
+void dmu_node_watch(struct dmu_node *node)
+{
+	spin_lock(&node->lock);
+	dmu_test_env_of(node)->watches++;
+	spin_unlock(&node->lock);
+}
+
+void dmu_node_wake_one(struct dmu_node *node)
+{
+	dmu_test_env_of(node)->woken_one++;
+}
+
+void dmu_node_wake_all(struct dmu_node *node)
+{
+	dmu_test_env_of(node)->woken_all++;
+}
+
+/* ---- DM ---- */
+
+int dmu_test_noflush_suspending(struct dm_target *ti)
+{
+	struct dmu_test_env *env = container_of(ti, struct dmu_test_env, ti);
+
+	/* What presuspend revokes and what is queued later must not overlap. */
+	lockdep_assert_held(&env->node.lock);
+	return env->noflush;
+}
+
+void *dmu_test_per_bio_data(struct bio *bio, size_t size)
+{
+	struct dmu_test_bio *tb = container_of(bio, struct dmu_test_bio, bio);
+
+	return size == sizeof(tb->req) ? &tb->req : NULL;
+}
+
+static void dmu_test_io_end(struct dmu_test_io *io, struct bio *bio, blk_status_t status)
+{
+	if (io->ended++)
+		return;
+	io->status = status;
+	io->bio = NULL;
+	io->req = NULL;
+	kfree(container_of(bio, struct dmu_test_bio, bio));
+}
+
+static void dmu_test_end_io(struct bio *bio)
+{
+	struct dmu_test_io *io = bio->bi_private;
+
+	/* Whoever waits for the bio may do anything now, such as submit another. */
+	lockdep_assert_not_held(&io->env->node.lock);
+	dmu_test_io_end(io, bio, bio->bi_status);
+}
+
+struct dmu_test_io *dmu_test_io_create(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
+				       unsigned int bytes)
+{
+	struct dmu_test_io *io = kzalloc(sizeof(*io), GFP_KERNEL);
+	struct dmu_test_bio *tb = kmalloc(sizeof(*tb), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(env->test, io);
+	KUNIT_ASSERT_NOT_NULL(env->test, tb);
+	/* What DM leaves in it from the last bio. */
+	memset(&tb->req, 0xa5, sizeof(tb->req));
+	bio_init(&tb->bio, NULL, NULL, 0, opf);
+	tb->bio.bi_iter.bi_sector = sector;
+	tb->bio.bi_iter.bi_size = bytes;
+	tb->bio.bi_end_io = dmu_test_end_io;
+	tb->bio.bi_private = io;
+	io->env = env;
+	io->bio = &tb->bio;
+	io->req = &tb->req;
+	list_add_tail(&io->list, &env->ios);
+	return io;
+}
+
+struct dmu_test_io *dmu_test_map(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
+				 unsigned int bytes)
+{
+	struct dmu_test_io *io = dmu_test_io_create(env, opf, sector, bytes);
+
+	io->mapped = dmu_request_map(&env->target, io->bio);
+	if (io->mapped == DM_MAPIO_SUBMITTED)
+		io->seq = io->req->seq;
+	else
+		dmu_test_io_end(io, io->bio, DMU_TEST_GIVEN_BACK);
+	return io;
+}
+
+/* ---- the node and its channels ---- */
+
+struct dmu_test_env *dmu_test_env_create(struct kunit *test)
+{
+	struct dmu_test_env *env = kzalloc(sizeof(*env), GFP_KERNEL);
+	struct dmu_node *node;
+
+	if (!env)
+		return NULL;
+	env->test = test;
+	INIT_LIST_HEAD(&env->ios);
+	node = &env->node;
+	env->target.ti = &env->ti;
+	env->target.node = node;
+	node->name = "dm-user/kunit";
+	spin_lock_init(&node->lock);
+	init_waitqueue_head(&node->readers);
+	init_waitqueue_head(&node->pollers);
+	INIT_LIST_HEAD(&node->queue);
+	INIT_LIST_HEAD(&node->fence);
+	node->fence_tree = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&node->channels);
+	INIT_LIST_HEAD(&node->generations);
+	list_add(&node->unjoined.list, &node->generations);
+	return env;
+}
+
+/* The device goes: whatever the test left must end, once, and leave nothing. */
+void dmu_test_env_destroy(struct dmu_test_env *env)
+{
+	struct dmu_node *node = &env->node;
+	struct kunit *test = env->test;
+	struct dmu_channel *channel, *next;
+	struct dmu_test_io *io, *next_io;
+
+	dmu_request_revoke_all(node, BLK_STS_IOERR);
+	list_for_each_entry_safe(channel, next, &node->channels, list)
+		dmu_test_close(channel);
+	list_for_each_entry_safe(io, next_io, &env->ios, list) {
+		if (io->ended != 1)
+			KUNIT_FAIL(test, "request %llu ended %u times", io->seq, io->ended);
+		kfree(io);
+	}
+	dmu_test_is(test, env->opened, 0);
+	dmu_test_is(test, node->channel_count, 0);
+	dmu_test_is(test, node->queued, 0);
+	dmu_test_is(test, node->fenced, 0);
+	dmu_test_true(test, list_empty(&node->queue));
+	dmu_test_true(test, list_empty(&node->fence));
+	dmu_test_true(test, RB_EMPTY_ROOT(&node->fence_tree.rb_root));
+	dmu_test_is(test, node->unjoined.channels, 0);
+	dmu_test_is(test, node->unjoined.held, 0);
+	dmu_test_true(test, list_is_singular(&node->generations));
+	kfree(env);
+}
+
+int dmu_test_init(struct kunit *test)
+{
+	test->priv = dmu_test_env_create(test);
+	return test->priv ? 0 : -ENOMEM;
+}
+
+void dmu_test_exit(struct kunit *test)
+{
+	if (test->priv)
+		dmu_test_env_destroy(test->priv);
+}
+
+struct dmu_channel *dmu_test_open(struct dmu_test_env *env)
+{
+	struct dmu_channel *channel = kzalloc(sizeof(*channel), GFP_KERNEL);
+	struct dmu_node *node = &env->node;
+
+	KUNIT_ASSERT_NOT_NULL(env->test, channel);
+	mutex_init(&channel->read_mutex);
+	mutex_init(&channel->write_mutex);
+	spin_lock_init(&channel->lock);
+	INIT_LIST_HEAD(&channel->claims);
+	hash_init(channel->by_seq);
+	channel->node = node;
+	spin_lock(&node->lock);
+	channel->generation = &node->unjoined;
+	node->unjoined.channels++;
+	list_add_tail(&channel->list, &node->channels);
+	node->channel_count++;
+	spin_unlock(&node->lock);
+	env->opened++;
+	return channel;
+}
+
+void dmu_test_close(struct dmu_channel *channel)
+{
+	struct dmu_test_env *env = dmu_test_env_of(channel->node);
+
+	dmu_request_orphan_all(channel);
+	spin_lock(&channel->lock);
+	if (channel->spare)
+		dmu_claim_free(channel, channel->spare);
+	spin_unlock(&channel->lock);
+	dmu_test_true(env->test, list_empty(&channel->claims));
+	dmu_test_true(env->test, hash_empty(channel->by_seq));
+	dmu_test_true(env->test, !channel->reserve_used);
+	dmu_test_true(env->test, !channel->generation);
+	kfree(channel);
+	env->opened--;
+}
+
+/* ---- what channel.c does ---- */
+
+int dmu_test_claim(struct dmu_channel *channel)
+{
+	int ret = dmu_request_prepare_claim(channel);
+
+	return ret ?: dmu_request_claim(channel);
+}
+
+/* @bytes more of the request that is being read go out. */
+void dmu_test_send(struct dmu_channel *channel, size_t bytes)
+{
+	size_t total = DMU_TEST_HEADER;
+
+	spin_lock(&channel->lock);
+	if (channel->out) {
+		if (channel->out->msg.type == DM_USER_REQ_MAP_WRITE)
+			total += channel->out->msg.len;
+		channel->sent = min(total, channel->sent + bytes);
+		if (channel->sent == total)
+			dmu_request_sent(channel);
+	}
+	spin_unlock(&channel->lock);
+}
+
+/*
+ * The daemon reads to the end of a request: 1, or what dmu_request_claim() says, or
+ * -ECANCELED.
+ */
+int dmu_test_read(struct dmu_channel *channel)
+{
+	int ret = 1;
+
+	if (channel->canceled) {
+		dmu_request_dismiss(channel);
+		return -ECANCELED;
+	}
+	if (!channel->out)
+		ret = dmu_test_claim(channel);
+	if (ret == 1)
+		dmu_test_send(channel, SIZE_MAX / 2);
+	return ret;
+}
+
+struct dmu_claim *dmu_test_begin(struct dmu_channel *channel, u64 seq, u64 response)
+{
+	struct dm_user_message answer = { .seq = seq, .type = response };
+
+	return dmu_request_begin_answer(channel, &answer);
+}
+
+/* A whole answer, with the payload that it needs. False: refused. */
+bool dmu_test_answer(struct dmu_channel *channel, u64 seq, u64 response)
+{
+	struct dmu_claim *claim = dmu_test_begin(channel, seq, response);
+
+	if (claim)
+		dmu_request_answer(channel, claim, response);
+	return claim;
+}
+
+/* False: it is too late for an undo. */
+bool dmu_test_drain(struct dmu_channel *channel, bool undo)
+{
+	int ret;
+
+	spin_lock(&channel->node->lock);
+	ret = dmu_generation_drain(channel->node, channel->generation, undo);
+	spin_unlock(&channel->node->lock);
+	return !ret;
+}
+
+/* The channel's claim on request @seq, in whatever state. */
+struct dmu_claim *dmu_test_find(struct dmu_channel *channel, u64 seq)
+{
+	struct dmu_claim *claim;
+
+	list_for_each_entry(claim, &channel->claims, list)
+		if (claim->msg.seq == seq)
+			return claim;
+	return NULL;
+}
+
+unsigned int dmu_test_count(const struct list_head *list)
+{
+	const struct list_head *entry;
+	unsigned int n = 0;
+
+	list_for_each(entry, list)
+		n++;
+	return n;
+}

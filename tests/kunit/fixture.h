@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the suites share: a node, channels and bios around the files under test.
+ *
+ * kernel/'s request.c, fence.c, generation.c and args.c are compiled as they are.
+ * What they call in node.c is counted here, not done; DM's part is played by
+ * struct dmu_test_env; the bios are ours, and so is their end.
+ */
+#ifndef DMU_TEST_FIXTURE_H
+#define DMU_TEST_FIXTURE_H
+
+#include <kunit/test.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+
+#include "dmu.h"
+
+#define DMU_TEST_HEADER		sizeof(struct dm_user_message)
+#define DMU_TEST_GIVEN_BACK	((blk_status_t)200)	/* the map function did not take it */
+
+/* One node, as dmu_node_create() makes it, and how often node.c was called. */
+struct dmu_test_env {
+	struct kunit *test;
+	struct dm_target ti;
+	struct dmu_target target;
+	struct dmu_node node;
+	bool noflush;			/* what DM says of a suspend */
+	struct list_head ios;
+	unsigned int opened;		/* channels that no test closed yet */
+	unsigned int woken_one;
+	unsigned int woken_all;
+	unsigned int events;
+	unsigned int watches;
+};
+
+/* The life of a bio. The bio is freed when it ends, so that KASAN sees who comes late. */
+struct dmu_test_io {
+	struct list_head list;		/* env->ios */
+	struct dmu_test_env *env;
+	struct dmu_request *req;	/* NULL from the end on */
+	struct bio *bio;		/* likewise */
+	u64 seq;
+	int mapped;			/* what the map function returned */
+	unsigned int ended;		/* how often; must be 1 when the test is over */
+	blk_status_t status;
+};
+
+/* Compare; a mismatch fails the test, which goes on. */
+#define dmu_test_is(test, got, want) \
+	dmu_test_compare(test, KBUILD_BASENAME, __LINE__, #got, (s64)(got), (s64)(want))
+#define dmu_test_true(test, claim) \
+	dmu_test_compare(test, KBUILD_BASENAME, __LINE__, #claim, !!(claim), 1)
+bool dmu_test_compare(struct kunit *test, const char *file, int line, const char *what, s64 got,
+		      s64 want);
+
+struct dmu_test_env *dmu_test_env_create(struct kunit *test);
+void dmu_test_env_destroy(struct dmu_test_env *env);
+int dmu_test_init(struct kunit *test);		/* env in test->priv */
+void dmu_test_exit(struct kunit *test);
+
+struct dmu_test_io *dmu_test_map(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
+				 unsigned int bytes);
+struct dmu_test_io *dmu_test_io_create(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
+				       unsigned int bytes);
+struct dmu_channel *dmu_test_open(struct dmu_test_env *env);
+void dmu_test_close(struct dmu_channel *channel);
+
+/* The daemon's side, as channel.c drives request.c. */
+int dmu_test_claim(struct dmu_channel *channel);
+void dmu_test_send(struct dmu_channel *channel, size_t bytes);
+int dmu_test_read(struct dmu_channel *channel);
+struct dmu_claim *dmu_test_begin(struct dmu_channel *channel, u64 seq, u64 response);
+bool dmu_test_answer(struct dmu_channel *channel, u64 seq, u64 response);
+bool dmu_test_drain(struct dmu_channel *channel, bool undo);
+struct dmu_claim *dmu_test_find(struct dmu_channel *channel, u64 seq);
+unsigned int dmu_test_count(const struct list_head *list);
+
+/* DM's part: Kbuild gives these DM's names while it compiles kernel/request.c. */
+int dmu_test_noflush_suspending(struct dm_target *ti);
+void *dmu_test_per_bio_data(struct bio *bio, size_t size);
+
+#endif /* DMU_TEST_FIXTURE_H */

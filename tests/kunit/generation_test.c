@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Generations: who may join which, and when one drains, has drained, and goes. */
+#include <linux/slab.h>
+
+#include "suites.h"
+
+/* What the node has seen when a fresh channel wants to join; newest is generation 2 if any. */
+enum history {
+	NOTHING,	/* no generation was ever made */
+	SERVING,	/* 2 serves */
+	DRAINING,	/* 2 drains */
+	DRAINED,	/* 2 has drained, its channel is open */
+	LEFT,		/* 2 has gone */
+	OLD_SERVES,	/* 1 serves, and so does 2 */
+	LAST,		/* the newest is the greatest number of all */
+	DEAD,		/* DM destroyed the target */
+};
+
+static const struct join {
+	enum history history;
+	u64 number;
+	bool create;
+	int result;
+} joins[] = {
+	{ NOTHING, 0, true, -EINVAL },
+	{ NOTHING, 0, false, -EINVAL },
+	{ NOTHING, 1, true, 0 },
+	{ NOTHING, 1, false, -ERANGE },
+	{ NOTHING, 2, true, -ERANGE },
+	{ NOTHING, U64_MAX, true, -ERANGE },
+	{ NOTHING, U64_MAX, false, -ERANGE },
+	{ SERVING, 0, true, -EINVAL },
+	{ SERVING, 1, true, -ESTALE },
+	{ SERVING, 1, false, -ESTALE },
+	{ SERVING, 2, true, -EEXIST },
+	{ SERVING, 2, false, 0 },
+	{ SERVING, 3, true, 0 },
+	{ SERVING, 3, false, -ERANGE },
+	{ SERVING, 4, true, -ERANGE },
+	{ SERVING, 4, false, -ERANGE },
+	{ DRAINING, 1, false, -ESTALE },
+	{ DRAINING, 2, true, -EEXIST },
+	{ DRAINING, 2, false, -ESHUTDOWN },
+	{ DRAINING, 3, true, 0 },
+	{ DRAINED, 2, true, -EEXIST },
+	{ DRAINED, 2, false, -ESHUTDOWN },
+	{ DRAINED, 3, true, 0 },
+	{ LEFT, 1, true, -ESTALE },
+	{ LEFT, 2, true, -EEXIST },
+	{ LEFT, 2, false, -ENOENT },
+	{ LEFT, 3, true, 0 },
+	{ LEFT, 3, false, -ERANGE },
+	{ OLD_SERVES, 1, true, -ESTALE },
+	{ OLD_SERVES, 1, false, -ESTALE },
+	{ OLD_SERVES, 2, false, 0 },
+	{ OLD_SERVES, 3, true, 0 },
+	{ LAST, U64_MAX, true, -EEXIST },
+	{ LAST, U64_MAX, false, 0 },
+	{ LAST, 0, true, -EINVAL },
+	{ LAST, 1, true, -ESTALE },
+	{ LAST, U64_MAX - 1, true, -ESTALE },
+	{ DEAD, 0, true, -EINVAL },
+	{ DEAD, 1, true, -ENOTBLK },
+	{ DEAD, 2, false, -ENOTBLK },
+	{ DEAD, 3, true, -ENOTBLK },
+};
+
+static struct dmu_channel *joined(struct dmu_test_env *env, u64 number)
+{
+	struct dmu_channel *channel = dmu_test_open(env);
+
+	env->node.newest_generation = number - 1;
+	dmu_test_is(env->test, dmu_generation_join(channel, number, true), 0);
+	return channel;
+}
+
+static void make_history(struct dmu_test_env *env, enum history history)
+{
+	struct dmu_channel *channel;
+
+	if (history == NOTHING)
+		return;
+	if (history == OLD_SERVES)
+		joined(env, 1);
+	channel = joined(env, history == LAST ? U64_MAX : 2);
+	if (history == DRAINING) {
+		dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+		dmu_test_read(channel);
+	}
+	if (history == DRAINING || history == DRAINED)
+		dmu_test_drain(channel, false);
+	if (history == LEFT)
+		dmu_test_close(channel);
+	env->node.dead = history == DEAD;
+}
+
+static void join(struct kunit *test)
+{
+	const struct join *join = test->param_value;
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_channel *channel;
+	struct dmu_generation *was;
+	unsigned int events, watches, channels;
+	u64 newest;
+
+	make_history(env, join->history);
+	channel = dmu_test_open(env);
+	spin_lock(&node->lock);
+	was = dmu_generation_find(node, join->number);
+	spin_unlock(&node->lock);
+	channels = was ? was->channels : 0;
+	events = env->events;
+	watches = env->watches;
+	newest = node->newest_generation;
+	dmu_test_is(test, dmu_generation_join(channel, join->number, join->create), join->result);
+	/* Everybody is told of a success, and of nothing else. */
+	dmu_test_is(test, env->events - events, !join->result);
+	dmu_test_is(test, env->watches - watches, !join->result);
+	if (join->result) {
+		dmu_test_true(test, channel->generation == &node->unjoined);
+		dmu_test_is(test, node->newest_generation, newest);
+	} else {
+		dmu_test_is(test, channel->generation->number, join->number);
+		dmu_test_is(test, node->newest_generation, join->number);
+		dmu_test_is(test, channel->generation->channels, channels + 1);
+		dmu_test_is(test, channel->generation->state, DM_USER_SERVING);
+		dmu_test_is(test, channel->generation->held, 0);
+		dmu_test_is(test, node->unjoined.channels, 0);
+		spin_lock(&node->lock);
+		was = dmu_generation_find(node, join->number);
+		spin_unlock(&node->lock);
+		dmu_test_true(test, was == channel->generation);
+	}
+	node->dead = false;
+}
+
+static void describe(const struct join *join, char *desc)
+{
+	static const char *const histories[] = {
+		"nothing", "2 serves", "2 drains", "2 has drained", "2 left", "1 and 2 serve",
+		"the greatest serves", "gone",
+	};
+
+	scnprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s %llu, %s", join->create ? "create" : "join",
+		  join->number, histories[join->history]);
+}
+
+KUNIT_ARRAY_PARAM(joins, joins, describe);
+
+/* A channel joins once, and before its first request. */
+static void join_once(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = joined(env, 1), *reader = dmu_test_open(env);
+
+	dmu_test_is(test, dmu_generation_join(channel, 1, false), -EBUSY);
+	dmu_test_is(test, dmu_generation_join(channel, 2, true), -EBUSY);
+	dmu_test_is(test, channel->generation->channels, 1);
+	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	dmu_test_read(reader);
+	dmu_test_is(test, dmu_generation_join(reader, 1, false), -EBUSY);
+	/* Nor when that request is over. */
+	dmu_test_answer(reader, 0, DM_USER_RESP_ERROR);
+	dmu_test_is(test, dmu_generation_join(reader, 2, true), -EBUSY);
+	dmu_test_true(test, reader->generation == &env->node.unjoined);
+	dmu_test_is(test, env->node.newest_generation, 1);
+}
+
+/* It goes with its last channel, and not before. */
+static void leave(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_channel *one = joined(env, 1), *two = dmu_test_open(env);
+
+	dmu_test_is(test, dmu_generation_join(two, 1, false), 0);
+	dmu_test_is(test, dmu_test_count(&node->generations), 2);
+	dmu_test_close(one);
+	dmu_test_is(test, two->generation->channels, 1);
+	dmu_test_is(test, two->generation->number, 1);
+	dmu_test_is(test, dmu_test_count(&node->generations), 2);
+	dmu_test_close(two);
+	dmu_test_is(test, dmu_test_count(&node->generations), 1);
+	spin_lock(&node->lock);
+	dmu_test_true(test, !dmu_generation_find(node, 1));
+	dmu_test_true(test, dmu_generation_find(node, 0) == &node->unjoined);
+	spin_unlock(&node->lock);
+}
+
+/* Generation 0 drains like any other, and serves again when the last of it has gone. */
+static void unjoined_come_back(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_channel *one = dmu_test_open(env), *two = dmu_test_open(env);
+
+	dmu_test_drain(one, false);
+	dmu_test_is(test, node->unjoined.state, DM_USER_DRAINED);
+	dmu_test_close(one);
+	dmu_test_is(test, node->unjoined.state, DM_USER_DRAINED);
+	/* By a join, too. */
+	dmu_test_is(test, dmu_generation_join(two, 1, true), 0);
+	dmu_test_is(test, node->unjoined.state, DM_USER_SERVING);
+	dmu_test_is(test, node->unjoined.channels, 0);
+	one = dmu_test_open(env);
+	dmu_test_drain(one, false);
+	dmu_test_close(one);
+	dmu_test_is(test, node->unjoined.state, DM_USER_SERVING);
+	dmu_test_is(test, dmu_test_count(&node->generations), 2);
+	one = dmu_test_open(env);
+	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	dmu_test_is(test, dmu_test_read(one), 1);
+}
+
+/* SERVING -> DRAINING -> DRAINED, and back from the middle only; of this generation only. */
+static void drain(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = joined(env, 1), *next = joined(env, 2);
+	struct dmu_test_io *io[2];
+	unsigned int woken;
+
+	dmu_test_true(test, dmu_test_drain(channel, true));
+	dmu_test_is(test, channel->generation->state, DM_USER_SERVING);
+	io[0] = dmu_test_map(env, REQ_OP_WRITE, 0, SZ_4K);
+	io[1] = dmu_test_map(env, REQ_OP_WRITE, 0, SZ_4K);
+	dmu_test_read(channel);
+	dmu_test_read(channel);
+	woken = env->woken_all;
+	dmu_test_true(test, dmu_test_drain(channel, false));
+	/* Blocked readers of it must leave. */
+	dmu_test_true(test, env->woken_all > woken);
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
+	dmu_test_true(test, dmu_test_drain(channel, false));
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
+	dmu_test_answer(channel, io[0]->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
+	dmu_test_true(test, dmu_test_drain(channel, true));
+	dmu_test_is(test, channel->generation->state, DM_USER_SERVING);
+	dmu_test_answer(channel, io[1]->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, channel->generation->state, DM_USER_SERVING);
+	dmu_test_true(test, dmu_test_drain(channel, false));
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINED);
+	dmu_test_true(test, dmu_test_drain(channel, false));
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINED);
+	dmu_test_true(test, !dmu_test_drain(channel, true));
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINED);
+	dmu_test_is(test, next->generation->state, DM_USER_SERVING);
+	dmu_test_is(test, next->generation->answered, 0);
+}
+
+/* The last claim of a generation that drains, and no other, completes the drain. */
+static void drop_claim(struct kunit *test)
+{
+	static const struct {
+		unsigned int state, held;
+		bool completes;
+		unsigned int after;
+	} rows[] = {
+		{ DM_USER_SERVING, 1, false, DM_USER_SERVING },
+		{ DM_USER_SERVING, 2, false, DM_USER_SERVING },
+		{ DM_USER_DRAINING, 2, false, DM_USER_DRAINING },
+		{ DM_USER_DRAINING, 1, true, DM_USER_DRAINED },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct dmu_generation generation = {
+			.state = rows[i].state,
+			.held = rows[i].held,
+		};
+
+		dmu_test_is(test, dmu_generation_drop_claim(&generation), rows[i].completes);
+		dmu_test_is(test, generation.state, rows[i].after);
+		dmu_test_is(test, generation.held, rows[i].held - 1);
+	}
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_PARAM(join, joins_gen_params),
+	KUNIT_CASE(join_once),
+	KUNIT_CASE(leave),
+	KUNIT_CASE(unjoined_come_back),
+	KUNIT_CASE(drain),
+	KUNIT_CASE(drop_claim),
+	{}
+};
+
+struct kunit_suite dmu_generation_suite = {
+	.name = "dmu_generation",
+	.init = dmu_test_init,
+	.exit = dmu_test_exit,
+	.test_cases = cases,
+};

@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P1: every event in every state of a request does what the picture in dmu.h says, and nothing else happens
+# kernels: uml-6.1 uml-6.12 debug
+# vm: --mem 512
+# add: build/kernel/KERNEL/kunit/dm-user-kunit.ko
+set -u
+set -o pipefail
+
+suites='dmu_args dmu_fence dmu_generation dmu_request dmu_revoke dmu_table dmu_model'
+
+fail() {
+	echo "not ok - $*"
+	exit 1
+}
+
+# Read what KUnit says, a level of indent for suite, case and parameter. Every plan must be kept, every suite
+# have a result, and every result be "ok"; print "OK PARTS", the numbers of good results and of those with no
+# further parts.
+results() {
+	awk -v suites="$suites" '
+		function wrong(why) {
+			print why
+			bad = 1
+		}
+		# All at this depth are over.
+		function over(depth) {
+			if (depth in plan && plan[depth] != seen[depth])
+				wrong("plan of " plan[depth] ", " seen[depth] + 0 " results, before: " $0)
+			delete plan[depth]
+			delete seen[depth]
+		}
+		/^ *(not )?ok [0-9]+ / || /^ *1\.\.[0-9]+$/ {
+			match($0, /^ */)
+			depth = int(RLENGTH / 4)
+		}
+		/^ *1\.\.[0-9]+$/ {
+			over(depth)
+			plan[depth] = substr($1, 4)
+			next
+		}
+		/^ *(not )?ok [0-9]+ / {
+			parts += last <= depth
+			over(depth + 1)
+			last = depth
+			seen[depth]++
+			if ($1 == "not")
+				wrong($0)
+			else if (/# SKIP/)
+				wrong("skipped:" $0)
+			else
+				good++
+			if (depth == 0)
+				ended[$NF] = 1
+		}
+		END {
+			over(0)
+			n = split(suites, wanted, " ")
+			for (i = 1; i <= n; i++)
+				if (!(wanted[i] in ended))
+					wrong("no result of suite " wanted[i])
+			if (bad)
+				exit 1
+			print good, parts
+		}'
+}
+
+dmesg -n 1
+! lsmod | grep -q dm_user || fail "dm-user is loaded: its caches have the names of ours"
+rounds=1
+[ ! -e /proc/exitcode ] || rounds=10
+dmesg -c >/dev/null
+# Once for each boot: KASAN of user-mode Linux forgets to forget what an unloaded module had where.
+insmod /add/dm-user-kunit.ko seed=1 "rounds=$rounds" || fail "insmod"
+log=$(dmesg | sed -E 's/^<[0-9]+>//; s/^\[[^]]*\] ?//')
+rmmod dm_user_kunit || fail "rmmod"
+said=$(results <<<"$log") || {
+	grep -E 'EXPECTATION FAILED|^ *not ok| is .*, not |# ' <<<"$log" | head -n 60
+	fail "$said"
+}
+grep -oE 'seed [0-9]+, [0-9]+ .*' <<<"$log" | sed 's/^/# /'
+echo "ok - all ${said% *} results are, ${said#* } of them of cases and their parameters"
+echo "PASS"
