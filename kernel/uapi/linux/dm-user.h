@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
-/*
- * dm-user: a device-mapper target whose I/O is answered by userspace.
+/**
+ * DOC: dm-user, a device-mapper target whose I/O is answered by userspace
  *
- * A table row `START LEN user IGNORED IGNORED CTL [<n> <arg>...]` makes a block
+ * A table row ``START LEN user IGNORED IGNORED CTL [<n> <arg>...]`` makes a block
  * device and its control node /dev/dm-user/CTL. Each open of the node is a
  * channel: read(2) yields requests, write(2) takes their answers. This header
- * is the only definition of that ABI; it is all one needs to write a daemon.
+ * is the only definition of that ABI; it is all one needs to write a daemon. A
+ * channel has no position: lseek(2), pread(2) and pwrite(2) fail with -ESPIPE.
  *
  * The stream
  * ----------
  * A request is one struct dm_user_message, for DM_USER_REQ_MAP_WRITE followed
- * by `len` bytes to write. read() returns any part of it, as small as the
+ * by ``len`` bytes to write. read() returns any part of it, as small as the
  * caller's buffer, but never header and payload in one call, and never parts of
  * two requests. An answer is one struct dm_user_message with the request's
- * `seq` and, in `type`, one of DM_USER_RESP_*; `flags`, `sector` and `len` of an
+ * ``seq`` and, in ``type``, one of DM_USER_RESP_*; ``flags``, ``sector`` and ``len`` of an
  * answer are ignored. A successful answer to DM_USER_REQ_MAP_READ is followed
- * by exactly the request's `len` bytes. write() takes any part of an answer,
+ * by exactly the request's ``len`` bytes. write() takes any part of an answer,
  * and never more than one answer in a call: it returns the bytes it consumed.
  * Requests may be answered in any order, on the channel that read them.
  * Anything but DM_USER_RESP_SUCCESS and DM_USER_RESP_UNSUPPORTED is an I/O error.
  *
  * All integers are native-endian. Compatible with Android's dm-user, whose
  * message layout and numbers these are, except that a cache flush is always
- * DM_USER_REQ_MAP_FLUSH with `len` 0 here, and flags unknown to this header are
+ * DM_USER_REQ_MAP_FLUSH with ``len`` 0 here, and flags unknown to this header are
  * left out instead of failing the request.
  *
- * read():
+ * read()::
+ *
  *	blocks until there is a request. With O_NONBLOCK, or RWF_NOWAIT, -EAGAIN.
  *	-EINTR / restarted	a signal while idle; no request was taken
  *	0			this generation drains and has no new request to take
@@ -35,19 +37,24 @@
  *				begins with a new one. Whoever acts on a payload before
  *				its last byte must be done with that when it reads on.
  *	-EFAULT, -ENOMEM	nothing was taken
- * write():
- *	-EINVAL			`seq` is no request held by this channel: the header
+ *
+ * write()::
+ *
+ *	-EINVAL			seq is no request held by this channel: the header
  *				is forgotten, the next write begins a new answer
  *	-EAGAIN			O_NONBLOCK or RWF_NOWAIT and another write is in progress
  *	-EFAULT			nothing was taken
  *	-ENOTBLK		the target is gone; close the channel
- * poll():
+ *
+ * poll()::
+ *
  *	EPOLLIN			read() would not block
  *	EPOLLOUT		always: an answer never waits
  *	EPOLLRDHUP		the generation drains
  *	EPOLLHUP		the drain is complete, or the target is gone
  *	EPOLLERR		the target is gone
- * close():
+ *
+ * close()
  *	gives up what the channel holds ("orphans"), which other channels then get
  *	(table argument orphans:requeue, the default) or which fails
  *	(orphans:fail). Whoever closes a channel must be done with the backing
