@@ -5,7 +5,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "dmu.h"
@@ -79,6 +79,8 @@ static size_t dmu_send_payload(struct dmu_channel *channel, struct iov_iter *to)
 	struct bio_vec bv = bio_iter_iovec(bio, channel->out_iter);
 	size_t n;
 
+	/* The page may be mapped elsewhere, too, in a cache that sees addresses. */
+	flush_dcache_page(bv.bv_page);
 	n = copy_page_to_iter(bv.bv_page, bv.bv_offset, bv.bv_len, to);
 	bio_advance_iter_single(bio, &channel->out_iter, n);
 	return n;
@@ -335,6 +337,8 @@ static int dmu_channel_release(struct inode *inode, struct file *file)
 void dmu_channel_setup_file(struct file *file, struct dmu_channel *channel)
 {
 	file->private_data = channel;
+	/* No position: no seek, no pread. */
+	stream_open(file_inode(file), file);
 	/* read and write heed IOCB_NOWAIT: io_uring needs no thread to wait for us. */
 	file->f_mode |= FMODE_NOWAIT;
 }

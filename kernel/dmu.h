@@ -26,17 +26,83 @@
  * not handed out (fence.c). If it was still reading the request, its next read
  * tells it, and until then the same holds.
  *
- * Lock order
+ * Locks, each inside of those above it in its group
  *
  *	channel->read_mutex, channel->write_mutex	(never both)
- *	dmu_registry_lock
- *	  node->targets_lock
- *	    node->lock
- *	      channel->lock
+ *	  mmap_lock of a daemon			(page faults)
  *
- * The spinlocks are taken in process context only. Data moves between bio and
- * daemon under channel->lock with page faults disabled, a page at a time, so a
- * revoke never waits for a daemon's memory.
+ *	md->type_lock				(DM: a table is loaded)
+ *	  dmu_registry_lock			(ctr, dtr; memory without I/O)
+ *	    misc_mtx				(misc devices; open() comes with it)
+ *	    node->targets_lock
+ *	      DM's lock of events		(dm_table_event())
+ *	md->suspend_lock			(DM: suspend, resume)
+ *	  node->targets_lock
+ *
+ *	node->lock				(inside of all of them)
+ *	  channel->lock
+ *	    the slab's				(a claim is freed)
+ *	  wait queues', timers', work queues'	(safe in interrupts)
+ *
+ * No spinlock of ours is held across bio_endio(), and nothing that a daemon must do to
+ * answer (read, write, poll, ioctl, close) takes dmu_registry_lock or targets_lock. Data
+ * moves between bio and daemon under channel->lock with page faults disabled, a page at
+ * a time, so a revoke never waits for a daemon's memory.
+ *
+ * Who calls, in which context, and what is held then
+ *
+ *	ctr		 DM's ioctl; md->type_lock. May sleep.
+ *	dtr		 DM's ioctls, or DM's work queue for a deferred remove; nothing.
+ *			 May sleep.
+ *	presuspend, postsuspend, preresume, resume
+ *			 DM's ioctls, or the removal; md->suspend_lock. May sleep.
+ *	status, message	 DM's ioctls; the table's SRCU, once others know it. May sleep.
+ *	map		 the submitter of the bio, or DM's work queue; the table's SRCU, and
+ *			 any lock or stage of memory reclaim that the submitter is in:
+ *			 nothing is allocated, nothing waits; it takes node->lock, then wakes.
+ *	open		 misc_mtx, so nothing that waits for ctr or dtr.
+ *	read, write, poll, ioctl
+ *			 a daemon; nothing, or the lock of an io_uring or epoll, which
+ *			 calls read and write with IOCB_NOWAIT. May sleep.
+ *	release		 whoever drops the last reference to the file, also while he
+ *			 exits; nothing. May sleep.
+ *	event_work, nodaemon_work
+ *			 dmu_workqueue (WQ_MEM_RECLAIM). May sleep.
+ *
+ * bio_endio() is called by write, in its mutex, and by release, presuspend, message and
+ * nodaemon_work.
+ *
+ * All of this is process context with interrupts on, and so the spinlocks do without
+ * _irq or _bh. For map that is the block layer's rule, not ours: submit_bio_noacct()
+ * says might_sleep(), and what bypasses it (blk-throttle) or what DM keeps for later
+ * (suspended, requeued, or flushes with data) is submitted by a work queue. We end bios
+ * in process context too; whoever submits another when one ends does so there.
+ *
+ * What keeps what alive
+ *
+ *	node	   node->ref: one each for a target (ctr to dtr), a channel (open to
+ *		   release), pending event_work and pending nodaemon_work. open() needs
+ *		   none before it has a channel: misc_deregister() waits for it. Its
+ *		   name is taken until the last target is gone (dead); then only
+ *		   channels and work are left.
+ *	target	   DM, from ctr to dtr. DM calls dtr when the table is bound no more and
+ *		   its SRCU readers are gone, after the last request of it has ended.
+ *		   Others reach it, and its ti and table, through node->targets and
+ *		   node->live only, under targets_lock.
+ *	channel	   its file. Others reach it through node->channels only, under
+ *		   node->lock; release takes it off there before anything else.
+ *	generation its channels; it goes with the last. Generation 0 is part of the node.
+ *	request	   its bio, from map to bio_endio(). It is in one place: on node->queue or
+ *		   a claim's waiters (node->lock), in a claim (its channel's lock), or on
+ *		   the list of one who took it from there, and ends it or puts it back.
+ *		   That is why each is ended once.
+ *	claim	   its channel: from read until the answer, a dismissal, or release. The
+ *		   writer ends a HELD or RECEIVING one, the reader a canceled one, each
+ *		   with his mutex; a revoke only takes the request away. So what
+ *		   channel->in and channel->canceled point to stays when the spinlock
+ *		   is dropped. claim->req and the pages of its bio may go then.
+ *	module	   every file (fops.owner) and every target (DM). Work that is pending
+ *		   after the last of them is waited for when dmu_workqueue goes.
  */
 #ifndef DMU_H
 #define DMU_H
@@ -49,6 +115,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -182,7 +249,8 @@ struct dmu_channel {
 	struct mutex read_mutex;	/* one reader at a time; guards: spare */
 	struct dmu_claim *spare;	/* for the next request */
 
-	struct mutex write_mutex;	/* one writer at a time; guards: answer, answer_len */
+	/* One writer at a time; guards: answer, answer_len, and changes of in. */
+	struct mutex write_mutex;
 	struct dm_user_message answer;	/* header of an answer, as far as it has come */
 	unsigned int answer_len;
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What can happen to a request. dmu.h draws the picture. */
-#include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "dmu.h"
-
-#define DM_MSG_PREFIX "user"
 
 static struct kmem_cache *dmu_claim_cache;
 
@@ -88,12 +86,15 @@ static void dmu_request_end(struct dmu_request *req, blk_status_t status)
 	bio_endio(req->bio);
 }
 
+/* There may be thousands: may sleep. */
 static void dmu_request_end_all(struct list_head *requests, blk_status_t status)
 {
 	struct dmu_request *req, *next;
 
-	list_for_each_entry_safe(req, next, requests, list)
+	list_for_each_entry_safe(req, next, requests, list) {
 		dmu_request_end(req, status);
+		cond_resched();
+	}
 }
 
 /*

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,6 +129,7 @@ static void control_strict(void)
 	struct dm_user_open open_arg = { .reserved = 1 };
 	void *bad = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct dm_user_info info;
+	struct iovec iov = { &info, sizeof(info) };
 	struct target t;
 	int fd;
 
@@ -157,7 +159,9 @@ static void control_strict(void)
 	IS(info.newest_generation, 0, "nothing was joined");
 	IS(info.channel_state, DM_USER_SERVING, "nothing drains");
 	IS(info.channels, 1, "nothing was opened");
-	IS(lseek(fd, 0, SEEK_SET) < 0, true, "no seek");
+	IS(lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0, -ESPIPE, "no seek");
+	IS(preadv2(fd, &iov, 1, 0, RWF_NOWAIT) < 0 ? -errno : 0, -ESPIPE, "no pread");
+	IS(pwrite(fd, &info, sizeof(info), 0) < 0 ? -errno : 0, -ESPIPE, "no pwrite");
 	OK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED, "no mmap");
 }
 
