@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include "handover/ctl.h"
 
 #define LEAVE_MS	1000	/* for the old daemon to be gone: then its copy can be removed */
+#define DYING_MS	2000	/* for a dying daemon's channels to close */
+#define LOOK_MS		20
 
 struct handover {
 	const struct ctl_args *args;
@@ -109,11 +112,23 @@ static int restart(struct handover *handover, char *error, size_t len)
 	return ret;
 }
 
-/* The old daemon died before it could hand anything over. */
+/*
+ * The old daemon died before it could hand anything over. Its channels close after its socket, and
+ * later still if its last writes are under way in a slow store.
+ */
 static bool is_abandoned(struct handover *handover)
 {
-	return !ctl_dm_device(handover->args->name, &handover->device) &&
-	       !handover->device.kstatus.daemon && !handover->device.kstatus.channels;
+	const struct ctl_args *args = handover->args;
+	uint64_t deadline = dmu_now_ms() + DYING_MS;
+
+	while (!ctl_dm_device(args->name, &handover->device)) {
+		if (!handover->device.kstatus.daemon && !handover->device.kstatus.channels)
+			return true;
+		if (ctl_daemon_listens(args->run_dir, args->name) || dmu_now_ms() >= deadline)
+			return false;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return false;
 }
 
 /* Start the new daemon and wait until it serves alone. On failure all is as it was. */
