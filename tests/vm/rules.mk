@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The programs that VM tests take into their guests; static, so that they need nothing there.
 
+vm_order := $(addprefix $(BUILD)/tests/vm/order/,fence slowstore careless flushes replay)
 vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
 vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke
+vm_helpers += $(vm_order)
 
 ## make vm-helpers: the programs that VM tests take into their guests
 vm-helpers: $(vm_helpers)
@@ -11,6 +13,12 @@ $(BUILD)/tests/vm/abi/abi: $(vm_abi_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
 
 $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke: %: %.o
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^
+
+$(BUILD)/tests/vm/order/common.a: $(addprefix $(BUILD)/tests/vm/order/,stamp.o dm.o daemon.o writers.o)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(vm_order): %: %.o $(BUILD)/tests/vm/order/common.a
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 .PHONY: vm-helpers

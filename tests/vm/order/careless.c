@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * careless MODE CTL STORE [MS]: a test daemon of one channel and one thread, in the background.
+ *
+ *	plain	correct, past the page cache: for comparison, and as somebody else's daemon
+ *	late	breaks the rule of close(): another process, without the channel, does its writes, the last one MS
+ *		milliseconds after its death
+ *	dry	breaks the rule of FLUSH: through the page cache, and says done without doing anything
+ *
+ * So tests can show that their checkers see what such daemons do.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon.h"
+
+static int channel, store, helper = -1;
+static unsigned int late_ms;
+
+/* The process that has the store, but not the channel. */
+static void help(int in, pid_t master)
+{
+	static char payload[DAEMON_MAX_IO] __attribute__((aligned(4096)));
+	struct dm_user_message message;
+	char done = 1;
+
+	prctl(PR_SET_NAME, "latewriter", 0, 0, 0);
+	close(channel);
+	while (recv(in, &message, sizeof(message), MSG_WAITALL) == sizeof(message) &&
+	       recv(in, payload, message.len, MSG_WAITALL) == (ssize_t)message.len) {
+		/* Long enough to be killed in; and then the newer writes must not be as late. */
+		usleep(10000);
+		if (getppid() != master)
+			usleep(late_ms * 1000);
+		if (pwrite(store, payload, message.len, message.sector * 512) != (ssize_t)message.len)
+			_exit(1);
+		send(in, &done, 1, MSG_NOSIGNAL);
+	}
+	_exit(0);
+}
+
+static int helper_start(void)
+{
+	pid_t pid, master = getpid();
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends))
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		close(ends[0]);
+		help(ends[1], master);
+	}
+	close(ends[1]);
+	helper = ends[0];
+	return 0;
+}
+
+static int do_write(const struct dm_user_message *message, const void *payload)
+{
+	char done;
+
+	if (helper < 0)
+		return pwrite(store, payload, message->len, message->sector * 512) ==
+		       (ssize_t)message->len ? 0 : -EIO;
+	if (send(helper, message, sizeof(*message), 0) != sizeof(*message) ||
+	    send(helper, payload, message->len, 0) != (ssize_t)message->len || recv(helper, &done, 1, 0) != 1)
+		return -EIO;
+	return 0;
+}
+
+static unsigned int carry_out(const struct dm_user_message *message, void *payload, bool dry)
+{
+	int err = -EOPNOTSUPP;
+
+	switch (message->type) {
+	case DM_USER_REQ_MAP_READ:
+		err = pread(store, payload, message->len, message->sector * 512) ==
+		      (ssize_t)message->len ? 0 : -EIO;
+		break;
+	case DM_USER_REQ_MAP_WRITE:
+		err = do_write(message, payload);
+		if (!err && !dry && message->flags & DM_USER_REQ_MAP_FLAG_FUA)
+			err = fdatasync(store);
+		break;
+	case DM_USER_REQ_MAP_FLUSH:
+		err = dry ? 0 : fdatasync(store);
+		break;
+	}
+	return !err ? DM_USER_RESP_SUCCESS :
+	       err == -EOPNOTSUPP ? DM_USER_RESP_UNSUPPORTED : DM_USER_RESP_ERROR;
+}
+
+int main(int argc, char **argv)
+{
+	static char payload[DAEMON_MAX_IO] __attribute__((aligned(4096)));
+	struct dm_user_message message;
+	unsigned int response;
+	bool dry;
+	int err = 0;
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: careless plain|late|dry CTL STORE [MS]\n");
+		return 2;
+	}
+	dry = !strcmp(argv[1], "dry");
+	late_ms = argc > 4 ? atoi(argv[4]) : 0;
+	channel = daemon_open(argv[2]);
+	store = open(argv[3], O_RDWR | O_CLOEXEC | (dry ? 0 : O_DIRECT));
+	if (channel < 0 || store < 0) {
+		fprintf(stderr, "careless: %s\n", strerror(channel < 0 ? -channel : errno));
+		return 1;
+	}
+	/* Who started it may go on. */
+	if (daemon(0, 0))
+		return 1;
+	if (!strcmp(argv[1], "late"))
+		err = helper_start();
+	while (!err) {
+		err = daemon_take(channel, &message, payload);
+		if (err)
+			break;
+		response = carry_out(&message, payload, dry);
+		err = daemon_answer(channel, &message, response, payload);
+	}
+	return err != -ENOTBLK && err != -ESHUTDOWN;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Device-mapper by ioctl: a process for each of thousands of calls would be dear. 0 or -errno. */
+#ifndef ORDER_DM_H
+#define ORDER_DM_H
+
+int dm_message(const char *name, const char *text);
+int dm_suspend_noflush(const char *name);
+int dm_resume(const char *name);
+/* A number of the status line: dm_word("t", "fenced:"), or -errno. */
+long long dm_word(const char *name, const char *key);
+
+#endif

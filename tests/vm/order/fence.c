@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fence MODE OPTION...: writers on a device whose daemon loses its writes under way, again and again; after each
+ * round every block must hold the newest version that was acknowledged, on the device and in the store below.
+ *
+ *	kill	SIGKILL while writes are under way in the store, then a new daemon
+ *	revoke	a noflush suspend takes them back from the daemon, who runs on, or is stopped meanwhile, while
+ *		nobody or another daemon serves, and in the end goes on or is killed
+ *
+ *	-d DEVICE -N NAME	the device, and its name
+ *	-b STORE		the store as it is, below everything that delays
+ *	-i FILE			.../inflight of what delays
+ *	-r COMMAND		start a new daemon; several take turns
+ *	-o COMMAND		revoke: start another daemon, which runs until it is killed
+ *	-p NAME			what the daemons' names begin with (dmuser-)
+ *	-n ROUNDS
+ *
+ * Exit status: 0 nothing lost, 3 bytes were lost, 1 anything else.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dm.h"
+#include "writers.h"
+
+#define COMMANDS_MAX	8
+#define WORDS_MAX	32
+#define PATIENCE_S	120	/* guests are slow; nothing is measured */
+#define EXIT_LOST	3
+
+static const char *device, *name, *store, *inflight, *other, *prefix = "dmuser-";
+static const char *commands[COMMANDS_MAX];
+static unsigned int command_count, rounds = 10;
+static unsigned int caught, fenced_rounds;	/* rounds in which it came to what is tested */
+
+__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("fence: ");
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+	fflush(stdout);
+	/* A thread whose write waits cannot be killed. */
+	writers_end(name);
+	_exit(1);
+}
+
+static void nap(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+}
+
+/* Until @condition, a call, is true. */
+#define UNTIL(condition) do { \
+	time_t end = time(NULL) + PATIENCE_S; \
+	while (!(condition)) { \
+		if (time(NULL) > end) \
+			die("waited in vain until " #condition); \
+		nap(); \
+	} \
+} while (0)
+
+/* Writes under way in what delays. */
+static unsigned int under_way(void)
+{
+	unsigned int reads = 0, writes = 0;
+	FILE *file = fopen(inflight, "re");
+
+	if (!file || fscanf(file, "%u %u", &reads, &writes) != 2)
+		die("%s: %s", inflight, strerror(errno));
+	fclose(file);
+	return writes;
+}
+
+static bool is_daemon(const char *pid, const char *begins)
+{
+	char path[300], comm[64] = "", state = 'Z';
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fscanf(file, "%*d (%63[^)]) %c", comm, &state) != 2)
+		state = 'Z';
+	fclose(file);
+	return state != 'Z' && !strncmp(comm, begins, strlen(begins));
+}
+
+/* The process whose name begins so, 0 if there is none. */
+static pid_t find(const char *begins)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	pid_t pid = 0;
+
+	while (dir && !pid && (entry = readdir(dir)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_daemon(entry->d_name, begins))
+			pid = atoi(entry->d_name);
+	if (dir)
+		closedir(dir);
+	return pid;
+}
+
+static pid_t need_daemon(void)
+{
+	pid_t pid;
+
+	UNTIL((pid = find(prefix)));
+	return pid;
+}
+
+/* Run it, without a shell, as processes are dear in a guest; what it says on stdout is lost. */
+static void run(const char *command)
+{
+	char text[512], *words[WORDS_MAX + 1] = { 0 }, *rest = text;
+	posix_spawn_file_actions_t actions;
+	int count = 0, status = -1;
+	pid_t pid;
+
+	snprintf(text, sizeof(text), "%s", command);
+	while (count < WORDS_MAX && (words[count] = strsep(&rest, " ")))
+		count += *words[count] != '\0';
+	words[count] = NULL;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, words[0], &actions, NULL, words, environ))
+		die("%s: %s", words[0], strerror(errno));
+	posix_spawn_file_actions_destroy(&actions);
+	if (waitpid(pid, &status, 0) != pid || status)
+		die("%s: status %x", command, status);
+}
+
+static void let_in(void)
+{
+	int err = dm_message(name, "unseal");
+
+	if (err)
+		die("unseal %s: %s", name, strerror(-err));
+}
+
+/* dmuserctl unseals the node by itself. */
+static void restart(unsigned int round)
+{
+	const char *command = commands[round % command_count];
+
+	if (strncmp(command, "dmuserctl", strlen("dmuserctl")))
+		let_in();
+	run(command);
+}
+
+/* Every thread has completed @more writes since @from. */
+static bool all_past(const uint64_t *from, uint64_t more)
+{
+	for (unsigned int i = 0; i < WRITERS; i++)
+		if (writers_done(i) < from[i] + more)
+			return false;
+	return true;
+}
+
+static unsigned int waiting_since(const uint64_t *from)
+{
+	unsigned int waiting = 0;
+
+	for (unsigned int i = 0; i < WRITERS; i++)
+		waiting += writers_done(i) == from[i];
+	return waiting;
+}
+
+static void done_now(uint64_t *done)
+{
+	for (unsigned int i = 0; i < WRITERS; i++)
+		done[i] = writers_done(i);
+}
+
+static void round_kill(unsigned int round)
+{
+	uint64_t from[WRITERS];
+	pid_t pid = need_daemon();
+
+	UNTIL(under_way());
+	kill(pid, SIGKILL);
+	caught += under_way() > 0;
+	restart(round);
+	done_now(from);
+	UNTIL(all_past(from, 2));
+}
+
+/* Another daemon comes; what it may not do yet, nobody does: the fenced writes of @fenced threads. */
+static void other_serves(const uint64_t *from, unsigned int fenced)
+{
+	uint64_t begin[WRITERS];
+	unsigned int progress;
+
+	let_in();
+	run(other);
+	done_now(begin);
+	/* It reads the queue, and gets on with what is not fenced. */
+	do {
+		nap();
+		progress = 0;
+		for (unsigned int i = 0; i < WRITERS; i++)
+			progress += writers_done(i) > begin[i] + 2;
+	} while (progress < WRITERS - fenced);
+	if (waiting_since(from) < fenced)
+		die("%u writes were fenced, but only %u threads wait", fenced, waiting_since(from));
+}
+
+static void take_back(void)
+{
+	int err = dm_suspend_noflush(name);
+
+	if (!err)
+		err = dm_resume(name);
+	if (err)
+		die("suspend and resume %s: %s", name, strerror(-err));
+}
+
+static void kill_other(void)
+{
+	pid_t pid = find("careless");
+
+	if (pid)
+		kill(pid, SIGKILL);
+	UNTIL(!find("careless"));
+}
+
+/*
+ * Kinds of rounds: the daemon runs on (0), is stopped and goes on (1), is stopped and killed (2), and the
+ * same with another one that serves meanwhile (3: goes on, 4: killed).
+ */
+static void round_revoke(unsigned int round)
+{
+	unsigned int kind = round % 5;
+	uint64_t from[WRITERS];
+	pid_t pid = need_daemon();
+	long long fenced;
+
+	UNTIL(under_way());
+	if (kind)
+		kill(pid, SIGSTOP);
+	caught += under_way() > 0;
+	done_now(from);
+	take_back();
+	fenced = dm_word(name, "fenced:");
+	if (fenced < 0)
+		die("status of %s: %s", name, strerror(-(int)fenced));
+	fenced_rounds += fenced > 0;
+	if (kind >= 3)
+		other_serves(from, fenced);
+	if (kind == 1 || kind == 3)
+		kill(pid, SIGCONT);
+	if (kind == 2 || kind == 4)
+		kill(pid, SIGKILL);
+	if (kind == 2)
+		restart(round);
+	done_now(from);
+	UNTIL(all_past(from, 2));
+	if (kind >= 3)
+		kill_other();
+	if (kind == 4)
+		restart(round);
+}
+
+/* Nothing is under way any more: what is lost? */
+static int check(void)
+{
+	int lost, below, fd;
+
+	writers_pause(true);
+	fd = open(device, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fsync(fd))
+		die("fsync of %s: %s", device, strerror(errno));
+	close(fd);
+	UNTIL(!under_way());
+	lost = writers_check(device, "on the device");
+	below = writers_check(store, "in the store");
+	if (lost < 0 || below < 0)
+		die("cannot read the blocks: %s", strerror(lost < 0 ? -lost : -below));
+	writers_pause(false);
+	return lost + below;
+}
+
+static void parse(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "d:N:b:i:r:o:p:n:")) != -1) {
+		switch (option) {
+		case 'd':
+			device = optarg;
+			break;
+		case 'N':
+			name = optarg;
+			break;
+		case 'b':
+			store = optarg;
+			break;
+		case 'i':
+			inflight = optarg;
+			break;
+		case 'r':
+			if (command_count == COMMANDS_MAX)
+				die("too many commands");
+			commands[command_count++] = optarg;
+			break;
+		case 'o':
+			other = optarg;
+			break;
+		case 'p':
+			prefix = optarg;
+			break;
+		case 'n':
+			rounds = atoi(optarg);
+			break;
+		default:
+			exit(1);
+		}
+	}
+	if (!device || !name || !store || !inflight || !command_count)
+		die("options are missing");
+}
+
+int main(int argc, char **argv)
+{
+	bool kills = argc > 1 && !strcmp(argv[1], "kill");
+	int lost = 0, err;
+
+	if (!kills && (argc < 2 || strcmp(argv[1], "revoke")))
+		die("usage: fence kill|revoke OPTION...");
+	parse(argc - 1, argv + 1);
+	if (!kills && !other)
+		die("revoke needs -o");
+	err = writers_start(device);
+	if (err)
+		die("%s: %s", device, strerror(-err));
+	writers_pause(false);
+	for (unsigned int round = 0; round < rounds; round++) {
+		if (kills)
+			round_kill(round);
+		else
+			round_revoke(round);
+		lost += check();
+		if (writers_errors())
+			die("round %u: writes failed", round);
+	}
+	writers_pause(true);
+	printf("fence: %u rounds, %u with writes under way, %u with fenced ones, %d blocks lost\n", rounds, caught,
+	       fenced_rounds, lost);
+	return lost ? EXIT_LOST : 0;
+}

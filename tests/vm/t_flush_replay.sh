@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P6: whatever a flush or FUA made durable is durable, whoever wrote it and whoever flushed: replayed to every mark.
+# vm: --mem 512 --cpus 2 --disk 64M --disk 512M
+# add: build/tests/vm/order/flushes build/tests/vm/order/replay build/tests/vm/order/careless tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+# User-mode kernels run at the speed of the machine, emulated ones do not.
+handovers=3 mib=4
+[ ! -e /proc/exitcode ] || handovers=40
+handovers=${REPLAY_HANDOVERS:-$handovers}
+sectors=$((mib * 2048))
+log=/dev/vdb
+
+log_new() {
+	dmsetup create log --table "0 $sectors log-writes $disk $log" || fail "dm-log-writes"
+}
+
+# The log is complete when its device is gone.
+log_end() {
+	wait_for 20 "nobody uses the log" unused log
+	dmsetup remove log || fail "remove log"
+}
+
+marks() {
+	local line=0
+	{ read -r line </tmp/events.marks; } 2>/dev/null
+	[ "${line:-0}" -ge "$1" ]
+}
+
+flushes_start() {
+	rm -f /tmp/events*
+	/add/flushes -d "/dev/mapper/$name" -l log -s "$mib" -o /tmp/events >/tmp/flushes 2>&1 &
+	flushes=$!
+}
+
+flushes_stop() {
+	kill "$flushes"
+	wait "$flushes" || fail "flushes: $(cat /tmp/flushes)"
+}
+
+marks_past() {
+	local now
+	read -r now </tmp/events.marks
+	wait_for 60 "marks come" marks $((now + $1))
+}
+
+# replay WHAT: 0 if nothing is missing, 3 if something is.
+replay() {
+	/add/replay -l "$log" -e /tmp/events -s "$mib" >/tmp/replay
+	local status=$?
+	sed 's/^/# /' /tmp/replay
+	return $status
+}
+
+# spans CACHE...: a run of the device in which generations of these kinds follow each other all the time.
+spans() {
+	local kinds=("$@") n
+	log_new
+	create "$name" "file:/dev/mapper/log,${kinds[0]}" || fail "create"
+	flushes_start
+	wait_for 60 "the first marks come" marks 4
+	for n in $(seq "$handovers"); do
+		handover "$name" "file:/dev/mapper/log,${kinds[n % ${#kinds[@]}]}" >/dev/null || fail "handover"
+		marks_past 2
+		[ $((n % 4)) != 0 ] || killed "${kinds[n % ${#kinds[@]}]}"
+	done
+	flushes_stop
+	is "$*: errors" "$(word errors)" 0
+	remove
+	log_end
+	check "$*, $handovers handovers: all that was durable at a mark is there" replay
+}
+
+killed() {
+	local pid
+	pid=$(server)
+	kill -KILL "$pid"
+	wait_for 20 "the daemon is dead" gone "$pid"
+	handover "$name" "file:/dev/mapper/log,$1" >/dev/null || fail "restart"
+	marks_past 2
+}
+
+spans buffered
+spans direct
+spans buffered direct
+
+# A file system, of which fsck must find nothing wrong at any mark.
+log_new
+create "$name" file:/dev/mapper/log,buffered || fail "create"
+mke2fs -q -t ext4 "/dev/mapper/$name" || fail "mke2fs"
+mount -t ext4 "/dev/mapper/$name" /mnt || fail "mount"
+for n in 1 2 3; do
+	mkdir /mnt/dir$n
+	for i in $(seq 10); do
+		echo "$n $i" >"/mnt/dir$n/file$i"
+	done
+	if [ $n = 2 ]; then
+		handover "$name" file:/dev/mapper/log,direct >/dev/null || fail "handover"
+		rm -r /mnt/dir1
+	fi
+	sync
+	dmsetup message log 0 mark "fs$n" || fail "mark"
+done
+umount /mnt || fail "umount"
+remove
+log_end
+for n in 1 2 3; do
+	/add/replay -l "$log" -s "$mib" -m "fs$n" -x /tmp/image || fail "image of mark fs$n"
+	e2fsck -E journal_only -p /tmp/image >/dev/null 2>&1
+	check "ext4 at mark $n: fsck says clean" fs_check e2fsck -fn /tmp/image
+	is "its last file" "$(debugfs -R "cat dir$n/file10" /tmp/image 2>/dev/null)" "$n 10"
+done
+
+# Who flushes nothing must be found out.
+log_new
+dmsetup create "$name" --table "0 $sectors user 0 0 $name" || fail "create for careless"
+/add/careless dry "$name" /dev/mapper/log || fail "careless"
+flushes_start
+wait_for 60 "marks come" marks 20
+flushes_stop
+wait_for 20 "nobody uses it" unused "$name"
+dmsetup remove "$name" || fail "remove"
+log_end
+replay >/dev/null
+is "a daemon whose flush does nothing is found out" "$?" 3
+finish
