@@ -355,7 +355,7 @@ static void like_the_model(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, chaos);
 	chaos->env = test->priv;
 	prandom_seed_state(&chaos->random, dmu_test_seed);
-	for (step = 0; step < 4000 * dmu_test_rounds && !failed; step++) {
+	for (step = 0; step < 2000 * dmu_test_rounds && !failed; step++) {
 		/* In turns few fences and many. */
 		if (below(chaos, 2))
 			chaos_fence(chaos, (step / 500) % 2);

@@ -8,7 +8,7 @@
 #include "model.h"
 #include "suites.h"
 
-#define EPOCHS	5
+#define EPOCHS	2
 #define STEPS	2000
 
 struct run {

@@ -8,6 +8,7 @@
 extern struct kunit_suite dmu_args_suite;
 extern struct kunit_suite dmu_fence_suite;
 extern struct kunit_suite dmu_generation_suite;
+extern struct kunit_suite dmu_memory_suite;
 extern struct kunit_suite dmu_request_suite;
 extern struct kunit_suite dmu_revoke_suite;
 extern struct kunit_suite dmu_table_suite;

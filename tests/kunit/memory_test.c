@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When there is no memory: one error, nothing changed, and one request can be
+ * served all the same. The allocator fails by fault injection (failslab), which the
+ * caller of the module lets fail allocations that may sleep, too.
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "suites.h"
+
+/* From now on the first allocation of this task fails, or none. */
+static void fail_next(bool fail)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	WRITE_ONCE(current->fail_nth, fail);
+#endif
+}
+
+/* The means of these tests works, or they prove nothing. */
+static void require_failures(struct kunit *test)
+{
+	void *memory;
+
+	fail_next(true);
+	memory = kmalloc(8, GFP_NOIO);
+	fail_next(false);
+	kfree(memory);
+	if (memory)
+		kunit_skip(test, "allocations do not fail: see /sys/kernel/debug/failslab");
+}
+
+/* The second request in a daemon's hands may have to wait; the first never. */
+static void reserve_needs_none(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct dmu_test_io *first, *second;
+
+	require_failures(test);
+	first = dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	second = dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	fail_next(true);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_is(test, dmu_test_claim(channel), -ENOMEM);
+	dmu_test_true(test, !channel->spare);
+	dmu_test_is(test, env->node.queued, 1);
+	dmu_test_is(test, env->node.unjoined.held, 1);
+	fail_next(true);
+	dmu_test_true(test, dmu_test_answer(channel, first->seq, DM_USER_RESP_ERROR));
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_true(test, dmu_test_answer(channel, second->seq, DM_USER_RESP_ERROR));
+	fail_next(false);
+	dmu_test_is(test, first->ended + second->ended, 2);
+}
+
+/* What was not to be had once may be the next time. */
+static void claim_tries_again(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct dmu_test_io *io[2];
+	unsigned int i;
+
+	require_failures(test);
+	for (i = 0; i < 2; i++)
+		io[i] = dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	dmu_test_read(channel);
+	fail_next(true);
+	dmu_test_is(test, dmu_test_read(channel), -ENOMEM);
+	fail_next(false);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	for (i = 0; i < 2; i++)
+		dmu_test_true(test, dmu_test_answer(channel, io[i]->seq, DM_USER_RESP_ERROR));
+}
+
+static void orphans_need_none(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+	unsigned int i;
+
+	require_failures(test);
+	for (i = 0; i < 3; i++) {
+		dmu_test_map(env, REQ_OP_WRITE, 0, SZ_4K);
+		dmu_test_read(channel);
+	}
+	/* If anything were allocated, it would be missing. */
+	fail_next(true);
+	dmu_request_revoke_all(&env->node, BLK_STS_DM_REQUEUE);
+	dmu_test_answer(channel, 0, DM_USER_RESP_SUCCESS);
+	dmu_test_drain(channel, false);
+	dmu_test_close(channel);
+#ifdef CONFIG_FAULT_INJECTION
+	dmu_test_is(test, READ_ONCE(current->fail_nth), 1);
+#endif
+	fail_next(false);
+}
+
+static void join_leaves_all_as_it_was(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+
+	require_failures(test);
+	fail_next(true);
+	dmu_test_is(test, dmu_generation_join(channel, 1, true), -ENOMEM);
+	fail_next(false);
+	dmu_test_true(test, channel->generation == &env->node.unjoined);
+	dmu_test_is(test, env->node.newest_generation, 0);
+	dmu_test_is(test, env->events + env->watches, 0);
+	dmu_test_is(test, dmu_generation_join(channel, 1, true), 0);
+}
+
+static void row_says_so(struct kunit *test)
+{
+	char *argv[] = { "a", "b", "ctl" };
+	struct dmu_config config;
+	char *error = NULL;
+
+	require_failures(test);
+	fail_next(true);
+	dmu_test_is(test, dmu_config_parse(&config, ARRAY_SIZE(argv), argv, &error), -ENOMEM);
+	fail_next(false);
+	KUNIT_EXPECT_STREQ(test, error, "Cannot allocate memory");
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(reserve_needs_none),
+	KUNIT_CASE(claim_tries_again),
+	KUNIT_CASE(orphans_need_none),
+	KUNIT_CASE(join_leaves_all_as_it_was),
+	KUNIT_CASE(row_says_so),
+	{}
+};
+
+struct kunit_suite dmu_memory_suite = {
+	.name = "dmu_memory",
+	.init = dmu_test_init,
+	.exit = dmu_test_exit,
+	.test_cases = cases,
+};
