@@ -317,6 +317,7 @@ void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim);
 void dmu_fence_init(struct dmu_claim *claim);
 void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim);
 bool dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim);
+void dmu_fence_remove_all(struct dmu_node *node, struct list_head *claims);
 void dmu_fence_queue(struct dmu_node *node, struct dmu_request *req);
 void dmu_fence_take_all(struct dmu_node *node, struct list_head *requests);
 

@@ -39,22 +39,51 @@ void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim)
 	node->fenced++;
 }
 
+/* Off the fence with @claim; those who waited for it go to @waiters. */
+static void dmu_fence_take(struct dmu_node *node, struct dmu_claim *claim,
+			   struct list_head *waiters)
+{
+	list_del_init(&claim->fence);
+	dmu_fence_tree_remove(claim, &node->fence_tree);
+	node->fenced--;
+	list_splice_tail_init(&claim->waiters, waiters);
+}
+
+static void dmu_fence_queue_all(struct dmu_node *node, struct list_head *waiters)
+{
+	struct dmu_request *req, *next;
+
+	list_for_each_entry_safe(req, next, waiters, list)
+		dmu_fence_queue(node, req);
+}
+
 /* @claim is in nobody's way any more. True if somebody may have waited: wake the readers. */
 bool dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim)
 {
-	struct dmu_request *req, *next;
 	LIST_HEAD(waiters);
 
 	lockdep_assert_held(&node->lock);
 	if (list_empty(&claim->fence))
 		return false;
-	list_del_init(&claim->fence);
-	dmu_fence_tree_remove(claim, &node->fence_tree);
-	node->fenced--;
-	list_splice_init(&claim->waiters, &waiters);
-	list_for_each_entry_safe(req, next, &waiters, list)
-		dmu_fence_queue(node, req);
+	dmu_fence_take(node, claim, &waiters);
+	dmu_fence_queue_all(node, &waiters);
 	return true;
+}
+
+/*
+ * As above for all @claims of a channel, which closes. Those who waited are looked at once,
+ * not passed on from claim to claim: there may be thousands of both, at one place.
+ */
+void dmu_fence_remove_all(struct dmu_node *node, struct list_head *claims)
+{
+	struct dmu_claim *claim;
+	LIST_HEAD(waiters);
+
+	lockdep_assert_held(&node->lock);
+	list_for_each_entry(claim, claims, list)
+		if (!list_empty(&claim->fence))
+			dmu_fence_take(node, claim, &waiters);
+	dmu_fence_queue_all(node, &waiters);
 }
 
 /* Put @req on the queue, or where it must wait before that. */

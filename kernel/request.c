@@ -396,6 +396,7 @@ void dmu_request_orphan_all(struct dmu_channel *channel)
 	list_del(&channel->list);
 	node->channel_count--;
 	spin_lock(&channel->lock);
+	dmu_fence_remove_all(node, &channel->claims);
 	list_for_each_entry_safe(claim, next, &channel->claims, list) {
 		if (claim->req)
 			list_add_tail(&claim->req->list, &orphans);

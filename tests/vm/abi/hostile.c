@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Daemons that mean harm, or know no better. */
+/* Many threads on one channel, and calls at random. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
@@ -8,67 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "abi.h"
-
-static void hostile_memory(void)
-{
-	uint8_t *bad = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint8_t *buf = abi_buffer(8192);
-	struct dm_user_message m;
-	struct iovec iov[2];
-	struct target t;
-	struct io *io;
-	ssize_t got;
-	int fd;
-
-	NEED(bad != MAP_FAILED && !munmap(bad + 4096, 4096), "one page, then none");
-	target_create(&t, NULL);
-	fd = ch_need(&t);
-	io = io_start(&t, IO_WRITE, 0, 4096, 1);
-	OK(ch_ready(fd, POLLIN), "a request");
-	IS(ch_read(fd, bad + 4096, 40), -EFAULT, "a header to nowhere");
-	got = ch_read(fd, bad + 4096 - 8, 40);
-	NEED(got == 8 || got == -EFAULT, "a header that ends nowhere: %zd", got);
-	memcpy(&m, bad + 4096 - 8, 8);
-	got = got < 0 ? 0 : got;
-	IS(ch_read(fd, (uint8_t *)&m + got, 40 - got), 40 - got, "the rest of it");
-	IS(m.len, 4096, "is right");
-	IS(ch_read(fd, bad + 4096, 4096), -EFAULT, "a payload to nowhere");
-	IS(ch_read(fd, bad + 3096, 2000), 1000, "a payload that ends nowhere");
-	memcpy(buf, bad + 3096, 1000);
-	IS(ch_read(fd, buf + 1000, 4096), 3096, "the rest of it");
-	OK(abi_filled(buf, 4096, 1), "nothing was lost or doubled");
-	IS(ch_write(fd, bad + 4096, 40), -EFAULT, "an answer from nowhere");
-	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "then a good one");
-	IS(io_end(io), 0, "write");
-
-	io = io_start(&t, IO_READ, 0, 4096, 0);
-	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
-	abi_fill(buf, 4096, 2);
-	m.type = 0;
-	iov[0] = (struct iovec){ &m, 40 };
-	iov[1] = (struct iovec){ bad + 4096, 4096 };
-	IS(writev(fd, iov, 2), 40, "header good, payload from nowhere");
-	IS(ch_write(fd, bad + 4096, 4096), -EFAULT, "payload from nowhere");
-	memcpy(bad + 3096, buf, 1000);
-	IS(ch_write(fd, bad + 3096, 4096), 1000, "payload that ends nowhere");
-	OK(!io->done, "it is not done");
-	IS(ch_write(fd, buf + 1000, 4096), 3096, "the rest");
-	io_end_read(io, 2);
-
-	mprotect(bad, 4096, PROT_READ);
-	io = io_start(&t, IO_FSYNC, 0, 0, 0);
-	OK(ch_ready(fd, POLLIN), "a request");
-	IS(ch_read(fd, bad, 40), -EFAULT, "a header to memory that may not be written");
-	ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
-	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "nothing was lost");
-	IS(io_end(io), 0, "fsync");
-	free(buf);
-}
 
 #define CROWD	4
 
@@ -224,7 +166,6 @@ static void hostile_fuzz(void)
 }
 
 const struct abi_test abi_hostile[] = {
-	{ "memory", hostile_memory, "P10: buffers that are not there lose and double nothing" },
 	{ "crowd", hostile_crowd, "P1: many threads on one channel" },
 	{ "fuzz", hostile_fuzz, "P1, P10: random calls on the channels: every request ends once, all can be removed" },
 	{ NULL, NULL, NULL }

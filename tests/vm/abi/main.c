@@ -21,6 +21,9 @@ static const struct abi_group groups[] = {
 	{ "wait", abi_wait }, { "control", abi_control }, { "drain", abi_drain },
 	{ "orphans", abi_orphans }, { "suspend", abi_suspend }, { "removal", abi_removal },
 	{ "reload", abi_reload }, { "hostile", abi_hostile },
+	{ "hostile-answers", abi_hostile_answers }, { "hostile-leak", abi_hostile_leak },
+	{ "hostile-memory", abi_hostile_memory }, { "hostile-process", abi_hostile_process },
+	{ "hostile-ioctl", abi_hostile_ioctl }, { "hostile-races", abi_hostile_races },
 };
 
 unsigned int abi_checks, abi_failures;

@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P10: bad, vanishing and hanging memory of a daemon, and calls that it should not make, harm nobody.
+# vm: --mem 512 --cpus 2
+# add: build/tests/vm/abi/abi tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+check "ABI subtests: hostile-memory hostile-ioctl" /add/abi hostile-memory hostile-ioctl
+finish
