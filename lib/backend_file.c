@@ -20,7 +20,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -36,12 +35,13 @@ struct dmu_backend {
 	bool is_bdev;
 	enum dmu_cache_mode cache;
 	struct dmu_geometry geometry;
-	pthread_mutex_t flush_lock;	/* one fdatasync at a time; see store_flush() */
+	pthread_mutex_t flush_lock;	/* one fdatasync at a time; guards: flush_owed */
 	atomic_uint flush_failures;	/* changed under flush_lock */
+	bool flush_owed;		/* a failure that no flush has told yet */
 	_Atomic uint64_t next_log_ms;	/* when lack of memory may be spoken of */
 };
 
-/* What "not here" looks like from fallocate, ioctl and pwritev2, on whatever holds the store. */
+/* What "not here" looks like from fallocate and ioctl, on whatever holds the store. */
 static int to_unsupported(int err)
 {
 	if (err == EOPNOTSUPP || err == ENOTTY || err == ENOSYS || err == ENODEV)
@@ -89,18 +89,13 @@ static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t 
 	return 0;
 }
 
-/* With RWF_DSYNC, ENOMEM may also be what became of an earlier write: the caller's to decide. */
-static int write_all(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset,
-		     int flags)
+static int write_all(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset)
 {
-	struct iovec iov;
 	ssize_t n;
 
 	while (len) {
-		iov.iov_base = (void *)buf;
-		iov.iov_len = len;
-		n = pwritev2(store->fd, &iov, 1, offset, flags);
-		if (n < 0 && !(flags && errno == ENOMEM) && is_transient(store, errno))
+		n = pwrite(store->fd, buf, len, offset);
+		if (n < 0 && is_transient(store, errno))
 			continue;
 		if (n < 0)
 			return -errno;
@@ -114,18 +109,15 @@ static int write_all(struct dmu_backend *store, const void *buf, size_t len, uin
 }
 
 /*
- * The kernel tells an open file of a failed writeback once. So a second flush under way at that
- * moment would succeed, and answer for writes that are lost: every flush that began before the
+ * The kernel tells an open file of a failed writeback once. So a second sync under way at that
+ * moment would succeed, and answer for writes that are lost: every sync that began before the
  * failure was known fails too. ENOMEM may be such a failure, so it is no reason to try again.
+ * Called with flush_lock held; @seen is flush_failures from before it was taken.
  */
-static int file_flush(struct dmu_backend *store)
+static int store_sync(struct dmu_backend *store, unsigned int seen)
 {
-	unsigned int seen = atomic_load(&store->flush_failures);
 	int rc;
 
-	if (store->geometry.read_only)
-		return 0;
-	pthread_mutex_lock(&store->flush_lock);
 	do {
 		rc = fdatasync(store->fd) ? -errno : 0;
 	} while (rc == -EINTR);
@@ -133,6 +125,43 @@ static int file_flush(struct dmu_backend *store)
 		atomic_fetch_add(&store->flush_failures, 1);
 	else if (atomic_load(&store->flush_failures) != seen)
 		rc = -EIO;
+	return rc;
+}
+
+/*
+ * Also of a read-only store: the generation before may have written. Read-only file systems know
+ * no fdatasync, and have nothing to write back.
+ */
+static int file_flush(struct dmu_backend *store)
+{
+	unsigned int seen = atomic_load(&store->flush_failures);
+	int rc;
+
+	pthread_mutex_lock(&store->flush_lock);
+	rc = store_sync(store, seen);
+	if (!rc && store->flush_owed)
+		rc = -EIO;
+	store->flush_owed = false;
+	pthread_mutex_unlock(&store->flush_lock);
+	if (store->geometry.read_only && (rc == -EINVAL || rc == -EROFS))
+		rc = 0;
+	return rc;
+}
+
+/*
+ * Of one write that is to be durable. What fails may be any earlier one, whose flush is still to
+ * come, and must fail then. For that reason not RWF_DSYNC, which may be told of it, too, at any
+ * moment: page caches are not empty because we write past them.
+ */
+static int store_sync_write(struct dmu_backend *store)
+{
+	unsigned int seen = atomic_load(&store->flush_failures);
+	int rc;
+
+	pthread_mutex_lock(&store->flush_lock);
+	rc = store_sync(store, seen);
+	if (rc)
+		store->flush_owed = true;
 	pthread_mutex_unlock(&store->flush_lock);
 	return rc;
 }
@@ -140,16 +169,9 @@ static int file_flush(struct dmu_backend *store)
 static int file_write(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset,
 		      bool fua)
 {
-	int rc;
+	int rc = write_all(store, buf, len, offset);
 
-	/* Buffered, RWF_DSYNC could be told of a failed writeback in the place of a flush. */
-	if (fua && store->cache == DMU_DIRECT) {
-		rc = write_all(store, buf, len, offset, RWF_DSYNC);
-		if (rc != -EOPNOTSUPP && rc != -ENOMEM)
-			return rc;
-	}
-	rc = write_all(store, buf, len, offset, 0);
-	return rc || !fua ? rc : file_flush(store);
+	return rc || !fua ? rc : store_sync_write(store);
 }
 
 static int allocate(struct dmu_backend *store, int mode, uint64_t offset, uint64_t len)
@@ -191,7 +213,7 @@ static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_
 		rc = allocate(store, FALLOC_FL_PUNCH_HOLE, offset, len);
 	if (rc == -EOPNOTSUPP)
 		rc = allocate(store, FALLOC_FL_ZERO_RANGE, offset, len);
-	return rc || !fua ? rc : file_flush(store);
+	return rc || !fua ? rc : store_sync_write(store);
 }
 
 static int file_secure_erase(struct dmu_backend *store, uint64_t offset, uint64_t len)

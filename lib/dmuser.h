@@ -154,7 +154,7 @@ struct dmu_server_config {
  * backend; it allocates nothing. They are past their start-up system calls when this returns, and
  * all signals are blocked in them. System calls of a thread after go: read, writev, write (its
  * event, a log line), dup3 (in place of its channel, when it fails), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only where it is no
- * vDSO), and the backend's: for "file" pread64, pwritev2, fdatasync, fallocate, and ioctl
+ * vDSO), and the backend's: for "file" pread64, pwrite64, fdatasync, fallocate, and ioctl
  * BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or max_io_bytes is 0 or beyond 64 MiB;
  * -ENOMEM, -EAGAIN, -EMFILE. On failure the channels are still the caller's.
  *

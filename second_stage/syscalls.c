@@ -45,7 +45,7 @@ static const int dmu_syscalls_any[] = {
 
 /* On the store's descriptors only. */
 static const int dmu_syscalls_store[] = {
-	SCMP_SYS(pwrite64), SCMP_SYS(pwritev2), SCMP_SYS(fallocate), SCMP_SYS(fdatasync),
+	SCMP_SYS(pwrite64), SCMP_SYS(fallocate), SCMP_SYS(fdatasync),
 };
 
 static const unsigned int dmu_ioctls_store[] = { BLKDISCARD, BLKSECDISCARD, BLKZEROOUT };

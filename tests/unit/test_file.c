@@ -45,9 +45,9 @@ ssize_t pread(int fd, void *to, size_t len, off_t offset)
 	return no_memory() ? -1 : syscall(SYS_pread64, fd, to, len, offset);
 }
 
-ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+ssize_t pwrite(int fd, const void *from, size_t len, off_t offset)
 {
-	return no_memory() ? -1 : syscall(SYS_pwritev2, fd, iov, (long)count, offset, 0L, flags);
+	return no_memory() ? -1 : syscall(SYS_pwrite64, fd, from, len, offset);
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t len)
@@ -55,8 +55,16 @@ int fallocate(int fd, int mode, off_t offset, off_t len)
 	return no_memory() ? -1 : syscall(SYS_fallocate, fd, mode, offset, len);
 }
 
+static unsigned int syncs, failed_syncs;
+
 int fdatasync(int fd)
 {
+	syncs++;
+	if (failed_syncs) {
+		failed_syncs--;
+		errno = EIO;
+		return -1;
+	}
 	return no_memory() ? -1 : syscall(SYS_fdatasync, fd);
 }
 
@@ -266,6 +274,41 @@ static void lack_of_memory_costs_time_and_no_error(void **state)
 	file->close(store);
 }
 
+/* A durable write is told of an earlier one's failure: so is the next flush, and only that. */
+static void a_failure_told_to_a_write_is_told_to_a_flush(void **state)
+{
+	static const char *const options[] = { "", ",direct" };
+	struct dmu_backend *store;
+
+	for (int i = 0; i < 2; i++) {
+		make_image(SIZE);
+		if (try_open(&store, path, options[i]))
+			continue;
+		failed_syncs = 1;
+		assert_int_equal(file->write(store, expected, BLOCK, 0, true), -EIO);
+		assert_int_equal(file->write(store, expected, BLOCK, BLOCK, true), 0);
+		assert_int_equal(file->flush(store), -EIO);
+		assert_int_equal(file->flush(store), 0);
+		failed_syncs = 1;
+		assert_int_equal(file->flush(store), -EIO);
+		assert_int_equal(file->flush(store), 0);
+		file->close(store);
+	}
+}
+
+/* Who served before may have written. */
+static void a_read_only_flush_is_one(void **state)
+{
+	struct dmu_backend *store;
+	unsigned int before = syncs;
+
+	make_image(SIZE);
+	store = open_image(",ro");
+	assert_int_equal(file->flush(store), 0);
+	assert_int_equal(syncs, before + 1);
+	file->close(store);
+}
+
 static void read_only(void **state)
 {
 	struct dmu_geometry geometry;
@@ -319,6 +362,8 @@ int main(void)
 		cmocka_unit_test(direct),
 		cmocka_unit_test(two_generations_share_the_store),
 		cmocka_unit_test(lack_of_memory_costs_time_and_no_error),
+		cmocka_unit_test(a_failure_told_to_a_write_is_told_to_a_flush),
+		cmocka_unit_test(a_read_only_flush_is_one),
 		cmocka_unit_test(read_only),
 		cmocka_unit_test(an_image_cut_while_open_is_an_error),
 		cmocka_unit_test(what_cannot_be_served_is_named),
