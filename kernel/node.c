@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -15,6 +16,25 @@ static DEFINE_MUTEX(dmu_registry_lock);	/* guards: dmu_nodes, and who attaches t
 static LIST_HEAD(dmu_nodes);
 
 struct workqueue_struct *dmu_workqueue;
+
+/*
+ * Inside it is the lock of all misc devices, which open() takes too. A daemon may
+ * wait there to open its node while we want memory: if we waited for I/O to get
+ * some, that could be the I/O of its device.
+ */
+static unsigned int dmu_registry_enter(void)
+{
+	unsigned int noio = memalloc_noio_save();
+
+	mutex_lock(&dmu_registry_lock);
+	return noio;
+}
+
+static void dmu_registry_leave(unsigned int noio)
+{
+	mutex_unlock(&dmu_registry_lock);
+	memalloc_noio_restore(noio);
+}
 
 static void dmu_node_free(struct kref *ref)
 {
@@ -297,23 +317,24 @@ static int dmu_node_check_share(struct dmu_node *node, const struct dmu_target *
 int dmu_node_attach(struct dmu_target *target, char **error)
 {
 	struct dmu_node *node;
+	unsigned int noio;
 	int ret = 0;
 
-	mutex_lock(&dmu_registry_lock);
+	noio = dmu_registry_enter();
 	node = dmu_node_find(target->config.ctl);
 	if (node) {
 		mutex_lock(&node->targets_lock);
 		ret = dmu_node_check_share(node, target, error);
 		mutex_unlock(&node->targets_lock);
 		if (ret)
-			goto unlock;
+			goto leave;
 		kref_get(&node->ref);
 	} else {
 		node = dmu_node_create(target->config.ctl, dm_table_get_md(target->ti->table),
 				       error);
 		if (IS_ERR(node)) {
 			ret = PTR_ERR(node);
-			goto unlock;
+			goto leave;
 		}
 	}
 	target->node = node;
@@ -326,8 +347,8 @@ int dmu_node_attach(struct dmu_target *target, char **error)
 	mutex_lock(&node->targets_lock);
 	list_add(&target->list, &node->targets);
 	mutex_unlock(&node->targets_lock);
-unlock:
-	mutex_unlock(&dmu_registry_lock);
+leave:
+	dmu_registry_leave(noio);
 	return ret;
 }
 
@@ -335,9 +356,10 @@ unlock:
 void dmu_node_detach(struct dmu_target *target)
 {
 	struct dmu_node *node = target->node;
+	unsigned int noio;
 	bool last;
 
-	mutex_lock(&dmu_registry_lock);
+	noio = dmu_registry_enter();
 	mutex_lock(&node->targets_lock);
 	list_del(&target->list);
 	last = list_empty(&node->targets);
@@ -354,7 +376,7 @@ void dmu_node_detach(struct dmu_target *target)
 		if (cancel_delayed_work_sync(&node->nodaemon_work))
 			dmu_node_put(node);
 	}
-	mutex_unlock(&dmu_registry_lock);
+	dmu_registry_leave(noio);
 	dmu_node_put(node);
 }
 

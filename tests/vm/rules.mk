@@ -3,7 +3,8 @@
 
 vm_order := $(addprefix $(BUILD)/tests/vm/order/,fence slowstore careless flushes replay)
 vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
-vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke
+vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke \
+	$(BUILD)/tests/vm/hog $(BUILD)/tests/vm/relaunch $(BUILD)/tests/vm/failures/failures
 vm_helpers += $(vm_order)
 
 ## make vm-helpers: the programs that VM tests take into their guests
@@ -12,7 +13,14 @@ vm-helpers: $(vm_helpers)
 $(BUILD)/tests/vm/abi/abi: $(vm_abi_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
 
-$(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke: %: %.o
+$(addprefix $(BUILD)/tests/vm/,load poke hog relaunch): %: %.o
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^
+
+# With the channels and clients of the ABI tests.
+vm_failures_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/failures/*.c)) \
+	$(addprefix $(BUILD)/tests/vm/abi/,dm.o chan.o io.o)
+
+$(BUILD)/tests/vm/failures/failures: $(vm_failures_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 $(BUILD)/tests/vm/order/common.a: $(addprefix $(BUILD)/tests/vm/order/,stamp.o dm.o daemon.o writers.o)
