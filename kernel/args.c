@@ -193,6 +193,10 @@ static char *dmu_row_join(unsigned int argc, char **argv)
 	return row;
 }
 
+/*
+ * Fill @config from the arguments of a row. 0, -ENOMEM, or -EINVAL; then *@error says
+ * why, and there is nothing to free. @config->ctl lies in @argv.
+ */
 int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, char **error)
 {
 	int ret;

@@ -334,6 +334,7 @@ static int dmu_channel_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* @file, of our operations and not used yet, is @channel's from now on. */
 void dmu_channel_setup_file(struct file *file, struct dmu_channel *channel)
 {
 	file->private_data = channel;

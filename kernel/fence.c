@@ -29,6 +29,7 @@ void dmu_fence_init(struct dmu_claim *claim)
 	INIT_LIST_HEAD(&claim->waiters);
 }
 
+/* The request of @claim is revoked, and may be carried out yet: what overlaps waits from now on. */
 void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim)
 {
 	lockdep_assert_held(&node->lock);

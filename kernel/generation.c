@@ -4,6 +4,7 @@
 
 #include "dmu.h"
 
+/* The generation of that number, or NULL. It may be gone once the lock is dropped. */
 struct dmu_generation *dmu_generation_find(struct dmu_node *node, u64 number)
 {
 	struct dmu_generation *generation;
@@ -59,6 +60,7 @@ static int dmu_generation_check(struct dmu_channel *channel, u64 number, bool cr
 	return generation->state == DM_USER_SERVING ? 0 : -ESHUTDOWN;
 }
 
+/* What DM_USER_IOC_JOIN does, with its errors. May sleep. */
 int dmu_generation_join(struct dmu_channel *channel, u64 number, bool create)
 {
 	struct dmu_node *node = channel->node;

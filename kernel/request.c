@@ -147,6 +147,7 @@ static int dmu_request_peek(struct dmu_channel *channel, struct dmu_request **re
 	return *req ? 1 : -EAGAIN;
 }
 
+/* True if a read would not block: there is something to take, or to say. */
 bool dmu_request_available(struct dmu_channel *channel)
 {
 	struct dmu_request *req;
@@ -175,6 +176,7 @@ int dmu_request_prepare_claim(struct dmu_channel *channel)
 	return channel->spare ? 0 : -ENOMEM;
 }
 
+/* Give @claim, which nothing refers to, back to where it came from. */
 void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim)
 {
 	lockdep_assert_held(&channel->lock);
