@@ -153,6 +153,45 @@ static void waiters_move_on(struct kunit *test)
 	dmu_test_true(test, unfence(env, other));
 }
 
+/* All fences of a channel go at once: who waited for any waits for what is left, or no more. */
+static void remove_all(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_claim *mine[4], *other = fence(env, 24, SZ_4K);
+	struct dmu_test_io *freed[2], *left[2], *free;
+	LIST_HEAD(claims);
+	unsigned int i;
+
+	/* Two at one place, one elsewhere, and one that fences nothing. */
+	for (i = 0; i < 4; i++) {
+		mine[i] = fence(env, i < 2 ? 0 : 16, i < 3 ? SZ_4K : 0);
+		list_add_tail(&mine[i]->list, &claims);
+	}
+	freed[0] = dmu_test_map(env, REQ_OP_WRITE, 0, SZ_4K);
+	left[0] = dmu_test_map(env, REQ_OP_WRITE, 16, SZ_8K);
+	left[1] = dmu_test_map(env, REQ_OP_WRITE, 31, 512);
+	freed[1] = dmu_test_map(env, REQ_OP_WRITE, 7, SZ_4K + 1024);
+	free = dmu_test_map(env, REQ_OP_WRITE, 32, SZ_4K);
+	dmu_test_is(test, dmu_test_count(&node->queue), 1);
+	spin_lock(&node->lock);
+	dmu_fence_remove_all(node, &claims);
+	spin_unlock(&node->lock);
+	dmu_test_is(test, dmu_test_count(&claims), 4);
+	dmu_test_is(test, node->fenced, 1);
+	dmu_test_is(test, dmu_test_count(&node->fence), 1);
+	dmu_test_is(test, dmu_test_count(&node->queue), 3);
+	dmu_test_true(test, list_is_first(&free->req->list, &node->queue));
+	dmu_test_true(test, listed(&node->queue, freed[0]) && listed(&node->queue, freed[1]));
+	dmu_test_is(test, dmu_test_count(&other->waiters), 2);
+	dmu_test_true(test, listed(&other->waiters, left[0]) && listed(&other->waiters, left[1]));
+	for (i = 0; i < 4; i++)
+		dmu_test_true(test, list_empty(&mine[i]->waiters) && !unfence(env, mine[i]));
+	dmu_test_true(test, unfence(env, other));
+	dmu_test_is(test, dmu_test_count(&node->queue), 5);
+	dmu_test_is(test, node->queued, 5);
+}
+
 /* Writes to one block that waited for one fence leave it in the order in which they came. */
 static void order_is_kept(struct kunit *test)
 {
@@ -245,10 +284,19 @@ static bool free_to_go(struct chaos *chaos, const struct dmu_test_io *io)
 	return true;
 }
 
+static void chaos_settle(struct chaos *chaos)
+{
+	unsigned int i;
+
+	for (i = 0; i < WAITERS; i++)
+		if (chaos->io[i] && free_to_go(chaos, chaos->io[i]))
+			chaos->free[i] = true;
+}
+
 /* Put up a fence, or take it down; most of them down unless @many. */
 static void chaos_fence(struct chaos *chaos, bool many)
 {
-	unsigned int at = below(chaos, FENCES), i;
+	unsigned int at = below(chaos, FENCES);
 	struct dmu_claim *claim = &chaos->fences[at];
 
 	if (!chaos->up[at]) {
@@ -266,9 +314,26 @@ static void chaos_fence(struct chaos *chaos, bool many)
 	}
 	chaos->up[at] = false;
 	dmu_test_true(chaos->env->test, unfence(chaos->env, claim));
-	for (i = 0; i < WAITERS; i++)
-		if (chaos->io[i] && free_to_go(chaos, chaos->io[i]))
-			chaos->free[i] = true;
+	chaos_settle(chaos);
+}
+
+/* A channel with some fences closes. */
+static void chaos_close(struct chaos *chaos)
+{
+	unsigned int at, count = below(chaos, 8);
+	LIST_HEAD(claims);
+
+	while (count--) {
+		at = below(chaos, FENCES);
+		if (!chaos->up[at])
+			continue;
+		chaos->up[at] = false;
+		list_add(&chaos->fences[at].list, &claims);
+	}
+	spin_lock(&chaos->env->node.lock);
+	dmu_fence_remove_all(&chaos->env->node, &claims);
+	spin_unlock(&chaos->env->node.lock);
+	chaos_settle(chaos);
 }
 
 static void chaos_map(struct chaos *chaos)
@@ -359,6 +424,8 @@ static void like_the_model(struct kunit *test)
 		/* In turns few fences and many. */
 		if (below(chaos, 2))
 			chaos_fence(chaos, (step / 500) % 2);
+		if (!below(chaos, 10))
+			chaos_close(chaos);
 		if (below(chaos, 2))
 			chaos_map(chaos);
 		else
@@ -376,6 +443,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(overlaps),
 	KUNIT_CASE(remove_what_is_not_there),
 	KUNIT_CASE(waiters_move_on),
+	KUNIT_CASE(remove_all),
 	KUNIT_CASE(order_is_kept),
 	KUNIT_CASE(take_all),
 	KUNIT_CASE(like_the_model),
