@@ -28,6 +28,12 @@ int main(int argc, char **argv)
 		ctl_error("%s: must be root", args.command->name);
 		status = CTL_FAILED;
 	} else {
+		/*
+		 * The device may have nobody who serves it, and this is to change that: no memory
+		 * is to be waited for that its own I/O must free. A daemon inherits it, and one
+		 * that cannot have it says so.
+		 */
+		dmu_resident_io_flusher();
 		ctl_dm_init();
 		status = args.command->run(&args);
 	}

@@ -141,6 +141,16 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 		fprintf(stderr, "%s: only root can serve a device\n", stage->program);
 		return DMU_EXIT_FAILED;
 	}
+	/*
+	 * Before anything is opened or made: a device that nobody serves has I/O that only we can
+	 * do, and our own start must not wait in reclaim for it.
+	 */
+	status = dmu_resident_io_flusher();
+	if (status) {
+		fprintf(stderr, "%s: cannot become an I/O flusher: %s\n", stage->program,
+			strerror(-status));
+		return DMU_EXIT_FAILED;
+	}
 	if (dmu_daemon_fill_stdio()) {
 		fprintf(stderr, "%s: cannot open /dev/null: %s\n", stage->program, strerror(errno));
 		return DMU_EXIT_FAILED;

@@ -138,10 +138,6 @@ static int dmu_prepare_reside(struct dmu_daemon *daemon)
 	rc = dmu_resident_oom_exempt();
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot set the OOM score: %s", strerror(-rc));
-	rc = dmu_resident_io_flusher();
-	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "cannot become an I/O flusher: %s",
-					strerror(-rc));
 	rc = dmu_resident_lock_memory();
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot lock memory: %s", strerror(-rc));

@@ -208,7 +208,10 @@ int dmu_dm_message(const char *name, const char *message);
 int dmu_resident_lift_limits(void);
 /* mlockall current and future; RLIMIT_MEMLOCK to infinity first. */
 int dmu_resident_lock_memory(void);
-/* PR_SET_IO_FLUSHER for the caller and the threads that it makes afterwards. */
+/*
+ * PR_SET_IO_FLUSHER for the caller, and the threads and processes that it makes afterwards, through
+ * execve(2) too: their memory never waits for I/O.
+ */
 int dmu_resident_io_flusher(void);
 /* /proc/self/oom_score_adj = -1000. */
 int dmu_resident_oom_exempt(void);
