@@ -44,6 +44,7 @@ static void dmu_node_free(struct kref *ref)
 	kfree(node);
 }
 
+/* Drop a reference: see dmu.h for who has one. Takes no lock. */
 void dmu_node_put(struct dmu_node *node)
 {
 	kref_put(&node->ref, dmu_node_free);
@@ -129,6 +130,7 @@ void dmu_node_watch(struct dmu_node *node)
 	spin_unlock(&node->lock);
 }
 
+/* Who may open the node is decided here; channels that are open stay. */
 void dmu_node_set_sealed(struct dmu_node *node, bool sealed)
 {
 	bool changed;
@@ -141,6 +143,7 @@ void dmu_node_set_sealed(struct dmu_node *node, bool sealed)
 		dmu_node_event(node);
 }
 
+/* A channel of generation 0 for a new file. 0, -ENOMEM, -ENOTBLK. May sleep, but not for I/O. */
 int dmu_channel_create(struct dmu_node *node, struct dmu_channel **result)
 {
 	struct dmu_channel *channel;
