@@ -6,10 +6,10 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# User-mode kernels run at the speed of the machine, emulated ones do not. There are rounds of three kinds; on the
-# kernel's command line, fence_rounds=N asks for N of each.
+# User-mode kernels run at the speed of the machine, emulated ones do not. There are rounds of three kinds; for
+# more, DMUSER_APPEND=fence_rounds=340 tests/vm/run --timeout 3000 makes a thousand.
 rounds=6 delay=50
-[ ! -e /proc/exitcode ] || rounds=340 delay=5
+[ ! -e /proc/exitcode ] || rounds=100 delay=5
 asked=$(sed -n 's/.*fence_rounds=\([0-9]*\).*/\1/p' /proc/cmdline)
 rounds=${asked:-$rounds}
 
