@@ -109,7 +109,6 @@
 
 #include <linux/bio.h>
 #include <linux/device-mapper.h>
-#include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
@@ -125,7 +124,6 @@
 #define DMU_NODE_DIR		"dm-user/"
 #define DMU_NAME_MAX		127	/* of a control node, without the directory */
 #define DMU_MAX_IO_DEFAULT	SZ_1M
-#define DMU_CLAIM_HASH_BITS	7
 
 /* What a table row asks for. */
 struct dmu_config {
@@ -230,8 +228,7 @@ struct dmu_request {
 struct dmu_claim {
 	struct dmu_request *req;	/* NULL: revoked */
 	enum dmu_request_state state;	/* SENDING or later */
-	struct list_head list;		/* channel->claims, oldest first */
-	struct hlist_node hash;		/* channel->by_seq */
+	struct rb_node rb;		/* channel->claims */
 	/* The node's lock: */
 	struct list_head fence;		/* node->fence, or empty */
 	struct rb_node fence_rb;	/* node->fence_tree */
@@ -262,8 +259,7 @@ struct dmu_channel {
 	struct dmu_claim *in;		/* whose answer's payload comes in, or NULL */
 	size_t in_left;			/* bytes */
 	struct bvec_iter in_iter;
-	struct list_head claims;
-	DECLARE_HASHTABLE(by_seq, DMU_CLAIM_HASH_BITS);
+	struct rb_root claims;		/* by seq, which is by age: oldest first */
 	bool reserve_used;
 	struct dmu_claim reserve;	/* so that one request can always be served */
 };
@@ -281,7 +277,7 @@ void dmu_node_activate(struct dmu_target *target);
 void dmu_node_put(struct dmu_node *node);
 void dmu_node_event(struct dmu_node *node);
 void dmu_node_watch(struct dmu_node *node);
-void dmu_node_wake_one(struct dmu_node *node);
+void dmu_node_wake(struct dmu_node *node, unsigned int requests);
 void dmu_node_wake_all(struct dmu_node *node);
 int dmu_node_check_queue(struct dmu_target *target);
 void dmu_node_set_sealed(struct dmu_node *node, bool sealed);
@@ -316,9 +312,9 @@ void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim);
 /* fence.c: what must wait for a revoked write */
 void dmu_fence_init(struct dmu_claim *claim);
 void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim);
-bool dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim);
-void dmu_fence_remove_all(struct dmu_node *node, struct list_head *claims);
-void dmu_fence_queue(struct dmu_node *node, struct dmu_request *req);
+void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim, struct list_head *waiters);
+bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req);
+unsigned int dmu_fence_queue_all(struct dmu_node *node, struct list_head *requests);
 void dmu_fence_take_all(struct dmu_node *node, struct list_head *requests);
 
 /* channel.c: the stream */

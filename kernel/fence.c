@@ -40,55 +40,33 @@ void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim)
 	node->fenced++;
 }
 
-/* Off the fence with @claim; those who waited for it go to @waiters. */
-static void dmu_fence_take(struct dmu_node *node, struct dmu_claim *claim,
-			   struct list_head *waiters)
+/*
+ * @claim is in nobody's way any more. Who waited for it is added to @waiters, for
+ * dmu_fence_queue_all(), unless another claim covers all of this one: then all of
+ * them overlap that one, too, and wait for it without being looked at one by one.
+ */
+void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim, struct list_head *waiters)
 {
-	list_del_init(&claim->fence);
-	dmu_fence_tree_remove(claim, &node->fence_tree);
-	node->fenced--;
-	list_splice_tail_init(&claim->waiters, waiters);
-}
-
-static void dmu_fence_queue_all(struct dmu_node *node, struct list_head *waiters)
-{
-	struct dmu_request *req, *next;
-
-	list_for_each_entry_safe(req, next, waiters, list)
-		dmu_fence_queue(node, req);
-}
-
-/* @claim is in nobody's way any more. True if somebody may have waited: wake the readers. */
-bool dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim)
-{
-	LIST_HEAD(waiters);
+	struct dmu_claim *other;
 
 	lockdep_assert_held(&node->lock);
 	if (list_empty(&claim->fence))
-		return false;
-	dmu_fence_take(node, claim, &waiters);
-	dmu_fence_queue_all(node, &waiters);
-	return true;
+		return;
+	list_del_init(&claim->fence);
+	dmu_fence_tree_remove(claim, &node->fence_tree);
+	node->fenced--;
+	if (list_empty(&claim->waiters))
+		return;
+	other = dmu_fence_tree_iter_first(&node->fence_tree, dmu_claim_first(claim),
+					  dmu_claim_last(claim));
+	if (other && dmu_claim_first(other) <= dmu_claim_first(claim) &&
+	    dmu_claim_last(other) >= dmu_claim_last(claim))
+		waiters = &other->waiters;
+	list_splice_tail_init(&claim->waiters, waiters);
 }
 
-/*
- * As above for all @claims of a channel, which closes. Those who waited are looked at once,
- * not passed on from claim to claim: there may be thousands of both, at one place.
- */
-void dmu_fence_remove_all(struct dmu_node *node, struct list_head *claims)
-{
-	struct dmu_claim *claim;
-	LIST_HEAD(waiters);
-
-	lockdep_assert_held(&node->lock);
-	list_for_each_entry(claim, claims, list)
-		if (!list_empty(&claim->fence))
-			dmu_fence_take(node, claim, &waiters);
-	dmu_fence_queue_all(node, &waiters);
-}
-
-/* Put @req on the queue, or where it must wait before that. */
-void dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
+/* Put @req on the queue, or where it must wait before that. True if a reader can have it. */
+bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
 {
 	sector_t start = req->bio->bi_iter.bi_sector;
 	struct dmu_claim *claim = NULL;
@@ -98,6 +76,18 @@ void dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
 		claim = dmu_fence_tree_iter_first(&node->fence_tree, start,
 						  start + bio_sectors(req->bio) - 1);
 	list_move_tail(&req->list, claim ? &claim->waiters : &node->queue);
+	return !claim;
+}
+
+/* The same for a list of them. How many a reader can have: dmu_node_wake() for these. */
+unsigned int dmu_fence_queue_all(struct dmu_node *node, struct list_head *requests)
+{
+	struct dmu_request *req, *next;
+	unsigned int ready = 0;
+
+	list_for_each_entry_safe(req, next, requests, list)
+		ready += dmu_fence_queue(node, req);
+	return ready;
 }
 
 /* Take everything that waits, on the queue or on a claim. */

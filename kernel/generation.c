@@ -10,7 +10,8 @@ struct dmu_generation *dmu_generation_find(struct dmu_node *node, u64 number)
 	struct dmu_generation *generation;
 
 	lockdep_assert_held(&node->lock);
-	list_for_each_entry(generation, &node->generations, list)
+	/* Mostly the newest is wanted, which is the last. */
+	list_for_each_entry_reverse(generation, &node->generations, list)
 		if (generation->number == number)
 			return generation;
 	return NULL;
@@ -105,6 +106,8 @@ unlock:
  */
 int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool undo)
 {
+	unsigned int before = generation->state;
+
 	lockdep_assert_held(&node->lock);
 	if (undo) {
 		if (generation->state == DM_USER_DRAINED)
@@ -114,7 +117,8 @@ int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generatio
 		generation->state = generation->held ? DM_USER_DRAINING : DM_USER_DRAINED;
 	}
 	/* Readers leave, or look at the queue again. */
-	dmu_node_wake_all(node);
+	if (generation->state != before)
+		dmu_node_wake_all(node);
 	return 0;
 }
 

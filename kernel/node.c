@@ -73,10 +73,15 @@ void dmu_node_event(struct dmu_node *node)
 		dmu_node_put(node);
 }
 
-/* A request has come. All pollers: one that does not react must not keep it from another. */
-void dmu_node_wake_one(struct dmu_node *node)
+/*
+ * @requests are on the queue that were not: a reader for each, and all pollers, for
+ * one that does not react must not keep them from another.
+ */
+void dmu_node_wake(struct dmu_node *node, unsigned int requests)
 {
-	wake_up_interruptible(&node->readers);
+	if (!requests)
+		return;
+	wake_up_interruptible_nr(&node->readers, requests);
 	if (wq_has_sleeper(&node->pollers))
 		__wake_up(&node->pollers, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
@@ -115,9 +120,13 @@ void dmu_node_watch(struct dmu_node *node)
 	spin_lock(&node->lock);
 	had = node->has_daemon;
 	node->has_daemon = false;
-	list_for_each_entry(generation, &node->generations, list)
-		if (generation->channels && generation->state == DM_USER_SERVING)
+	/* The newest is the last, and most likely serves. */
+	list_for_each_entry_reverse(generation, &node->generations, list) {
+		if (generation->channels && generation->state == DM_USER_SERVING) {
 			node->has_daemon = true;
+			break;
+		}
+	}
 	if (node->has_daemon || !node->config.nodaemon_fail) {
 		node->failing = false;
 	} else if (!node->dead && !node->failing &&
@@ -155,8 +164,7 @@ int dmu_channel_create(struct dmu_node *node, struct dmu_channel **result)
 	mutex_init(&channel->read_mutex);
 	mutex_init(&channel->write_mutex);
 	spin_lock_init(&channel->lock);
-	INIT_LIST_HEAD(&channel->claims);
-	hash_init(channel->by_seq);
+	channel->claims = RB_ROOT;
 	channel->node = node;
 
 	spin_lock(&node->lock);
@@ -257,7 +265,8 @@ static struct dmu_node *dmu_node_create(const char *ctl, struct mapped_device *m
 
 	ret = misc_register(&node->misc);
 	if (ret) {
-		*error = "Cannot register the control node";
+		*error = ret == -EBUSY ? "No misc device number is left for the control node" :
+					 "Cannot register the control node";
 		goto err_free;
 	}
 	list_add(&node->list, &dmu_nodes);

@@ -107,6 +107,7 @@ int dmu_request_map(struct dmu_target *target, struct bio *bio)
 	struct dmu_node *node = target->node;
 	struct dmu_request *req = dm_per_bio_data(bio, sizeof(*req));
 	int type = dmu_bio_type(bio);
+	bool ready;
 
 	if (type < 0)
 		return DM_MAPIO_KILL;
@@ -126,10 +127,10 @@ int dmu_request_map(struct dmu_target *target, struct bio *bio)
 	}
 	req->seq = node->next_seq++;
 	INIT_LIST_HEAD(&req->list);
-	dmu_fence_queue(node, req);
+	ready = dmu_fence_queue(node, req);
 	node->queued++;
 	spin_unlock(&node->lock);
-	dmu_node_wake_one(node);
+	dmu_node_wake(node, ready);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -186,15 +187,13 @@ void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim)
 		kmem_cache_free(dmu_claim_cache, claim);
 }
 
-/* Undo everything that refers to @claim, and free it. True if requests may have waited for that. */
-static bool dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim)
+/* Undo everything that refers to @claim, and free it. Who waited for that joins @waiters. */
+static void dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim,
+			   struct list_head *waiters)
 {
-	bool fenced;
-
 	lockdep_assert_held(&channel->lock);
-	fenced = dmu_fence_remove(channel->node, claim);
-	hash_del(&claim->hash);
-	list_del(&claim->list);
+	dmu_fence_remove(channel->node, claim, waiters);
+	rb_erase(&claim->rb, &channel->claims);
 	if (channel->in == claim)
 		channel->in = NULL;
 	if (channel->out == claim)
@@ -202,7 +201,19 @@ static bool dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim)
 	if (channel->canceled == claim)
 		channel->canceled = NULL;
 	dmu_claim_free(channel, claim);
-	return fenced;
+}
+
+static bool dmu_claim_before(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct dmu_claim, rb)->msg.seq <
+	       rb_entry(b, struct dmu_claim, rb)->msg.seq;
+}
+
+static int dmu_claim_compare(const void *key, const struct rb_node *rb)
+{
+	u64 seq = *(const u64 *)key, other = rb_entry(rb, struct dmu_claim, rb)->msg.seq;
+
+	return seq < other ? -1 : seq > other;
 }
 
 static void dmu_claim_init(struct dmu_claim *claim, struct dmu_request *req)
@@ -239,8 +250,7 @@ int dmu_request_claim(struct dmu_channel *channel)
 	dmu_claim_init(claim, req);
 
 	spin_lock(&channel->lock);
-	list_add_tail(&claim->list, &channel->claims);
-	hash_add(channel->by_seq, &claim->hash, claim->msg.seq);
+	rb_add(&claim->rb, &channel->claims, dmu_claim_before);
 	channel->out = claim;
 	channel->sent = 0;
 	channel->out_iter = req->bio->bi_iter;
@@ -260,13 +270,13 @@ void dmu_request_sent(struct dmu_channel *channel)
 
 static struct dmu_claim *dmu_claim_find(struct dmu_channel *channel, u64 seq)
 {
-	struct dmu_claim *claim;
+	struct rb_node *rb;
 
 	lockdep_assert_held(&channel->lock);
-	hash_for_each_possible(channel->by_seq, claim, hash, seq)
-		if (claim->msg.seq == seq && claim->state == DMU_REQUEST_HELD)
-			return claim;
-	return NULL;
+	rb = rb_find(&seq, &channel->claims, dmu_claim_compare);
+	if (!rb || rb_entry(rb, struct dmu_claim, rb)->state != DMU_REQUEST_HELD)
+		return NULL;
+	return rb_entry(rb, struct dmu_claim, rb);
 }
 
 /*
@@ -322,54 +332,69 @@ static void dmu_count_answer(struct dmu_node *node, struct dmu_generation *gener
 		node->counters.errors++;
 }
 
+/* A claim is gone, which made @ready requests ready or completed a drain, or neither. */
+static void dmu_request_dropped(struct dmu_node *node, unsigned int ready, bool drained)
+{
+	dmu_node_wake(node, ready);
+	if (drained) {
+		dmu_node_wake_all(node);
+		dmu_node_event(node);
+	}
+}
+
 /* HELD or RECEIVING -> ended. A revoked request has ended already; its claim goes. */
 void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response)
 {
 	blk_status_t status = dmu_response_status(response);
 	struct dmu_node *node = channel->node;
 	struct dmu_request *req;
-	bool wake, drained;
+	unsigned int ready;
+	LIST_HEAD(waiters);
+	bool drained;
 
 	spin_lock(&node->lock);
 	spin_lock(&channel->lock);
 	req = claim->req;
 	if (req)
 		dmu_count_answer(node, channel->generation, claim->msg.type, status);
-	wake = dmu_claim_drop(channel, claim);
+	dmu_claim_drop(channel, claim, &waiters);
 	spin_unlock(&channel->lock);
+	ready = dmu_fence_queue_all(node, &waiters);
 	drained = dmu_generation_drop_claim(channel->generation);
 	spin_unlock(&node->lock);
 
 	if (req)
 		dmu_request_end(req, status);
-	if (wake || drained)
-		dmu_node_wake_all(node);
-	if (drained)
-		dmu_node_event(node);
+	dmu_request_dropped(node, ready, drained);
 }
 
 /* The reader is told that what it was reading is revoked: it can't act on it from now on. */
 void dmu_request_dismiss(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
+	unsigned int ready;
+	LIST_HEAD(waiters);
 	bool drained;
 
 	spin_lock(&node->lock);
 	spin_lock(&channel->lock);
-	dmu_claim_drop(channel, channel->canceled);
+	dmu_claim_drop(channel, channel->canceled, &waiters);
 	spin_unlock(&channel->lock);
+	ready = dmu_fence_queue_all(node, &waiters);
 	drained = dmu_generation_drop_claim(channel->generation);
 	spin_unlock(&node->lock);
-	dmu_node_wake_all(node);
-	if (drained)
-		dmu_node_event(node);
+	dmu_request_dropped(node, ready, drained);
 }
 
-/* What becomes of orphans: requeued, or left to the caller to end with an error. */
-static void dmu_orphans_requeue(struct dmu_node *node, struct list_head *orphans)
+/*
+ * What becomes of orphans: requeued, or left to the caller to end with an error.
+ * Returns how many a reader can have.
+ */
+static unsigned int dmu_orphans_requeue(struct dmu_node *node, struct list_head *orphans)
 {
 	bool fail = node->config.orphans_fail || node->failing;
 	struct dmu_request *req, *next;
+	unsigned int ready = 0;
 
 	lockdep_assert_held(&node->lock);
 	list_for_each_entry_safe(req, next, orphans, list) {
@@ -379,8 +404,9 @@ static void dmu_orphans_requeue(struct dmu_node *node, struct list_head *orphans
 		}
 		node->counters.requeued++;
 		node->queued++;
-		dmu_fence_queue(node, req);
+		ready += dmu_fence_queue(node, req);
 	}
+	return ready;
 }
 
 /*
@@ -391,27 +417,33 @@ static void dmu_orphans_requeue(struct dmu_node *node, struct list_head *orphans
 void dmu_request_orphan_all(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
-	struct dmu_claim *claim, *next;
+	struct dmu_claim *claim;
+	bool drained = false;
 	LIST_HEAD(orphans);
+	LIST_HEAD(waiters);
+	unsigned int ready;
+	struct rb_node *rb;
 
 	spin_lock(&node->lock);
 	list_del(&channel->list);
 	node->channel_count--;
 	spin_lock(&channel->lock);
-	dmu_fence_remove_all(node, &channel->claims);
-	list_for_each_entry_safe(claim, next, &channel->claims, list) {
+	while ((rb = rb_first(&channel->claims))) {
+		claim = rb_entry(rb, struct dmu_claim, rb);
 		if (claim->req)
 			list_add_tail(&claim->req->list, &orphans);
-		dmu_claim_drop(channel, claim);
-		dmu_generation_drop_claim(channel->generation);
+		dmu_claim_drop(channel, claim, &waiters);
+		drained |= dmu_generation_drop_claim(channel->generation);
 	}
 	spin_unlock(&channel->lock);
-	dmu_orphans_requeue(node, &orphans);
+	/* Only now, when nothing of this channel is in anybody's way. */
+	ready = dmu_orphans_requeue(node, &orphans);
+	ready += dmu_fence_queue_all(node, &waiters);
 	dmu_generation_leave(channel);
 	spin_unlock(&node->lock);
 
 	dmu_request_end_all(&orphans, BLK_STS_IOERR);
-	dmu_node_wake_all(node);
+	dmu_request_dropped(node, ready, drained);
 }
 
 /*
@@ -422,11 +454,13 @@ static void dmu_channel_revoke(struct dmu_channel *channel, struct list_head *re
 {
 	struct dmu_node *node = channel->node;
 	struct dmu_claim *claim;
+	struct rb_node *rb;
 	bool seen;
 
 	lockdep_assert_held(&node->lock);
 	spin_lock(&channel->lock);
-	list_for_each_entry(claim, &channel->claims, list) {
+	for (rb = rb_first(&channel->claims); rb; rb = rb_next(rb)) {
+		claim = rb_entry(rb, struct dmu_claim, rb);
 		if (!claim->req)
 			continue;
 		list_add_tail(&claim->req->list, revoked);

@@ -109,6 +109,7 @@ static unsigned long dmu_oldest_born(struct dmu_node *node)
 {
 	struct dmu_channel *channel;
 	struct dmu_claim *claim;
+	struct rb_node *rb;
 	unsigned long oldest = jiffies;
 
 	lockdep_assert_held(&node->lock);
@@ -118,7 +119,8 @@ static unsigned long dmu_oldest_born(struct dmu_node *node)
 								  struct dmu_request, list));
 	list_for_each_entry(channel, &node->channels, list) {
 		spin_lock(&channel->lock);
-		list_for_each_entry(claim, &channel->claims, list) {
+		for (rb = rb_first(&channel->claims); rb; rb = rb_next(rb)) {
+			claim = rb_entry(rb, struct dmu_claim, rb);
 			dmu_note_oldest(&oldest, claim->req);
 			if (claim->req)
 				break;

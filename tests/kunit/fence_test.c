@@ -22,14 +22,24 @@ static struct dmu_claim *fence(struct dmu_test_env *env, u64 sector, u64 bytes)
 	return claim;
 }
 
-static bool unfence(struct dmu_test_env *env, struct dmu_claim *claim)
+/* All of these at once, as at the close of a channel. How many requests a reader can have after it. */
+static unsigned int unfence_all(struct dmu_test_env *env, struct dmu_claim **claims, unsigned int n)
 {
-	bool was;
+	LIST_HEAD(waiters);
+	unsigned int i, ready;
 
 	spin_lock(&env->node.lock);
-	was = dmu_fence_remove(&env->node, claim);
+	for (i = 0; i < n; i++)
+		dmu_fence_remove(&env->node, claims[i], &waiters);
+	ready = dmu_fence_queue_all(&env->node, &waiters);
 	spin_unlock(&env->node.lock);
-	return was;
+	dmu_test_true(env->test, list_empty(&waiters));
+	return ready;
+}
+
+static unsigned int unfence(struct dmu_test_env *env, struct dmu_claim *claim)
+{
+	return unfence_all(env, &claim, 1);
 }
 
 static bool listed(const struct list_head *list, const struct dmu_test_io *io)
@@ -97,7 +107,7 @@ static void overlaps(struct kunit *test)
 			KUNIT_FAIL(test, "case %u: fence %llu+%llu, request %llu+%u", i,
 				   rows[i].fence, rows[i].fence_sectors, rows[i].io,
 				   rows[i].io_sectors);
-		dmu_test_is(test, unfence(env, claim), !!rows[i].fence_sectors);
+		dmu_test_is(test, unfence(env, claim), rows[i].waits);
 		dmu_test_true(test, listed(&node->queue, io));
 		dmu_test_is(test, node->fenced, 0);
 		dmu_test_is(test, node->queued, 1);
@@ -111,10 +121,12 @@ static void remove_what_is_not_there(struct kunit *test)
 	struct dmu_test_env *env = test->priv;
 	struct dmu_claim *claim = fence(env, 100, 0);
 
-	dmu_test_true(test, !unfence(env, claim));
+	dmu_test_is(test, unfence(env, claim), 0);
 	claim = fence(env, 100, SZ_4K);
-	dmu_test_true(test, unfence(env, claim));
-	dmu_test_true(test, !unfence(env, claim));
+	dmu_test_is(test, env->node.fenced, 1);
+	dmu_test_is(test, unfence(env, claim), 0);
+	dmu_test_is(test, env->node.fenced, 0);
+	dmu_test_is(test, unfence(env, claim), 0);
 	dmu_test_is(test, env->node.fenced, 0);
 }
 
@@ -135,7 +147,7 @@ static void waiters_move_on(struct kunit *test)
 	late = dmu_test_map(env, REQ_OP_READ, 7, 1024);
 	dmu_test_is(test, dmu_test_count(&node->queue), 1);
 	dmu_test_true(test, listed(&node->queue, free));
-	dmu_test_true(test, unfence(env, low));
+	dmu_test_is(test, unfence(env, low), 1);
 	dmu_test_true(test, listed(&node->queue, only_low));
 	dmu_test_true(test, listed(&high->waiters, both));
 	dmu_test_true(test, listed(&high->waiters, only_high));
@@ -146,11 +158,44 @@ static void waiters_move_on(struct kunit *test)
 	dmu_test_true(test, req == only_high->req);
 	dmu_test_true(test, list_next_entry(req, list) == both->req);
 	dmu_test_true(test, list_is_last(&late->req->list, &high->waiters));
-	dmu_test_true(test, unfence(env, high));
+	dmu_test_is(test, unfence(env, high), 3);
 	dmu_test_is(test, dmu_test_count(&node->queue), 5);
 	dmu_test_true(test, list_is_last(&late->req->list, &node->queue));
 	dmu_test_is(test, node->queued, 5);
-	dmu_test_true(test, unfence(env, other));
+	dmu_test_is(test, unfence(env, other), 0);
+}
+
+/*
+ * Where another fence covers the one that goes, all who waited go there together, those that came first
+ * still first; where none does, each goes where it must.
+ */
+static void waiters_move_together(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_claim *wide, *same[3];
+	struct dmu_test_io *io[3];
+	struct dmu_request *req;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		same[i] = fence(env, 8, SZ_4K);
+	for (i = 0; i < 3; i++)
+		io[i] = dmu_test_map(env, REQ_OP_WRITE, 7 + i, SZ_4K);
+	wide = fence(env, 0, SZ_16K);
+	for (i = 0; i < 3; i++) {
+		dmu_test_is(test, unfence(env, same[i]), 0);
+		dmu_test_true(test, list_empty(&same[i]->waiters));
+	}
+	dmu_test_is(test, dmu_test_count(&wide->waiters), 3);
+	req = list_first_entry(&wide->waiters, struct dmu_request, list);
+	dmu_test_true(test, req == io[0]->req);
+	dmu_test_true(test, list_is_last(&io[2]->req->list, &wide->waiters));
+	/* What covers only a part of it is in the way of some. */
+	same[0] = fence(env, 15, SZ_4K);
+	dmu_test_is(test, unfence(env, wide), 1);
+	dmu_test_true(test, listed(&env->node.queue, io[0]));
+	dmu_test_is(test, dmu_test_count(&same[0]->waiters), 2);
+	dmu_test_is(test, unfence(env, same[0]), 2);
 }
 
 /* All fences of a channel go at once: who waited for any waits for what is left, or no more. */
@@ -160,24 +205,18 @@ static void remove_all(struct kunit *test)
 	struct dmu_node *node = &env->node;
 	struct dmu_claim *mine[4], *other = fence(env, 24, SZ_4K);
 	struct dmu_test_io *freed[2], *left[2], *free;
-	LIST_HEAD(claims);
 	unsigned int i;
 
 	/* Two at one place, one elsewhere, and one that fences nothing. */
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 4; i++)
 		mine[i] = fence(env, i < 2 ? 0 : 16, i < 3 ? SZ_4K : 0);
-		list_add_tail(&mine[i]->list, &claims);
-	}
 	freed[0] = dmu_test_map(env, REQ_OP_WRITE, 0, SZ_4K);
 	left[0] = dmu_test_map(env, REQ_OP_WRITE, 16, SZ_8K);
 	left[1] = dmu_test_map(env, REQ_OP_WRITE, 31, 512);
 	freed[1] = dmu_test_map(env, REQ_OP_WRITE, 7, SZ_4K + 1024);
 	free = dmu_test_map(env, REQ_OP_WRITE, 32, SZ_4K);
 	dmu_test_is(test, dmu_test_count(&node->queue), 1);
-	spin_lock(&node->lock);
-	dmu_fence_remove_all(node, &claims);
-	spin_unlock(&node->lock);
-	dmu_test_is(test, dmu_test_count(&claims), 4);
+	dmu_test_is(test, unfence_all(env, mine, 4), 2);
 	dmu_test_is(test, node->fenced, 1);
 	dmu_test_is(test, dmu_test_count(&node->fence), 1);
 	dmu_test_is(test, dmu_test_count(&node->queue), 3);
@@ -187,7 +226,7 @@ static void remove_all(struct kunit *test)
 	dmu_test_true(test, listed(&other->waiters, left[0]) && listed(&other->waiters, left[1]));
 	for (i = 0; i < 4; i++)
 		dmu_test_true(test, list_empty(&mine[i]->waiters) && !unfence(env, mine[i]));
-	dmu_test_true(test, unfence(env, other));
+	dmu_test_is(test, unfence(env, other), 2);
 	dmu_test_is(test, dmu_test_count(&node->queue), 5);
 	dmu_test_is(test, node->queued, 5);
 }
@@ -207,7 +246,7 @@ static void order_is_kept(struct kunit *test)
 	flush = dmu_test_map(env, REQ_OP_FLUSH, 0, 0);
 	dmu_test_is(test, dmu_test_read(channel), 1);
 	dmu_test_true(test, dmu_test_answer(channel, flush->seq, DM_USER_RESP_SUCCESS));
-	unfence(env, claim);
+	dmu_test_is(test, unfence(env, claim), ARRAY_SIZE(io));
 	for (i = 0; i < ARRAY_SIZE(io); i++) {
 		dmu_test_is(test, dmu_test_read(channel), 1);
 		dmu_test_true(test, dmu_test_answer(channel, io[i]->seq, DM_USER_RESP_SUCCESS));
@@ -284,13 +323,18 @@ static bool free_to_go(struct chaos *chaos, const struct dmu_test_io *io)
 	return true;
 }
 
-static void chaos_settle(struct chaos *chaos)
+/* So many requests are said to have become ready. */
+static void chaos_settle(struct chaos *chaos, unsigned int ready)
 {
 	unsigned int i;
 
-	for (i = 0; i < WAITERS; i++)
-		if (chaos->io[i] && free_to_go(chaos, chaos->io[i]))
-			chaos->free[i] = true;
+	for (i = 0; i < WAITERS; i++) {
+		if (!chaos->io[i] || chaos->free[i] || !free_to_go(chaos, chaos->io[i]))
+			continue;
+		chaos->free[i] = true;
+		ready--;
+	}
+	dmu_test_is(chaos->env->test, ready, 0);
 }
 
 /* Put up a fence, or take it down; most of them down unless @many. */
@@ -313,27 +357,23 @@ static void chaos_fence(struct chaos *chaos, bool many)
 		return;
 	}
 	chaos->up[at] = false;
-	dmu_test_true(chaos->env->test, unfence(chaos->env, claim));
-	chaos_settle(chaos);
+	chaos_settle(chaos, unfence(chaos->env, claim));
 }
 
 /* A channel with some fences closes. */
 static void chaos_close(struct chaos *chaos)
 {
-	unsigned int at, count = below(chaos, 8);
-	LIST_HEAD(claims);
+	unsigned int at, count = below(chaos, 8), n = 0;
+	struct dmu_claim *claims[8];
 
 	while (count--) {
 		at = below(chaos, FENCES);
 		if (!chaos->up[at])
 			continue;
 		chaos->up[at] = false;
-		list_add(&chaos->fences[at].list, &claims);
+		claims[n++] = &chaos->fences[at];
 	}
-	spin_lock(&chaos->env->node.lock);
-	dmu_fence_remove_all(&chaos->env->node, &claims);
-	spin_unlock(&chaos->env->node.lock);
-	chaos_settle(chaos);
+	chaos_settle(chaos, unfence_all(chaos->env, claims, n));
 }
 
 static void chaos_map(struct chaos *chaos)
@@ -443,6 +483,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(overlaps),
 	KUNIT_CASE(remove_what_is_not_there),
 	KUNIT_CASE(waiters_move_on),
+	KUNIT_CASE(waiters_move_together),
 	KUNIT_CASE(remove_all),
 	KUNIT_CASE(order_is_kept),
 	KUNIT_CASE(take_all),

@@ -39,9 +39,10 @@ void dmu_node_watch(struct dmu_node *node)
 	spin_unlock(&node->lock);
 }
 
-void dmu_node_wake_one(struct dmu_node *node)
+void dmu_node_wake(struct dmu_node *node, unsigned int requests)
 {
-	dmu_test_env_of(node)->woken_one++;
+	lockdep_assert_not_held(&node->lock);
+	dmu_test_env_of(node)->woken += requests;
 }
 
 void dmu_node_wake_all(struct dmu_node *node)
@@ -198,8 +199,7 @@ struct dmu_channel *dmu_test_open(struct dmu_test_env *env)
 	mutex_init(&channel->read_mutex);
 	mutex_init(&channel->write_mutex);
 	spin_lock_init(&channel->lock);
-	INIT_LIST_HEAD(&channel->claims);
-	hash_init(channel->by_seq);
+	channel->claims = RB_ROOT;
 	channel->node = node;
 	spin_lock(&node->lock);
 	channel->generation = &node->unjoined;
@@ -220,8 +220,7 @@ void dmu_test_close(struct dmu_channel *channel)
 	if (channel->spare)
 		dmu_claim_free(channel, channel->spare);
 	spin_unlock(&channel->lock);
-	dmu_test_true(env->test, list_empty(&channel->claims));
-	dmu_test_true(env->test, hash_empty(channel->by_seq));
+	dmu_test_true(env->test, RB_EMPTY_ROOT(&channel->claims));
 	dmu_test_true(env->test, !channel->reserve_used);
 	dmu_test_true(env->test, !channel->generation);
 	kfree(channel);
@@ -300,15 +299,33 @@ bool dmu_test_drain(struct dmu_channel *channel, bool undo)
 	return !ret;
 }
 
+/* The claim after @claim; the oldest after NULL. */
+struct dmu_claim *dmu_test_next(struct dmu_channel *channel, struct dmu_claim *claim)
+{
+	struct rb_node *rb = claim ? rb_next(&claim->rb) : rb_first(&channel->claims);
+
+	return rb_entry_safe(rb, struct dmu_claim, rb);
+}
+
 /* The channel's claim on request @seq, in whatever state. */
 struct dmu_claim *dmu_test_find(struct dmu_channel *channel, u64 seq)
 {
 	struct dmu_claim *claim;
 
-	list_for_each_entry(claim, &channel->claims, list)
+	for (claim = dmu_test_next(channel, NULL); claim; claim = dmu_test_next(channel, claim))
 		if (claim->msg.seq == seq)
 			return claim;
 	return NULL;
+}
+
+unsigned int dmu_test_count_claims(struct dmu_channel *channel)
+{
+	struct dmu_claim *claim;
+	unsigned int n = 0;
+
+	for (claim = dmu_test_next(channel, NULL); claim; claim = dmu_test_next(channel, claim))
+		n++;
+	return n;
 }
 
 unsigned int dmu_test_count(const struct list_head *list)

@@ -27,7 +27,7 @@ struct dmu_test_env {
 	bool noflush;			/* what DM says of a suspend */
 	struct list_head ios;
 	unsigned int opened;		/* channels that no test closed yet */
-	unsigned int woken_one;
+	unsigned int woken;		/* readers, one by one */
 	unsigned int woken_all;
 	unsigned int events;
 	unsigned int watches;
@@ -73,6 +73,8 @@ struct dmu_claim *dmu_test_begin(struct dmu_channel *channel, u64 seq, u64 respo
 bool dmu_test_answer(struct dmu_channel *channel, u64 seq, u64 response);
 bool dmu_test_drain(struct dmu_channel *channel, bool undo);
 struct dmu_claim *dmu_test_find(struct dmu_channel *channel, u64 seq);
+struct dmu_claim *dmu_test_next(struct dmu_channel *channel, struct dmu_claim *claim);
+unsigned int dmu_test_count_claims(struct dmu_channel *channel);
 unsigned int dmu_test_count(const struct list_head *list);
 
 /* DM's part: Kbuild gives these DM's names while it compiles kernel/request.c. */

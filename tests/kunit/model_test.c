@@ -294,7 +294,7 @@ static void compare_channel(struct run *run, struct dmu_channel *channel, struct
 	dmu_test_is(test, seq_of(channel->canceled),
 		    model_seq_of(model_in_state(mc, MODEL_SENDING, true)));
 	dmu_test_is(test, seq_of(channel->in), model_seq_of(in));
-	dmu_test_is(test, dmu_test_count(&channel->claims), claims_of(mc));
+	dmu_test_is(test, dmu_test_count_claims(channel), claims_of(mc));
 	dmu_test_is(test, channel->started, mc->started);
 	dmu_test_is(test, g->number, mc->generation->number);
 	dmu_test_is(test, g->state, mc->generation->state);

@@ -6,6 +6,7 @@ vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
 vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke \
 	$(BUILD)/tests/vm/hog $(BUILD)/tests/vm/relaunch $(BUILD)/tests/vm/failures/failures
 vm_helpers += $(vm_order)
+vm_helpers += $(BUILD)/tests/vm/scale/scale
 
 ## make vm-helpers: the programs that VM tests take into their guests
 vm-helpers: $(vm_helpers)
@@ -27,6 +28,12 @@ $(BUILD)/tests/vm/order/common.a: $(addprefix $(BUILD)/tests/vm/order/,stamp.o d
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(vm_order): %: %.o $(BUILD)/tests/vm/order/common.a
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^
+
+vm_scale_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/scale/*.c)) \
+	$(addprefix $(BUILD)/tests/vm/abi/,dm.o chan.o)
+
+$(BUILD)/tests/vm/scale/scale: $(vm_scale_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 .PHONY: vm-helpers

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Devices that come and go, and as many as there are numbers for. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/dm-ioctl.h>
+
+#include "tests/vm/scale/scale.h"
+
+#define EACH	512
+#define IOS	6
+
+/* A life: served, taken back while held, orphaned, reloaded, removed with its channels open. */
+static void churn_one(unsigned int number)
+{
+	struct dm_user_message m, held[IOS];
+	struct many many;
+	struct target t;
+	char row[64];
+	int fd, other;
+
+	scale_target(&t, number % 4);
+	fd = ch_need(&t);
+	IS(ch_join(fd, 1, DM_USER_JOIN_CREATE), 0, "join");
+	other = ch_new(fd);
+	NEED(other >= 0, "another channel: %s", strerror(-other));
+	many_open(&many, &t, IOS, EACH);
+	many_submit(&many, 0, IOS, true, false);
+	for (int i = 0; i < IOS - 1; i++)
+		ch_take_type(fd, &held[i], DM_USER_REQ_MAP_WRITE, NULL);
+	IS(ch_answer(fd, &held[0], DM_USER_RESP_SUCCESS, NULL, 0), 0, "answer one");
+	if (number % 2)
+		IS(ch_read(fd, &m, sizeof(m)), sizeof(m), "read a header and no payload");
+	dm_row(row, sizeof(row), t.ctl, "orphans:requeue");
+	IS(dm_load(t.name, ABI_SECTORS, "user", row), 0, "load");
+	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	IS(dm_resume(t.name, 0), 0, "resume");
+	NEED(UNTIL(dm_word(t.name, "queued:") == IOS - 1), "the others are queued again");
+	IS(ch_answer(fd, &held[1], DM_USER_RESP_SUCCESS, NULL, 0), 0, "a late answer");
+	if (number % 3)
+		close(fd);
+	else
+		IS(dm_message(t.name, "fail"), 0, "fail what waits");
+	while (number % 3 && many.in_flight) {
+		ch_take_type(other, &m, DM_USER_REQ_MAP_WRITE, NULL);
+		IS(ch_answer(other, &m, DM_USER_RESP_SUCCESS, NULL, 0), 0, "answer");
+		many_reap_now(&many);
+	}
+	NEED(many_reap(&many, many.in_flight), "all I/Os end");
+	many_close(&many);
+	target_remove(&t);
+	IS(ch_read(other, &m, sizeof(m)), -ENOTBLK, "read of what is gone");
+	close(other);
+	if (number % 3 == 0)
+		close(fd);
+}
+
+void scale_churn(unsigned int rounds)
+{
+	for (unsigned int i = 0; i < rounds; i++)
+		churn_one(i);
+}
+
+/* More than Linux 6.1 has numbers for; later kernels have more. */
+#define DEVICES	300
+
+static int number_create(unsigned int i, char *name, size_t len)
+{
+	char row[64], ctl[32];
+	int err;
+
+	snprintf(name, len, "scale%u", i);
+	snprintf(ctl, sizeof(ctl), "scale-ctl%u", i);
+	dm_row(row, sizeof(row), ctl, NULL);
+	NEED(IS(dm_create(name), 0, "create %s", name), "a device");
+	err = dm_load(name, ABI_SECTORS, "user", row);
+	if (err)
+		IS(dm_remove(name), 0, "remove %s", name);
+	return err;
+}
+
+void scale_numbers(unsigned int rounds)
+{
+	unsigned int count;
+	char name[32];
+	int err = 0;
+
+	for (count = 0; count < DEVICES; count++) {
+		err = number_create(count, name, sizeof(name));
+		if (err)
+			break;
+	}
+	OK(count >= SCALE_TARGETS, "%u devices can be", count);
+	if (err) {
+		IS(err, -EBUSY, "one more");
+		IS(number_create(count, name, sizeof(name)), -EBUSY, "one more, tried again");
+		/* One goes, one can come. */
+		IS(dm_remove("scale7"), 0, "remove one");
+		IS(number_create(7, name, sizeof(name)), 0, "then there is a number for one");
+	}
+	printf("# %u devices%s\n", count, err ? ", no number for more" : "");
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "scale%u", i);
+		IS(dm_remove(name), 0, "remove %s", name);
+	}
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is allocated, counted: /sys/kernel/slab says for each cache how many objects are in use, once it was
+ * told to shrink, which takes back what the processors keep for themselves. But one that allocates again has
+ * a slab of its own again, and what is free in there counts as used.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/vm/scale/scale.h"
+
+#define SLAB		"/sys/kernel/slab"
+#define CACHES_MAX	1024
+
+struct cache {
+	char name[64];
+	long objects;
+	long slab;		/* objects in one of its slabs */
+};
+
+struct leak {
+	unsigned int count;
+	struct cache caches[CACHES_MAX];
+};
+
+static void leak_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, text, strlen(text)) < 0)
+		printf("# cannot write %s\n", path);
+	close(fd);
+}
+
+static long leak_read(const char *cache, const char *what)
+{
+	char path[128];
+	long value = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), SLAB "/%s/%s", cache, what);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &value) != 1)
+		value = -1;
+	fclose(file);
+	return value;
+}
+
+static void leak_count_cache(struct cache *cache, const char *name)
+{
+	char path[128];
+
+	strcpy(cache->name, name);
+	snprintf(path, sizeof(path), SLAB "/%s/shrink", name);
+	leak_write(path, "1");
+	cache->objects = leak_read(name, "objects");
+	cache->slab = leak_read(name, "objs_per_slab");
+}
+
+static void leak_count(struct leak *leak)
+{
+	struct dirent *entry;
+	struct cache *cache;
+	DIR *dir;
+
+	leak->count = 0;
+	leak_write("/proc/sys/vm/drop_caches", "2");
+	dir = opendir(SLAB);
+	NEED(dir, "the kernel counts its objects in " SLAB);
+	while ((entry = readdir(dir)) && leak->count < CACHES_MAX) {
+		/* A link is another name of a cache that stands there, too. */
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || strlen(entry->d_name) > 63)
+			continue;
+		/* Not what was allocated, but notes on it. */
+		if (!strncmp(entry->d_name, "kmemleak", 8))
+			continue;
+		cache = &leak->caches[leak->count];
+		leak_count_cache(cache, entry->d_name);
+		leak->count += cache->objects >= 0;
+	}
+	closedir(dir);
+	NEED(leak->count > 10, "%u caches with a count", leak->count);
+}
+
+static long leak_before(const struct leak *leak, const char *name)
+{
+	for (unsigned int i = 0; i < leak->count; i++)
+		if (!strcmp(leak->caches[i].name, name))
+			return leak->caches[i].objects;
+	return 0;
+}
+
+/* How many caches have grown by @limit; says which. */
+static unsigned int leak_grown(const struct leak *before, const struct leak *after, unsigned int limit,
+			       bool say)
+{
+	unsigned int grown = 0;
+
+	for (unsigned int i = 0; i < after->count; i++) {
+		const struct cache *cache = &after->caches[i];
+		long was = leak_before(before, cache->name);
+
+		if (cache->objects < was + cache->slab + (long)limit)
+			continue;
+		grown++;
+		if (say)
+			printf("# cache %s: %ld objects, %ld before\n", cache->name, cache->objects, was);
+	}
+	return grown;
+}
+
+struct leak *leak_begin(void)
+{
+	struct leak *leak = calloc(1, sizeof(*leak));
+
+	NEED(leak, "memory");
+	/* The first time, looking itself leaves names and inodes behind. */
+	leak_count(leak);
+	leak_count(leak);
+	return leak;
+}
+
+bool leak_end(struct leak *leak, unsigned int limit)
+{
+	struct leak *now = calloc(1, sizeof(*now));
+	bool good;
+
+	NEED(now, "memory");
+	/* What RCU has still to free comes back in its time. */
+	good = UNTIL((leak_count(now), !leak_grown(leak, now, limit, false)));
+	if (!good)
+		leak_grown(leak, now, limit, true);
+	free(now);
+	free(leak);
+	return good;
+}

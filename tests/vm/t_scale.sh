@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P1, P2, P11: many devices, channels, requests and threads at once, and nothing left of them afterwards.
+# vm: --mem 1024 --cpus 2
+# add: build/tests/vm/scale/scale tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+# Where there is no emulation, more rounds cost little.
+threads=20 churn=100
+if [ -e /proc/exitcode ]; then
+	threads=200 churn=300
+fi
+
+scale() {
+	/add/scale "$@" || fail "scale $*"
+	is "devices left by scale $1" "$(dmsetup ls | grep -c scale)" 0
+}
+
+scale channels
+scale sleepers
+scale waiting
+scale fenced
+scale threads $threads
+scale churn $churn
+
+# With no number left for another control node, the kernel says that it was this.
+dmesg -c >/dev/null
+/add/scale numbers >/tmp/numbers || fail "scale numbers: $(cat /tmp/numbers)"
+cat /tmp/numbers
+if grep -q 'no number for more' /tmp/numbers; then
+	log=$(dmesg)
+	[[ $log == *"user: No misc device number is left for the control node"* ]] ||
+		fail "the log does not name what ran out: $log"
+	ok "the log names what ran out"
+fi
+is "devices left by scale numbers" "$(dmsetup ls | grep -c scale)" 0
+finish
