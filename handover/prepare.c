@@ -135,6 +135,9 @@ static int dmu_prepare_reside(struct dmu_daemon *daemon)
 
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot lift the limits: %s", strerror(-rc));
+	rc = dmu_resident_forbid_core();
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot forbid core dumps: %s", strerror(-rc));
 	rc = dmu_resident_oom_exempt();
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot set the OOM score: %s", strerror(-rc));

@@ -206,6 +206,11 @@ int dmu_dm_message(const char *name, const char *message);
 
 /* The limits by which a shell's `ulimit` would kill it: processor time, and the size of files. */
 int dmu_resident_lift_limits(void);
+/*
+ * No core dump. Until one is written, a process that crashed keeps its channels and what they hold,
+ * and what it is written by or to may be on the very device.
+ */
+int dmu_resident_forbid_core(void);
 /* mlockall current and future; RLIMIT_MEMLOCK to infinity first. */
 int dmu_resident_lock_memory(void);
 /*

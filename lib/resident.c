@@ -27,6 +27,11 @@ int dmu_resident_lift_limits(void)
 	return 0;
 }
 
+int dmu_resident_forbid_core(void)
+{
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0;
+}
+
 int dmu_resident_lock_memory(void)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
