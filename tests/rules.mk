@@ -6,6 +6,7 @@ include tests/kunit/rules.mk
 include tests/unit/rules.mk
 include tests/vm/rules.mk
 include tests/bench/rules.mk
+include tests/fuzz/rules.mk
 
 test_kernels := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KERNEL),$(KERNELS))
 
