@@ -62,7 +62,7 @@ remove
 
 # A store that lets a later write overtake an earlier one, which is what makes the order of things matter.
 dmsetup create hold --table "0 8192 user 0 0 hold" || fail "hold"
-/add/slowstore hold 4 $((delay * 8)) &
+/add/slowstore hold 4 $((delay * 40)) &
 wait_for 20 "somebody serves hold" word_is daemon 1 hold
 create "$name" file:/dev/mapper/hold,direct,max_io=65536 || fail "create"
 check "$rounds daemons killed over a store that reorders: no byte is lost" \

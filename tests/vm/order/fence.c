@@ -39,6 +39,7 @@
 #define WORDS_MAX	32
 #define PATIENCE_S	120	/* guests are slow; nothing is measured */
 #define EXIT_LOST	3
+#define MORE		2	/* writes of each thread after a round */
 
 static const char *device, *name, *store, *inflight, *other, *prefix = "dmuser-";
 static const char *commands[COMMANDS_MAX];
@@ -190,15 +191,12 @@ static void done_now(uint64_t *done)
 
 static void round_kill(unsigned int round)
 {
-	uint64_t from[WRITERS];
 	pid_t pid = need_daemon();
 
 	UNTIL(under_way());
 	kill(pid, SIGKILL);
 	caught += under_way() > 0;
 	restart(round);
-	done_now(from);
-	UNTIL(all_past(from, 2));
 }
 
 /* Another daemon comes; what it may not do yet, nobody does: the fenced writes of @fenced threads. */
@@ -269,10 +267,11 @@ static void round_revoke(unsigned int round)
 		kill(pid, SIGKILL);
 	if (kind == 2)
 		restart(round);
-	done_now(from);
-	UNTIL(all_past(from, 2));
-	if (kind >= 3)
+	if (kind >= 3) {
+		done_now(from);
+		UNTIL(all_past(from, 2));
 		kill_other();
+	}
 	if (kind == 4)
 		restart(round);
 }
@@ -282,7 +281,8 @@ static int check(void)
 {
 	int lost, below, fd;
 
-	writers_pause(true);
+	/* Newer writes at once: the last of them is what must be there, even if an old one comes late. */
+	writers_pause(MORE);
 	fd = open(device, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || fsync(fd))
 		die("fsync of %s: %s", device, strerror(errno));
@@ -292,7 +292,7 @@ static int check(void)
 	below = writers_check(store, "in the store");
 	if (lost < 0 || below < 0)
 		die("cannot read the blocks: %s", strerror(lost < 0 ? -lost : -below));
-	writers_pause(false);
+	writers_go();
 	return lost + below;
 }
 
@@ -349,7 +349,7 @@ int main(int argc, char **argv)
 	err = writers_start(device);
 	if (err)
 		die("%s: %s", device, strerror(-err));
-	writers_pause(false);
+	writers_go();
 	for (unsigned int round = 0; round < rounds; round++) {
 		if (kills)
 			round_kill(round);
@@ -359,7 +359,7 @@ int main(int argc, char **argv)
 		if (writers_errors())
 			die("round %u: writes failed", round);
 	}
-	writers_pause(true);
+	writers_pause(0);
 	printf("fence: %u rounds, %u with writes under way, %u with fenced ones, %d blocks lost\n", rounds, caught,
 	       fenced_rounds, lost);
 	return lost ? EXIT_LOST : 0;

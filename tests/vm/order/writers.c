@@ -12,13 +12,14 @@
 #include "stamp.h"
 #include "writers.h"
 
-#define AGAIN		4	/* writes of one block in a row */
 #define SYNC_EVERY	6	/* writes */
 
 struct writer {
 	pthread_t thread;
 	unsigned int number;
 	void *buf;
+	unsigned int block;		/* that it writes until it is paused */
+	uint64_t limit;			/* of done; lock */
 	uint32_t acked[WRITER_BLOCKS];
 	atomic_uint_fast64_t done, errors;
 };
@@ -32,14 +33,18 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool paused;
 static unsigned int idle;
 
-static void writer_wait(void)
+static void writer_wait(struct writer *w)
 {
 	pthread_mutex_lock(&lock);
-	idle++;
-	pthread_cond_broadcast(&changed);
-	while (paused)
-		pthread_cond_wait(&changed, &lock);
-	idle--;
+	if (paused && w->done >= w->limit) {
+		idle++;
+		pthread_cond_broadcast(&changed);
+		while (paused)
+			pthread_cond_wait(&changed, &lock);
+		idle--;
+		pthread_cond_broadcast(&changed);
+		w->block = (w->block + 1) % WRITER_BLOCKS;
+	}
 	pthread_mutex_unlock(&lock);
 }
 
@@ -70,9 +75,9 @@ static void *writer_run(void *arg)
 {
 	struct writer *w = arg;
 
-	for (uint64_t i = 0; !over; i++) {
-		writer_wait();
-		writer_write(w, i / AGAIN % WRITER_BLOCKS);
+	while (!over) {
+		writer_wait(w);
+		writer_write(w, w->block);
 	}
 	return NULL;
 }
@@ -99,12 +104,23 @@ int writers_start(const char *device)
 	return 0;
 }
 
-void writers_pause(bool on)
+void writers_pause(uint64_t more)
 {
 	pthread_mutex_lock(&lock);
-	paused = on;
+	for (unsigned int i = 0; i < WRITERS; i++)
+		writers[i].limit = writers[i].done + more;
+	paused = true;
+	while (idle < WRITERS)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+void writers_go(void)
+{
+	pthread_mutex_lock(&lock);
+	paused = false;
 	pthread_cond_broadcast(&changed);
-	while (on && idle < WRITERS)
+	while (idle)
 		pthread_cond_wait(&changed, &lock);
 	pthread_mutex_unlock(&lock);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Threads that write ever newer versions of few blocks, each thread of its own, one write at a time: when a write
- * has ended, the next of the same block follows at once.
+ * has ended, the next of the same block follows at once, until they are paused.
  */
 #ifndef ORDER_WRITERS_H
 #define ORDER_WRITERS_H
@@ -13,8 +13,10 @@
 #define WRITER_BLOCKS	3
 
 int writers_start(const char *device);
-/* No write is under way when this returns; with @on false they go on. */
-void writers_pause(bool on);
+/* Each completes @more writes, of the block that it is at; then no write is under way. */
+void writers_pause(uint64_t more);
+/* On, each with its next block. */
+void writers_go(void);
 /* How many writes thread @writer has completed. */
 uint64_t writers_done(unsigned int writer);
 /* How many writes failed. */
