@@ -493,6 +493,8 @@ static struct kunit_case cases[] = {
 
 struct kunit_suite dmu_fence_suite = {
 	.name = "dmu_fence",
+	.suite_init = dmu_test_suite_init,
+	.suite_exit = dmu_test_suite_exit,
 	.init = dmu_test_init,
 	.exit = dmu_test_exit,
 	.test_cases = cases,

@@ -178,6 +178,17 @@ void dmu_test_env_destroy(struct dmu_test_env *env)
 	kfree(env);
 }
 
+int dmu_test_suite_init(struct kunit_suite *suite)
+{
+	return dmu_request_init();
+}
+
+/* The cache of claims complains if one is left. */
+void dmu_test_suite_exit(struct kunit_suite *suite)
+{
+	dmu_request_exit();
+}
+
 int dmu_test_init(struct kunit *test)
 {
 	test->priv = dmu_test_env_create(test);

@@ -55,6 +55,8 @@ bool dmu_test_compare(struct kunit *test, const char *file, int line, const char
 
 struct dmu_test_env *dmu_test_env_create(struct kunit *test);
 void dmu_test_env_destroy(struct dmu_test_env *env);
+int dmu_test_suite_init(struct kunit_suite *suite);
+void dmu_test_suite_exit(struct kunit_suite *suite);
 int dmu_test_init(struct kunit *test);		/* env in test->priv */
 void dmu_test_exit(struct kunit *test);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The module: its suites run when it is loaded, and tell the kernel's log. */
+/* The module: its suites run when it is loaded (on 6.1 before any init of it), and tell the log. */
 #include <linux/module.h>
 
 #include "suites.h"
@@ -13,18 +13,5 @@ module_param_named(rounds, dmu_test_rounds, uint, 0444);
 kunit_test_suites(&dmu_args_suite, &dmu_fence_suite, &dmu_generation_suite, &dmu_memory_suite,
 		  &dmu_request_suite, &dmu_revoke_suite, &dmu_table_suite, &dmu_model_suite);
 
-static int __init dmu_kunit_init(void)
-{
-	return dmu_request_init();
-}
-
-/* The cache of claims complains if one is left. */
-static void __exit dmu_kunit_exit(void)
-{
-	dmu_request_exit();
-}
-
-module_init(dmu_kunit_init);
-module_exit(dmu_kunit_exit);
 MODULE_DESCRIPTION("KUnit suites of dm-user");
 MODULE_LICENSE("GPL");

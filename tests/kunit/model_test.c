@@ -420,5 +420,7 @@ static struct kunit_case cases[] = {
 
 struct kunit_suite dmu_model_suite = {
 	.name = "dmu_model",
+	.suite_init = dmu_test_suite_init,
+	.suite_exit = dmu_test_suite_exit,
 	.test_cases = cases,
 };

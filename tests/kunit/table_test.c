@@ -368,5 +368,7 @@ static struct kunit_case cases[] = {
 
 struct kunit_suite dmu_table_suite = {
 	.name = "dmu_table",
+	.suite_init = dmu_test_suite_init,
+	.suite_exit = dmu_test_suite_exit,
 	.test_cases = cases,
 };
