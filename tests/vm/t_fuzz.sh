@@ -7,12 +7,12 @@
 . /add/lib.sh
 
 # The runs that count are longer and have other seeds: make fuzz.
-seed=20260101 ops=30000
+seed=20260101 ops=10000
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 if [ -e /proc/exitcode ]; then
 	ops=100000
 elif [ -d /sys/kernel/debug/failslab ]; then
-	ops=8000
+	ops=4000
 fi
 # Below its first line it describes its programs, which is only for a replay.
 /add/fuzz --seed "$seed" --ops "$ops" >/tmp/fuzz
