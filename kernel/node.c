@@ -265,8 +265,12 @@ static struct dmu_node *dmu_node_create(const char *ctl, struct mapped_device *m
 
 	ret = misc_register(&node->misc);
 	if (ret) {
-		*error = ret == -EBUSY ? "No misc device number is left for the control node" :
-					 "Cannot register the control node";
+		*error = "Cannot register the control node";
+		/* In 6.1 dynamic numbers meet fixed ones in the end, which are taken. */
+		if (ret == -EBUSY || ret == -EEXIST) {
+			*error = "No misc device number is left for the control node";
+			ret = -EBUSY;
+		}
 		goto err_free;
 	}
 	list_add(&node->list, &dmu_nodes);

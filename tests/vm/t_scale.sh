@@ -24,15 +24,4 @@ scale fenced
 scale threads $threads
 scale churn $churn
 
-# With no number left for another control node, the kernel says that it was this.
-dmesg -c >/dev/null
-/add/scale numbers >/tmp/numbers || fail "scale numbers: $(cat /tmp/numbers)"
-cat /tmp/numbers
-if grep -q 'no number for more' /tmp/numbers; then
-	log=$(dmesg)
-	[[ $log == *"user: No misc device number is left for the control node"* ]] ||
-		fail "the log does not name what ran out: $log"
-	ok "the log names what ran out"
-fi
-is "devices left by scale numbers" "$(dmsetup ls | grep -c scale)" 0
 finish
