@@ -125,8 +125,9 @@ static void channels_finish(uint64_t r)
 		struct fz_channel *c = &fz_channels[i];
 
 		if (c->state == FZ_OPEN && !c->crowd && !c->forgot && r >> i & 1) {
-			for (unsigned int n = 0; n < 3 && c->in_header; n++)
-				fz_read(self, c, FZ_WHOLE, 0);
+			/* Of a request it may hold not one byte yet: a read that failed took it. */
+			for (unsigned int n = 0; n < 4 && fz_read(self, c, FZ_WHOLE, 0) > 0; n++)
+				;
 			while (!c->dead && fz_answer_one(self, c, 0, DM_USER_RESP_SUCCESS))
 				;
 			if (!c->dead && !c->in_header && !c->held_count)

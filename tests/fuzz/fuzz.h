@@ -161,6 +161,7 @@ struct fz_write {
 	uint32_t sector, count;
 	uint64_t born;
 	_Atomic uint64_t done;		/* clock, 0 while in flight */
+	bool crowd;			/* a crowd has read it: which of two writes alike it answered, nobody knows */
 	uint64_t seen[2];		/* by a daemon, all 512 bytes */
 	uint64_t acked[2];		/* answered SUCCESS by a daemon that had read all of it */
 };

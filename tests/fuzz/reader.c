@@ -74,7 +74,7 @@ static void note_header(struct fz_thread *t, struct fz_channel *c, const struct 
 
 /* The payload of a write: all of it by one client's write, for these sectors, which was not over. */
 static uint64_t check_payload(struct fz_thread *t, const uint8_t *data, unsigned int sector, unsigned int count,
-			      uint64_t begun)
+			      uint64_t begun, bool crowd)
 {
 	uint64_t token, first = 0, store;
 	struct fz_write *w = NULL;
@@ -94,6 +94,7 @@ static uint64_t check_payload(struct fz_thread *t, const uint8_t *data, unsigned
 		}
 		if (token != first)
 			fz_broken(t, "P1: a daemon was given for %u+%u two writes mixed", sector, count);
+		w->crowd |= crowd;
 		w->seen[(i - w->sector) / 64] |= 1ULL << (i - w->sector) % 64;
 	}
 	return first;
@@ -144,7 +145,7 @@ static void take_payload_bytes(struct fz_thread *t, struct fz_channel *c, size_t
 	if (c->in_payload < c->message.len)
 		return;
 	fz_lock();
-	token = check_payload(t, c->payload, c->message.sector, c->message.len / FZ_SECTOR, c->begun);
+	token = check_payload(t, c->payload, c->message.sector, c->message.len / FZ_SECTOR, c->begun, false);
 	for (unsigned int i = 0; i < c->held_count; i++)
 		if (c->held[i].seq == c->message.seq && !c->held[i].complete) {
 			c->held[i].token = token;
@@ -173,7 +174,7 @@ static void crowd_piece(struct fz_thread *t, struct fz_channel *c, size_t n, uin
 	if (piece.sector + piece.count > FZ_SECTORS)
 		fz_broken(t, "P1: a piece of %zu bytes for sector %u", n, piece.sector);
 	fz_lock();
-	piece.token = check_payload(t, t->scratch, piece.sector, piece.count, 0);
+	piece.token = check_payload(t, t->scratch, piece.sector, piece.count, 0, true);
 	for (unsigned int i = c->held_count; i && !found; i--) {
 		struct fz_held *held = &c->held[i - 1];
 
