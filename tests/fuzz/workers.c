@@ -114,16 +114,17 @@ static void run_program(struct fz_thread *t)
 static void *thread_main(void *arg)
 {
 	struct fz_thread *t = arg;
-	unsigned int seen = 0;
+	unsigned int seen = 0, now;
 
 	t->tid = syscall(SYS_gettid);
 	t->fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	fz_cover_thread(t);
 	atomic_fetch_add(&done, 1);
 	for (;;) {
-		while (atomic_load(&round_number) == seen)
+		while ((now = atomic_load(&round_number)) == seen)
 			futex_wait(&round_number, seen, 0);
-		seen++;
+		/* Rounds that were not this thread's may have gone by. */
+		seen = now;
 		if (t->id >= active)
 			continue;
 		run_program(t);
