@@ -152,8 +152,10 @@ static long dmu_ioctl_seal(struct dmu_channel *channel)
 	return ret;
 }
 
-static long dmu_ioctl_open(struct dmu_channel *channel, void __user *arg)
+/* With no more access than @from has. */
+static long dmu_ioctl_open(struct file *from, void __user *arg)
 {
+	struct dmu_channel *channel = from->private_data;
 	struct dm_user_open open;
 	struct dmu_channel *fresh;
 	struct file *file;
@@ -172,7 +174,8 @@ static long dmu_ioctl_open(struct dmu_channel *channel, void __user *arg)
 	ret = dmu_channel_create(channel->node, &fresh);
 	if (ret)
 		goto err_fd;
-	file = anon_inode_getfile("[dm-user]", &dmu_channel_fops, fresh, O_RDWR);
+	file = anon_inode_getfile("[dm-user]", &dmu_channel_fops, fresh,
+				  from->f_flags & O_ACCMODE);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
 		goto err_channel;
@@ -203,7 +206,7 @@ long dmu_channel_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case DM_USER_IOC_SEAL:
 		return dmu_ioctl_seal(channel);
 	case DM_USER_IOC_OPEN:
-		return dmu_ioctl_open(channel, user);
+		return dmu_ioctl_open(file, user);
 	default:
 		return -ENOTTY;
 	}

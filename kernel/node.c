@@ -96,15 +96,16 @@ void dmu_node_wake_all(struct dmu_node *node)
 static void dmu_node_nodaemon_work(struct work_struct *work)
 {
 	struct dmu_node *node = container_of(to_delayed_work(work), struct dmu_node, nodaemon_work);
+	unsigned int ms;
 	bool failing;
 
 	spin_lock(&node->lock);
 	failing = !node->has_daemon && !node->dead && node->config.nodaemon_fail;
 	node->failing = failing;
+	ms = node->config.nodaemon_ms;
 	spin_unlock(&node->lock);
 	if (failing) {
-		DMERR_LIMIT("%s: no daemon for %u ms: I/O fails until there is one", node->name,
-			    node->config.nodaemon_ms);
+		DMERR_LIMIT("%s: no daemon for %u ms: I/O fails until there is one", node->name, ms);
 		dmu_request_fail_queued(node);
 		dmu_node_event(node);
 	}
@@ -230,8 +231,22 @@ int dmu_node_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static struct dmu_node *dmu_node_create(const char *ctl, struct mapped_device *md, char **error)
+static void dmu_node_configure(struct dmu_node *node, const struct dmu_target *target)
 {
+	const struct dm_target *ti = target->ti;
+
+	node->config = target->config;
+	node->config.row = NULL;
+	node->config.ctl = NULL;
+	node->start = ti->begin;
+	node->sectors = ti->len;
+	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
+}
+
+/* As @target's row wants it: whoever opens the node before the first resume finds what it will be. */
+static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **error)
+{
+	struct mapped_device *md = dm_table_get_md(target->ti->table);
 	struct dmu_node *node;
 	int ret = -ENOMEM;
 
@@ -239,7 +254,7 @@ static struct dmu_node *dmu_node_create(const char *ctl, struct mapped_device *m
 	node = kzalloc(sizeof(*node), GFP_KERNEL);
 	if (!node)
 		return ERR_PTR(-ENOMEM);
-	node->name = kasprintf(GFP_KERNEL, DMU_NODE_DIR "%s", ctl);
+	node->name = kasprintf(GFP_KERNEL, DMU_NODE_DIR "%s", target->config.ctl);
 	if (!node->name)
 		goto err_free;
 	kref_init(&node->ref);
@@ -256,6 +271,7 @@ static struct dmu_node *dmu_node_create(const char *ctl, struct mapped_device *m
 	list_add(&node->unjoined.list, &node->generations);
 	INIT_WORK(&node->event_work, dmu_node_event_work);
 	INIT_DELAYED_WORK(&node->nodaemon_work, dmu_node_nodaemon_work);
+	dmu_node_configure(node, target);
 	node->md = md;
 	node->dev = disk_devt(dm_disk(md));
 	node->misc.minor = MISC_DYNAMIC_MINOR;
@@ -291,18 +307,6 @@ static struct dmu_node *dmu_node_find(const char *ctl)
 		if (!strcmp(node->name + strlen(DMU_NODE_DIR), ctl))
 			return node;
 	return NULL;
-}
-
-static void dmu_node_configure(struct dmu_node *node, const struct dmu_target *target)
-{
-	const struct dm_target *ti = target->ti;
-
-	node->config = target->config;
-	node->config.row = NULL;
-	node->config.ctl = NULL;
-	node->start = ti->begin;
-	node->sectors = ti->len;
-	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
 }
 
 /* May @target share @node with the tables that name it already? */
@@ -346,20 +350,13 @@ int dmu_node_attach(struct dmu_target *target, char **error)
 			goto leave;
 		kref_get(&node->ref);
 	} else {
-		node = dmu_node_create(target->config.ctl, dm_table_get_md(target->ti->table),
-				       error);
+		node = dmu_node_create(target, error);
 		if (IS_ERR(node)) {
 			ret = PTR_ERR(node);
 			goto leave;
 		}
 	}
 	target->node = node;
-	/* Whoever opens the node before the first resume finds what it will be. */
-	if (list_empty(&node->targets)) {
-		spin_lock(&node->lock);
-		dmu_node_configure(node, target);
-		spin_unlock(&node->lock);
-	}
 	mutex_lock(&node->targets_lock);
 	list_add(&target->list, &node->targets);
 	mutex_unlock(&node->targets_lock);

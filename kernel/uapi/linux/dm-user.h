@@ -263,9 +263,10 @@ struct dm_user_drain {
  * @flags:	zero
  * @reserved:	zero
  *
- * Returns a close-on-exec descriptor that may be passed over a Unix socket. The
- * new channel has joined no generation. -ESHUTDOWN once this channel's
- * generation drains, -EMFILE, -ENFILE, -ENOMEM.
+ * Returns a close-on-exec descriptor that may be passed over a Unix socket, for
+ * reading, writing or both as this one is. The new channel has joined no
+ * generation. -ESHUTDOWN once this channel's generation drains, -EMFILE, -ENFILE,
+ * -ENOMEM.
  */
 struct dm_user_open {
 	__u32 flags;
