@@ -224,6 +224,12 @@ static int file_secure_erase(struct dmu_backend *store, uint64_t offset, uint64_
 
 /* ---- open ---- */
 
+static void say_in_use(const char *source, int rc, char *error, size_t len)
+{
+	snprintf(error, len, "file: '%s' is in use, mounted or part of another device: %s", source,
+		 strerror(-rc));
+}
+
 static int open_store(const struct dmu_spec *spec, char *error, size_t len)
 {
 	int flags = O_CLOEXEC | O_NOCTTY | (spec->read_only ? O_RDONLY : O_RDWR) |
@@ -249,6 +255,9 @@ static int open_store(const struct dmu_spec *spec, char *error, size_t len)
 	if (rc == -EINVAL && spec->cache == DMU_DIRECT)
 		snprintf(error, len, "file: '%s' cannot do direct I/O (use the option buffered)",
 			 spec->source);
+	else if (rc == -EBUSY)
+		/* A kernel that lets nobody write to mounted devices says so here. */
+		say_in_use(spec->source, rc, error, len);
 	else
 		snprintf(error, len, "file: cannot open '%s' %s: %s", spec->source,
 			 spec->read_only ? "read-only" : "read-write", strerror(-rc));
@@ -302,8 +311,7 @@ static int measure_bdev(struct dmu_backend *store, const struct dmu_spec *spec, 
 	}
 	rc = check_unclaimed(spec->source);
 	if (rc)
-		snprintf(error, len, "file: '%s' is in use, mounted or part of another device: %s",
-			 spec->source, strerror(-rc));
+		say_in_use(spec->source, rc, error, len);
 	return rc;
 }
 
