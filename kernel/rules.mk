@@ -31,10 +31,6 @@ $(UML_KERNELS:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/uml-%/release: kerne
 
 module_flags_debug := KCOV_INSTRUMENT=y
 module_flags_uml := ARCH=um KCOV_INSTRUMENT=y
-# KASAN there forgets that a module is gone: the red zones between its globals would be reported when the next
-# module is loaded to that place. So the globals get none, which leaves all other checks.
-module_flags_uml += CFLAGS_KASAN="-fsanitize=kernel-address -fasan-shadow-offset=0x100000000000 $(patsubst \
-	%,--param %,asan-instrumentation-with-call-threshold=0 asan-stack=1 asan-instrument-allocas=1 asan-globals=0)"
 module_flags_uml-6.1 = $(module_flags_uml)
 module_flags_uml-6.12 = $(module_flags_uml)
 
