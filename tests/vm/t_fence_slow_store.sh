@@ -9,7 +9,7 @@
 # User-mode kernels run at the speed of the machine, emulated ones do not. There are rounds of three kinds; for
 # more, DMUSER_APPEND=fence_rounds=340 tests/vm/run --timeout 3000 makes a thousand.
 rounds=6 delay=50
-[ ! -e /proc/exitcode ] || rounds=100 delay=5
+[ ! -e /proc/exitcode ] || rounds=20 delay=5
 asked=$(sed -n 's/.*fence_rounds=\([0-9]*\).*/\1/p' /proc/cmdline)
 rounds=${asked:-$rounds}
 

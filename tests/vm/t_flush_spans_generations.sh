@@ -6,9 +6,12 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
+# Where the kernel tells of the disk; on a user-mode one $disk is a link.
+about=/sys/block/$(basename "$(realpath "$disk")")
+
 # Fields of the disk's statistics: sectors written, flushes done.
 stat_of() {
-	cut -c1- "/sys/block/vda/stat" | awk -v field="$1" '{ print $field }'
+	cut -c1- "$about/stat" | awk -v field="$1" '{ print $field }'
 }
 sectors() {
 	stat_of 7
@@ -23,7 +26,7 @@ write_mib() {
 		fail "write"
 }
 
-is "the disk has a cache" "$(cat /sys/block/vda/queue/write_cache)" "write back"
+is "the disk has a cache" "$(cat "$about/queue/write_cache")" "write back"
 # So that nothing is written back by itself.
 echo 360000 >/proc/sys/vm/dirty_expire_centisecs
 echo 0 >/proc/sys/vm/dirty_writeback_centisecs
