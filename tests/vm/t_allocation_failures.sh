@@ -4,6 +4,7 @@
 # vm: --mem 640 --cpus 2 --disk 64M --timeout 1500
 # kernels: debug uml-6.1 uml-6.12
 # kernel-log-allow: FAULT_INJECTION: forcing a failure
+# kernel-log-allow: Call Trace:$
 # add: build/tests/vm/failures/failures build/tests/vm/load tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

@@ -10,7 +10,7 @@
 seed=20260101 ops=10000
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 if [ -e /proc/exitcode ]; then
-	ops=100000
+	ops=20000
 elif [ -d /sys/kernel/debug/failslab ]; then
 	ops=4000
 fi
