@@ -277,7 +277,7 @@ static void usage(FILE *out)
 	      "  --seed N          all chance comes from it (default: from the clock)\n"
 	      "  --ops N           end after so many system calls\n"
 	      "  --seconds N       or after so long (default 10)\n"
-	      "  --threads N       side by side, at most 8 (4); with 1 a run repeats exactly\n"
+	      "  --threads N       side by side, at most 8 (4)\n"
 	      "  --rounds N        programs that a target lives through (96)\n"
 	      "  --corpus-out FILE write there which programs reached something new\n"
 	      "  --corpus FILE     begin with those programs\n"
