@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What it costs, measured; not part of `make test`, for no test may depend on time.
 
-bench_scale_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c) tests/vm/scale/check.c \
+bench_scale_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c) tests/vm/abi/check.c tests/vm/abi/util.c \
 	tests/vm/scale/many.c tests/vm/abi/dm.c tests/vm/abi/chan.c)
 
 ## make bench-scale: cost of each operation of the kernel target against how much there is; tests/bench/scale.tsv, .png

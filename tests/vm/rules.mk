@@ -31,7 +31,7 @@ $(vm_order): %: %.o $(BUILD)/tests/vm/order/common.a
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 vm_scale_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/scale/*.c)) \
-	$(addprefix $(BUILD)/tests/vm/abi/,dm.o chan.o)
+	$(addprefix $(BUILD)/tests/vm/abi/,check.o util.o dm.o chan.o)
 
 $(BUILD)/tests/vm/scale/scale: $(vm_scale_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^

@@ -2,14 +2,11 @@
 /* abi GROUP...: run the subtests of these groups, each in a child with a time limit. */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "abi.h"
@@ -25,134 +22,6 @@ static const struct abi_group groups[] = {
 	{ "hostile-memory", abi_hostile_memory }, { "hostile-process", abi_hostile_process },
 	{ "hostile-ioctl", abi_hostile_ioctl }, { "hostile-races", abi_hostile_races },
 };
-
-unsigned int abi_checks, abi_failures;
-
-static bool abi_verdict(const char *file, int line, bool good, const char *format, va_list args)
-{
-	__atomic_add_fetch(&abi_checks, 1, __ATOMIC_RELAXED);
-	if (good)
-		return true;
-	__atomic_add_fetch(&abi_failures, 1, __ATOMIC_RELAXED);
-	flockfile(stdout);
-	printf("# %s:%d: ", file, line);
-	vprintf(format, args);
-	putchar('\n');
-	fflush(stdout);
-	funlockfile(stdout);
-	return false;
-}
-
-bool abi_check(const char *file, int line, bool good, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	abi_verdict(file, line, good, format, args);
-	va_end(args);
-	return good;
-}
-
-bool abi_is(const char *file, int line, long long got, long long want, const char *format, ...)
-{
-	char text[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	return abi_check(file, line, got == want, "%s: got %lld (%s), not %lld (%s)", text, got,
-			 got < 0 ? strerror(-got) : "no error", want,
-			 want < 0 ? strerror(-want) : "no error");
-}
-
-void abi_give_up(void)
-{
-	fflush(stdout);
-	_exit(1);
-}
-
-uint64_t abi_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
-void abi_nap(void)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
-}
-
-pid_t abi_gettid(void)
-{
-	return syscall(SYS_gettid);
-}
-
-void *abi_buffer(size_t len)
-{
-	void *buf = aligned_alloc(4096, (len + 4095) & ~4095UL);
-
-	NEED(buf, "%zu bytes of memory", len);
-	memset(buf, 0xee, len);
-	return buf;
-}
-
-static uint64_t abi_word(uint64_t tag, size_t i)
-{
-	uint64_t x = tag * 0x9e3779b97f4a7c15ULL + i;
-
-	x ^= x >> 29;
-	return x * 0xbf58476d1ce4e5b9ULL;
-}
-
-void abi_fill(void *buf, size_t len, uint64_t tag)
-{
-	uint64_t *words = buf;
-
-	for (size_t i = 0; i < len / sizeof(*words); i++)
-		words[i] = abi_word(tag, i);
-}
-
-bool abi_filled(const void *buf, size_t len, uint64_t tag)
-{
-	const uint64_t *words = buf;
-
-	for (size_t i = 0; i < len / sizeof(*words); i++)
-		if (words[i] != abi_word(tag, i))
-			return false;
-	return true;
-}
-
-static bool abi_task_line(pid_t tid, const char *name, char *line, int len)
-{
-	char path[64];
-	FILE *file;
-	bool good;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", tid, name);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	good = fgets(line, len, file);
-	fclose(file);
-	return good;
-}
-
-bool abi_blocked_in(pid_t tid, long nr)
-{
-	char line[512], *name_end;
-	long now;
-
-	if (abi_task_line(tid, "syscall", line, sizeof(line)))
-		return sscanf(line, "%ld", &now) == 1 && now == nr;
-	/* Some architectures (um) can't tell: that it sleeps must do. */
-	if (!abi_task_line(tid, "stat", line, sizeof(line)))
-		return false;
-	name_end = strrchr(line, ')');
-	return name_end && !strncmp(name_end, ") S", 3);
-}
 
 /* What a test that hangs was doing, before it is killed. */
 static void abi_explain(pid_t pid)
