@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P1, P2, P4, P5: swap on the served device: what is swapped keeps its bytes, through a handover and the death of the daemon.
+# vm: --mem 384 --cpus 1 --disk 1G --timeout 900
+# kernels: 6.1 6.12 debug
+# add: build/tests/vm/hog build/tests/vm/relaunch tests/vm/lib.sh tests/vm/memory.sh
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+# shellcheck source=tests/vm/memory.sh
+. /add/memory.sh
+
+# Nothing but swap is on the device. What is read from it was written there.
+swapped_in() {
+	[ "$(word reads)" -ge "$1" ]
+}
+
+# Every hog checks and writes some more pages, some of which have to come back from swap.
+swapping_goes_on() {
+	local in out
+	in=$(word reads) out=$(word writes)
+	hogs_go_on "$1" "$pages"
+	await 180 "$1: pages are swapped in" swapped_in $((in + pages))
+	ok "$1: swapped in $(($(word reads) - in)), out $(($(word writes) - out)) times"
+}
+
+memory_prepare
+create "$name" "file:$disk,direct" || fail "create"
+mkswap "/dev/mapper/$name" >/dev/null || fail "mkswap"
+swapon "/dev/mapper/$name" || fail "swapon"
+pages=200
+mib=$(($(kib MemAvailable) * 3 / 2 / 2 / 1024))
+say "$(kib MemTotal) KiB of memory, $(kib MemAvailable) available, 2 hogs of $mib MiB"
+hog_start "$mib"
+hog_start "$mib"
+await 180 "the hogs have more than there is" hogs_past filled $((mib * 256))
+swapping_goes_on "one daemon"
+
+generation=1
+for what in handover death; do
+	generation=$((generation + 1))
+	if [ $what = handover ]; then
+		handover "$name" >/dev/null || fail "handover"
+	else
+		daemon_dies 300
+	fi
+	is "generation after a $what" "$(word generation)" "$generation"
+	swapping_goes_on "after a $what"
+done
+say "$(word requeued) orphans, $(word writes) writes and $(word reads) reads"
+is "errors" "$(word errors)" 0
+is "requests that failed" "$(word failed)" 0
+check "and the kernel's own counters say so: $(vm_count pswpin) in, $(vm_count pswpout) out" \
+	[ "$(vm_count pswpin)" -gt "$pages" ]
+is "processes killed for memory" "$(vm_count oom_kill)" 0
+hogs_stop
+swapoff "/dev/mapper/$name" || fail "swapoff"
+is "swap that is left" "$(kib SwapTotal)" 0
+ok "all that was swapped came back"
+remove
+finish
