@@ -15,13 +15,13 @@ test: deps
 	@$(MAKE) --no-print-directory test-ready
 	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run $(test_kernels:%=--kernel %) $(T)
 
-## make test-uml [T=PATTERN]: every test in guests of user-mode kernels with KASAN, lockdep, kmemleak and more
+## make test-uml [T=PATTERN]: the module's tests, on user-mode kernels with KASAN, lockdep, kmemleak and more
 test-uml: guests = $(UML_KERNELS)
 
-## make test-debug [T=PATTERN]: every test in guests of a kernel with the same, in QEMU
+## make test-debug [T=PATTERN]: every VM test on a kernel with the same, in QEMU
 test-debug: guests = debug
 
-## make test-kcsan [T=PATTERN]: every test in guests of a kernel that looks for data races
+## make test-kcsan [T=PATTERN]: every VM test on a kernel that looks for data races
 test-kcsan: guests = kcsan
 
 # The first time, that compiles the kernels: see kernel/compile.
