@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P10: bad, vanishing and hanging memory of a daemon, and calls that it should not make, harm nobody.
-# vm: --mem 512 --cpus 2
+# vm: --mem 512 --cpus 2 --timeout 1200
 # add: build/tests/vm/abi/abi tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
