@@ -105,7 +105,8 @@ static void dmu_node_nodaemon_work(struct work_struct *work)
 	ms = node->config.nodaemon_ms;
 	spin_unlock(&node->lock);
 	if (failing) {
-		DMERR_LIMIT("%s: no daemon for %u ms: I/O fails until there is one", node->name, ms);
+		DMERR_LIMIT("%s: no daemon for %u ms: I/O fails until there is one",
+			    node->name, ms);
 		dmu_request_fail_queued(node);
 		dmu_node_event(node);
 	}
@@ -243,7 +244,7 @@ static void dmu_node_configure(struct dmu_node *node, const struct dmu_target *t
 	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
 }
 
-/* As @target's row wants it: whoever opens the node before the first resume finds what it will be. */
+/* As @target's row wants it: who opens it before the first resume finds what it will be. */
 static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **error)
 {
 	struct mapped_device *md = dm_table_get_md(target->ti->table);
