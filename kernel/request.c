@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What can happen to a request. dmu.h draws the picture. */
-#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "dmu.h"
@@ -86,15 +85,17 @@ static void dmu_request_end(struct dmu_request *req, blk_status_t status)
 	bio_endio(req->bio);
 }
 
-/* There may be thousands: may sleep. */
+/*
+ * Without a pause, though there may be thousands: what presuspend ends is submitted anew by
+ * DM's work queue, which must not run before DM has said that it is suspended. In 6.1, bios
+ * that may not wait would fail.
+ */
 static void dmu_request_end_all(struct list_head *requests, blk_status_t status)
 {
 	struct dmu_request *req, *next;
 
-	list_for_each_entry_safe(req, next, requests, list) {
+	list_for_each_entry_safe(req, next, requests, list)
 		dmu_request_end(req, status);
-		cond_resched();
-	}
 }
 
 /*
