@@ -29,7 +29,7 @@ test-uml test-debug test-kcsan: deps
 	@$(MAKE) --no-print-directory programs $(vm_helpers) $(guests:%=vm-%) $(call kunit_modules,$(guests))
 	@BUILD=$(BUILD) tests/run --guests $(guests:%=--kernel %) $(T)
 
-test-ready: programs modules $(unit_tests) $(vm_helpers) $(test_kernels:%=vm-%)
+test-ready: programs modules $(unit_tests) $(vm_helpers) $(test_kernels:%=vm-%) $(call kunit_modules,$(test_kernels))
 
 ## make deps: install what is missing on Debian 12, with sudo unless root
 deps:

@@ -199,21 +199,6 @@ static void control_seal(void)
 	IS(ch_open(&t), -EPERM, "and without any channel");
 }
 
-static void send_fd(int sock, int fd)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
-	IS(sendmsg(sock, &msg, 0), 1, "send a descriptor");
-}
-
 static int recv_fd(int sock)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte;
@@ -261,7 +246,7 @@ static void control_pass(void)
 	close(sock[1]);
 	b = ch_new(a);
 	NEED(b >= 0, "a new channel");
-	send_fd(sock[0], b);
+	IS(fd_send(sock[0], b), 0, "send a descriptor");
 	close(b);
 	IS(ch_drain(a, 0, NULL), 0, "drain");
 	close(a);

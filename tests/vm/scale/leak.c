@@ -65,6 +65,20 @@ static void leak_count_cache(struct cache *cache, const char *name)
 	cache->slab = leak_read(name, "objs_per_slab");
 }
 
+/*
+ * Notes on memory that vfree() gave back, which the kernel keeps until there are many: two for each device of
+ * device-mapper, of any target. The cache may stand there under a name that it shares with others of its size.
+ */
+static bool leak_is_lazy(const char *name)
+{
+	char real[64] = "vmap_area";
+	ssize_t len = readlink(SLAB "/vmap_area", real, sizeof(real) - 1);
+
+	if (len > 0)
+		real[len] = '\0';
+	return !strcmp(name, real);
+}
+
 static void leak_count(struct leak *leak)
 {
 	struct dirent *entry;
@@ -80,7 +94,7 @@ static void leak_count(struct leak *leak)
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || strlen(entry->d_name) > 63)
 			continue;
 		/* Not what was allocated, but notes on it. */
-		if (!strncmp(entry->d_name, "kmemleak", 8))
+		if (!strncmp(entry->d_name, "kmemleak", 8) || leak_is_lazy(entry->d_name))
 			continue;
 		cache = &leak->caches[leak->count];
 		leak_count_cache(cache, entry->d_name);
