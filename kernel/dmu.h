@@ -282,7 +282,8 @@ void dmu_node_wake_all(struct dmu_node *node);
 int dmu_node_check_queue(struct dmu_target *target);
 void dmu_node_set_sealed(struct dmu_node *node, bool sealed);
 int dmu_node_open(struct inode *inode, struct file *file);
-int dmu_channel_create(struct dmu_node *node, struct dmu_channel **channel);
+int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
+		       struct dmu_channel **channel);
 void dmu_channel_destroy(struct dmu_channel *channel);
 
 /* generation.c: who drains together */

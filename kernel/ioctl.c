@@ -128,8 +128,8 @@ static long dmu_ioctl_drain(struct dmu_channel *channel, void __user *arg)
 	return copy_to_user(arg, &drain, sizeof(drain)) ? -EFAULT : 0;
 }
 
-/* Sealing and bringing in others is for who serves. */
-static int dmu_channel_check_serving(struct dmu_channel *channel)
+/* Sealing is for who serves. */
+static long dmu_ioctl_seal(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
 	int ret = 0;
@@ -140,15 +140,8 @@ static int dmu_channel_check_serving(struct dmu_channel *channel)
 	else if (channel->generation->state != DM_USER_SERVING)
 		ret = -ESHUTDOWN;
 	spin_unlock(&node->lock);
-	return ret;
-}
-
-static long dmu_ioctl_seal(struct dmu_channel *channel)
-{
-	int ret = dmu_channel_check_serving(channel);
-
 	if (!ret)
-		dmu_node_set_sealed(channel->node, true);
+		dmu_node_set_sealed(node, true);
 	return ret;
 }
 
@@ -165,13 +158,10 @@ static long dmu_ioctl_open(struct file *from, void __user *arg)
 		return -EFAULT;
 	if (open.flags || open.reserved)
 		return -EINVAL;
-	ret = dmu_channel_check_serving(channel);
-	if (ret)
-		return ret;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	ret = dmu_channel_create(channel->node, &fresh);
+	ret = dmu_channel_create(channel->node, channel, &fresh);
 	if (ret)
 		goto err_fd;
 	file = anon_inode_getfile("[dm-user]", &dmu_channel_fops, fresh,

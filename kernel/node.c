@@ -154,10 +154,27 @@ void dmu_node_set_sealed(struct dmu_node *node, bool sealed)
 		dmu_node_event(node);
 }
 
-/* A channel of generation 0 for a new file. 0, -ENOMEM, -ENOTBLK. May sleep, but not for I/O. */
-int dmu_channel_create(struct dmu_node *node, struct dmu_channel **result)
+/* May @from, or who has no channel yet (NULL), bring in another one? */
+static int dmu_node_check_admission(struct dmu_node *node, const struct dmu_channel *from)
+{
+	lockdep_assert_held(&node->lock);
+	if (node->dead)
+		return -ENOTBLK;
+	if (from)
+		return from->generation->state == DM_USER_SERVING ? 0 : -ESHUTDOWN;
+	return node->sealed ? -EPERM : 0;
+}
+
+/*
+ * A channel of generation 0 for a new file; asked for by @from, or, if that is NULL, by an
+ * open of the node. 0, -ENOMEM, -ENOTBLK; -ESHUTDOWN if @from drains, -EPERM if the node
+ * is sealed. May sleep, but not for I/O.
+ */
+int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
+		       struct dmu_channel **result)
 {
 	struct dmu_channel *channel;
+	int ret;
 
 	/* Not GFP_KERNEL: whoever attaches may be the one that reclaim waits for. */
 	channel = kzalloc(sizeof(*channel), GFP_NOIO | __GFP_ACCOUNT);
@@ -170,10 +187,11 @@ int dmu_channel_create(struct dmu_node *node, struct dmu_channel **result)
 	channel->node = node;
 
 	spin_lock(&node->lock);
-	if (node->dead) {
+	ret = dmu_node_check_admission(node, from);
+	if (ret) {
 		spin_unlock(&node->lock);
 		kfree(channel);
-		return -ENOTBLK;
+		return ret;
 	}
 	channel->generation = &node->unjoined;
 	node->unjoined.channels++;
@@ -212,20 +230,14 @@ int dmu_node_open(struct inode *inode, struct file *file)
 {
 	struct dmu_node *node = container_of(file->private_data, struct dmu_node, misc);
 	struct dmu_channel *channel;
-	bool sealed;
 	int ret;
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	spin_lock(&node->lock);
-	sealed = node->sealed;
-	spin_unlock(&node->lock);
-	if (sealed) {
+	ret = dmu_channel_create(node, NULL, &channel);
+	if (ret == -EPERM)
 		DMWARN_LIMIT("%s: sealed, open by %s[%d] refused", node->name, current->comm,
 			     task_pid_nr(current));
-		return -EPERM;
-	}
-	ret = dmu_channel_create(node, &channel);
 	if (ret)
 		return ret;
 	dmu_channel_setup_file(file, channel);

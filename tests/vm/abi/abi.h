@@ -65,6 +65,10 @@ bool abi_filled(const void *buf, size_t len, uint64_t tag);
 /* True once thread @tid of this process, which is on its way there, sleeps in system call @nr. */
 bool abi_blocked_in(pid_t tid, long nr);
 pid_t abi_gettid(void);
+/* Sends a descriptor to a Unix socket; 0 or -errno. */
+int fd_send(int sock, int fd);
+/* A close-on-exec descriptor that came over it, or -1. */
+int fd_receive(int sock);
 
 /* ---- device-mapper by ioctl; all return 0 or -errno ---- */
 

@@ -199,19 +199,6 @@ static void control_seal(void)
 	IS(ch_open(&t), -EPERM, "and without any channel");
 }
 
-static int recv_fd(int sock)
-{
-	char control[CMSG_SPACE(sizeof(int))] = { 0 }, byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			      .msg_controllen = sizeof(control) };
-	int fd = -1;
-
-	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&msg))
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
-	return fd;
-}
-
 /* What a confined successor does: no privilege, no access to /dev, and it serves. */
 static void successor(int sock)
 {
@@ -221,7 +208,7 @@ static void successor(int sock)
 
 	if (setgid(65534) || setuid(65534))
 		_exit(2);
-	fd = recv_fd(sock);
+	fd = fd_receive(sock);
 	if (fd < 0 || ch_join(fd, 2, DM_USER_JOIN_CREATE) || ch_take(fd, &m, NULL, 0))
 		_exit(3);
 	abi_fill(buf, 4096, 21);

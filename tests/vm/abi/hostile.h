@@ -63,10 +63,6 @@ long call_end(struct call *c);
 
 /* Noflush suspend and resume: what daemons hold is taken back, and asked for again. */
 void take_back(const struct target *t);
-/* Sends a descriptor to a Unix socket; 0 or -errno. */
-int fd_send(int sock, int fd);
-/* A descriptor, or -1 */
-int fd_receive(int sock);
 /* A userfaultfd and @len bytes of memory that nobody will provide; NULL where there is none. */
 void *memory_never(size_t len, int *uffd);
 
