@@ -17,7 +17,8 @@ static bool has_payload(const struct dm_user_message *m)
 	return m->type == DM_USER_REQ_MAP_WRITE && m->len;
 }
 
-static void check_header(struct fz_thread *t, const struct dm_user_message *m, uint64_t begun, uint64_t *token)
+static void check_header(struct fz_thread *t, const struct fz_channel *c, const struct dm_user_message *m,
+			 uint64_t begun, uint64_t *token)
 {
 	uint64_t block = fz.block * FZ_SECTOR;
 	bool has;
@@ -33,8 +34,12 @@ static void check_header(struct fz_thread *t, const struct dm_user_message *m, u
 	if (m->seq >= fz.seq_max)
 		fz.seq_max = m->seq + 1;
 	fz_unlock();
-	/* If something took it back meanwhile, it may have ended. */
-	if (!has && !fz_event_since(&fz.fail, begun) && !fz.excused)
+	/*
+	 * It may have ended between the read and now, if it was taken back, and maybe answered by somebody who
+	 * got it next, or if this channel was closed.
+	 */
+	if (!has && !fz_event_since(&fz.fail, begun) && !fz_event_since(&fz.revoke, begun) && !c->gone &&
+	    !fz.excused)
 		fz_broken(t, "P1: a request for no I/O: type %llu sector %llu len %llu seq %llu", m->type,
 			  m->sector, m->len, m->seq);
 }
@@ -56,7 +61,7 @@ static void note_header(struct fz_thread *t, struct fz_channel *c, const struct 
 	struct fz_held *held;
 	uint64_t token = 0;
 
-	check_header(t, m, begun, &token);
+	check_header(t, c, m, begun, &token);
 	fz_lock();
 	held = held_add(c);
 	*held = (struct fz_held){ .seq = m->seq, .type = m->type, .sector = m->sector,
