@@ -131,14 +131,28 @@ static unsigned int leak_grown(const struct leak *before, const struct leak *aft
 	return grown;
 }
 
+/*
+ * The most that there is in some passes: each makes names and inodes itself, whose number is now this, now that,
+ * as RCU and KASAN give them back.
+ */
 struct leak *leak_begin(void)
 {
-	struct leak *leak = calloc(1, sizeof(*leak));
+	struct leak *leak = calloc(1, sizeof(*leak)), *pass = calloc(1, sizeof(*pass));
 
-	NEED(leak, "memory");
-	/* The first time, looking itself leaves names and inodes behind. */
+	NEED(leak && pass, "memory");
 	leak_count(leak);
-	leak_count(leak);
+	for (unsigned int i = 0; i < 10; i++) {
+		abi_nap();
+		leak_count(pass);
+		for (unsigned int c = 0; c < pass->count; c++) {
+			long was = leak_before(leak, pass->caches[c].name);
+
+			if (was > pass->caches[c].objects)
+				pass->caches[c].objects = was;
+		}
+		*leak = *pass;
+	}
+	free(pass);
 	return leak;
 }
 
