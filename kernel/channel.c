@@ -26,6 +26,19 @@ static int dmu_mutex_lock(struct mutex *mutex, bool nowait)
 
 /* ---- read ---- */
 
+/* As finish_wait(). True if a wake-up has hit @wait since the caller last prepared to wait. */
+static bool dmu_finish_wait(struct wait_queue_head *readers, struct wait_queue_entry *wait)
+{
+	bool woken;
+
+	__set_current_state(TASK_RUNNING);
+	spin_lock_irq(&readers->lock);
+	woken = list_empty(&wait->entry);
+	list_del_init(&wait->entry);
+	spin_unlock_irq(&readers->lock);
+	return woken;
+}
+
 /* Wait for a request and claim it: 1, or what dmu_request_claim() says, or -ERESTARTSYS. */
 static int dmu_channel_wait(struct dmu_channel *channel)
 {
@@ -44,9 +57,11 @@ static int dmu_channel_wait(struct dmu_channel *channel)
 		}
 		schedule();
 	}
-	finish_wait(&node->readers, &wait);
-	/* One request wakes one reader. If that was this one, and it leaves, another must come. */
-	if (ret <= 0)
+	/*
+	 * One request wakes one reader. If that was this one, but it leaves, or had already found
+	 * another request, somebody else must come.
+	 */
+	if (dmu_finish_wait(&node->readers, &wait) && !list_empty_careful(&node->queue))
 		wake_up_interruptible(&node->readers);
 	return ret;
 }
@@ -146,16 +161,48 @@ static ssize_t dmu_channel_send(struct dmu_channel *channel, struct iov_iter *to
 		}
 		cond_resched();
 	}
-	if (ret == -ECANCELED && !total)
-		dmu_request_dismiss(channel);
 	return total ?: min(ret, 0);
+}
+
+/*
+ * The next message, or what is left of the last one. What was revoked before its first byte was
+ * read has never been there for the daemon.
+ */
+static ssize_t dmu_channel_read_message(struct dmu_channel *channel, struct iov_iter *to,
+					bool nowait)
+{
+	ssize_t ret;
+	bool busy;
+
+	lockdep_assert_held(&channel->read_mutex);
+	spin_lock(&channel->lock);
+	busy = channel->out || channel->canceled;
+	spin_unlock(&channel->lock);
+	do {
+		if (!busy) {
+			ret = dmu_channel_next(channel, nowait);
+			if (ret <= 0)
+				return ret;
+		}
+		ret = dmu_channel_send(channel, to);
+		if (ret >= 0)
+			return ret;
+		/* Only readers change this. */
+		if (channel->sent) {
+			if (ret == -ECANCELED)
+				dmu_request_dismiss(channel);
+			return ret;
+		}
+		dmu_request_give_back(channel);
+		busy = false;
+	} while (ret == -ECANCELED);
+	return ret;
 }
 
 static ssize_t dmu_channel_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct dmu_channel *channel = iocb->ki_filp->private_data;
 	bool nowait = dmu_iocb_nowait(iocb);
-	bool busy;
 	ssize_t ret;
 
 	if (!iov_iter_count(to))
@@ -163,16 +210,7 @@ static ssize_t dmu_channel_read(struct kiocb *iocb, struct iov_iter *to)
 	ret = dmu_mutex_lock(&channel->read_mutex, nowait);
 	if (ret)
 		return ret;
-	spin_lock(&channel->lock);
-	busy = channel->out || channel->canceled;
-	spin_unlock(&channel->lock);
-	if (!busy) {
-		ret = dmu_channel_next(channel, nowait);
-		if (ret <= 0)
-			goto unlock;
-	}
-	ret = dmu_channel_send(channel, to);
-unlock:
+	ret = dmu_channel_read_message(channel, to, nowait);
 	mutex_unlock(&channel->read_mutex);
 	return ret;
 }

@@ -3,8 +3,12 @@
 #ifndef DMU_COMPAT_H
 #define DMU_COMPAT_H
 
+#include <linux/anon_inodes.h>
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
+#include <linux/device/class.h>
+#include <linux/fs.h>
+#include <linux/module.h>
 #include <linux/version.h>
 
 /* 6.5: block device modes have a type and names of their own. */
@@ -13,6 +17,30 @@
 #else
 #define DMU_MODE_WRITE	FMODE_WRITE
 #endif
+
+/* 6.4: a class has no owner. */
+static inline struct class *dmu_class_create(const char *name)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+	return class_create(name);
+#else
+	return class_create(THIS_MODULE, name);
+#endif
+}
+
+/*
+ * 6.8: an anonymous inode of its own for a file, which has the security label that @like's has.
+ * Before, modules have only the one that all share, and of which no label is asked.
+ */
+static inline struct file *dmu_anon_file(const char *name, const struct file_operations *fops,
+					 void *private, int flags, struct file *like)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	return anon_inode_create_getfile(name, fops, private, flags, file_inode(like));
+#else
+	return anon_inode_getfile(name, fops, private, flags);
+#endif
+}
 
 /* 6.9: a driver sets the hardware's limit of discards; the user's is derived. */
 static inline void dmu_limits_set_discard(struct queue_limits *limits, unsigned int sectors)

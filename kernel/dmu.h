@@ -17,6 +17,7 @@
  *	RECEIVING a channel; the payload of the answer comes in. As above.
  *
  *	map -> QUEUED -> SENDING -> HELD [-> RECEIVING] -> ended
+ *	a read that fails before its first byte: SENDING -> QUEUED
  *	close of the channel: SENDING, HELD, RECEIVING -> QUEUED, or ended (policy)
  *	revoke (noflush suspend, message "fail"): any state -> ended
  *
@@ -33,7 +34,7 @@
  *
  *	md->type_lock				(DM: a table is loaded)
  *	  dmu_registry_lock			(ctr, dtr; memory without I/O)
- *	    misc_mtx				(misc devices; open() comes with it)
+ *	    the xarray's of devices		(open(), too)
  *	    node->targets_lock
  *	      DM's lock of events		(dm_table_event())
  *	md->suspend_lock			(DM: suspend, resume)
@@ -60,7 +61,7 @@
  *	map		 the submitter of the bio, or DM's work queue; the table's SRCU, and
  *			 any lock or stage of memory reclaim that the submitter is in:
  *			 nothing is allocated, nothing waits; it takes node->lock, then wakes.
- *	open		 misc_mtx, so nothing that waits for ctr or dtr.
+ *	open		 whoever opens the node; nothing. May sleep.
  *	read, write, poll, ioctl
  *			 a daemon; nothing, or the lock of an io_uring or epoll, which
  *			 calls read and write with IOCB_NOWAIT. May sleep.
@@ -81,9 +82,9 @@
  * What keeps what alive
  *
  *	node	   node->ref: one each for a target (ctr to dtr), a channel (open to
- *		   release), pending event_work and pending nodaemon_work. open() needs
- *		   none before it has a channel: misc_deregister() waits for it. Its
- *		   name is taken until the last target is gone (dead); then only
+ *		   release), pending event_work and pending nodaemon_work; and open()'s
+ *		   own, from dmu_device_find(), which finds it under the xarray's lock,
+ *		   until the last target is gone. Then its name is free (dead), and only
  *		   channels and work are left.
  *	target	   DM, from ctr to dtr. DM calls dtr when the table is bound no more and
  *		   its SRCU readers are gone, after the last request of it has ended.
@@ -111,7 +112,6 @@
 #include <linux/device-mapper.h>
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/sizes.h>
@@ -164,7 +164,7 @@ struct dmu_node {
 	struct list_head list;		/* dmu_registry_lock: in dmu_nodes */
 	char *name;			/* "dm-user/CTL" */
 	struct mapped_device *md;	/* identity only; valid while targets is not empty */
-	struct miscdevice misc;
+	dev_t devt;			/* of the control node */
 
 	struct mutex targets_lock;	/* guards: targets, live */
 	struct list_head targets;	/* one each of the live and inactive tables */
@@ -241,7 +241,7 @@ struct dmu_channel {
 	struct dmu_node *node;
 	struct list_head list;		/* node's lock: node->channels */
 	struct dmu_generation *generation;	/* node's lock */
-	bool started;			/* node's lock: has taken a request */
+	u64 taken;			/* node's lock: requests, but those given back unread */
 
 	struct mutex read_mutex;	/* one reader at a time; guards: spare */
 	struct dmu_claim *spare;	/* for the next request */
@@ -286,6 +286,13 @@ int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
 		       struct dmu_channel **channel);
 void dmu_channel_destroy(struct dmu_channel *channel);
 
+/* device.c: the device file */
+int dmu_device_init(void);
+void dmu_device_exit(void);
+int dmu_device_add(struct dmu_node *node);
+void dmu_device_remove(struct dmu_node *node);
+struct dmu_node *dmu_device_find(dev_t devt);
+
 /* generation.c: who drains together */
 int dmu_generation_join(struct dmu_channel *channel, u64 number, bool create);
 void dmu_generation_leave(struct dmu_channel *channel);
@@ -301,6 +308,7 @@ int dmu_request_claim(struct dmu_channel *channel);
 int dmu_request_prepare_claim(struct dmu_channel *channel);
 void dmu_request_sent(struct dmu_channel *channel);
 void dmu_request_dismiss(struct dmu_channel *channel);
+void dmu_request_give_back(struct dmu_channel *channel);
 struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 					   const struct dm_user_message *answer);
 void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response);
@@ -315,6 +323,7 @@ void dmu_fence_init(struct dmu_claim *claim);
 void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim);
 void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim, struct list_head *waiters);
 bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req);
+unsigned int dmu_fence_requeue_all(struct dmu_node *node, struct list_head *requests);
 unsigned int dmu_fence_queue_all(struct dmu_node *node, struct list_head *requests);
 void dmu_fence_take_all(struct dmu_node *node, struct list_head *requests);
 

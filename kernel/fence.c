@@ -47,6 +47,7 @@ void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim)
  */
 void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim, struct list_head *waiters)
 {
+	struct list_head *next = waiters;
 	struct dmu_claim *other;
 
 	lockdep_assert_held(&node->lock);
@@ -61,12 +62,12 @@ void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim, struct lis
 					  dmu_claim_last(claim));
 	if (other && dmu_claim_first(other) <= dmu_claim_first(claim) &&
 	    dmu_claim_last(other) >= dmu_claim_last(claim))
-		waiters = &other->waiters;
-	list_splice_tail_init(&claim->waiters, waiters);
+		next = &other->waiters;
+	list_splice_tail_init(&claim->waiters, next);
 }
 
-/* Put @req on the queue, or where it must wait before that. True if a reader can have it. */
-bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
+/* Where @req belongs: on the queue, or where it must wait before that. */
+static struct list_head *dmu_fence_place(struct dmu_node *node, const struct dmu_request *req)
 {
 	sector_t start = req->bio->bi_iter.bi_sector;
 	struct dmu_claim *claim = NULL;
@@ -75,8 +76,16 @@ bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
 	if (bio_sectors(req->bio))
 		claim = dmu_fence_tree_iter_first(&node->fence_tree, start,
 						  start + bio_sectors(req->bio) - 1);
-	list_move_tail(&req->list, claim ? &claim->waiters : &node->queue);
-	return !claim;
+	return claim ? &claim->waiters : &node->queue;
+}
+
+/* Put @req there, behind all others. True if a reader can have it. */
+bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
+{
+	struct list_head *place = dmu_fence_place(node, req);
+
+	list_move_tail(&req->list, place);
+	return place == &node->queue;
 }
 
 /* The same for a list of them. How many a reader can have: dmu_node_wake() for these. */
@@ -87,6 +96,21 @@ unsigned int dmu_fence_queue_all(struct dmu_node *node, struct list_head *reques
 
 	list_for_each_entry_safe(req, next, requests, list)
 		ready += dmu_fence_queue(node, req);
+	return ready;
+}
+
+/* Put them there in their order, before all others. How many a reader can have. */
+unsigned int dmu_fence_requeue_all(struct dmu_node *node, struct list_head *requests)
+{
+	struct dmu_request *req, *next;
+	struct list_head *place;
+	unsigned int ready = 0;
+
+	list_for_each_entry_safe_reverse(req, next, requests, list) {
+		place = dmu_fence_place(node, req);
+		list_move(&req->list, place);
+		ready += place == &node->queue;
+	}
 	return ready;
 }
 

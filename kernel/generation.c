@@ -44,7 +44,7 @@ static int dmu_generation_check(struct dmu_channel *channel, u64 number, bool cr
 	lockdep_assert_held(&node->lock);
 	if (node->dead)
 		return -ENOTBLK;
-	if (channel->generation != &node->unjoined || channel->started)
+	if (channel->generation != &node->unjoined || channel->taken)
 		return -EBUSY;
 	if (number < node->newest_generation)
 		return -ESTALE;

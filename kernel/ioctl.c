@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Beyond the stream: info, join, drain, seal, open. The ABI header says what they promise. */
-#include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ioctl.h>
 #include <linux/kdev_t.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "dmu.h"
 
 /* The ABI, nailed down. */
@@ -145,7 +145,6 @@ static long dmu_ioctl_seal(struct dmu_channel *channel)
 	return ret;
 }
 
-/* With no more access than @from has. */
 static long dmu_ioctl_open(struct file *from, void __user *arg)
 {
 	struct dmu_channel *channel = from->private_data;
@@ -164,8 +163,7 @@ static long dmu_ioctl_open(struct file *from, void __user *arg)
 	ret = dmu_channel_create(channel->node, channel, &fresh);
 	if (ret)
 		goto err_fd;
-	file = anon_inode_getfile("[dm-user]", &dmu_channel_fops, fresh,
-				  from->f_flags & O_ACCMODE);
+	file = dmu_anon_file("[dm-user]", &dmu_channel_fops, fresh, O_RDWR, from);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
 		goto err_channel;

@@ -18,9 +18,8 @@ static LIST_HEAD(dmu_nodes);
 struct workqueue_struct *dmu_workqueue;
 
 /*
- * Inside it is the lock of all misc devices, which open() takes too. A daemon may
- * wait there to open its node while we want memory: if we waited for I/O to get
- * some, that could be the I/O of its device.
+ * No daemon ever needs it, but whoever wants to replace a table with another one, or to remove a
+ * device, does, and the holder must not wait for the I/O of that device to get memory.
  */
 static unsigned int dmu_registry_enter(void)
 {
@@ -113,14 +112,17 @@ static void dmu_node_nodaemon_work(struct work_struct *work)
 	dmu_node_put(node);
 }
 
-/* See whether somebody serves, after a change of channels, generations or policy. */
-void dmu_node_watch(struct dmu_node *node)
+/*
+ * See whether somebody serves, after a change of channels, generations or policy. A time without a
+ * daemon begins when the last one leaves, and anew with @anew.
+ */
+static void __dmu_node_watch(struct dmu_node *node, bool anew)
 {
 	struct dmu_generation *generation;
 	bool had;
 
-	spin_lock(&node->lock);
-	had = node->has_daemon;
+	lockdep_assert_held(&node->lock);
+	had = node->has_daemon || anew;
 	node->has_daemon = false;
 	/* The newest is the last, and most likely serves. */
 	list_for_each_entry_reverse(generation, &node->generations, list) {
@@ -138,6 +140,12 @@ void dmu_node_watch(struct dmu_node *node)
 				      msecs_to_jiffies(node->config.nodaemon_ms)))
 			kref_get(&node->ref);
 	}
+}
+
+void dmu_node_watch(struct dmu_node *node)
+{
+	spin_lock(&node->lock);
+	__dmu_node_watch(node, false);
 	spin_unlock(&node->lock);
 }
 
@@ -222,26 +230,29 @@ void dmu_channel_destroy(struct dmu_channel *channel)
 	kfree(channel);
 }
 
-/*
- * Called under the lock that misc_deregister() takes, so the node is there. That
- * lock is inside dmu_registry_lock: not to be taken here.
- */
+/* What open() does. dmu_registry_lock is not to be taken here, see dmu_registry_enter(). */
 int dmu_node_open(struct inode *inode, struct file *file)
 {
-	struct dmu_node *node = container_of(file->private_data, struct dmu_node, misc);
 	struct dmu_channel *channel;
+	struct dmu_node *node;
 	int ret;
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
+	/* Who cannot answer must take no request; who takes none would pass for a daemon. */
+	if ((file->f_flags & O_ACCMODE) != O_RDWR)
+		return -EINVAL;
+	node = dmu_device_find(inode->i_rdev);
+	if (!node)
+		return -ENODEV;
 	ret = dmu_channel_create(node, NULL, &channel);
 	if (ret == -EPERM)
 		DMWARN_LIMIT("%s: sealed, open by %s[%d] refused", node->name, current->comm,
 			     task_pid_nr(current));
-	if (ret)
-		return ret;
-	dmu_channel_setup_file(file, channel);
-	return 0;
+	if (!ret)
+		dmu_channel_setup_file(file, channel);
+	dmu_node_put(node);
+	return ret;
 }
 
 static void dmu_node_configure(struct dmu_node *node, const struct dmu_target *target)
@@ -287,19 +298,11 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	dmu_node_configure(node, target);
 	node->md = md;
 	node->dev = disk_devt(dm_disk(md));
-	node->misc.minor = MISC_DYNAMIC_MINOR;
-	node->misc.name = node->name;
-	node->misc.mode = 0600;
-	node->misc.fops = &dmu_channel_fops;
 
-	ret = misc_register(&node->misc);
+	ret = dmu_device_add(node);
 	if (ret) {
-		*error = "Cannot register the control node";
-		/* In 6.1 dynamic numbers meet fixed ones in the end, which are taken. */
-		if (ret == -EBUSY || ret == -EEXIST) {
-			*error = "No misc device number is left for the control node";
-			ret = -EBUSY;
-		}
+		*error = ret == -EBUSY ? "No device number is left for the control node" :
+					 "Cannot make the control node's device";
 		goto err_free;
 	}
 	list_add(&node->list, &dmu_nodes);
@@ -394,7 +397,7 @@ void dmu_node_detach(struct dmu_target *target)
 	mutex_unlock(&node->targets_lock);
 	if (last) {
 		list_del(&node->list);
-		misc_deregister(&node->misc);
+		dmu_device_remove(node);
 		spin_lock(&node->lock);
 		node->dead = true;
 		spin_unlock(&node->lock);
@@ -441,8 +444,6 @@ void dmu_node_activate(struct dmu_target *target)
 	dmu_node_configure(node, target);
 	node->suspended = false;
 	node->failing = false;
-	/* As if a daemon had been there: dmu_node_watch() sets the clock if there is none now. */
-	node->has_daemon = true;
+	__dmu_node_watch(node, true);
 	spin_unlock(&node->lock);
-	dmu_node_watch(node);
 }

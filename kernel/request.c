@@ -86,16 +86,19 @@ static void dmu_request_end(struct dmu_request *req, blk_status_t status)
 }
 
 /*
- * Without a pause, though there may be thousands: what presuspend ends is submitted anew by
- * DM's work queue, which must not run before DM has said that it is suspended. In 6.1, bios
+ * What presuspend gives back, without a pause, though there may be thousands: DM's work queue
+ * submits it anew, and had better not run before DM has said that it is suspended. In 6.1, bios
  * that may not wait would fail.
  */
 static void dmu_request_end_all(struct list_head *requests, blk_status_t status)
 {
 	struct dmu_request *req, *next;
 
-	list_for_each_entry_safe(req, next, requests, list)
+	list_for_each_entry_safe(req, next, requests, list) {
 		dmu_request_end(req, status);
+		if (status != BLK_STS_DM_REQUEUE)
+			cond_resched();
+	}
 }
 
 /*
@@ -246,7 +249,7 @@ int dmu_request_claim(struct dmu_channel *channel)
 	list_del(&req->list);
 	node->queued--;
 	channel->generation->held++;
-	channel->started = true;
+	channel->taken++;
 	channel->spare = NULL;
 	dmu_claim_init(claim, req);
 
@@ -369,7 +372,10 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 	dmu_request_dropped(node, ready, drained);
 }
 
-/* The reader is told that what it was reading is revoked: it can't act on it from now on. */
+/*
+ * The reader is told that what it was reading is revoked: it can't act on it from now on.
+ * Called with read_mutex held.
+ */
 void dmu_request_dismiss(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
@@ -388,26 +394,48 @@ void dmu_request_dismiss(struct dmu_channel *channel)
 }
 
 /*
- * What becomes of orphans: requeued, or left to the caller to end with an error.
- * Returns how many a reader can have.
+ * SENDING -> QUEUED, before all others, or ended if I/O fails for want of a daemon: the reader
+ * could take no byte of what it claimed, which may have been revoked meanwhile. Called with
+ * read_mutex held, and channel->sent 0.
  */
-static unsigned int dmu_orphans_requeue(struct dmu_node *node, struct list_head *orphans)
+void dmu_request_give_back(struct dmu_channel *channel)
 {
-	bool fail = node->config.orphans_fail || node->failing;
-	struct dmu_request *req, *next;
-	unsigned int ready = 0;
+	struct dmu_node *node = channel->node;
+	struct dmu_claim *claim;
+	LIST_HEAD(requests);
+	LIST_HEAD(failed);
+	unsigned int ready;
+	bool drained;
 
-	lockdep_assert_held(&node->lock);
-	list_for_each_entry_safe(req, next, orphans, list) {
-		if (fail) {
-			node->counters.failed++;
-			continue;
-		}
-		node->counters.requeued++;
+	spin_lock(&node->lock);
+	spin_lock(&channel->lock);
+	claim = channel->out ?: channel->canceled;
+	if (claim->req && node->failing) {
+		list_add(&claim->req->list, &failed);
+		node->counters.failed++;
+	} else if (claim->req) {
+		list_add(&claim->req->list, &requests);
 		node->queued++;
-		ready += dmu_fence_queue(node, req);
 	}
-	return ready;
+	/* Nobody waits for it: of what was not read, nothing can be written. */
+	dmu_claim_drop(channel, claim, &requests);
+	spin_unlock(&channel->lock);
+	channel->taken--;
+	ready = dmu_fence_requeue_all(node, &requests);
+	drained = dmu_generation_drop_claim(channel->generation);
+	spin_unlock(&node->lock);
+	dmu_request_end_all(&failed, BLK_STS_IOERR);
+	dmu_request_dropped(node, ready, drained);
+}
+
+/* Back to the queue, oldest first and before all others. Returns how many a reader can have. */
+static unsigned int dmu_orphans_requeue(struct dmu_node *node, struct list_head *orphans,
+					unsigned int count)
+{
+	lockdep_assert_held(&node->lock);
+	node->counters.requeued += count;
+	node->queued += count;
+	return dmu_fence_requeue_all(node, orphans);
 }
 
 /*
@@ -418,11 +446,11 @@ static unsigned int dmu_orphans_requeue(struct dmu_node *node, struct list_head 
 void dmu_request_orphan_all(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
+	unsigned int count = 0, ready = 0;
 	struct dmu_claim *claim;
 	bool drained = false;
 	LIST_HEAD(orphans);
 	LIST_HEAD(waiters);
-	unsigned int ready;
 	struct rb_node *rb;
 
 	spin_lock(&node->lock);
@@ -431,14 +459,19 @@ void dmu_request_orphan_all(struct dmu_channel *channel)
 	spin_lock(&channel->lock);
 	while ((rb = rb_first(&channel->claims))) {
 		claim = rb_entry(rb, struct dmu_claim, rb);
-		if (claim->req)
+		if (claim->req) {
 			list_add_tail(&claim->req->list, &orphans);
+			count++;
+		}
 		dmu_claim_drop(channel, claim, &waiters);
 		drained |= dmu_generation_drop_claim(channel->generation);
 	}
 	spin_unlock(&channel->lock);
 	/* Only now, when nothing of this channel is in anybody's way. */
-	ready = dmu_orphans_requeue(node, &orphans);
+	if (node->config.orphans_fail || node->failing)
+		node->counters.failed += count;
+	else
+		ready = dmu_orphans_requeue(node, &orphans, count);
 	ready += dmu_fence_queue_all(node, &waiters);
 	dmu_generation_leave(channel);
 	spin_unlock(&node->lock);

@@ -309,11 +309,16 @@ static int __init dmu_init(void)
 		ret = -ENOMEM;
 		goto err_request;
 	}
-	ret = dm_register_target(&dmu_target_type);
+	ret = dmu_device_init();
 	if (ret)
 		goto err_workqueue;
+	ret = dm_register_target(&dmu_target_type);
+	if (ret)
+		goto err_device;
 	return 0;
 
+err_device:
+	dmu_device_exit();
 err_workqueue:
 	destroy_workqueue(dmu_workqueue);
 err_request:
@@ -324,6 +329,7 @@ err_request:
 static void __exit dmu_exit(void)
 {
 	dm_unregister_target(&dmu_target_type);
+	dmu_device_exit();
 	destroy_workqueue(dmu_workqueue);
 	dmu_request_exit();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Many targets. 6.1 has no more than 128 numbers for misc devices, so there are fewer. */
+/* Many targets. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

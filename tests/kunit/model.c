@@ -11,7 +11,8 @@
 void model_init(struct model *m)
 {
 	memset(m, 0, sizeof(*m));
-	m->now = 1;
+	m->now = 1ULL << 32;
+	m->first = m->now - 1;
 	m->generations[0].used = true;
 }
 
@@ -40,10 +41,13 @@ void model_settle(struct model *m)
 {
 	struct model_request *req;
 
-	for (req = m->requests; req < m->requests + MODEL_REQUESTS; req++)
+	for (req = m->requests; req < m->requests + MODEL_REQUESTS; req++) {
 		if (req->used && req->waiting && !req->since && !model_fenced(m, req))
-			req->since = m->now;
+			req->since = req->back ? m->first : m->now;
+		req->back = false;
+	}
 	m->now++;
+	m->first--;
 }
 
 static void model_end(struct model_request *req, blk_status_t status)
@@ -63,6 +67,7 @@ int model_map(struct model *m, struct model_request *req)
 	}
 	req->used = true;
 	req->waiting = true;
+	req->back = false;
 	req->ended = false;
 	req->since = 0;
 	req->seq = m->next_seq++;
@@ -113,7 +118,7 @@ bool model_take(struct model *m, struct model_channel *c, u64 seq)
 		.sectors = req->sectors,
 	};
 	req->waiting = false;
-	c->started = true;
+	c->taken++;
 	c->generation->held++;
 	return true;
 }
@@ -164,6 +169,29 @@ static void model_drop(struct model_channel *c, struct model_claim *claim)
 void model_dismiss(struct model *m, struct model_channel *c)
 {
 	model_drop(c, model_in_state(c, MODEL_SENDING, true));
+}
+
+static void model_requeue(struct model_request *req)
+{
+	req->waiting = true;
+	req->back = true;
+	req->since = 0;
+}
+
+/* The reader could not take the first byte. */
+void model_give_back(struct model *m, struct model_channel *c)
+{
+	struct model_claim *claim = model_in_state(c, MODEL_SENDING, false) ?:
+				    model_in_state(c, MODEL_SENDING, true);
+
+	if (claim->req && m->failing) {
+		model_end(claim->req, BLK_STS_IOERR);
+		m->failed++;
+	} else if (claim->req) {
+		model_requeue(claim->req);
+	}
+	c->taken--;
+	model_drop(c, claim);
 }
 
 struct model_claim *model_begin(struct model *m, struct model_channel *c, u64 seq, u64 response)
@@ -229,8 +257,7 @@ void model_close(struct model *m, struct model_channel *c)
 			model_end(claim->req, BLK_STS_IOERR);
 			m->failed++;
 		} else if (claim->req) {
-			claim->req->waiting = true;
-			claim->req->since = 0;
+			model_requeue(claim->req);
 			m->requeued++;
 		}
 		model_drop(c, claim);
@@ -253,7 +280,7 @@ int model_join(struct model *m, struct model_channel *c, u64 number, bool create
 		return -EINVAL;
 	if (m->dead)
 		return -ENOTBLK;
-	if (c->started || c->generation != &m->generations[0])
+	if (c->taken || c->generation != &m->generations[0])
 		return -EBUSY;
 	if (number < m->newest)
 		return -ESTALE;

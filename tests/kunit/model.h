@@ -24,6 +24,7 @@ struct model_request {
 	u64 type;
 	u64 sector;
 	u64 sectors;
+	bool back;		/* it comes back, and goes before all others */
 	u64 since;		/* when nothing was in its way any more; 0: it is fenced */
 };
 
@@ -52,13 +53,14 @@ struct model_generation {
 
 struct model_channel {
 	bool used;
-	bool started;
+	u64 taken;
 	struct model_generation *generation;
 	struct model_claim claims[MODEL_CLAIMS];
 };
 
 struct model {
-	u64 now;			/* counts events */
+	u64 now;			/* counts events... */
+	u64 first;			/* ...and back, for what goes before all others */
 	u64 next_seq;
 	u64 newest;
 	bool dead;
@@ -81,6 +83,7 @@ int model_claim(struct model *m, struct model_channel *c);
 bool model_take(struct model *m, struct model_channel *c, u64 seq);
 void model_send(struct model *m, struct model_channel *c, u64 bytes);
 void model_dismiss(struct model *m, struct model_channel *c);
+void model_give_back(struct model *m, struct model_channel *c);
 struct model_claim *model_begin(struct model *m, struct model_channel *c, u64 seq, u64 response);
 void model_answer(struct model *m, struct model_channel *c, struct model_claim *claim,
 		  u64 response);

@@ -78,6 +78,25 @@ static unsigned int claims_of(const struct model_channel *mc)
 	return n;
 }
 
+/* Channel @c claims the next request. False: there is none for it. */
+static bool take_next(struct run *run, int c)
+{
+	struct model_channel *mc = &run->model.channels[c];
+	int ret;
+
+	if (claims_of(mc) == MODEL_CLAIMS)
+		return false;
+	ret = model_claim(&run->model, mc);
+	dmu_test_is(run->test, dmu_test_claim(run->channel[c]), ret);
+	if (ret != 1 || !run->channel[c]->out)
+		return false;
+	if (!model_take(&run->model, mc, run->channel[c]->out->msg.seq)) {
+		KUNIT_FAIL(run->test, "request %llu out of turn", run->channel[c]->out->msg.seq);
+		return false;
+	}
+	return true;
+}
+
 /* A read of the daemon: of the next request, of more of the last, or that it was revoked. */
 static void do_read(struct run *run)
 {
@@ -85,7 +104,6 @@ static void do_read(struct run *run)
 	int c = some_channel(run);
 	struct model_channel *mc = &run->model.channels[c];
 	u32 bytes;
-	int ret;
 
 	if (c < 0)
 		return;
@@ -94,19 +112,8 @@ static void do_read(struct run *run)
 		dmu_request_dismiss(run->channel[c]);
 		return;
 	}
-	if (!model_in_state(mc, MODEL_SENDING, false)) {
-		if (claims_of(mc) == MODEL_CLAIMS)
-			return;
-		ret = model_claim(&run->model, mc);
-		dmu_test_is(run->test, dmu_test_claim(run->channel[c]), ret);
-		if (ret != 1 || !run->channel[c]->out)
-			return;
-		if (!model_take(&run->model, mc, run->channel[c]->out->msg.seq)) {
-			KUNIT_FAIL(run->test, "request %llu out of turn",
-				   run->channel[c]->out->msg.seq);
-			return;
-		}
-	}
+	if (!model_in_state(mc, MODEL_SENDING, false) && !take_next(run, c))
+		return;
 	bytes = sizes[below(run, ARRAY_SIZE(sizes))];
 	model_send(&run->model, mc, bytes);
 	dmu_test_send(run->channel[c], bytes);
@@ -218,6 +225,22 @@ static void do_revoke(struct run *run)
 	dmu_request_revoke_all(&run->env->node, status);
 }
 
+/* A read whose memory is not there; the request may be revoked in the meantime. */
+static void do_fault(struct run *run)
+{
+	int c = some_channel(run);
+	struct model_channel *mc = &run->model.channels[c];
+
+	if (c < 0 || model_in_state(mc, MODEL_SENDING, false) ||
+	    model_in_state(mc, MODEL_SENDING, true) || !take_next(run, c))
+		return;
+	run->channel[c]->sent = 0;
+	if (!below(run, 16))
+		do_revoke(run);
+	model_give_back(&run->model, mc);
+	dmu_request_give_back(run->channel[c]);
+}
+
 static void do_policy(struct run *run)
 {
 	struct model *m = &run->model;
@@ -240,6 +263,7 @@ static const struct {
 } events[] = {
 	{ do_map, 450, "map" },
 	{ do_read, 500, "read" },
+	{ do_fault, 30, "read to nowhere" },
 	{ do_answer, 400, "answer" },
 	{ do_open_or_close, 30, "open or close" },
 	{ do_join, 40, "join" },
@@ -295,7 +319,7 @@ static void compare_channel(struct run *run, struct dmu_channel *channel, struct
 		    model_seq_of(model_in_state(mc, MODEL_SENDING, true)));
 	dmu_test_is(test, seq_of(channel->in), model_seq_of(in));
 	dmu_test_is(test, dmu_test_count_claims(channel), claims_of(mc));
-	dmu_test_is(test, channel->started, mc->started);
+	dmu_test_is(test, channel->taken, mc->taken);
 	dmu_test_is(test, g->number, mc->generation->number);
 	dmu_test_is(test, g->state, mc->generation->state);
 	dmu_test_is(test, g->channels, mc->generation->channels);

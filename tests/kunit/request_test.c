@@ -167,7 +167,7 @@ static void claim_says(struct kunit *test)
 	struct dmu_node *node = &env->node;
 
 	check_claim(test, channel, -EAGAIN);
-	dmu_test_true(test, !channel->started);
+	dmu_test_is(test, channel->taken, 0);
 	dmu_test_map(env, REQ_OP_READ, 0, KB4);
 	dmu_test_drain(channel, false);
 	check_claim(test, channel, 0);
@@ -178,11 +178,54 @@ static void claim_says(struct kunit *test)
 	dmu_test_close(channel);
 	channel = dmu_test_open(env);
 	check_claim(test, channel, 1);
-	dmu_test_true(test, channel->started);
+	dmu_test_is(test, channel->taken, 1);
 	dmu_test_true(test, !channel->spare);
 	dmu_test_is(test, node->unjoined.held, 1);
 	dmu_test_is(test, node->queued, 0);
 	dmu_test_is(test, dmu_test_claim(channel), -EAGAIN);
+}
+
+/* A request of which no byte could be read is the next one again, as if nobody had asked. */
+static void given_back_is_next(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env), *other = dmu_test_open(env);
+	struct dmu_test_io *first = dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
+	struct dmu_test_io *second = dmu_test_map(env, REQ_OP_READ, 0, KB4);
+	unsigned int woken = env->woken;
+	struct dmu_node *node = &env->node;
+
+	check_claim(test, channel, 1);
+	dmu_request_give_back(channel);
+	dmu_test_is(test, env->woken, woken + 1);
+	dmu_test_is(test, node->queued, 2);
+	dmu_test_is(test, node->unjoined.held, 0);
+	dmu_test_is(test, channel->taken, 0);
+	dmu_test_true(test, !channel->out && !channel->reserve_used);
+	dmu_test_is(test, dmu_generation_join(channel, 1, true), 0);
+	dmu_test_is(test, dmu_test_read(other), 1);
+	dmu_test_true(test, dmu_test_answer(other, first->seq, DM_USER_RESP_SUCCESS));
+	dmu_test_is(test, dmu_test_read(other), 1);
+	dmu_test_true(test, dmu_test_answer(other, second->seq, DM_USER_RESP_SUCCESS));
+	dmu_test_is(test, first->ended + second->ended, 2);
+}
+
+/* With nobody to wait for, it ends as what waited has. */
+static void given_back_without_daemon(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct dmu_test_io *io = dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
+
+	check_claim(test, channel, 1);
+	dmu_test_drain(channel, false);
+	env->node.failing = true;
+	dmu_request_give_back(channel);
+	dmu_test_is(test, io->ended, 1);
+	dmu_test_is(test, io->status, BLK_STS_IOERR);
+	dmu_test_is(test, env->node.counters.failed, 1);
+	dmu_test_is(test, env->node.queued, 0);
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINED);
 }
 
 /* A generation that drains takes no more, and has drained with the last answer. */
@@ -383,6 +426,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(map_in_suspend),
 	KUNIT_CASE(queue_order),
 	KUNIT_CASE(claim_says),
+	KUNIT_CASE(given_back_is_next),
+	KUNIT_CASE(given_back_without_daemon),
 	KUNIT_CASE(claim_starts_anew),
 	KUNIT_CASE(draining_takes_no_more),
 	KUNIT_CASE(reserve_is_one),

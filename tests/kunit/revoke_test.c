@@ -39,7 +39,7 @@ static void list_is(struct kunit *test, struct list_head *list, struct dmu_test_
 	dmu_test_is(test, i, count);
 }
 
-/* Orphans keep their number, and come in order behind what waits already. */
+/* Orphans keep their number, and come in order before what waits already. */
 static void orphans_requeue(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -50,8 +50,7 @@ static void orphans_requeue(struct kunit *test)
 	unsigned int i, woken;
 
 	io[4] = dmu_test_map(env, REQ_OP_READ, 0, KB4);
-	order[0] = io[4];
-	memcpy(&order[1], io, 4 * sizeof(*io));
+	memcpy(order, io, sizeof(order));
 	dmu_generation_join(other, 1, true);
 	woken = env->woken;
 	dmu_test_close(channel);

@@ -32,7 +32,7 @@
  *	-EINTR / restarted	a signal while idle; no request was taken
  *	0			this generation drains and has no new request to take
  *	-ENOTBLK		the target is gone; close the channel
- *	-ECANCELED		the kernel took back the request that was being read (a
+ *	-ECANCELED		the kernel took back the request that was read in part (a
  *				noflush suspend, or the message "fail"); the next read
  *				begins with a new one. Whoever acts on a payload before
  *				its last byte must be done with that when it reads on.
@@ -40,6 +40,8 @@
  *
  * write()::
  *
+ *	-EINTR / restarted	a signal while another write is in progress, or while the
+ *				buffer's memory comes; nothing was taken
  *	-EINVAL			seq is no request held by this channel: the header
  *				is forgotten, the next write begins a new answer
  *	-EAGAIN			O_NONBLOCK or RWF_NOWAIT and another write is in progress
@@ -69,7 +71,9 @@
  * node exists: before the store is given to anybody else (another CTL, another
  * target), the old daemon must be dead.
  *
- * Opening needs CAP_SYS_ADMIN, and -EPERM while the node is sealed.
+ * Opening needs CAP_SYS_ADMIN, and fails with -EPERM while the node is sealed; with
+ * -EINVAL unless it is for reading and writing (O_RDWR): who cannot do both is no
+ * daemon.
  */
 #ifndef _LINUX_DM_USER_H
 #define _LINUX_DM_USER_H
@@ -138,9 +142,10 @@ struct dm_user_message {
 
 /*
  * Beyond the stream: ioctls on a channel. All fields named reserved, and all
- * flags not named here, must be zero (-EINVAL otherwise). -ENOTBLK once the
- * target is gone, -ENOTTY for an unknown command, -EFAULT for a bad pointer.
- * None of them blocks.
+ * flags not named here, must be zero (-EINVAL otherwise). -ENOTTY for an unknown
+ * command, -EFAULT for a bad pointer, and for what is right in itself -ENOTBLK once
+ * the target is gone. None of them blocks. A result that cannot be copied out is
+ * -EFAULT, though the drain it is of has been done.
  */
 
 #define DM_USER_ABI_VERSION	1
@@ -263,10 +268,10 @@ struct dm_user_drain {
  * @flags:	zero
  * @reserved:	zero
  *
- * Returns a close-on-exec descriptor that may be passed over a Unix socket, for
- * reading, writing or both as this one is. The new channel has joined no
- * generation. -ESHUTDOWN once this channel's generation drains, -EMFILE, -ENFILE,
- * -ENOMEM.
+ * Returns a close-on-exec descriptor that may be passed over a Unix socket. Since
+ * Linux 6.8 it has the security label of this one; before, it has none, and for
+ * SELinux is only a descriptor to use. The new channel has joined no generation.
+ * -ESHUTDOWN once this channel's generation drains, -EMFILE, -ENFILE, -ENOMEM.
  */
 struct dm_user_open {
 	__u32 flags;

@@ -247,7 +247,7 @@ static void control_pass(void)
 static void control_admission(void)
 {
 	struct target t;
-	int status = 0, reader, made;
+	int status = 0;
 	pid_t pid;
 
 	target_create(&t, NULL);
@@ -262,13 +262,6 @@ static void control_admission(void)
 	IS(status, 0, "a user without CAP_SYS_ADMIN gets EPERM, whatever the mode of the node");
 	IS(dm_word(t.name, "channels:"), 0, "and no channel");
 
-	reader = open("/dev/dm-user/" ABI_CTL, O_RDONLY | O_CLOEXEC);
-	NEED(reader >= 0, "a channel that cannot answer");
-	made = ch_new(reader);
-	NEED(made >= 0, "another one made by it");
-	IS(ch_write(made, &t, sizeof(struct dm_user_message)), -EBADF, "cannot answer, either");
-	close(made);
-	close(reader);
 }
 
 const struct abi_test abi_control[] = {

@@ -77,6 +77,85 @@ static void memory_edges(void)
 	free(buf);
 }
 
+/* Some thread waits for one of these pages now that was not waited for before. */
+static void memory_asked_for(int uffd, const uint8_t *area, unsigned int pages)
+{
+	struct pollfd poller = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	NEED(poll(&poller, 1, ABI_WAIT_MS) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg),
+	     "a page fault comes");
+	OK(msg.event == UFFD_EVENT_PAGEFAULT &&
+	   msg.arg.pagefault.address - (uintptr_t)area < pages * 4096, "at one of our pages");
+}
+
+/* A read that could deliver nothing has taken nothing. */
+static void memory_unread(void)
+{
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int a, b;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	b = ch_need(&t);
+	io = io_start(&t, IO_WRITE, 0, 4096, 1);
+	OK(ch_ready(a, POLLIN), "a request");
+	IS(ch_read(a, NULL, HEADER), -EFAULT, "a header to nowhere");
+	IS(dm_word(t.name, "queued:"), 1, "the request waits");
+	IS(dm_word(t.name, "held:"), 0, "nobody holds it");
+	OK(ch_poll(b) & POLLIN, "anybody can have it");
+	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "who has read nothing can join");
+	ch_take_type(b, &m, DM_USER_REQ_MAP_WRITE, NULL);
+	IS(ch_answer(b, &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "write");
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(ch_ready(a, POLLIN), "another one");
+	IS(ch_read(a, NULL, HEADER), -EFAULT, "a header to nowhere");
+	IS(ch_drain(a, 0, NULL), 0, "drain");
+	OK(ch_poll(a) & POLLHUP, "a generation that holds nothing has drained at once");
+	ch_take_type(b, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	IS(ch_answer(b, &m, 0, NULL, 0), 0, "the other one answers");
+	IS(io_end(io), 0, "fsync");
+	close(a);
+	close(b);
+	target_remove(&t);
+}
+
+/* What is taken back before its first byte was read is none of the daemon's business. */
+static void memory_unread_revoked(void)
+{
+	struct call call = { .what = CALL_READ, .len = HEADER };
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int uffd;
+
+	call.buf = memory_never(4096, &uffd);
+	if (!call.buf) {
+		puts("# no userfaultfd here");
+		return;
+	}
+	target_create(&t, NULL);
+	call.fd = ch_need(&t);
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(ch_ready(call.fd, POLLIN), "a request");
+	call_start(&call);
+	memory_asked_for(uffd, call.buf, 1);
+	take_back(&t);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "it comes again");
+	close(uffd);
+	IS(call_end(&call), HEADER, "and the read yields it, without an error");
+	memcpy(&m, call.buf, sizeof(m));
+	IS(m.type, DM_USER_REQ_MAP_FLUSH, "type");
+	IS(ch_answer(call.fd, &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "fsync");
+	IS(dm_word(t.name, "held:"), 0, "nothing is left");
+	close(call.fd);
+	target_remove(&t);
+}
+
 /* ---- pointers ---- */
 
 static void pointer_is_refused(int fd, void *bad, size_t len, const char *what)
@@ -126,7 +205,7 @@ static void memory_pointers(void)
 	IS(info.channels, 1, "nothing was opened");
 	IS(info.generation, 0, "nothing was joined");
 	IS(info.channel_state, DM_USER_SERVING, "nothing drains");
-	IS(info.held, 1, "the first of these reads took the request, for this channel");
+	IS(dm_word(t.name, "held:"), 0, "none of these reads took the request");
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
 	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "nothing was lost");
 	IS(io_end(io), 0, "write");
@@ -341,18 +420,6 @@ static void memory_vanishes(void)
 }
 
 /* ---- memory that never comes ---- */
-
-/* Some thread waits for one of these pages now that was not waited for before. */
-static void memory_asked_for(int uffd, const uint8_t *area, unsigned int pages)
-{
-	struct pollfd poller = { .fd = uffd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	NEED(poll(&poller, 1, ABI_WAIT_MS) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg),
-	     "a page fault comes");
-	OK(msg.event == UFFD_EVENT_PAGEFAULT &&
-	   msg.arg.pagefault.address - (uintptr_t)area < pages * 4096, "at one of our pages");
-}
 
 /* Every call that copies, hanging at once, each on a channel of its own. */
 static void memory_never_comes(void)
@@ -639,6 +706,8 @@ static void memory_registered(void)
 
 const struct abi_test abi_hostile_memory[] = {
 	{ "edges", memory_edges, "P10: buffers that are not there lose and double nothing" },
+	{ "unread", memory_unread, "P1: a read that fails before its first byte leaves the request to anybody" },
+	{ "unread_revoked", memory_unread_revoked, "P2: what is taken back before its first byte costs only time" },
 	{ "pointers", memory_pointers, "P10: every bad pointer is EFAULT and changes nothing" },
 	{ "vectors", memory_vectors, "P10: absurd vectors are refused, strange ones work" },
 	{ "vanishes", memory_vanishes, "P10: memory that goes while the kernel copies loses and doubles nothing" },

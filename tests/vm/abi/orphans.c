@@ -50,6 +50,32 @@ static void orphans_requeue(void)
 	free(buf);
 }
 
+/* The oldest come first, and their age counts. */
+static void orphans_oldest(void)
+{
+	struct dm_user_message m;
+	struct target t;
+	struct io *old, *fresh;
+	int a, b;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	old = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(a, &m, DM_USER_REQ_MAP_READ, NULL);
+	OK(UNTIL(dm_word(t.name, "oldest_ms:") > 500), "it grows old");
+	fresh = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "another one waits");
+	b = ch_need(&t);
+	close(a);
+	OK(dm_word(t.name, "oldest_ms:") > 500, "an orphan is as old as before");
+	ch_take_type(b, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(ch_answer(b, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "and the first to be served");
+	IS(io_end(old), -EIO, "read");
+	ch_take_type(b, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	IS(ch_answer(b, &m, 0, NULL, 0), 0, "then the other");
+	IS(io_end(fresh), 0, "fsync");
+}
+
 /* A daemon that dies in the middle of its answer leaves none of it behind. */
 static void orphans_stale(void)
 {
@@ -263,6 +289,7 @@ static void nodaemon_late(void)
 
 const struct abi_test abi_orphans[] = {
 	{ "requeue", orphans_requeue, "P1: a closed channel's requests go to another, same seq, from the start" },
+	{ "oldest", orphans_oldest, "P2, P12: an orphan goes before what came later, and its age is told" },
 	{ "stale", orphans_stale, "P10: half an answer never reaches a reader" },
 	{ "fail", orphans_fail, "orphans:fail fails what was held, and only that" },
 	{ "killed", orphans_killed, "P4: what a killed daemon held waits for the next" },

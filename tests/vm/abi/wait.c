@@ -136,6 +136,37 @@ static void wait_storm(void)
 	IS(s[0].served + s[1].served, 400, "each request was served once");
 }
 
+/*
+ * Two readers, each content with one request, and two requests at once: both are read, whoever was woken for
+ * which.
+ */
+static void wait_pair(void)
+{
+	struct reader reader[2];
+	struct target t;
+	struct io *io[2];
+	int fd[2];
+
+	target_create(&t, NULL);
+	for (int i = 0; i < 2; i++)
+		fd[i] = ch_need(&t);
+	for (int round = 0; round < 200; round++) {
+		/* The second one may be on its way to sleep, or not there yet. */
+		reader_start(&reader[0], fd[0]);
+		memset(&reader[1], 0, sizeof(reader[1]));
+		reader[1].fd = fd[1];
+		for (int i = 0; i < 2; i++)
+			io[i] = io_start(&t, IO_READ, i * 4096, 4096, 0);
+		NEED(!pthread_create(&reader[1].thread, NULL, reader_thread, &reader[1]), "a thread");
+		for (int i = 0; i < 2; i++) {
+			NEED(reader_end(&reader[i]) == sizeof(reader[i].m), "reader %d of round %d", i, round);
+			IS(ch_answer(fd[i], &reader[i].m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
+		}
+		for (int i = 0; i < 2; i++)
+			IS(io_end(io[i]), -EIO, "read");
+	}
+}
+
 static void wait_nonblock(void)
 {
 	struct dm_user_message m;
@@ -468,6 +499,7 @@ static void wait_last_close(void)
 
 const struct abi_test abi_wait[] = {
 	{ "signals", wait_signals, "P1: a signal while idle dequeues nothing" },
+	{ "pair", wait_pair, "P1: each of two requests finds one of two readers" },
 	{ "storm", wait_storm, "P1: nothing is lost or doubled in a storm of signals" },
 	{ "nonblock", wait_nonblock, "O_NONBLOCK and RWF_NOWAIT say EAGAIN" },
 	{ "poll", wait_poll, "poll and epoll: idle, request, draining, drained, gone" },

@@ -27,7 +27,7 @@ static const struct {
 	  "10,000 writes that a daemon may still carry out, and 10,000 that wait for them" },
 	{ "threads", scale_threads, 50, 0, "100 threads write and verify on 8 devices with 4 channels each" },
 	{ "churn", scale_churn, 100, 50, "devices are created, loaded, used, reloaded and removed in a loop" },
-	{ "numbers", scale_numbers, 0, 200, "when numbers of control nodes run out, that is an error like any" },
+	{ "numbers", scale_numbers, 0, 200, "300 control nodes at once" },
 };
 
 void scale_target(struct target *t, unsigned int number)
