@@ -44,24 +44,23 @@ static int dmu_channel_wait(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
 	DEFINE_WAIT(wait);
+	bool woken;
 	int ret;
 
 	for (;;) {
 		prepare_to_wait_exclusive(&node->readers, &wait, TASK_INTERRUPTIBLE);
-		ret = dmu_request_claim(channel);
+		/* Before anything is claimed: who is to stop or to die would keep it. */
+		ret = signal_pending(current) ? -ERESTARTSYS : dmu_request_claim(channel);
 		if (ret != -EAGAIN)
 			break;
-		if (signal_pending(current)) {
-			ret = -ERESTARTSYS;
-			break;
-		}
 		schedule();
 	}
 	/*
 	 * One request wakes one reader. If that was this one, but it leaves, or had already found
 	 * another request, somebody else must come.
 	 */
-	if (dmu_finish_wait(&node->readers, &wait) && !list_empty_careful(&node->queue))
+	woken = dmu_finish_wait(&node->readers, &wait);
+	if ((woken || ret <= 0) && !list_empty_careful(&node->queue))
 		wake_up_interruptible(&node->readers);
 	return ret;
 }

@@ -9,7 +9,7 @@
 #include "suites.h"
 
 #define EPOCHS	2
-#define STEPS	2000
+#define STEPS	4000
 
 struct run {
 	struct dmu_test_env *env;

@@ -106,6 +106,42 @@ static void wait_signals(void)
 	IS(io_end(io), 0, "fsync");
 }
 
+/*
+ * A reader that is woken for a request, and finds that its generation drains, leaves the request to the reader of
+ * the next generation, who sleeps.
+ */
+static void wait_leave(void)
+{
+	struct reader old, new;
+	struct target t;
+	struct io *io;
+	int a, b;
+
+	target_create(&t, NULL);
+	b = ch_need(&t);
+	IS(ch_join(b, 1, DM_USER_JOIN_CREATE), 0, "generation 1");
+	for (unsigned int round = 0; round < 200; round++) {
+		a = b;
+		b = ch_need(&t);
+		IS(ch_join(b, round + 2, DM_USER_JOIN_CREATE), 0, "generation %u", round + 2);
+		reader_start(&old, a);
+		reader_start(&new, b);
+		io = io_start(&t, IO_FSYNC, 0, 0, 0);
+		for (volatile unsigned int i = 0; i < round * 2000; i++)
+			;
+		IS(ch_drain(a, 0, NULL), 0, "the old one drains");
+		if (reader_end(&old) == sizeof(old.m)) {
+			IS(ch_answer(a, &old.m, 0, NULL, 0), 0, "answer by the old one");
+			IS(io_end(io), 0, "fsync");
+			io = io_start(&t, IO_FSYNC, 0, 0, 0);
+		}
+		NEED(reader_end(&new) == sizeof(new.m), "the new one gets the request of round %u", round);
+		IS(ch_answer(b, &new.m, 0, NULL, 0), 0, "answer by the new one");
+		IS(io_end(io), 0, "fsync");
+		close(a);
+	}
+}
+
 /* A daemon under a storm of signals: every request is served once and none is lost. */
 static void wait_storm(void)
 {
@@ -500,6 +536,7 @@ static void wait_last_close(void)
 const struct abi_test abi_wait[] = {
 	{ "signals", wait_signals, "P1: a signal while idle dequeues nothing" },
 	{ "pair", wait_pair, "P1: each of two requests finds one of two readers" },
+	{ "leave", wait_leave, "P3: a reader that leaves a drain passes on the wake-up for what it does not take" },
 	{ "storm", wait_storm, "P1: nothing is lost or doubled in a storm of signals" },
 	{ "nonblock", wait_nonblock, "O_NONBLOCK and RWF_NOWAIT say EAGAIN" },
 	{ "poll", wait_poll, "poll and epoll: idle, request, draining, drained, gone" },
