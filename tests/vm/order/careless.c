@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * careless MODE CTL STORE [MS]: a test daemon of one channel and one thread, in the background.
+ * careless MODE CTL STORE: a test daemon of one channel and one thread, in the background.
  *
  *	plain	correct, past the page cache: for comparison, and as somebody else's daemon
- *	late	breaks the rule of close(): another process, without the channel, does its writes, the last one MS
- *		milliseconds after its death
+ *	late	breaks the rule of close(): another process, without the channel, does its writes, the last one
+ *		after its death, as "latewriter", when a SIGUSR1 says so
  *	dry	breaks the rule of FLUSH: through the page cache, and says done without doing anything
  *
  * So tests can show that their checkers see what such daemons do.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,23 +22,28 @@
 #include "daemon.h"
 
 static int channel, store, helper = -1;
-static unsigned int late_ms;
 
 /* The process that has the store, but not the channel. */
 static void help(int in, pid_t master)
 {
 	static char payload[DAEMON_MAX_IO] __attribute__((aligned(4096)));
 	struct dm_user_message message;
+	sigset_t go;
 	char done = 1;
+	int number;
 
-	prctl(PR_SET_NAME, "latewriter", 0, 0, 0);
+	sigemptyset(&go);
+	sigaddset(&go, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &go, NULL);
 	close(channel);
 	while (recv(in, &message, sizeof(message), MSG_WAITALL) == sizeof(message) &&
 	       recv(in, payload, message.len, MSG_WAITALL) == (ssize_t)message.len) {
-		/* Long enough to be killed in; and then the newer writes must not be as late. */
+		/* Long enough to be killed in. */
 		usleep(10000);
-		if (getppid() != master)
-			usleep(late_ms * 1000);
+		if (getppid() != master) {
+			prctl(PR_SET_NAME, "latewriter", 0, 0, 0);
+			sigwait(&go, &number);
+		}
 		if (pwrite(store, payload, message.len, message.sector * 512) != (ssize_t)message.len)
 			_exit(1);
 		send(in, &done, 1, MSG_NOSIGNAL);
@@ -108,11 +114,10 @@ int main(int argc, char **argv)
 	int err = 0;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: careless plain|late|dry CTL STORE [MS]\n");
+		fprintf(stderr, "usage: careless plain|late|dry CTL STORE\n");
 		return 2;
 	}
 	dry = !strcmp(argv[1], "dry");
-	late_ms = argc > 4 ? atoi(argv[4]) : 0;
 	channel = daemon_open(argv[2]);
 	store = open(argv[3], O_RDWR | O_CLOEXEC | (dry ? 0 : O_DIRECT));
 	if (channel < 0 || store < 0) {

@@ -13,6 +13,8 @@
  *	-r COMMAND		start a new daemon; several take turns
  *	-o COMMAND		revoke: start another daemon, which runs until it is killed
  *	-p NAME			what the daemons' names begin with (dmuser-)
+ *	-w NAME			after each round, when newer writes are done, send the processes whose names begin so
+ *				a SIGUSR1, and wait for their end: so that what they write is late for sure
  *	-n ROUNDS
  *
  * Exit status: 0 nothing lost, 3 bytes were lost, 1 anything else.
@@ -41,7 +43,7 @@
 #define EXIT_LOST	3
 #define MORE		2	/* writes of each thread after a round */
 
-static const char *device, *name, *store, *inflight, *other, *prefix = "dmuser-";
+static const char *device, *name, *store, *inflight, *other, *late, *prefix = "dmuser-";
 static const char *commands[COMMANDS_MAX];
 static unsigned int command_count, rounds = 10;
 static unsigned int caught, fenced_rounds;	/* rounds in which it came to what is tested */
@@ -276,6 +278,17 @@ static void round_revoke(unsigned int round)
 		restart(round);
 }
 
+/* Who still has an old write to do does it now. */
+static void let_late_ones_write(void)
+{
+	pid_t pid;
+
+	while ((pid = find(late))) {
+		kill(pid, SIGUSR1);
+		UNTIL(kill(pid, 0));
+	}
+}
+
 /* Nothing is under way any more: what is lost? */
 static int check(void)
 {
@@ -288,6 +301,8 @@ static int check(void)
 		die("fsync of %s: %s", device, strerror(errno));
 	close(fd);
 	UNTIL(!under_way());
+	if (late)
+		let_late_ones_write();
 	lost = writers_check(device, "on the device");
 	below = writers_check(store, "in the store");
 	if (lost < 0 || below < 0)
@@ -300,7 +315,7 @@ static void parse(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "d:N:b:i:r:o:p:n:")) != -1) {
+	while ((option = getopt(argc, argv, "d:N:b:i:r:o:p:w:n:")) != -1) {
 		switch (option) {
 		case 'd':
 			device = optarg;
@@ -324,6 +339,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'p':
 			prefix = optarg;
+			break;
+		case 'w':
+			late = optarg;
 			break;
 		case 'n':
 			rounds = atoi(optarg);
