@@ -34,6 +34,7 @@ all: programs
 -include second_stage/rules.mk
 -include kernel/rules.mk
 -include initramfs/rules.mk
+-include sepolicy/rules.mk
 -include tests/rules.mk
 
 programs: $(programs)
