@@ -225,6 +225,11 @@ int ctl_copy_make(char *path, size_t path_len, const char *source, const char *r
 		  const char *name, uint64_t generation, char *error, size_t len);
 /* All of @from to @to. */
 int ctl_copy_bytes(int from, int to);
+/*
+ * With SELinux a copy must lead into the same domain as the program. If that fails, the second
+ * stage refuses to serve from where it then is.
+ */
+void ctl_copy_label(int from, int to);
 /* Remove the copies but @keep that nobody runs, after at most @wait_ms for those who leave. */
 void ctl_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
 /* 0, or -ENOEXEC and @error: no program, or one that needs a dynamic linker and libraries. */
