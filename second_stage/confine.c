@@ -17,6 +17,7 @@
 
 #include "lib/wire.h"
 #include "second_stage/confine.h"
+#include "second_stage/domain.h"
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
@@ -184,9 +185,12 @@ static int dmu_confine_capabilities(char *error, size_t len)
 
 int dmu_confine(struct dmu_confinement *confinement, char *error, size_t len)
 {
+	struct dmu_domain domain;
 	int rc;
 
-	rc = dmu_confine_file_system(error, len);
+	rc = dmu_domain_find(&domain, error, len);
+	if (!rc)
+		rc = dmu_confine_file_system(error, len);
 	if (!rc)
 		rc = dmu_confine_capabilities(error, len);
 	if (rc)
@@ -195,7 +199,8 @@ int dmu_confine(struct dmu_confinement *confinement, char *error, size_t len)
 		return dmu_confine_fail(error, len, "set no_new_privs");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return dmu_confine_fail(error, len, "forbid core dumps");
-	return 0;
+	/* Last: the domain allows none of the above. */
+	return dmu_domain_enter(&domain, error, len);
 }
 
 /* ---- 5. and 6. the filter, and the proof ---- */
