@@ -75,6 +75,13 @@ int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t 
 int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char *error,
 		       size_t len);
 
+/*
+ * Nobody but root, or the caller's own user, owns or can write to what @fd is of: 0, or -EPERM and
+ * @error names @path. And a directory at @path, which may not be a symbolic link.
+ */
+int dmu_trusted_check(int fd, const char *path, char *error, size_t len);
+int dmu_trusted_directory(const char *path, char *error, size_t len);
+
 struct dmu_backend;			/* an open backing store, private to its backend */
 
 /*
