@@ -29,12 +29,8 @@ static int (*const dmu_confine_steps[])(struct dmu_walls *walls) = {
 	 */
 	dmu_proof_begin,
 
-	/*
-	 * exec has chosen the SELinux domain, and only another exec could change it, or a write to
-	 * /proc. Looked at while there are files. Without it a file labelled wrongly would
-	 * put the daemon in a domain that may anything, in silence.
-	 */
-	dmu_domain_check,
+	/* Is there SELinux? Asked while there is a /sys. */
+	dmu_domain_begin,
 
 	/*
 	 * IPC, host name, network and control groups of its own, empty. Needs CAP_SYS_ADMIN, so
@@ -76,6 +72,14 @@ static int (*const dmu_confine_steps[])(struct dmu_walls *walls) = {
 	 * perhaps to the device itself; and root's memory is what the core has in it.
 	 */
 	dmu_dump_forbid,
+
+	/*
+	 * The SELinux domain. After all that takes a right which that domain need not have, while
+	 * a file of /proc can still be opened, and before there are threads, which could not
+	 * change it. Later only an exec could, or a write to /proc. Without it a file labelled
+	 * wrongly would leave the daemon in a domain that may anything, in silence.
+	 */
+	dmu_domain_enter,
 
 	/*
 	 * Landlock, where the kernel has it: no file is opened, made or removed, no TCP port, no

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The SELinux domain. Without libselinux: what there is to know is one file. */
+/* The SELinux domain. Without libselinux: what there is to know is two files. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -11,41 +11,50 @@
 
 #define DMU_SELINUX_DIR	"/sys/fs/selinux"
 
-static bool dmu_domain_selinux_is_on(void)
+int dmu_domain_begin(struct dmu_walls *walls)
 {
 	struct statfs fs;
 
-	return !statfs(DMU_SELINUX_DIR, &fs) && (uint32_t)fs.f_type == SELINUX_MAGIC;
+	walls->selinux = !statfs(DMU_SELINUX_DIR, &fs) && (uint32_t)fs.f_type == SELINUX_MAGIC;
+	return 0;
+}
+
+/* The context that the process has now. */
+static int dmu_domain_read(struct dmu_walls *walls, char *context, size_t len)
+{
+	int fd = openat(walls->self, "attr/current", O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	if (fd < 0)
+		return dmu_walls_fail(walls, "look at the SELinux domain");
+	size = read(fd, context, len - 1);
+	close(fd);
+	if (size <= 0)
+		return dmu_walls_fail(walls, "read the SELinux domain");
+	context[size] = '\0';
+	context[strcspn(context, "\n")] = '\0';
+	return 0;
 }
 
 /*
- * Where the policy's demand goes: is @context, "USER:ROLE:TYPE[:LEVEL]", a domain that may serve?
- * Until there is one every domain may, and then DMU_WIRE_CONFINED_DOMAIN must not be proved: false.
+ * Hook of the policy: is @context, "USER:ROLE:TYPE[:LEVEL]", the domain that may serve? There is no
+ * policy yet, so nothing is proved: DMU_WIRE_CONFINED_DOMAIN stays unset, and nothing is refused.
  */
 static bool dmu_domain_is_ours(const char *context)
 {
 	return false;
 }
 
-int dmu_domain_check(struct dmu_walls *walls)
+int dmu_domain_enter(struct dmu_walls *walls)
 {
 	struct dmu_confinement *confinement = walls->confinement;
-	char *context = confinement->domain;
-	ssize_t size;
-	int fd;
+	int rc;
 
-	if (!dmu_domain_selinux_is_on())
+	if (!walls->selinux)
 		return 0;
-	fd = openat(walls->self, "attr/current", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return dmu_walls_fail(walls, "look at the SELinux domain");
-	size = read(fd, context, sizeof(confinement->domain) - 1);
-	close(fd);
-	if (size <= 0)
-		return dmu_walls_fail(walls, "read the SELinux domain");
-	context[size] = '\0';
-	context[strcspn(context, "\n")] = '\0';
-	if (dmu_domain_is_ours(context))
+	/* Hook of the policy: a domain of less than exec has given is entered here. */
+	rc = dmu_domain_read(walls, confinement->domain, sizeof(confinement->domain));
+	if (!rc && dmu_domain_is_ours(confinement->domain))
 		confinement->proved |= DMU_WIRE_CONFINED_DOMAIN;
-	return 0;
+	return rc;
 }

@@ -23,6 +23,7 @@ struct dmu_walls {
 	/* Windows to /proc, which is gone after the second step; shut before the filter is there. */
 	int self;		/* of /proc/self, O_PATH; -1: shut */
 	int fds;		/* of /proc/self/fd; -1: shut */
+	bool selinux;		/* is on */
 	/* As it was before: */
 	ino_t namespaces[DMU_NAMESPACES];	/* 0: the kernel has none of that kind */
 	unsigned int filters;	/* of system calls, inherited */
@@ -34,8 +35,9 @@ int dmu_walls_fail(struct dmu_walls *walls, const char *step);
 int dmu_walls_refuse(struct dmu_walls *walls, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* domain.c: the SELinux domain, which exec has set. Fills confinement->domain. */
-int dmu_domain_check(struct dmu_walls *walls);
+/* domain.c: whether there is SELinux; and the domain. Fills confinement->domain. */
+int dmu_domain_begin(struct dmu_walls *walls);
+int dmu_domain_enter(struct dmu_walls *walls);
 
 /* namespaces.c */
 int dmu_namespaces_remember(struct dmu_walls *walls);
