@@ -168,12 +168,15 @@ int ctl_dm_events_arm(int fd);
 
 struct ctl_daemon {
 	struct dmu_wire_status status;
+	struct dmu_wire_confinement confinement;
 	uint64_t locked_bytes;		/* VmLck now, if /proc says; else when it began */
 };
 
-/* 0, or -errno and @error says why nobody answered. */
+/* All but the confinement. 0, or -errno and @error says why nobody answered. */
 int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *daemon, char *error,
 		   size_t len);
+/* Of a daemon that has been asked. From one too old for the question, what its STATUS says. */
+void ctl_daemon_ask_confinement(const char *run_dir, const char *name, struct ctl_daemon *daemon);
 
 /* Somebody does, or could not be asked. */
 bool ctl_daemon_listens(const char *run_dir, const char *name);

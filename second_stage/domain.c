@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
+ * The SELinux domain. exec has put the process in one that may prepare (dmuser_second_init_t); it
+ * serves in one that may nothing else (dmuser_second_t). sepolicy/ has both.
+ *
  * By hand rather than by libselinux: its archive cannot be linked into a static PIE, and its
- * setcon() is this one write, to a file that is no longer to be found when it is time.
+ * setcon() is this one write, to a file that has no path any more.
  *
  * A context is USER:ROLE:TYPE or USER:ROLE:TYPE:RANGE. AppArmor, whose profile stands in the same
  * file, has nothing of that form; nor has a kernel before its policy is loaded ("kernel").
@@ -12,15 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "second_stage/domain.h"
+#include "second_stage/walls.h"
 
-#define DMU_DOMAIN_FILE		"/proc/self/attr/current"
 #define DMU_DOMAIN_PREPARES	":dmuser_second_init_t"
 #define DMU_DOMAIN_SERVES	"dmuser_second_t"
 
-static int dmu_domain_read(const struct dmu_domain *domain, char *context)
+/* The context of the process. -EINVAL: no security module is at work. */
+static int dmu_domain_read(int fd, char *context)
 {
-	ssize_t size = pread(domain->fd, context, DMU_DOMAIN_MAX - 1, 0);
+	ssize_t size = pread(fd, context, DMU_WIRE_DOMAIN_MAX - 1, 0);
 
 	if (size < 0)
 		return -errno;
@@ -29,15 +32,8 @@ static int dmu_domain_read(const struct dmu_domain *domain, char *context)
 	return 0;
 }
 
-static void dmu_domain_close(struct dmu_domain *domain)
-{
-	if (domain->fd >= 0)
-		close(domain->fd);
-	domain->fd = -1;
-}
-
-/* @context with the type of the serving domain: -EINVAL: that is no context; -ENAMETOOLONG. */
-static int dmu_domain_wanted(const char *context, char *wanted, size_t len)
+/* @context with the type of the serving domain. -EINVAL: that is no context. */
+static int dmu_domain_wanted(const char *context, char *wanted)
 {
 	const char *role = strchr(context, ':');
 	const char *type = role ? strchr(role + 1, ':') : NULL;
@@ -46,78 +42,66 @@ static int dmu_domain_wanted(const char *context, char *wanted, size_t len)
 	if (!type || type == role + 1 || strchr(context, ' '))
 		return -EINVAL;
 	type++;
-	size = snprintf(wanted, len, "%.*s" DMU_DOMAIN_SERVES "%s", (int)(type - context), context,
-			type + strcspn(type, ":"));
-	return size >= 0 && (size_t)size < len ? 0 : -ENAMETOOLONG;
+	size = snprintf(wanted, DMU_WIRE_DOMAIN_MAX, "%.*s" DMU_DOMAIN_SERVES "%s",
+			(int)(type - context), context, type + strcspn(type, ":"));
+	return size >= 0 && size < DMU_WIRE_DOMAIN_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int dmu_domain_find(struct dmu_domain *domain, char *error, size_t len)
+/* -EINVAL: the policy knows no such context: then it has none of ours. */
+static int dmu_domain_change(struct dmu_walls *walls, int fd, const char *wanted)
 {
-	char wanted[DMU_DOMAIN_MAX];
-	int rc;
-
-	memset(domain, 0, sizeof(*domain));
-	domain->fd = open(DMU_DOMAIN_FILE, O_RDWR | O_CLOEXEC);
-	/* A kernel without any security module. */
-	if (domain->fd < 0 && errno == ENOENT)
-		return 0;
-	if (domain->fd < 0) {
-		rc = -errno;
-		snprintf(error, len, "cannot open " DMU_DOMAIN_FILE ": %s", strerrordesc_np(-rc));
-		return rc;
-	}
-	rc = dmu_domain_read(domain, domain->context);
-	if (!rc)
-		rc = dmu_domain_wanted(domain->context, wanted, sizeof(wanted));
-	if (!rc)
-		return 0;
-	/* Nor is there an answer (EINVAL) where no module is at work. */
-	dmu_domain_close(domain);
-	domain->context[0] = '\0';
-	if (rc == -EINVAL)
-		return 0;
-	snprintf(error, len, "cannot tell the SELinux domain: %s", strerrordesc_np(-rc));
-	return rc;
-}
-
-static int dmu_domain_change(struct dmu_domain *domain, const char *wanted, char *error, size_t len)
-{
+	const char *now = walls->confinement->domain;
 	size_t size = strlen(wanted);
-	ssize_t written = pwrite(domain->fd, wanted, size, 0);
+	ssize_t written;
 
+	errno = EIO;
+	written = pwrite(fd, wanted, size, 0);
 	if (written == (ssize_t)size)
 		return 0;
-	/* The policy knows no such context: then it has none of ours. */
-	if (written < 0 && errno == EINVAL && !strstr(domain->context, DMU_DOMAIN_PREPARES))
+	if (written < 0 && errno == EINVAL && !strstr(now, DMU_DOMAIN_PREPARES))
 		return -EINVAL;
-	snprintf(error, len, "cannot leave the SELinux domain %s for " DMU_DOMAIN_SERVES ": %s",
-		 domain->context, strerrordesc_np(written < 0 ? errno : EIO));
-	return -EACCES;
+	return dmu_walls_refuse(walls, "the SELinux domain %s cannot be left for "
+				DMU_DOMAIN_SERVES " (%s): is the program labelled?", now,
+				strerrordesc_np(errno));
 }
 
-int dmu_domain_enter(struct dmu_domain *domain, char *error, size_t len)
+/* -EINVAL: there is none to move to. */
+static int dmu_domain_move(struct dmu_walls *walls, int fd)
 {
-	char wanted[DMU_DOMAIN_MAX];
+	char *domain = walls->confinement->domain, wanted[DMU_WIRE_DOMAIN_MAX];
 	int rc;
 
-	if (domain->fd < 0)
-		return 0;
-	rc = dmu_domain_wanted(domain->context, wanted, sizeof(wanted));
+	rc = dmu_domain_read(fd, domain);
 	if (!rc)
-		rc = dmu_domain_change(domain, wanted, error, len);
-	if (rc == -EINVAL) {
-		rc = 0;
-		goto out_close;
+		rc = dmu_domain_wanted(domain, wanted);
+	if (rc) {
+		domain[0] = '\0';
+		errno = -rc;
+		return rc == -EINVAL ? rc : dmu_walls_fail(walls, "tell the SELinux domain");
 	}
+	rc = dmu_domain_change(walls, fd, wanted);
 	if (rc)
-		goto out_close;
-	rc = dmu_domain_read(domain, domain->context);
-	if (!rc && strcmp(domain->context, wanted))
-		rc = -EPERM;
-	domain->entered = !rc;
-	if (rc)
-		snprintf(error, len, "the SELinux domain is %s, not %s", domain->context, wanted);
-out_close:
-	dmu_domain_close(domain);
-	return rc;
+		return rc;
+	rc = dmu_domain_read(fd, domain);
+	if (rc || strcmp(domain, wanted))
+		return dmu_walls_refuse(walls, "the SELinux domain is not %s", wanted);
+	walls->confinement->proved |= DMU_WIRE_CONFINED_DOMAIN;
+	return 0;
+}
+
+/*
+ * Only without SELinux, or with a policy that has no such domain, does it go on as it is: where
+ * there is one to serve in, nobody serves in another.
+ */
+int dmu_domain_enter(struct dmu_walls *walls)
+{
+	int fd = openat(walls->self, "attr/current", O_RDWR | O_CLOEXEC), rc;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return dmu_walls_fail(walls, "look at the SELinux domain");
+	rc = dmu_domain_move(walls, fd);
+	close(fd);
+	return rc == -EINVAL ? 0 : rc;
 }
