@@ -14,7 +14,7 @@ sepolicy: $(sepolicy_module) $(sepolicy_small)
 $(sepolicy_module): sepolicy/dm_user.te sepolicy/dm_user.if sepolicy/dm_user.fc
 	@mkdir -p $(@D)
 	cp $^ $(@D)
-	@$(MAKE) -s -C $(@D) -f $(sepolicy_devel) NAME=default $(@F)
+	@$(MAKE) -s -C $(@D) -f $(sepolicy_devel) NAME=default $(@F) >$(@D)/log 2>&1 || { cat $(@D)/log >&2; exit 1; }
 
 # 33: what secilc of Debian 12 writes; Linux has read it since 5.12.
 secilc := secilc --mls false --policyvers 33 --filecontext /dev/null
