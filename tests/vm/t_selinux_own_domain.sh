@@ -47,6 +47,15 @@ is "its domain" "$(domains_of "$(server)")" system_u:system_r:dmuser_second_t
 load_progress
 no_denials "in the window"
 
+# In the window nothing but the domain that it is in is in its way.
+cp /usr/bin/dmuser-second /tmp/dmuser-second || fail "copy"
+"$selinux" label "$(object tmpfs_t)" /tmp/dmuser-second || fail "label"
+old=$(server)
+! handover --program /tmp/dmuser-second "$name" >/tmp/said 2>&1 || fail "a program without the label serves"
+denials | grep -q '{ dyntransition }' || fail "a program without the label was not kept from the domain: $(cat /tmp/said)"
+is "who serves after one without the label" "$(server)" "$old"
+dmesg -c >/dev/null
+
 window 0
 dmsetup message "$name" 0 unseal || fail "unseal"
 is "the node after: a stranger, root" "$(stranger open "/dev/dm-user/$name")" $eacces
@@ -65,16 +74,6 @@ is "the domain of a first stage started now" "$(domains_of "$(server)")" system_
 load_progress
 handover "$name" >/dev/null || fail "handover back"
 no_denials "without the window"
-
-# In the window, so that nothing but its own domain is in its way.
-window 1
-cp /usr/bin/dmuser-second /tmp/dmuser-second || fail "copy"
-"$selinux" label "$(object tmpfs_t)" /tmp/dmuser-second || fail "label"
-old=$(server)
-! handover --program /tmp/dmuser-second "$name" >/tmp/said 2>&1 || fail "a program without the label serves"
-denials | grep -q '{ dyntransition }' || fail "a program without the label was not kept from the domain: $(cat /tmp/said)"
-is "who serves after one without the label" "$(server)" "$old"
-dmesg -c >/dev/null
 
 load_progress
 load_stop
