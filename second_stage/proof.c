@@ -110,7 +110,6 @@ static int dmu_proof_list_fds(struct dmu_walls *walls, int *open, int *count)
 			close(dir);
 		return rc;
 	}
-	*count = 0;
 	while (!rc && (entry = readdir(list))) {
 		if (entry->d_name[0] == '.')
 			continue;
@@ -132,7 +131,7 @@ static int dmu_proof_descriptors(struct dmu_walls *walls)
 	const struct dmu_confinement *confinement = walls->confinement;
 	int open[DMU_OPEN_MAX], wanted[DMU_OPEN_MAX];
 	struct stat st;
-	int count, i, rc;
+	int count = 0, i, rc;
 
 	if (confinement->fd_count > DMU_OPEN_MAX)
 		return dmu_walls_refuse(walls, "more than %d descriptors are wanted", DMU_OPEN_MAX);
