@@ -16,7 +16,7 @@ VERSION := 0.1.0
 
 CC ?= gcc
 CFLAGS ?= -O2 -g
-HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wformat -Werror=format-security
+HARDEN := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=3 -Wformat -Werror=format-security
 HARDEN += $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),-fcf-protection)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Werror
 DMU_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DDMU_VERSION='"$(VERSION)"' -Ikernel/uapi -I. $(WARN) $(HARDEN) -pthread
@@ -34,6 +34,7 @@ all: programs
 -include second_stage/rules.mk
 -include kernel/rules.mk
 -include initramfs/rules.mk
+-include sepolicy/rules.mk
 -include tests/rules.mk
 
 programs: $(programs)

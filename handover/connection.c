@@ -80,7 +80,7 @@ static void dmu_status_fill(const struct dmu_daemon *daemon, struct dmu_wire_sta
 	status->channels = daemon->channel_count;
 	status->held = info.held;
 	status->cache = daemon->spec.cache;
-	status->confinement = daemon->confinement.proved;
+	status->confinement = daemon->confinement.proved & DMU_WIRE_CONFINED_STATUS;
 	status->sealed = info.state & DM_USER_STATE_SEALED;
 	dmu_server_stats(daemon->server, &status->stats);
 	snprintf(status->stage, sizeof(status->stage), "%s", daemon->stage->name);
@@ -96,6 +96,22 @@ static void dmu_connection_tell_status(const struct dmu_daemon *daemon, int fd)
 
 	dmu_status_fill(daemon, &message.status);
 	/* Who asks and does not listen gets no answer. */
+	dmu_peer_send(fd, &message, NULL, 0);
+}
+
+static void dmu_connection_tell_confinement(const struct dmu_daemon *daemon, int fd)
+{
+	const struct dmu_confinement *confinement = &daemon->confinement;
+	struct dmu_wire_message message = {
+		.type = DMU_WIRE_CONFINEMENT,
+		.confinement = {
+			.proved = confinement->proved,
+			.filters = confinement->filters,
+			.landlock = confinement->landlock,
+		},
+	};
+
+	memcpy(message.confinement.domain, confinement->domain, sizeof(confinement->domain));
 	dmu_peer_send(fd, &message, NULL, 0);
 }
 
@@ -155,6 +171,8 @@ bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
 		dmu_connection_refuse(fd, EPROTO, "malformed message");
 	else if (!rc && packet.message.type == DMU_WIRE_STATUS_REQUEST)
 		dmu_connection_tell_status(daemon, fd);
+	else if (!rc && packet.message.type == DMU_WIRE_CONFINEMENT_REQUEST)
+		dmu_connection_tell_confinement(daemon, fd);
 	else if (!rc && packet.message.type == DMU_WIRE_HELLO)
 		welcome = dmu_connection_welcome(daemon, fd, &packet);
 	else if (!rc)

@@ -25,6 +25,8 @@
 #define DMU_CONNECTIONS_MAX	8
 #define DMU_CONNECTS_MAX	4
 #define DMU_BACKEND_FDS_MAX	8
+/* Channels and the backend's, and some twenty of ours. */
+#define DMU_FDS_MAX		(DMU_WIRE_CHANNELS_MAX + DMU_BACKEND_FDS_MAX + 20)
 
 /* The daemon at the other end of a handover. */
 struct dmu_peer {
@@ -63,6 +65,8 @@ struct dmu_daemon {
 	struct dmu_server *server;
 	struct dmu_confinement confinement;
 	int backend_fds[DMU_BACKEND_FDS_MAX];
+	int fds[DMU_FDS_MAX];		/* all that is to be open when it is confined */
+	int fd_count;
 	void *block;			/* one logical block, for the self-test */
 	uint64_t since_ms;		/* it began to serve; 0: it does not yet */
 	bool created;			/* the device, by this daemon */

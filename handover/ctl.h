@@ -168,12 +168,15 @@ int ctl_dm_events_arm(int fd);
 
 struct ctl_daemon {
 	struct dmu_wire_status status;
+	struct dmu_wire_confinement confinement;
 	uint64_t locked_bytes;		/* VmLck now, if /proc says; else when it began */
 };
 
-/* 0, or -errno and @error says why nobody answered. */
+/* All but the confinement. 0, or -errno and @error says why nobody answered. */
 int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *daemon, char *error,
 		   size_t len);
+/* Of a daemon that has been asked. From one too old for the question, what its STATUS says. */
+void ctl_daemon_ask_confinement(const char *run_dir, const char *name, struct ctl_daemon *daemon);
 
 /* Somebody does, or could not be asked. */
 bool ctl_daemon_listens(const char *run_dir, const char *name);
@@ -225,6 +228,11 @@ int ctl_copy_make(char *path, size_t path_len, const char *source, const char *r
 		  const char *name, uint64_t generation, char *error, size_t len);
 /* All of @from to @to. */
 int ctl_copy_bytes(int from, int to);
+/*
+ * With SELinux a copy must lead into the same domain as the program. If that fails, the second
+ * stage refuses to serve from where it then is.
+ */
+void ctl_copy_label(int from, int to);
 /* Remove the copies but @keep that nobody runs, after at most @wait_ms for those who leave. */
 void ctl_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
 /* 0, or -ENOEXEC and @error: no program, or one that needs a dynamic linker and libraries. */

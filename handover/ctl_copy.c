@@ -68,8 +68,7 @@ int ctl_copy_bytes(int from, int to)
 	return n < 0 ? -errno : 0;
 }
 
-/* With SELinux the copy must lead into the same domain as the program. */
-static void copy_label(int from, int to)
+void ctl_copy_label(int from, int to)
 {
 	char label[256];
 	ssize_t n = fgetxattr(from, LABEL, label, sizeof(label));
@@ -93,7 +92,7 @@ static int copy_file(int from, const char *partial)
 		ret = -errno;
 	if (!ret && had.st_size != got.st_size)
 		ret = -EIO;
-	copy_label(from, to);
+	ctl_copy_label(from, to);
 	if (close(to) && !ret)
 		ret = -errno;
 	return ret;

@@ -24,7 +24,10 @@ static int tab_lookup(const struct ctl_args *args, struct dmu_spec *spec, char *
 			 args->tab, strerror(-ret));
 		return ret;
 	}
-	ret = -ENOENT;
+	/* It says what root mounts. */
+	ret = dmu_trusted_check(fileno(file), args->tab, error, len);
+	if (!ret)
+		ret = -ENOENT;
 	while (ret == -ENOENT && getline(&line, &room, file) > 0) {
 		number++;
 		switch (dmu_tab_parse_line(line, name, spec, why, sizeof(why))) {

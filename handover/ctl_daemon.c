@@ -85,13 +85,15 @@ bool ctl_daemon_listens(const char *run_dir, const char *name)
 	return fd != -ECONNREFUSED && fd != -ENOENT;
 }
 
-static int exchange(int fd, struct dmu_wire_message *message, char *error, size_t len)
+/* Send a message of type @ask; 0 and @message is of type @wanted. */
+static int exchange(int fd, enum dmu_wire_type ask, enum dmu_wire_type wanted,
+		    struct dmu_wire_message *message, char *error, size_t len)
 {
 	uint8_t packet[DMU_WIRE_SIZE_MAX];
 	ssize_t size;
 
 	memset(message, 0, sizeof(*message));
-	message->type = DMU_WIRE_STATUS_REQUEST;
+	message->type = ask;
 	size = dmu_wire_encode(message, packet, sizeof(packet));
 	if (size < 0)
 		return fail(-size, error, len, "%s", strerror(-size));
@@ -108,7 +110,7 @@ static int exchange(int fd, struct dmu_wire_message *message, char *error, size_
 		return fail(EPROTO, error, len, "the daemon's answer cannot be understood");
 	if (message->type == DMU_WIRE_REFUSE)
 		return fail(EBUSY, error, len, "the daemon refuses: %s", message->reason.reason);
-	if (message->type != DMU_WIRE_STATUS)
+	if (message->type != wanted)
 		return fail(EPROTO, error, len, "the daemon answered %s",
 			    dmu_wire_type_name(message->type));
 	return 0;
@@ -151,11 +153,28 @@ int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *dae
 		return fail(-fd, error, len,
 			    "cannot reach the daemon by %s/%s/" DMU_SOCKET_NAME ": %s", run_dir,
 			    name, strerror(-fd));
-	ret = exchange(fd, &message, error, len);
+	ret = exchange(fd, DMU_WIRE_STATUS_REQUEST, DMU_WIRE_STATUS, &message, error, len);
 	close(fd);
 	if (ret)
 		return ret;
 	daemon->status = message.status;
 	daemon->locked_bytes = locked_bytes(message.status.pid, message.status.locked_bytes);
 	return 0;
+}
+
+void ctl_daemon_ask_confinement(const char *run_dir, const char *name, struct ctl_daemon *daemon)
+{
+	struct dmu_wire_message message;
+	char error[CTL_ERROR_MAX];
+	int fd = dial(run_dir, name), ret;
+
+	memset(&daemon->confinement, 0, sizeof(daemon->confinement));
+	daemon->confinement.proved = daemon->status.confinement;
+	if (fd < 0)
+		return;
+	ret = exchange(fd, DMU_WIRE_CONFINEMENT_REQUEST, DMU_WIRE_CONFINEMENT, &message, error,
+		       sizeof(error));
+	close(fd);
+	if (!ret)
+		daemon->confinement = message.confinement;
 }

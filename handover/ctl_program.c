@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,8 @@ static int memfd_open(const char *path)
 	if (fd < 0 && errno == EINVAL)	/* before Linux 6.3 all are executable */
 		fd = memfd_create("dmuser-second", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	ret = fd < 0 ? -errno : ctl_copy_bytes(from, fd);
+	if (!ret)
+		ctl_copy_label(from, fd);
 	if (!ret && fcntl(fd, F_ADD_SEALS, seals))
 		ret = -errno;
 	close(from);
@@ -124,6 +127,11 @@ static void child(const char *path, char *const argv[], bool in_memory, int outp
 	setsid();
 	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) {
 		dprintf(output, "cannot open /dev/null: %s\n", strerror(errno));
+		_exit(CTL_FAILED);
+	}
+	/* libdevmapper leaves its own open, which no daemon is to have. */
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC)) {
+		dprintf(2, "cannot keep descriptors back: %s\n", strerror(errno));
 		_exit(CTL_FAILED);
 	}
 	ret = execute(path, argv, in_memory);

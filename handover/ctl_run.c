@@ -38,6 +38,11 @@ int ctl_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 		ret = -errno;
 		goto fail;
 	}
+	ret = dmu_trusted_directory(run_dir, error, len);
+	if (!ret)
+		ret = dmu_trusted_directory(path, error, len);
+	if (ret)
+		return ret;
 	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
 		return 0;
 	snprintf(error, len,

@@ -24,6 +24,12 @@ static const struct {
 	{ DMU_WIRE_CONFINED_SECCOMP, "seccomp" },
 	{ DMU_WIRE_CONFINED_FILESYSTEM, "filesystem" },
 	{ DMU_WIRE_CONFINED_MEMORY, "memory" },
+	{ DMU_WIRE_CONFINED_DUMPABLE, "undumpable" },
+	{ DMU_WIRE_CONFINED_NAMESPACES, "namespaces" },
+	{ DMU_WIRE_CONFINED_LANDLOCK, "landlock" },
+	{ DMU_WIRE_CONFINED_DESCRIPTORS, "descriptors" },
+	{ DMU_WIRE_CONFINED_LIMITS, "limits" },
+	{ DMU_WIRE_CONFINED_DOMAIN, "domain" },
 };
 
 #define CONFINEMENT_COUNT	(sizeof(confinements) / sizeof(confinements[0]))
@@ -139,6 +145,7 @@ static json_t *confinement_json(uint32_t proved)
 
 static json_t *daemon_json(const struct ctl_daemon *daemon)
 {
+	const struct dmu_wire_confinement *confinement = &daemon->confinement;
 	const struct dmu_wire_status *status = &daemon->status;
 	json_t *json = json_object();
 
@@ -158,7 +165,11 @@ static json_t *daemon_json(const struct ctl_daemon *daemon)
 	json_object_set_new(json, "bytes_read", number(status->stats.bytes_read));
 	json_object_set_new(json, "bytes_written", number(status->stats.bytes_written));
 	json_object_set_new(json, "locked_bytes", number(daemon->locked_bytes));
-	json_object_set_new(json, "confinement", confinement_json(status->confinement));
+	json_object_set_new(json, "confinement", confinement_json(confinement->proved));
+	json_object_set_new(json, "seccomp_filters", number(confinement->filters));
+	json_object_set_new(json, "landlock", number(confinement->landlock));
+	json_object_set_new(json, "domain", confinement->domain[0] ?
+					    json_string(confinement->domain) : json_null());
 	return json;
 }
 
@@ -216,8 +227,9 @@ static void policy_print(const struct ctl_policy *policy)
 	       policy->physical_block_size, policy->max_io);
 }
 
-static void confinement_print(uint32_t proved)
+static void confinement_print(const struct dmu_wire_confinement *confinement)
 {
+	uint32_t proved = confinement->proved;
 	const char *separator = "";
 	size_t i;
 
@@ -231,6 +243,8 @@ static void confinement_print(uint32_t proved)
 		separator = ", ";
 	}
 	putchar('\n');
+	if (confinement->domain[0])
+		printf("domain      %s\n", confinement->domain);
 }
 
 static void daemon_print(const struct ctl_daemon *daemon)
@@ -250,7 +264,7 @@ static void daemon_print(const struct ctl_daemon *daemon)
 	       requests_sum(&status->stats), status->stats.errors, status->stats.unsupported,
 	       status->stats.bytes_read >> 20, status->stats.bytes_written >> 20);
 	printf("memory      %" PRIu64 " KiB locked\n", daemon->locked_bytes >> 10);
-	confinement_print(status->confinement);
+	confinement_print(&daemon->confinement);
 }
 
 void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *daemon,

@@ -18,6 +18,8 @@ int ctl_status(const struct ctl_args *args)
 		return CTL_FAILED;
 	}
 	answered = !ctl_daemon_ask(args->run_dir, args->name, &daemon, error, sizeof(error));
+	if (answered)
+		ctl_daemon_ask_confinement(args->run_dir, args->name, &daemon);
 	if (args->given & CTL_JSON)
 		ctl_json_print(ctl_device_json(&device, answered ? &daemon : NULL,
 					       answered ? NULL : error));

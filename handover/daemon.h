@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/dmuser.h"
+#include "lib/wire.h"
 
 #define DMU_RUN_DIR		"/run/dm-user"
 #define DMU_SOCKET_NAME		"handover.sock"	/* in RUN_DIR/NAME */
@@ -38,14 +39,28 @@ struct dmu_daemon_options {
 	bool verbose;
 };
 
-/* What a confinement must leave in place. The descriptors are the caller's. */
+/*
+ * What a confinement must leave in place. The descriptors are the caller's. From before confine():
+ * backend_fds, peer_pidfd, status_fd; from before filter(): all.
+ */
 struct dmu_confinement {
 	const int *backend_fds;
 	int backend_fd_count;
+	const int *channels;		/* their numbers; what has them changes in a rollback */
+	int channel_count;
+	int listener;			/* the handover socket */
+	int event_fd;			/* of the server */
 	int peer_pidfd;			/* number at which each peer's pidfd will be, for SIGKILL */
 	int status_fd;			/* an open /proc/self/status; the caller closes it */
-	uint64_t locked_bytes;		/* out, by verify: VmLck */
-	uint32_t proved;		/* out, by verify: DMU_WIRE_CONFINED_* */
+	const int *fds;			/* all that are to be open, with those above */
+	int fd_count;
+	struct dmu_server *server;	/* has the I/O threads, one a channel, which wait */
+	/* Out, by verify: */
+	uint64_t locked_bytes;		/* VmLck */
+	uint32_t proved;		/* DMU_WIRE_CONFINED_* */
+	uint32_t filters;		/* of system calls, on the main thread */
+	uint32_t landlock;		/* version; 0: the kernel has none */
+	char domain[DMU_WIRE_DOMAIN_MAX];	/* SELinux context; "": there is no SELinux */
 };
 
 /*

@@ -15,8 +15,6 @@
 #include "handover/context.h"
 
 #define DMU_FEATURES_NEEDED	(DM_USER_FEATURE_GENERATIONS | DM_USER_FEATURE_ADMISSION)
-/* Channels and the backend's, and twelve of ours. */
-#define DMU_KEEP_MAX		(DMU_WIRE_CHANNELS_MAX + DMU_BACKEND_FDS_MAX + 16)
 
 static int dmu_prepare_ask_kernel(struct dmu_daemon *daemon)
 {
@@ -179,7 +177,7 @@ static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
 		daemon->confinement.status_fd,
 	};
 	bool keeps_stderr = dmu_prepare_keeps_stderr(daemon);
-	int keep[DMU_KEEP_MAX], count = 0, rc;
+	int *keep = daemon->fds, count = 0, rc;
 	size_t i;
 
 	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
@@ -195,6 +193,9 @@ static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
 	rc = dmu_resident_close_fds(keep, count);
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot close descriptors: %s", strerror(-rc));
+	for (i = 0; i < (keeps_stderr ? STDERR_FILENO : STDERR_FILENO + 1); i++)
+		keep[count++] = (int)i;
+	daemon->fd_count = count;
 	return 0;
 }
 
@@ -259,6 +260,14 @@ static int dmu_prepare_filter(struct dmu_daemon *daemon)
 	char error[DMU_WIRE_REASON_MAX] = "";
 	int rc = 0;
 
+	confinement->event_fd = dmu_server_event_fd(daemon->server);
+	daemon->fds[daemon->fd_count++] = confinement->event_fd;
+	confinement->fds = daemon->fds;
+	confinement->fd_count = daemon->fd_count;
+	confinement->channels = daemon->channels;
+	confinement->channel_count = (int)daemon->channel_count;
+	confinement->listener = daemon->listener;
+	confinement->server = daemon->server;
 	if (stage->filter) {
 		daemon->filtered = true;
 		rc = stage->filter(confinement, error, sizeof(error));

@@ -31,17 +31,23 @@ static void dmu_rundir_unlink(const struct dmu_rundir *rundir, const char *file)
 	unlink(path);
 }
 
-static int dmu_rundir_make(struct dmu_rundir *rundir)
+/* Who can write there can lead a newcomer to another daemon, or to another store. */
+static int dmu_rundir_make(struct dmu_rundir *rundir, char *error, size_t len)
 {
+	int rc;
+
 	if (!mkdir(rundir->parent, 0755))
 		rundir->made_parent = true;
 	else if (errno != EEXIST)
 		return -errno;
+	rc = dmu_trusted_directory(rundir->parent, error, len);
+	if (rc)
+		return rc;
 	if (!mkdir(rundir->path, 0700))
 		rundir->made = true;
 	else if (errno != EEXIST)
 		return -errno;
-	return 0;
+	return dmu_trusted_directory(rundir->path, error, len);
 }
 
 void dmu_rundir_undo(struct dmu_rundir *rundir)
@@ -90,12 +96,13 @@ static int dmu_rundir_lock(struct dmu_rundir *rundir, int flags)
 }
 
 /* Who cleans up after a device of the same name has the lock, and the directory, for a moment. */
-static int dmu_rundir_take(struct dmu_rundir *rundir)
+static int dmu_rundir_take(struct dmu_rundir *rundir, char *error, size_t len)
 {
 	int rc, tries = DMU_LOCK_TRIES;
 
 	for (;;) {
-		rc = dmu_rundir_make(rundir);
+		*error = '\0';
+		rc = dmu_rundir_make(rundir, error, len);
 		if (!rc)
 			rc = dmu_rundir_lock(rundir, O_CREAT);
 		if ((rc != -EBUSY && rc != -ESTALE && rc != -ENOENT) || !--tries)
@@ -114,12 +121,12 @@ int dmu_rundir_open(struct dmu_rundir *rundir, const struct dmu_daemon_options *
 	rundir->tab = -1;
 	snprintf(rundir->parent, sizeof(rundir->parent), "%s", options->run_dir);
 	snprintf(rundir->path, sizeof(rundir->path), "%s/%s", options->run_dir, options->name);
-	rc = dmu_rundir_take(rundir);
+	rc = dmu_rundir_take(rundir, error, len);
 	if (!rc)
 		return 0;
 	if (rc == -EBUSY)
 		snprintf(error, len, "another daemon of %s is starting", options->name);
-	else
+	else if (!*error)
 		snprintf(error, len, "cannot make or lock %s: %s", rundir->path, strerror(-rc));
 	dmu_rundir_undo(rundir);
 	return rc;
@@ -220,8 +227,11 @@ int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struc
 			 strerror(-rc));
 		return rc;
 	}
-	some = fgets(line, sizeof(line), file);
+	rc = dmu_trusted_check(fileno(file), path, error, len);
+	some = !rc && fgets(line, sizeof(line), file);
 	fclose(file);
+	if (rc)
+		return rc;
 	snprintf(why, sizeof(why), "no line for %s", name);
 	rc = some ? dmu_tab_parse_line(line, of, spec, why, sizeof(why)) : 0;
 	if (rc == 1 && !strcmp(of, name))

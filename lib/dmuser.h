@@ -75,6 +75,13 @@ int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t 
 int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char *error,
 		       size_t len);
 
+/*
+ * Nobody but root, or the caller's own user, owns or can write to what @fd is of: 0, or -EPERM and
+ * @error names @path. And a directory at @path, which may not be a symbolic link.
+ */
+int dmu_trusted_check(int fd, const char *path, char *error, size_t len);
+int dmu_trusted_directory(const char *path, char *error, size_t len);
+
 struct dmu_backend;			/* an open backing store, private to its backend */
 
 /*
@@ -153,14 +160,21 @@ struct dmu_server_config {
  * process can confine itself in between: from go on a thread only reads, writes, and calls the
  * backend; it allocates nothing. They are past their start-up system calls when this returns, and
  * all signals are blocked in them. System calls of a thread after go: read, writev, write (its
- * event, a log line), dup3 (in place of its channel, when it fails), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only where it is no
- * vDSO), and the backend's: for "file" pread64, pwrite64, fdatasync, fallocate, and ioctl
- * BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or max_io_bytes is 0 or beyond 64 MiB;
- * -ENOMEM, -EAGAIN, -EMFILE. On failure the channels are still the caller's.
+ * event, a log line), dup3 (in place of its channel, when it fails), futex, poll (only after EAGAIN
+ * or ENOMEM), clock_gettime (only where it is no vDSO), and the backend's: for "file" pread64,
+ * pwrite64, fdatasync, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or
+ * max_io_bytes is 0 or beyond 64 MiB; -ENOMEM, -EAGAIN, -EMFILE. On failure the channels are still
+ * the caller's.
  *
  * Requests that fail are logged at DMU_LOG_ERR, one line in ten seconds at most.
  */
 int dmu_server_create(struct dmu_server **server, const struct dmu_server_config *config);
+/*
+ * Before go: call @call in each thread, in one at a time, and come back when all have; for what a
+ * thread can only do to itself. The first result that is not 0, or -EBUSY after go. Before and
+ * after the call a thread makes no system call but futex.
+ */
+int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg);
 void dmu_server_go(struct dmu_server *server);
 /*
  * A descriptor (eventfd) that polls readable when a thread has left its loop; read

@@ -87,6 +87,19 @@ static void worker_left(struct worker *worker, int rc)
 	eventfd_write(server->event_fd, 1);
 }
 
+/* What dmu_server_each() wants of this thread. Called with server->lock held: one after the other. */
+static void worker_call(struct worker *worker)
+{
+	struct dmu_server *server = worker->server;
+	int rc = server->call(server->call_arg);
+
+	if (!server->call_result)
+		server->call_result = rc;
+	worker->asked = false;
+	if (!--server->unanswered)
+		pthread_cond_broadcast(&server->changed);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
@@ -102,8 +115,12 @@ static void *worker_main(void *arg)
 	server->arrived++;
 	pthread_cond_broadcast(&server->changed);
 	for (;;) {
-		while (!worker->loose && !server->quitting)
-			pthread_cond_wait(&server->changed, &server->lock);
+		while (!worker->loose && !server->quitting) {
+			if (worker->asked)
+				worker_call(worker);
+			else
+				pthread_cond_wait(&server->changed, &server->lock);
+		}
 		if (server->quitting)
 			break;
 		epoch = server->epoch;
@@ -273,6 +290,28 @@ int dmu_server_destroy(struct dmu_server *server)
 }
 
 /* ---- steering ---- */
+
+int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg)
+{
+	unsigned int i;
+	int rc = -EBUSY;
+
+	pthread_mutex_lock(&server->lock);
+	if (!server->gone) {
+		server->call = call;
+		server->call_arg = arg;
+		server->call_result = 0;
+		server->unanswered = server->count;
+		for (i = 0; i < server->count; i++)
+			server->workers[i].asked = true;
+		pthread_cond_broadcast(&server->changed);
+		while (server->unanswered)
+			pthread_cond_wait(&server->changed, &server->lock);
+		rc = server->call_result;
+	}
+	pthread_mutex_unlock(&server->lock);
+	return rc;
+}
 
 void dmu_server_go(struct dmu_server *server)
 {

@@ -32,6 +32,7 @@ struct worker {
 	char *payload;
 	struct counters counters;
 	/* Guarded by server->lock. */
+	bool asked;		/* has server->call to make */
 	bool loose;		/* is in its loop, or on its way there */
 	bool failed;		/* left it for good */
 	bool given_up;		/* likewise, and its channel is closed: fd is something else */
@@ -51,9 +52,13 @@ struct dmu_server {
 	/* When the next line about a failed request may be logged, and how many were not. */
 	_Atomic uint64_t next_log_ms, unlogged;
 
-	pthread_mutex_t lock;	/* guards what follows, and the workers' loose and failed */
-	pthread_cond_t changed;	/* of arrived, loose, quitting */
+	pthread_mutex_t lock;	/* guards what follows, and the workers' asked, loose and failed */
+	pthread_cond_t changed;	/* of arrived, asked, unanswered, loose, quitting */
 	unsigned int arrived;	/* threads that wait for go, or did */
+	int (*call)(void *arg);	/* of dmu_server_each() */
+	void *call_arg;
+	int call_result;
+	unsigned int unanswered;	/* workers that are asked */
 	unsigned int running;	/* workers that are loose */
 	unsigned int epoch;	/* counts resumes */
 	bool gone;		/* dmu_server_go() was called */

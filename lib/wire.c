@@ -224,7 +224,7 @@ static void dmu_wire_status(struct dmu_wire_cursor *cursor, struct dmu_wire_mess
 	dmu_wire_range(cursor, &status->channels, 0, DMU_WIRE_CHANNELS_MAX);
 	dmu_wire_u32(cursor, &status->held);
 	dmu_wire_range(cursor, &status->cache, DMU_BUFFERED, DMU_DIRECT);
-	dmu_wire_range(cursor, &status->confinement, 0, DMU_WIRE_CONFINED_ALL);
+	dmu_wire_range(cursor, &status->confinement, 0, DMU_WIRE_CONFINED_STATUS);
 	dmu_wire_bool(cursor, &status->sealed);
 	dmu_wire_stats(cursor, &status->stats);
 	dmu_wire_string(cursor, status->stage, sizeof(status->stage));
@@ -232,6 +232,16 @@ static void dmu_wire_status(struct dmu_wire_cursor *cursor, struct dmu_wire_mess
 	dmu_wire_name(cursor, status->name);
 	dmu_wire_name(cursor, status->ctl);
 	dmu_wire_string(cursor, status->spec, sizeof(status->spec));
+}
+
+static void dmu_wire_confinement(struct dmu_wire_cursor *cursor, struct dmu_wire_message *message)
+{
+	struct dmu_wire_confinement *confinement = &message->confinement;
+
+	dmu_wire_u32(cursor, &confinement->proved);
+	dmu_wire_u32(cursor, &confinement->filters);
+	dmu_wire_u32(cursor, &confinement->landlock);
+	dmu_wire_string(cursor, confinement->domain, sizeof(confinement->domain));
 }
 
 static const struct dmu_wire_format {
@@ -248,6 +258,8 @@ static const struct dmu_wire_format {
 	[DMU_WIRE_ABORT]		= { "ABORT", dmu_wire_reason },
 	[DMU_WIRE_STATUS_REQUEST]	= { "STATUS_REQUEST", dmu_wire_empty },
 	[DMU_WIRE_STATUS]		= { "STATUS", dmu_wire_status },
+	[DMU_WIRE_CONFINEMENT_REQUEST]	= { "CONFINEMENT_REQUEST", dmu_wire_empty },
+	[DMU_WIRE_CONFINEMENT]		= { "CONFINEMENT", dmu_wire_confinement },
 };
 
 static const struct dmu_wire_format *dmu_wire_format_find(unsigned int type)

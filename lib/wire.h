@@ -26,6 +26,7 @@
 #define DMU_WIRE_SIZE_MAX	4096		/* longest packet, in bytes */
 #define DMU_WIRE_REASON_MAX	256		/* with the NUL */
 #define DMU_WIRE_STAGE_MAX	16		/* with the NUL */
+#define DMU_WIRE_DOMAIN_MAX	256		/* with the NUL */
 #define DMU_WIRE_CHANNELS_MAX	64
 #define DMU_WIRE_OFFER_FDS	2		/* before the channels: pidfd, listening socket */
 #define DMU_WIRE_FDS_MAX	(DMU_WIRE_OFFER_FDS + DMU_WIRE_CHANNELS_MAX)
@@ -41,6 +42,8 @@ enum dmu_wire_type {
 	DMU_WIRE_ABORT,			/* either: I give this handover up, because */
 	DMU_WIRE_STATUS_REQUEST,	/* anybody: who are you? */
 	DMU_WIRE_STATUS,		/* the serving one's answer; the connection ends after it */
+	DMU_WIRE_CONFINEMENT_REQUEST,	/* anybody: and how are you confined? */
+	DMU_WIRE_CONFINEMENT,		/* likewise */
 	DMU_WIRE_TYPE_END
 };
 
@@ -85,13 +88,23 @@ struct dmu_wire_reason {
 	char reason[DMU_WIRE_REASON_MAX];	/* one line for a person, without a newline */
 };
 
-/* dmu_wire_status.confinement: what the daemon has proved of itself. */
+/*
+ * What the daemon has proved of itself. The field of STATUS knows the first five and no others: its
+ * older readers would take it for malformed. CONFINEMENT has all of them.
+ */
 #define DMU_WIRE_CONFINED_CAPABILITIES	(1U << 0)	/* all sets empty, securebits locked */
 #define DMU_WIRE_CONFINED_PRIVILEGES	(1U << 1)	/* no_new_privs */
 #define DMU_WIRE_CONFINED_SECCOMP	(1U << 2)	/* allow-list in every thread */
 #define DMU_WIRE_CONFINED_FILESYSTEM	(1U << 3)	/* empty read-only root, own namespace */
 #define DMU_WIRE_CONFINED_MEMORY	(1U << 4)	/* all memory locked */
-#define DMU_WIRE_CONFINED_ALL		0x1fU
+#define DMU_WIRE_CONFINED_STATUS	0x1fU		/* those of STATUS, for ever */
+#define DMU_WIRE_CONFINED_DUMPABLE	(1U << 5)	/* not: no core, no ptrace by equals */
+#define DMU_WIRE_CONFINED_NAMESPACES	(1U << 6)	/* own IPC, UTS, network, cgroup */
+#define DMU_WIRE_CONFINED_LANDLOCK	(1U << 7)	/* nothing can be opened, by any path */
+#define DMU_WIRE_CONFINED_DESCRIPTORS	(1U << 8)	/* those it needs and no other */
+#define DMU_WIRE_CONFINED_LIMITS	(1U << 9)	/* none that would end it; no core */
+#define DMU_WIRE_CONFINED_DOMAIN	(1U << 10)	/* the SELinux domain of its policy */
+#define DMU_WIRE_CONFINED_ALL		0x7ffU
 
 /* dmu_wire_status.state */
 enum dmu_wire_state {
@@ -113,7 +126,7 @@ struct dmu_wire_status {
 	uint32_t channels;		/* this daemon's */
 	uint32_t held;			/* requests it holds right now */
 	uint32_t cache;			/* enum dmu_cache_mode */
-	uint32_t confinement;		/* DMU_WIRE_CONFINED_* */
+	uint32_t confinement;		/* DMU_WIRE_CONFINED_*, of DMU_WIRE_CONFINED_STATUS */
 	bool sealed;			/* the node */
 	struct dmu_server_stats stats;
 	char stage[DMU_WIRE_STAGE_MAX];	/* "first", "second" */
@@ -121,6 +134,13 @@ struct dmu_wire_status {
 	char name[DMU_NAME_MAX + 1];
 	char ctl[DMU_NAME_MAX + 1];
 	char spec[DMU_SPEC_MAX];
+};
+
+struct dmu_wire_confinement {
+	uint32_t proved;		/* DMU_WIRE_CONFINED_*, and what later versions add */
+	uint32_t filters;		/* of system calls, on the main thread */
+	uint32_t landlock;		/* the kernel's version of Landlock; 0: it has none */
+	char domain[DMU_WIRE_DOMAIN_MAX];	/* SELinux context; "" without SELinux */
 };
 
 struct dmu_wire_message {
@@ -131,6 +151,7 @@ struct dmu_wire_message {
 		struct dmu_wire_drained drained;
 		struct dmu_wire_reason reason;		/* REFUSE, ABORT */
 		struct dmu_wire_status status;
+		struct dmu_wire_confinement confinement;
 	};
 };
 

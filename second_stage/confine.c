@@ -1,275 +1,143 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The order in which the second stage gives everything up. One file a wall; here is when, and why
+ * then. What comes before is the same in both stages (handover/prepare.c): backend and channels
+ * open, other descriptors closed, memory locked, limits lifted, OOM score set. The process stays
+ * uid 0, or systemd's final kill ends it.
+ */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
-#include <linux/securebits.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/capability.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/statvfs.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
-#include "lib/wire.h"
 #include "second_stage/confine.h"
-
-#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-
-/* Some directory that is always there, to mount the new root on before it is the root. */
-#define DMU_CONFINE_MOUNT_POINT	"/proc"
-#define DMU_CONFINE_MOUNTS_MAX	128
-
-/* uid 0 gives nothing, capabilities do not outlive a change of uid, and nobody changes these. */
-#define DMU_CONFINE_SECUREBITS	\
-	(SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_CAP_AMBIENT_RAISE | SECURE_ALL_LOCKS)
-
-/* errno as the result, with the step that set it. */
-static int dmu_confine_fail(char *error, size_t len, const char *step)
-{
-	int rc = errno ? -errno : -EIO;
-
-	snprintf(error, len, "cannot %s: %s", step, strerrordesc_np(-rc));
-	return rc;
-}
-
-/* ---- 1. the file system ---- */
-
-struct dmu_mount_list {
-	char *paths[DMU_CONFINE_MOUNTS_MAX];
-	unsigned int count;
-	bool full;		/* there were more; only an initramfs needs them */
-};
-
-/* mountinfo writes blanks and the like as \ooo. */
-static void dmu_mount_unescape(char *path)
-{
-	char *out = path;
-
-	for (; *path; path++) {
-		if (path[0] == '\\' && path[1] && path[2] && path[3]) {
-			*out++ = (char)((path[1] - '0') << 6 | (path[2] - '0') << 3 |
-					(path[3] - '0'));
-			path += 3;
-		} else {
-			*out++ = *path;
-		}
-	}
-	*out = '\0';
-}
-
-/* Every place where something is mounted but the root. */
-static int dmu_mount_list_read(struct dmu_mount_list *list)
-{
-	char *line = NULL, *path;
-	size_t size = 0;
-	FILE *file;
-
-	file = fopen("/proc/self/mountinfo", "re");
-	if (!file)
-		return -errno;
-	while (getline(&line, &size, file) > 0) {
-		path = NULL;
-		if (sscanf(line, "%*d %*d %*s %*s %ms", &path) != 1 || !strcmp(path, "/")) {
-			free(path);
-			continue;
-		}
-		if (list->count == DMU_CONFINE_MOUNTS_MAX) {
-			list->full = true;
-			free(path);
-			break;
-		}
-		dmu_mount_unescape(path);
-		list->paths[list->count++] = path;
-	}
-	free(line);
-	fclose(file);
-	return 0;
-}
+#include "second_stage/walls.h"
 
 /*
- * An initramfs is no mount that can be pivoted away. Cover it, as switch_root does, and detach all
- * that is mounted in it: else this namespace would keep the file systems on the device that we
- * serve.
+ * Before there are threads: each of these belongs to a thread, and those made later inherit it.
+ *
+ * No PID namespace. It would be for children only, of which the daemon would have to be one: its
+ * peers would then see pid 0 in SO_PEERCRED, and the daemon as little of theirs, and each of them
+ * must know whom it kills (P7). It would hide processes from one that can open no /proc, and signal
+ * none but the peer whose pidfd it was sent. No user namespace either: systemd spares uid 0 of the
+ * first one only. Both walls would keep out what the filter kills.
  */
-static int dmu_confine_cover_root(const struct dmu_mount_list *list, char *error, size_t len)
-{
-	unsigned int i;
-
-	errno = E2BIG;
-	if (list->full)
-		return dmu_confine_fail(error, len, "detach what is mounted in the initramfs");
-	if (mount(".", "/", NULL, MS_MOVE, NULL))
-		return dmu_confine_fail(error, len, "move the empty root over the initramfs");
+static int (*const dmu_confine_steps[])(struct dmu_walls *walls) = {
 	/*
-	 * The old root is ours until chroot(), and paths still begin in it. Some went with what
-	 * they were in.
+	 * Windows to /proc, and what is true now. First, because later nothing can be opened.
+	 * Without it there is nothing to prove a change by.
 	 */
-	for (i = 0; i < list->count; i++)
-		if (umount2(list->paths[i], MNT_DETACH | UMOUNT_NOFOLLOW) && errno != EINVAL &&
-		    errno != ENOENT)
-			return dmu_confine_fail(error, len,
-						"detach what is mounted in the initramfs");
-	if (chroot("."))
-		return dmu_confine_fail(error, len, "chroot");
-	return 0;
-}
+	dmu_proof_begin,
 
-static int dmu_confine_replace_root(const struct dmu_mount_list *list, char *error, size_t len)
+	/*
+	 * IPC, host name, network and control groups of its own, empty. Needs CAP_SYS_ADMIN, so
+	 * before the capabilities. Sockets that a backend has keep the network they were made in.
+	 * Without it, a way around the filter finds sockets to connect to (abstract ones, the
+	 * loopback) and System V memory of others.
+	 */
+	dmu_namespaces_leave,
+
+	/*
+	 * The file system: an own mount namespace with an empty, read-only root that nobody may
+	 * even list. Needs CAP_SYS_ADMIN. Without it every file that uid 0 owns is open to it,
+	 * capabilities or not; and its mounts keep the root that it serves busy (P11).
+	 */
+	dmu_filesystem_empty,
+
+	/*
+	 * The way back: securebits that make uid 0 worth nothing, locked. Needs CAP_SETPCAP, so
+	 * before the capabilities. Without it the first exec gives all of them back to uid 0.
+	 */
+	dmu_securebits_lock,
+
+	/*
+	 * Capabilities: bounding and ambient set, then the three others. The bounding set first,
+	 * which needs CAP_SETPCAP. Without it: mount, ptrace, raw disks, modules, other targets.
+	 */
+	dmu_capabilities_drop,
+
+	/*
+	 * no_new_privs. After the securebits and the capabilities, though it would do anywhere
+	 * before Landlock and the filter, which the kernel gives to the unprivileged only with it.
+	 * Without it a set-uid program, or one with file capabilities, is a way up.
+	 */
+	dmu_privileges_forbid,
+
+	/*
+	 * No core dump, and no ptrace by equals. After the changes of credentials, of which some
+	 * reset it to fs.suid_dumpable. Without it a crash holds the channels while a core is
+	 * written, perhaps to the device itself; and root's data is what the core has in it.
+	 */
+	dmu_dump_forbid,
+
+	/*
+	 * The SELinux domain. After all that takes a right which that domain need not have, while
+	 * a file of /proc can still be opened, and before there are threads, which could not
+	 * change it. Later only an exec could, or a write to /proc. Without it a file labelled
+	 * wrongly would leave the daemon in a domain that may anything, in silence.
+	 */
+	dmu_domain_enter,
+
+	/*
+	 * Landlock, where the kernel has it: no file is opened, made or removed, no TCP port, no
+	 * abstract socket. Needs no_new_privs; last of those that open anything. Without it a
+	 * descriptor of a directory, however it came, is a way back to files.
+	 */
+	dmu_landlock_enter,
+};
+
+/* ---- the hooks ---- */
+
+static struct dmu_walls dmu_walls = { .self = -1, .fds = -1 };
+
+static int dmu_confine_in_thread(void *arg)
 {
-	if (!syscall(SYS_pivot_root, ".", ".")) {
-		/* The old root lies over the new one now. */
-		if (umount2(".", MNT_DETACH))
-			return dmu_confine_fail(error, len, "detach the old root");
-		return 0;
-	}
-	if (errno != EINVAL)
-		return dmu_confine_fail(error, len, "pivot_root");
-	return dmu_confine_cover_root(list, error, len);
-}
-
-static int dmu_confine_file_system(char *error, size_t len)
-{
-	struct dmu_mount_list list = { .count = 0 };
-	int rc;
-
-	if (unshare(CLONE_NEWNS))
-		return dmu_confine_fail(error, len, "make a mount namespace");
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return dmu_confine_fail(error, len, "make its mounts private");
-	rc = dmu_mount_list_read(&list);
-	if (rc) {
-		errno = -rc;
-		return dmu_confine_fail(error, len, "read the mounts");
-	}
-	if (mount("none", DMU_CONFINE_MOUNT_POINT, "tmpfs",
-		  MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0,size=4k,nr_inodes=1"))
-		return dmu_confine_fail(error, len, "mount an empty root");
-	if (chdir(DMU_CONFINE_MOUNT_POINT))
-		return dmu_confine_fail(error, len, "enter the empty root");
-	rc = dmu_confine_replace_root(&list, error, len);
-	while (list.count)
-		free(list.paths[--list.count]);
-	if (rc)
-		return rc;
-	return chdir("/") ? dmu_confine_fail(error, len, "enter the empty root") : 0;
-}
-
-/* ---- 2. and 3. privileges ---- */
-
-static int dmu_confine_capabilities(char *error, size_t len)
-{
-	cap_t none;
-	cap_value_t cap;
-	int rc;
-
-	if (prctl(PR_SET_SECUREBITS, DMU_CONFINE_SECUREBITS, 0, 0, 0))
-		return dmu_confine_fail(error, len, "lock the securebits");
-	for (cap = 0; cap < cap_max_bits(); cap++)
-		if (cap_drop_bound(cap))
-			return dmu_confine_fail(error, len, "empty the bounding set");
-	if (cap_reset_ambient())
-		return dmu_confine_fail(error, len, "empty the ambient set");
-	none = cap_init();
-	if (!none)
-		return dmu_confine_fail(error, len, "make an empty set of capabilities");
-	rc = cap_set_proc(none) ? dmu_confine_fail(error, len, "drop all capabilities") : 0;
-	cap_free(none);
-	return rc;
+	return dmu_syscalls_load(arg);
 }
 
 int dmu_confine(struct dmu_confinement *confinement, char *error, size_t len)
 {
-	int rc;
+	size_t i;
+	int rc = 0;
 
-	rc = dmu_confine_file_system(error, len);
-	if (!rc)
-		rc = dmu_confine_capabilities(error, len);
-	if (rc)
-		return rc;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return dmu_confine_fail(error, len, "set no_new_privs");
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-		return dmu_confine_fail(error, len, "forbid core dumps");
-	return 0;
+	dmu_walls.confinement = confinement;
+	dmu_walls.error = error;
+	dmu_walls.error_len = len;
+	for (i = 0; !rc && i < sizeof(dmu_confine_steps) / sizeof(dmu_confine_steps[0]); i++)
+		rc = dmu_confine_steps[i](&dmu_walls);
+	return rc;
 }
 
-/* ---- 5. and 6. the filter, and the proof ---- */
-
-/* By trying: of what must fail, some cannot be tried any more once the filter is there. */
-static int dmu_confine_try(char *error, size_t len)
-{
-	struct statfs fs;
-	struct statvfs vfs;
-	int fd;
-
-	fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		close(fd);
-		snprintf(error, len, "the root directory can still be listed");
-		return -EPERM;
-	}
-	if (!access("/proc", F_OK) || !access("/dev", F_OK)) {
-		snprintf(error, len, "the root directory is not empty");
-		return -EPERM;
-	}
-	if (statfs("/", &fs) || fs.f_type != TMPFS_MAGIC || statvfs("/", &vfs) ||
-	    !(vfs.f_flag & ST_RDONLY)) {
-		snprintf(error, len, "the root directory is no read-only tmpfs");
-		return -EPERM;
-	}
-	if (prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != DMU_CONFINE_SECUREBITS) {
-		snprintf(error, len, "the securebits are not locked");
-		return -EPERM;
-	}
-	return 0;
-}
-
+/*
+ * When the threads are made, and wait. System calls come last, because everything above takes some
+ * that are then forbidden; so what can be looked at by these alone is looked at before. Each I/O
+ * thread takes its list by itself, then the main thread takes its own: of two lists none has what
+ * only the other needs. SECCOMP_FILTER_FLAG_TSYNC gives all threads the same one. Without it
+ * every call of the kernel that needs no privilege is there to be attacked.
+ */
 int dmu_confine_filter(struct dmu_confinement *confinement, char *error, size_t len)
 {
-	int rc = dmu_confine_try(error, len);
+	struct dmu_syscalls lists[DMU_ROLES];
+	enum dmu_role role;
+	int rc;
 
-	return rc ? rc : dmu_syscalls_filter(confinement, error, len);
+	dmu_walls.error = error;
+	dmu_walls.error_len = len;
+	rc = dmu_proof_before_filter(&dmu_walls);
+	for (role = 0; !rc && role < DMU_ROLES; role++)
+		rc = dmu_syscalls_build(&dmu_walls, role, &lists[role]);
+	if (rc)
+		return rc;
+	rc = dmu_server_each(confinement->server, dmu_confine_in_thread, &lists[DMU_ROLE_IO]);
+	if (!rc)
+		rc = dmu_syscalls_load(&lists[DMU_ROLE_MAIN]);
+	if (rc) {
+		errno = -rc;
+		return dmu_walls_fail(&dmu_walls, "load the filter of system calls");
+	}
+	return 0;
 }
-
-/* What /proc/self/status must say. */
-static const struct dmu_proof {
-	const char *line;
-	uint32_t proves;
-} dmu_proofs[] = {
-	{ "\nCapInh:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nCapPrm:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nCapEff:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nCapBnd:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nCapAmb:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nNoNewPrivs:\t1\n", DMU_WIRE_CONFINED_PRIVILEGES },
-	{ "\nSeccomp:\t2\n", DMU_WIRE_CONFINED_SECCOMP },
-};
 
 int dmu_confine_verify(struct dmu_confinement *confinement, char *error, size_t len)
 {
-	char status[4096];
-	ssize_t size = pread(confinement->status_fd, status, sizeof(status) - 1, 0);
-	size_t i;
-
-	if (size < 0)
-		return dmu_confine_fail(error, len, "read the proof");
-	status[size] = '\0';
-	for (i = 0; i < ARRAY_SIZE(dmu_proofs); i++) {
-		const char *line = dmu_proofs[i].line;
-
-		if (!strstr(status, line)) {
-			snprintf(error, len, "the kernel does not say '%.*s'",
-				 (int)strlen(line) - 2, line + 1);
-			return -EPERM;
-		}
-		confinement->proved |= dmu_proofs[i].proves;
-	}
-	/* Tried before the filter was there, or it would not be. */
-	confinement->proved |= DMU_WIRE_CONFINED_FILESYSTEM;
-	return 0;
+	dmu_walls.error = error;
+	dmu_walls.error_len = len;
+	return dmu_proof_after_filter(&dmu_walls);
 }

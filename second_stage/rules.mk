@@ -8,3 +8,9 @@ programs += $(BUILD)/bin/dmuser-second
 $(BUILD)/bin/dmuser-second: $(second_objects) $(daemon_objects) $(lib_archive)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp -lcap
+
+# Its unit tests link all of it but main().
+second_tests := $(addprefix $(BUILD)/tests/unit/,test_syscalls test_proof)
+
+$(second_tests): %: %.o $(filter-out %/main.o,$(second_objects)) $(BUILD)/tests/unit/daemon.a $(lib_archive)
+	$(CC) $(CFLAGS) -pie -o $@ $^ $(DMU_LDFLAGS) $(LDFLAGS) -lseccomp -lcap -lcmocka

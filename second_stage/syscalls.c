@@ -1,124 +1,238 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Every system call of the second stage while it serves. Any other kills it,
- * and the kernel log names it (type=1326).
+ * Every system call of the second stage while it serves, by role. Any other kills it, as do calls
+ * of x32, of i386 (int $0x80) and of whatever else is not native; the kernel log names it
+ * (type=1326). Nothing here gives new memory, so none of a process is ever executable that was not
+ * when it started; nothing opens, makes a socket, or begins a process or a thread.
+ *
+ * Threads share their memory. Who can write to that of an I/O thread can make the main thread do
+ * its calls, so two lists are not two sandboxes: they spare code that parses, which is the I/O
+ * threads', from the use of the handover at first hand.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/futex.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <linux/dm-user.h>
+#include <linux/seccomp.h>
 
-#include "second_stage/confine.h"
+#include "second_stage/walls.h"
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 
-/* With any arguments. */
-static const int dmu_syscalls_any[] = {
-	/* Channels, events, timers, signals, the kernel log, the answer to who waits for it. */
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(poll), SCMP_SYS(ppoll),
-	SCMP_SYS(timerfd_settime), SCMP_SYS(close),
-	/* The store, and once the proof. */
+/* ---- the lists ---- */
+
+/* Both roles, with any arguments. */
+static const int dmu_calls_both[] = {
+	/* Channels, events, the kernel log; what the handover tells. */
+	SCMP_SYS(read), SCMP_SYS(write),
+	/* The store; once the proof. */
 	SCMP_SYS(pread64),
-	/* The handover socket; there is no call to make or connect another. */
-	SCMP_SYS(accept4), SCMP_SYS(listen), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
-	SCMP_SYS(getsockopt),
-	SCMP_SYS(getpid),
-	/*
-	 * The place of the next newcomer's pidfd, for the kill below. Whoever is to be killed has
-	 * sent its own: no call makes a pidfd of somebody else. And new channels in the place of
-	 * drained ones, when a handover fails late.
-	 */
-	SCMP_SYS(dup3),
-	/* Locks between threads. */
-	SCMP_SYS(futex),
+	/* To wait, and to go on waiting after a stop. */
+#ifdef SYS_poll
+	SCMP_SYS(poll),
+#else
+	SCMP_SYS(ppoll),
+#endif
+	SCMP_SYS(restart_syscall),
 	/* Where the clock cannot be read without a call. */
 	SCMP_SYS(clock_gettime),
-	/* To go on after a stop, and to end. */
-	SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group),
 };
 
-/* On the store's descriptors only. */
-static const int dmu_syscalls_store[] = {
-	SCMP_SYS(pwrite64), SCMP_SYS(fallocate), SCMP_SYS(fdatasync),
+static const int dmu_calls_io[] = {
+	/* An answer with its payload. */
+	SCMP_SYS(writev),
 };
 
-static const unsigned int dmu_ioctls_store[] = { BLKDISCARD, BLKSECDISCARD, BLKZEROOUT };
+static const int dmu_calls_main[] = {
+	/* Steps of the handover that time out. */
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(close),
+	SCMP_SYS(getpid),
+	SCMP_SYS(exit_group),
+};
 
-/* The other commands are answered with ENOTTY by whatever is no channel. */
+/* Locks between threads; none of the operations that are for other kinds of locks. */
+static const unsigned int dmu_futex_operations[] = {
+	FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE, FUTEX_WAIT_BITSET_PRIVATE,
+	FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME,
+};
+
+/* I/O threads, on the store's descriptors. */
+static const int dmu_calls_store[] = { SCMP_SYS(pwrite64), SCMP_SYS(fdatasync) };
+static const unsigned int dmu_ioctls_store[] = { BLKDISCARD, BLKSECDISCARD };
+/* Neither makes a file any longer. */
+static const unsigned int dmu_fallocate_modes[] = {
+	FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+};
+
+/* Main; answered with ENOTTY by whatever is no channel. */
 static const unsigned int dmu_ioctls_channel[] = {
 	DM_USER_IOC_INFO, DM_USER_IOC_JOIN, DM_USER_IOC_DRAIN, DM_USER_IOC_SEAL, DM_USER_IOC_OPEN,
 };
 
-static int dmu_syscalls_allow_store(scmp_filter_ctx filter, unsigned int fd)
+/* ---- how they become filters ---- */
+
+/* The first failure is kept, and after it nothing is added. */
+struct dmu_list {
+	scmp_filter_ctx filter;
+	unsigned int rules;
+	int rc;
+};
+
+static void dmu_allow_array(struct dmu_list *list, int call, unsigned int count,
+			    const struct scmp_arg_cmp *args)
+{
+	if (!list->rc)
+		list->rc = seccomp_rule_add_array(list->filter, SCMP_ACT_ALLOW, call, count, args);
+	list->rules++;
+}
+
+#define dmu_allow(list, call, ...) \
+	dmu_allow_array(list, call, ARRAY_SIZE(((struct scmp_arg_cmp[]){ __VA_ARGS__ })), \
+			(struct scmp_arg_cmp[]){ __VA_ARGS__ })
+
+/* The argument of that number, an int, is @value. */
+#define ARG(number, value)	SCMP_CMP32(number, SCMP_CMP_EQ, (uint32_t)(value))
+#define ARG_NULL(number)	SCMP_CMP64(number, SCMP_CMP_EQ, 0)
+
+static void dmu_allow_each(struct dmu_list *list, const int *calls, size_t count)
 {
 	size_t i;
-	int rc = 0;
 
-	for (i = 0; !rc && i < ARRAY_SIZE(dmu_syscalls_store); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, dmu_syscalls_store[i], 1,
-				      SCMP_A0_32(SCMP_CMP_EQ, fd));
-	for (i = 0; !rc && i < ARRAY_SIZE(dmu_ioctls_store); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 2,
-				      SCMP_A0_32(SCMP_CMP_EQ, fd),
-				      SCMP_A1_32(SCMP_CMP_EQ, dmu_ioctls_store[i]));
+	for (i = 0; i < count; i++)
+		dmu_allow_array(list, calls[i], 0, NULL);
+}
+
+static void dmu_allow_both(struct dmu_list *list)
+{
+	size_t i;
+
+	dmu_allow_each(list, dmu_calls_both, ARRAY_SIZE(dmu_calls_both));
+	for (i = 0; i < ARRAY_SIZE(dmu_futex_operations); i++)
+		dmu_allow(list, SCMP_SYS(futex), ARG(1, dmu_futex_operations[i]));
+}
+
+static void dmu_allow_store(struct dmu_list *list, int fd)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(dmu_calls_store); i++)
+		dmu_allow(list, dmu_calls_store[i], ARG(0, fd));
+	for (i = 0; i < ARRAY_SIZE(dmu_fallocate_modes); i++)
+		dmu_allow(list, SCMP_SYS(fallocate), ARG(0, fd), ARG(1, dmu_fallocate_modes[i]));
+	for (i = 0; i < ARRAY_SIZE(dmu_ioctls_store); i++)
+		dmu_allow(list, SCMP_SYS(ioctl), ARG(0, fd), ARG(1, dmu_ioctls_store[i]));
+}
+
+static void dmu_allow_io(struct dmu_list *list, const struct dmu_confinement *confinement)
+{
+	int i;
+
+	dmu_allow_each(list, dmu_calls_io, ARRAY_SIZE(dmu_calls_io));
+	for (i = 0; i < confinement->backend_fd_count; i++)
+		dmu_allow_store(list, confinement->backend_fds[i]);
+	/* A channel that failed is closed by putting the threads' event in its place. */
+	for (i = 0; i < confinement->channel_count; i++)
+		dmu_allow(list, SCMP_SYS(dup3),
+			  ARG(0, confinement->event_fd), ARG(1, confinement->channels[i]),
+			  ARG(2, O_CLOEXEC));
+}
+
+/* The handover's socket, and those that it accepts; there is no call to make or connect another. */
+static void dmu_allow_handover(struct dmu_list *list, const struct dmu_confinement *confinement)
+{
+	int i;
+
+	dmu_allow(list, SCMP_SYS(listen), ARG(0, confinement->listener));
+	dmu_allow(list, SCMP_SYS(accept4), ARG(0, confinement->listener), ARG_NULL(1), ARG_NULL(2),
+		  ARG(3, SOCK_CLOEXEC | SOCK_NONBLOCK));
+	dmu_allow(list, SCMP_SYS(getsockopt), ARG(1, SOL_SOCKET), ARG(2, SO_PEERCRED));
+	dmu_allow(list, SCMP_SYS(recvmsg), ARG(2, MSG_CMSG_CLOEXEC | MSG_DONTWAIT));
+	dmu_allow(list, SCMP_SYS(sendmsg), ARG(2, MSG_NOSIGNAL | MSG_DONTWAIT));
+	/*
+	 * Nobody can be signalled but the other side of a handover, and that only be killed. Its
+	 * pidfd, which it has sent itself, is put at a number known by now: no call here makes a
+	 * pidfd of somebody else.
+	 */
+	dmu_allow(list, SCMP_SYS(dup3), ARG(1, confinement->peer_pidfd), ARG(2, O_CLOEXEC));
+	dmu_allow(list, SCMP_SYS(pidfd_send_signal), ARG(0, confinement->peer_pidfd),
+		  ARG(1, SIGKILL), ARG_NULL(2), ARG(3, 0));
+	/* New channels in the place of drained ones, when a handover fails late. */
+	for (i = 0; i < confinement->channel_count; i++)
+		dmu_allow(list, SCMP_SYS(dup3), ARG(1, confinement->channels[i]),
+			  ARG(2, O_CLOEXEC));
+}
+
+static void dmu_allow_main(struct dmu_list *list, const struct dmu_confinement *confinement)
+{
+	size_t i;
+
+	dmu_allow_each(list, dmu_calls_main, ARRAY_SIZE(dmu_calls_main));
+	for (i = 0; i < ARRAY_SIZE(dmu_ioctls_channel); i++)
+		dmu_allow(list, SCMP_SYS(ioctl), ARG(1, dmu_ioctls_channel[i]));
+	dmu_allow_handover(list, confinement);
+}
+
+/* libseccomp writes a program to a descriptor only. */
+static int dmu_list_export(const struct dmu_list *list, struct sock_fprog *program)
+{
+	int rc, fd = memfd_create("filter", MFD_CLOEXEC);
+	off_t size;
+
+	if (fd < 0)
+		return -errno;
+	rc = seccomp_export_bpf(list->filter, fd);
+	size = rc ? 0 : lseek(fd, 0, SEEK_END);
+	/* Never freed: it is in use to the end, so to say. */
+	program->filter = size > 0 ? malloc((size_t)size) : NULL;
+	program->len = (unsigned short)((size_t)size / sizeof(*program->filter));
+	if (!rc && (!program->filter || pread(fd, program->filter, (size_t)size, 0) != size))
+		rc = -EIO;
+	close(fd);
 	return rc;
 }
 
-/* Nobody can be signalled but the other side of a handover, and that only be killed. */
-static int dmu_syscalls_allow_fence(scmp_filter_ctx filter, unsigned int peer_pidfd)
+int dmu_syscalls_build(struct dmu_walls *walls, enum dmu_role role, struct dmu_syscalls *syscalls)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(pidfd_send_signal), 4,
-				SCMP_A0_32(SCMP_CMP_EQ, peer_pidfd),
-				SCMP_A1_32(SCMP_CMP_EQ, SIGKILL), SCMP_A2_64(SCMP_CMP_EQ, 0),
-				SCMP_A3_32(SCMP_CMP_EQ, 0));
-}
-
-static int dmu_syscalls_fill(scmp_filter_ctx filter, const struct dmu_confinement *confinement)
-{
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; !rc && i < ARRAY_SIZE(dmu_syscalls_any); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, dmu_syscalls_any[i], 0);
-	for (i = 0; !rc && i < ARRAY_SIZE(dmu_ioctls_channel); i++)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1_32(SCMP_CMP_EQ, dmu_ioctls_channel[i]));
-	for (i = 0; !rc && i < (size_t)confinement->backend_fd_count; i++)
-		rc = dmu_syscalls_allow_store(filter, (unsigned int)confinement->backend_fds[i]);
-	return rc ? rc : dmu_syscalls_allow_fence(filter, (unsigned int)confinement->peer_pidfd);
-}
-
-int dmu_syscalls_filter(const struct dmu_confinement *confinement, char *error, size_t len)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	const char *step = "make";
-	int rc = -ENOMEM;
+	struct dmu_list list = { .filter = seccomp_init(SCMP_ACT_KILL_PROCESS) };
 
 	/* Once the filter is there, free() must give nothing back: brk and munmap are forbidden. */
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_MMAP_THRESHOLD, INT_MAX);
-	if (!filter)
-		goto out;
-	rc = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (!rc)
-		rc = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (!rc)
-		rc = dmu_syscalls_fill(filter, confinement);
-	if (rc)
-		goto out;
-	step = "load";
-	rc = seccomp_load(filter);
-out:
-	if (rc)
-		snprintf(error, len, "cannot %s the filter of system calls: %s", step,
-			 strerrordesc_np(-rc));
-	if (filter)
-		seccomp_release(filter);
-	return rc;
+	if (!list.filter) {
+		errno = ENOMEM;
+		return dmu_walls_fail(walls, "make the filter of system calls");
+	}
+	list.rc = seccomp_attr_set(list.filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	dmu_allow_both(&list);
+	if (role == DMU_ROLE_IO)
+		dmu_allow_io(&list, walls->confinement);
+	else
+		dmu_allow_main(&list, walls->confinement);
+	if (!list.rc)
+		list.rc = dmu_list_export(&list, &syscalls->program);
+	syscalls->rules = list.rules;
+	seccomp_release(list.filter);
+	if (list.rc) {
+		errno = -list.rc;
+		return dmu_walls_fail(walls, "make the filter of system calls");
+	}
+	return 0;
+}
+
+int dmu_syscalls_load(const struct dmu_syscalls *syscalls)
+{
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &syscalls->program) ? -errno : 0;
 }

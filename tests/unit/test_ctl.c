@@ -272,7 +272,12 @@ static void json_of_a_device(void **state)
 	daemon.status.generation = 2;
 	daemon.status.stats.requests[DM_USER_REQ_MAP_READ] = 40;
 	daemon.status.stats.requests[DM_USER_REQ_MAP_FLUSH] = 2;
-	daemon.status.confinement = DMU_WIRE_CONFINED_SECCOMP | DMU_WIRE_CONFINED_MEMORY;
+	/* A bit that only a later version knows is passed over. */
+	daemon.confinement.proved = DMU_WIRE_CONFINED_SECCOMP | DMU_WIRE_CONFINED_MEMORY |
+				    DMU_WIRE_CONFINED_LANDLOCK | 1U << 31;
+	daemon.confinement.landlock = 6;
+	daemon.confinement.filters = 1;
+	strcpy(daemon.confinement.domain, "u:r:t");
 	strcpy(daemon.status.stage, "second");
 	strcpy(daemon.status.spec, "file:/dev/vda");
 
@@ -293,7 +298,12 @@ static void json_of_a_device(void **state)
 	assert_int_equal(json_number(part, "requests"), 42);
 	assert_int_equal(json_number(part, "locked_bytes"), 4096);
 	assert_string_equal(json_text(part, "stage"), "second");
-	assert_int_equal(json_array_size(json_object_get(part, "confinement")), 2);
+	assert_int_equal(json_array_size(json_object_get(part, "confinement")), 3);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(part, "confinement"),
+							     2)), "landlock");
+	assert_int_equal(json_number(part, "landlock"), 6);
+	assert_int_equal(json_number(part, "seccomp_filters"), 1);
+	assert_string_equal(json_text(part, "domain"), "u:r:t");
 	json_decref(json);
 }
 

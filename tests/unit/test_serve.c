@@ -571,6 +571,44 @@ static void a_server_that_never_ran_can_be_destroyed(void **state)
 	assert_int_equal(dmu_server_destroy(server), 0);
 }
 
+/* Which threads were called; one at a time, so without a lock. */
+struct calls {
+	pthread_t threads[8];
+	unsigned int count;
+	int rc;
+};
+
+static int call(void *arg)
+{
+	struct calls *calls = arg;
+
+	calls->threads[calls->count++] = pthread_self();
+	return calls->count == 2 ? calls->rc : 0;
+}
+
+static void each_thread_is_called_once_before_go(void **state)
+{
+	struct calls calls = { .rc = 0 };
+	unsigned int i, j;
+
+	create(3);
+	assert_int_equal(dmu_server_each(server, call, &calls), 0);
+	assert_int_equal(calls.count, 3);
+	for (i = 0; i < 3; i++) {
+		assert_false(pthread_equal(calls.threads[i], pthread_self()));
+		for (j = 0; j < i; j++)
+			assert_false(pthread_equal(calls.threads[i], calls.threads[j]));
+	}
+	calls = (struct calls){ .rc = -EPERM };
+	assert_int_equal(dmu_server_each(server, call, &calls), -EPERM);
+	assert_int_equal(calls.count, 3);
+	dmu_server_go(server);
+	assert_int_equal(dmu_server_each(server, call, &calls), -EBUSY);
+	assert_int_equal(calls.count, 3);
+	check_read(1, 0, SECTOR);
+	finish();
+}
+
 static void a_running_server_is_not_destroyed(void **state)
 {
 	start(2);
@@ -757,6 +795,7 @@ int main(void)
 		cmocka_unit_test_setup(a_dead_backend_does_not_flood_the_log, setup),
 		cmocka_unit_test_setup(nothing_is_read_before_go, setup),
 		cmocka_unit_test_setup(a_server_that_never_ran_can_be_destroyed, setup),
+		cmocka_unit_test_setup(each_thread_is_called_once_before_go, setup),
 		cmocka_unit_test_setup(a_running_server_is_not_destroyed, setup),
 		cmocka_unit_test_setup(drained_threads_answer_what_they_hold, setup),
 		cmocka_unit_test_setup(an_undone_drain_serves_again, setup),

@@ -50,9 +50,14 @@ static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 		message->status = (struct dmu_wire_status){
 			.state = DMU_WIRE_STATE_DRAINING, .pid = 99, .generation = 4,
 			.newest_generation = 5, .since_ms = 6, .locked_bytes = 7, .channels = 8,
-			.held = 9, .cache = DMU_DIRECT, .confinement = DMU_WIRE_CONFINED_ALL,
+			.held = 9, .cache = DMU_DIRECT, .confinement = DMU_WIRE_CONFINED_STATUS,
 			.sealed = true, .stats = stats, .stage = "second", .version = "0.1.0",
 			.name = "root", .ctl = "root", .spec = "file:/x",
+		};
+		break;
+	case DMU_WIRE_CONFINEMENT:
+		message->confinement = (struct dmu_wire_confinement){
+			DMU_WIRE_CONFINED_ALL, 2, 6, "system_u:system_r:dmuser_t:s0",
 		};
 		break;
 	default:
@@ -110,6 +115,26 @@ static void the_greatest_message_fits(void **state)
 	assert_memory_equal(&message, &out, sizeof(out));
 	message.status.spec[sizeof(message.status.spec) - 1] = 'x';
 	assert_int_equal(dmu_wire_encode(&message, buf, sizeof(buf)), -EINVAL);
+}
+
+/* Readers of version 0.1.0 know five bits of STATUS, and take others for malformed. */
+static void old_readers_understand_status(void **state)
+{
+	struct dmu_wire_message message, out;
+	uint8_t buf[DMU_WIRE_SIZE_MAX];
+	int len;
+
+	sample(&message, DMU_WIRE_STATUS);
+	message.status.confinement = 1U << 5;
+	assert_int_equal(dmu_wire_encode(&message, buf, sizeof(buf)), -EINVAL);
+
+	/* And we take bits of CONFINEMENT that only later versions have. */
+	sample(&message, DMU_WIRE_CONFINEMENT);
+	message.confinement.proved = UINT32_MAX;
+	len = dmu_wire_encode(&message, buf, sizeof(buf));
+	assert_true(len > 0);
+	assert_int_equal(dmu_wire_decode(&out, buf, len), 0);
+	assert_int_equal(out.confinement.proved, UINT32_MAX);
 }
 
 static void a_short_buffer_is_refused_at_every_length(void **state)
@@ -331,6 +356,7 @@ int main(void)
 		cmocka_unit_test(everything_written_is_read_back),
 		cmocka_unit_test(the_bytes_are_little_endian),
 		cmocka_unit_test(the_greatest_message_fits),
+		cmocka_unit_test(old_readers_understand_status),
 		cmocka_unit_test(a_short_buffer_is_refused_at_every_length),
 		cmocka_unit_test(a_packet_cut_or_stretched_is_refused),
 		cmocka_unit_test(another_version_is_named_unless_it_refuses),

@@ -4,9 +4,11 @@
 vm_order := $(addprefix $(BUILD)/tests/vm/order/,fence slowstore careless flushes replay)
 vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
 vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke \
-	$(BUILD)/tests/vm/hog $(BUILD)/tests/vm/relaunch $(BUILD)/tests/vm/failures/failures
+	$(BUILD)/tests/vm/hog $(BUILD)/tests/vm/relaunch $(BUILD)/tests/vm/steal $(BUILD)/tests/vm/selinux \
+	$(BUILD)/tests/vm/failures/failures
 vm_helpers += $(vm_order)
 vm_helpers += $(BUILD)/tests/vm/scale/scale
+vm_helpers += $(BUILD)/tests/vm/selinux.policy
 
 ## make vm-helpers: the programs that VM tests take into their guests
 vm-helpers: $(vm_helpers)
@@ -14,7 +16,7 @@ vm-helpers: $(vm_helpers)
 $(BUILD)/tests/vm/abi/abi: $(vm_abi_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
 
-$(addprefix $(BUILD)/tests/vm/,load poke hog relaunch): %: %.o
+$(addprefix $(BUILD)/tests/vm/,load poke hog relaunch steal selinux): %: %.o
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 # With the channels and clients of the ABI tests.
@@ -35,5 +37,10 @@ vm_scale_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/scale/*.c)) 
 
 $(BUILD)/tests/vm/scale/scale: $(vm_scale_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
+
+# The policy for small systems, with a domain that it does not know.
+$(BUILD)/tests/vm/selinux.policy: $(sepolicy_sources) tests/vm/stranger.cil
+	@mkdir -p $(@D)
+	$(secilc) --output $@ $^
 
 .PHONY: vm-helpers

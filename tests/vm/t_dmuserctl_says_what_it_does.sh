@@ -105,7 +105,8 @@ is "handover" "$(handover "$name" --json | jq -c '[.generation,.previous,.sealed
 wait "$waiter" || fail "wait for generation 2"
 check "wait for the end of generation 1" dmuserctl wait "$name" --generation 1 --gone --timeout 60000
 wait_for 20 "the old daemon is gone" gone "$old"
-is "confinement" "$(field '.daemon.confinement|length')" 5
+is "confinement" "$(field '.daemon.confinement-["landlock"]')" \
+	'["capabilities","privileges","seccomp","filesystem","memory","undumpable","namespaces","descriptors","limits"]'
 mount -o remount,exec "$(df -P /run | awk 'END { print $6 }')" || fail "exec"
 handover "$name" || fail "handover"
 is "copies" "$(copies)" 1

@@ -11,6 +11,11 @@ field() {
 	sed -n "s/^$1:[[:space:]]*//p" "$2"
 }
 
+# says FILTER: the status in /tmp/status does
+says() {
+	jq -e "$1" /tmp/status >/dev/null
+}
+
 create "$name" "file:$disk,direct" || fail "create"
 first=$(server)
 mkfs.ext4 -q /dev/mapper/t || fail "mkfs"
@@ -70,22 +75,41 @@ for fd in 0 1 2; do
 	is "descriptor $fd" "$(readlink "$p/fd/$fd")" /dev/null
 done
 is "its root is empty" "$(find "$p/root/" -mindepth 1 | wc -l)" 0
-[ "$(readlink "$p/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ] || fail "it shares our mount namespace"
+for ns in mnt ipc uts net cgroup; do
+	[ -e "/proc/self/ns/$ns" ] || continue
+	[ "$(readlink "$p/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ] || fail "it shares our namespace $ns"
+	ok "it has a namespace $ns of its own"
+done
 is "mounts that it sees" "$(wc -l <"$p/mountinfo")" 1
 check "and that is read-only" grep -qE ' / / ro[, ]' "$p/mountinfo"
 is "its working directory" "$(stat -L -c '%d:%i' "$p/cwd")" "$(stat -L -c '%d:%i' "$p/root")"
 is "session: no terminal" "$(sed 's/.*) //' "$p/stat" | cut -d' ' -f5)" 0
-check "dmuserctl says so, too" grep -q . <(dmuserctl status --json "$name" | jq -e '.daemon.confinement | length > 3')
+is "core limit" "$(awk '/core file/ { print $5, $6 }' "$p/limits")" "0 0"
+dmuserctl status "$name" | grep -E '^(confined|domain)'
+dmuserctl status --json "$name" >/tmp/status
+for wall in capabilities privileges seccomp filesystem memory undumpable namespaces descriptors limits; do
+	check "dmuserctl says so: $wall" says ".daemon.confinement | index(\"$wall\")"
+done
+is "filters" "$(jq .daemon.seccomp_filters /tmp/status)" "$(field Seccomp_filters "$p/status")"
+is "Landlock, if it is there" "$(jq '.daemon.confinement | index("landlock") != null' /tmp/status)" \
+	"$(jq '.daemon.landlock > 0' /tmp/status)"
+case $(uname -r) in
+6.1.*-amd64 | 6.12.*-amd64) check "Debian's kernels have Landlock" says '.daemon.landlock > 0' ;;
+esac
 
 echo hello >/mnt/file
 sync
 umount /mnt || fail "umount"
 n=2
-# openat, socket, execve, ptrace, mount, kill, pidfd_open
-for call in 257 41 59 101 165 62 434; do
+# The main thread: openat, socket, execve, mmap, and what only an I/O thread may: writev. An I/O thread: openat, and
+# what only the main thread may: accept4, sendmsg, close, getpid.
+for poke in main,257 main,41 main,59 main,9 main,20 io,257 io,288 io,46 io,3 io,39; do
+	role=${poke%,*} call=${poke#*,}
 	pid=$(server)
-	/add/poke "$pid" "$call" || fail "system call $call did not kill it"
-	ok "system call $call kills it"
+	task=$pid
+	[ "$role" = main ] || task=$(grep -lx 'dmu-serve/1' "/proc/$pid/task/"*/comm | cut -d/ -f5)
+	/add/poke "$task" "$call" || fail "system call $call did not kill it in thread $role"
+	ok "system call $call kills it in thread $role"
 	wait_for 20 "it is dead" gone "$pid"
 	n=$((n + 1))
 	handover "$name" >/dev/null || fail "restart"

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The SELinux policy: a module for refpolicy as Debian has it, and the same for systems without.
+
+sepolicy_devel := /usr/share/selinux/devel/Makefile
+sepolicy_module := $(BUILD)/sepolicy/refpolicy/dm_user.pp
+
+sepolicy_sources := $(addprefix sepolicy/,classes.cil base.cil dm_user.cil)
+sepolicy_small := $(BUILD)/sepolicy/small.policy
+
+## make sepolicy: the SELinux policy: sepolicy/refpolicy/dm_user.pp and sepolicy/small.policy in the build directory
+sepolicy: $(sepolicy_module) $(sepolicy_small)
+
+# Debian's Makefile builds where it is called.
+$(sepolicy_module): sepolicy/dm_user.te sepolicy/dm_user.if sepolicy/dm_user.fc
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	@$(MAKE) -s -C $(@D) -f $(sepolicy_devel) NAME=default $(@F) >$(@D)/log 2>&1 || { cat $(@D)/log >&2; exit 1; }
+
+# 33: what secilc of Debian 12 writes; Linux has read it since 5.12.
+secilc := secilc --mls false --policyvers 33 --filecontext /dev/null
+
+$(sepolicy_small): $(sepolicy_sources)
+	@mkdir -p $(@D)
+	$(secilc) --output $@ $^
+
+.PHONY: sepolicy

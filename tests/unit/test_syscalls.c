@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * P8, least privilege: every system call that is not on the second stage's lists kills, in each
+ * role. The lists here are written by hand, too, so that nothing comes to those unnoticed. Each
+ * call is made by a process of its own behind the very filters that the daemon loads.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/dm-user.h>
+
+#include "second_stage/walls.h"
+
+#define CALLS_MAX	600	/* beyond the last one of any kernel there is */
+#define X32		0x40000000
+
+/* Numbers that the daemon's descriptors might have. */
+enum { STORE = 30, CHANNEL, CHANNEL2, LISTENER, EVENT, PEER, OTHER, REPORT };
+
+static const int store_fds[] = { STORE }, channel_fds[] = { CHANNEL, CHANNEL2 };
+static struct dmu_confinement confinement = {
+	.backend_fds = store_fds, .backend_fd_count = 1,
+	.channels = channel_fds, .channel_count = 2,
+	.listener = LISTENER, .event_fd = EVENT, .peer_pidfd = PEER, .status_fd = -1,
+};
+static char error[256];
+static struct dmu_walls walls = {
+	.confinement = &confinement, .error = error, .error_len = sizeof(error),
+};
+static struct dmu_syscalls lists[DMU_ROLES];
+static const char *const role_names[DMU_ROLES] = { "main", "I/O" };
+
+/* What may be called with all arguments 0; a hand-written copy. */
+static const struct {
+	int number;
+	bool main, io;
+} allowed[] = {
+	{ SYS_read, true, true },	{ SYS_write, true, true },
+	{ SYS_pread64, true, true },	{ SYS_poll, true, true },
+	{ SYS_restart_syscall, true, true }, { SYS_clock_gettime, true, true },
+	{ SYS_writev, false, true },	{ SYS_timerfd_settime, true, false },
+	{ SYS_close, true, false },	{ SYS_getpid, true, false },
+	{ SYS_exit_group, true, false },
+};
+
+/* What may be called with certain arguments only; the others of this kind are in the test below. */
+static const struct {
+	int number;
+	bool main, io;
+} argued[] = {
+	{ SYS_futex, true, true },	{ SYS_dup3, true, true },
+	{ SYS_ioctl, true, true },	{ SYS_pwrite64, false, true },
+	{ SYS_fallocate, false, true },	{ SYS_fdatasync, false, true },
+	{ SYS_listen, true, false },	{ SYS_accept4, true, false },
+	{ SYS_recvmsg, true, false },	{ SYS_sendmsg, true, false },
+	{ SYS_getsockopt, true, false }, { SYS_pidfd_send_signal, true, false },
+};
+
+enum way { NATIVE, INT80 };
+enum outcome { KILLED, ALLOWED };
+
+static long call_int80(long number)
+{
+	long result = -ENOSYS;
+
+#ifdef __x86_64__
+	__asm__ volatile("int $0x80" : "=a"(result)
+			 : "a"(number), "b"(0), "c"(0), "d"(0), "S"(0), "D"(0)
+			 : "memory", "r8", "r9", "r10", "r11");
+#endif
+	return result;
+}
+
+static void child(enum dmu_role role, enum way way, long number, const long *args)
+{
+	/* What is allowed against expectation must not block, either. */
+	alarm(10);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || dmu_syscalls_load(&lists[role]))
+		_exit(99);
+	if (way == NATIVE)
+		syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+	else
+		call_int80(number);
+	/* It lives: say so by a call of both roles, and end by one of none. */
+	if (write(REPORT, "x", 1) == 1)
+		syscall(SYS_getppid);
+}
+
+/* What comes of call @number of a process behind the filter of @role. */
+static enum outcome try(enum dmu_role role, enum way way, long number, const long *args)
+{
+	int fds[2], status;
+	ssize_t said;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		dup2(fds[1], REPORT);
+		close(fds[0]);
+		close(fds[1]);
+		child(role, way, number, args);
+		_exit(98);
+	}
+	close(fds[1]);
+	said = read(fds[0], &byte, 1);
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) >= 98)
+		fail_msg("the filter of %s was not loaded (%d)", role_names[role],
+			 WEXITSTATUS(status));
+	if (said == 1)
+		return ALLOWED;
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS ? KILLED : ALLOWED;
+}
+
+static const long none[6];
+
+/*
+ * uretprobe and uprobe, which only the kernel's own trampolines in a traced process may call. Newer
+ * kernels let them by without asking any filter, and do nothing for who calls them otherwise.
+ */
+static bool is_never_filtered(long number)
+{
+	return number == 335 || number == 336;
+}
+
+static bool is_allowed(enum dmu_role role, long number)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+		if (allowed[i].number == number)
+			return role == DMU_ROLE_MAIN ? allowed[i].main : allowed[i].io;
+	return false;
+}
+
+static void every_other_call_kills(void **state)
+{
+	unsigned int count, with_arguments;
+	enum dmu_role role;
+	long number;
+	size_t i;
+
+	for (role = 0; role < DMU_ROLES; role++) {
+		for (number = count = 0; number < CALLS_MAX; number++) {
+			enum outcome outcome;
+
+			if (is_never_filtered(number))
+				continue;
+			outcome = try(role, NATIVE, number, none);
+
+			if (outcome != (is_allowed(role, number) ? ALLOWED : KILLED))
+				fail_msg("system call %ld in role %s: %s", number, role_names[role],
+					 outcome == ALLOWED ? "allowed" : "killed");
+			count += outcome == ALLOWED;
+		}
+		for (i = with_arguments = 0; i < sizeof(argued) / sizeof(argued[0]); i++)
+			with_arguments += role == DMU_ROLE_MAIN ? argued[i].main : argued[i].io;
+		print_message("# %s threads: %u system calls (%u of them with certain arguments "
+			      "only), %u rules, %u instructions; %u other numbers kill\n",
+			      role_names[role], count + with_arguments, with_arguments,
+			      lists[role].rules, lists[role].program.len,
+			      CALLS_MAX - count - with_arguments - 2);
+	}
+}
+
+/* Negative ones and the greatest, too. */
+static void other_numbers_kill(void **state)
+{
+	static const long numbers[] = { -1, -2, CALLS_MAX, 1000, 0x3fffffff, INT32_MAX, INT32_MIN,
+					1L << 32 | 0x40000000 };
+	enum dmu_role role;
+	size_t i;
+
+	for (role = 0; role < DMU_ROLES; role++)
+		for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+			if (try(role, NATIVE, numbers[i], none) != KILLED)
+				fail_msg("system call %#lx in role %s", numbers[i],
+					 role_names[role]);
+}
+
+#ifdef __x86_64__
+static void calls_of_x32_kill(void **state)
+{
+	enum dmu_role role;
+	long number;
+
+	for (role = 0; role < DMU_ROLES; role++)
+		for (number = 0; number < CALLS_MAX; number++)
+			if (try(role, NATIVE, X32 | number, none) != KILLED)
+				fail_msg("x32 system call %ld in role %s", number,
+					 role_names[role]);
+}
+
+/* Does the kernel know int $0x80? getpid is 20 there. */
+static bool has_int80(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(call_int80(20) == getpid() ? 0 : 1);
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static void calls_of_i386_kill(void **state)
+{
+	enum dmu_role role;
+	long number;
+
+	if (!has_int80()) {
+		print_message("# this kernel knows no int $0x80\n");
+		skip();
+	}
+	for (role = 0; role < DMU_ROLES; role++)
+		for (number = 0; number < CALLS_MAX; number++)
+			if (try(role, INT80, number, none) != KILLED)
+				fail_msg("i386 system call %ld in role %s", number,
+					 role_names[role]);
+}
+#endif
+
+/* Call by call: with these it may, and with one that differs it may not. */
+static void arguments_count(void **state)
+{
+	static int word;
+	static uint64_t range[2];
+	const long address = (long)&word, region = (long)range;
+	const struct {
+		int number;
+		long args[6];
+		bool main, io;
+	} rows[] = {
+		{ SYS_futex, { address, FUTEX_WAKE_PRIVATE, 1 }, true, true },
+		{ SYS_futex, { address, FUTEX_WAIT_PRIVATE, 1 }, true, true },
+		{ SYS_futex, { address, FUTEX_WAIT_BITSET_PRIVATE, 1, 0, 0, -1 }, true, true },
+		{ SYS_futex, { address, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 1, 0, 0,
+			       -1 }, true, true },
+		{ SYS_futex, { address, FUTEX_WAKE, 1 }, false, false },
+		{ SYS_futex, { address, FUTEX_LOCK_PI_PRIVATE }, false, false },
+		{ SYS_futex, { address, FUTEX_CMP_REQUEUE_PI_PRIVATE }, false, false },
+		{ SYS_futex, { address, FUTEX_CMP_REQUEUE_PRIVATE }, false, false },
+		{ SYS_pwrite64, { STORE, address, 4, 0 }, false, true },
+		{ SYS_pwrite64, { OTHER, address, 4, 0 }, false, false },
+		{ SYS_pwrite64, { CHANNEL, address, 4, 0 }, false, false },
+		{ SYS_fdatasync, { STORE }, false, true },
+		{ SYS_fdatasync, { OTHER }, false, false },
+		{ SYS_fallocate, { STORE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 },
+		  false, true },
+		{ SYS_fallocate, { STORE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, 4 },
+		  false, true },
+		{ SYS_fallocate, { STORE, 0, 0, 4 }, false, false },
+		{ SYS_fallocate, { STORE, FALLOC_FL_COLLAPSE_RANGE, 0, 4 }, false, false },
+		{ SYS_fallocate, { OTHER, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 },
+		  false, false },
+		{ SYS_ioctl, { STORE, BLKDISCARD, region }, false, true },
+		{ SYS_ioctl, { STORE, BLKSECDISCARD, region }, false, true },
+		{ SYS_ioctl, { STORE, BLKZEROOUT, region }, false, false },
+		{ SYS_ioctl, { STORE, BLKFLSBUF }, false, false },
+		{ SYS_ioctl, { STORE, 0x2285 /* SG_IO */, region }, false, false },
+		{ SYS_ioctl, { STORE, 0xc0484e41 /* NVME_IOCTL_ADMIN_CMD */ }, false, false },
+		{ SYS_ioctl, { OTHER, BLKDISCARD, region }, false, false },
+		{ SYS_ioctl, { CHANNEL, DM_USER_IOC_INFO }, true, false },
+		{ SYS_ioctl, { CHANNEL, DM_USER_IOC_JOIN }, true, false },
+		{ SYS_ioctl, { CHANNEL, DM_USER_IOC_DRAIN }, true, false },
+		{ SYS_ioctl, { CHANNEL, DM_USER_IOC_SEAL }, true, false },
+		{ SYS_ioctl, { CHANNEL, DM_USER_IOC_OPEN }, true, false },
+		{ SYS_ioctl, { CHANNEL, 0x5412 /* TIOCSTI */, region }, false, false },
+		{ SYS_ioctl, { CHANNEL, 0xc138fd00 /* DM_VERSION */, region }, false, false },
+		{ SYS_dup3, { EVENT, CHANNEL2, O_CLOEXEC }, true, true },
+		{ SYS_dup3, { OTHER, CHANNEL2, O_CLOEXEC }, true, false },
+		{ SYS_dup3, { OTHER, PEER, O_CLOEXEC }, true, false },
+		{ SYS_dup3, { EVENT, STORE, O_CLOEXEC }, false, false },
+		{ SYS_dup3, { EVENT, CHANNEL2, 0 }, false, false },
+		{ SYS_listen, { LISTENER, 16 }, true, false },
+		{ SYS_listen, { OTHER, 16 }, false, false },
+		{ SYS_accept4, { LISTENER, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK }, true, false },
+		{ SYS_accept4, { LISTENER, 0, 0, 0 }, false, false },
+		{ SYS_accept4, { OTHER, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK }, false, false },
+		{ SYS_getsockopt, { OTHER, SOL_SOCKET, SO_PEERCRED }, true, false },
+		{ SYS_getsockopt, { OTHER, SOL_SOCKET, SO_PEERSEC }, false, false },
+		{ SYS_recvmsg, { OTHER, 0, MSG_CMSG_CLOEXEC | MSG_DONTWAIT }, true, false },
+		{ SYS_recvmsg, { OTHER, 0, MSG_DONTWAIT }, false, false },
+		{ SYS_sendmsg, { OTHER, 0, MSG_NOSIGNAL | MSG_DONTWAIT }, true, false },
+		{ SYS_sendmsg, { OTHER, 0, MSG_OOB }, false, false },
+		{ SYS_pidfd_send_signal, { PEER, SIGKILL }, true, false },
+		{ SYS_pidfd_send_signal, { PEER, SIGSTOP }, false, false },
+		{ SYS_pidfd_send_signal, { OTHER, SIGKILL }, false, false },
+		{ SYS_mmap, { 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1 },
+		  false, false },
+		{ SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1 },
+		  false, false },
+		{ SYS_mprotect, { address & ~4095L, 4096, PROT_READ | PROT_EXEC }, false, false },
+	};
+	enum dmu_role role;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (role = 0; role < DMU_ROLES; role++) {
+			bool may = role == DMU_ROLE_MAIN ? rows[i].main : rows[i].io;
+
+			if (try(role, NATIVE, rows[i].number, rows[i].args) !=
+			    (may ? ALLOWED : KILLED))
+				fail_msg("row %zu, system call %d (%#lx, %#lx, ...) in role %s", i,
+					 rows[i].number, rows[i].args[0], rows[i].args[1],
+					 role_names[role]);
+		}
+	}
+}
+
+static void without_a_store_none_is_written(void **state)
+{
+	struct dmu_confinement other = confinement;
+	struct dmu_syscalls kept = lists[DMU_ROLE_IO];
+	const long args[6] = { STORE };
+
+	other.backend_fd_count = 0;
+	walls.confinement = &other;
+	assert_int_equal(dmu_syscalls_build(&walls, DMU_ROLE_IO, &lists[DMU_ROLE_IO]), 0);
+	walls.confinement = &confinement;
+	assert_int_equal(try(DMU_ROLE_IO, NATIVE, SYS_fdatasync, args), KILLED);
+	lists[DMU_ROLE_IO] = kept;
+	assert_int_equal(try(DMU_ROLE_IO, NATIVE, SYS_fdatasync, args), ALLOWED);
+}
+
+static int setup(void **state)
+{
+	const struct rlimit no_core = { 0, 0 };
+	enum dmu_role role;
+	int null = open("/dev/null", O_RDWR), fd;
+
+	/* A store that can be written, an event, and nothing that could block or be hurt. */
+	dup2(null, STDIN_FILENO);
+	for (fd = STORE; fd <= REPORT; fd++)
+		dup2(null, fd);
+	fd = memfd_create("store", 0);
+	dup2(fd, STORE);
+	close(fd);
+	setrlimit(RLIMIT_CORE, &no_core);
+	for (role = 0; role < DMU_ROLES; role++)
+		if (dmu_syscalls_build(&walls, role, &lists[role])) {
+			print_message("# %s\n", error);
+			return -1;
+		}
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_other_call_kills),
+		cmocka_unit_test(other_numbers_kill),
+#ifdef __x86_64__
+		cmocka_unit_test(calls_of_x32_kill),
+		cmocka_unit_test(calls_of_i386_kill),
+#endif
+		cmocka_unit_test(arguments_count),
+		cmocka_unit_test(without_a_store_none_is_written),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

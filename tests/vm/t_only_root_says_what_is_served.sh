@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P9: run files are root's alone; a tab file or run directory that others own or can write to is refused by name.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12 debug kcsan
+# add: tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+# refused WORDS COMMAND...: it fails with status 1, and says WORDS
+refused() {
+	local words=$1 said status=0
+	shift
+	said=$("$@" 2>&1) || status=$?
+	[ "$status" = 1 ] || fail "$*: status $status: $said"
+	[[ $said == *"$words"* ]] || fail "$*: no '$words' in: $said"
+	ok "refused: $said"
+}
+
+# broken FILE CHANGE...: chown or chmod it; mended puts it right again
+broken() {
+	"${@:2}" "$1" || fail "${*:2} $1"
+}
+
+mended() {
+	chown 0:0 "$1" && chmod "$2" "$1" || fail "mend $1"
+}
+
+# The tab file of a boot.
+tab=/tmp/tab
+echo "$name file:$disk,direct" >$tab
+mended $tab 644
+broken $tab chown 1000
+refused "$tab belongs to user 1000" create "$name" --tab $tab
+mended $tab 644
+for mode in 664 646 666; do
+	broken $tab chmod $mode
+	refused "$tab can be written by others than root (mode 0$mode)" create "$name" --tab $tab
+done
+mended $tab 644
+
+# The run directory, before there is a device. /run itself is not looked at: only root can write there.
+mkdir -m 777 $run
+broken $run chmod 777
+refused "$run can be written by others" create "$name" --tab $tab
+check "nothing was made in it" rmdir $run
+mkdir $run && broken $run chown 1000
+refused "$run belongs to user 1000" create "$name" --tab $tab
+mended $run 755
+mkdir "$run/$name" && broken "$run/$name" chown 1000
+refused "$run/$name belongs to user 1000" create "$name" --tab $tab
+rmdir "$run/$name" && ln -s /tmp "$run/$name"
+refused "$run/$name" create "$name" --tab $tab
+rm "$run/$name"
+nothing_left "after refusals"
+
+# What the daemons make.
+create "$name" --tab $tab || fail "create"
+handover "$name" >/dev/null || fail "handover"
+is "files of others than root" "$(find $run \( ! -uid 0 -o ! -gid 0 \) | wc -l)" 0
+is "$run" "$(stat -c %a $run)" 755
+is "$run/$name" "$(stat -c %a "$run/$name")" 700
+for file in "$run/$name"/*; do
+	case ${file##*/} in
+	tab | lock) wanted=600 ;;
+	handover.sock | dmuser-second.*) wanted=700 ;;
+	*) wanted="no such file" ;;
+	esac
+	is "$file" "$(stat -c %a "$file")" "$wanted"
+done
+
+# A handover, by dmuserctl and by a daemon alone, and a restart.
+pid=$(server)
+for file in "$run" "$run/$name"; do
+	mode=$(stat -c %a "$file")
+	broken "$file" chmod 777
+	refused "$file can be written by others" handover "$name"
+	refused "$file can be written by others" dmuser-second "$name"
+	mended "$file" "$mode"
+done
+is "the daemon serves on" "$(server)" "$pid"
+kill -KILL "$pid"
+wait_for 20 "it is dead" gone "$pid"
+broken "$run/$name/tab" chown 1000
+refused "$run/$name/tab belongs to user 1000" handover "$name"
+mended "$run/$name/tab" 622
+refused "$run/$name/tab can be written by others" handover "$name"
+mended "$run/$name/tab" 600
+handover "$name" >/dev/null || fail "restart"
+ok "mended, the tab file counts again"
+remove
+finish

@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P9: after a handover root outside, another user, and who stole a drained channel are refused, and do no harm.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12 debug kcsan
+# add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/steal
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+node=/dev/dm-user/$name
+user=(setpriv --reuid 1000 --regid 1000 --clear-groups)
+
+# refused WORDS COMMAND...: it fails, and says WORDS
+refused() {
+	local words=$1 said
+	shift
+	said=$("$@" 2>&1) && fail "not refused: $*"
+	[[ $said == *"$words"* ]] || fail "$*: no '$words' in: $said"
+	ok "refused: ${*##*/}: ${said##*: }"
+}
+
+# A number of PID's descriptors that is a channel.
+channel_of() {
+	local link
+	for link in "/proc/$1/fd/"*; do
+		case $(readlink "$link") in
+		"$node" | 'anon_inode:[dm-user]') echo "${link##*/}" ;;
+		esac
+	done | head -n 1
+}
+
+# said NAME: what the attempt of that name gave
+said() {
+	sed -n "s/^$1 //p" /tmp/loot
+}
+
+logged() {
+	grep -qF "$1" <(dmesg)
+}
+
+tried() {
+	grep -q '^end$' /tmp/loot
+}
+
+create "$name" "file:$disk,direct" || fail "create"
+is "the node's mode and owner" "$(stat -c '%a %u:%g' "$node")" "600 0:0"
+refused 'Permission denied' "${user[@]}" dd if="$node" of=/dev/null count=1
+chmod 666 "$node"
+refused 'Operation not permitted' "${user[@]}" dd if="$node" of=/dev/null count=1
+chmod 600 "$node"
+refused 'only root' "${user[@]}" dmuser-second "$name"
+
+# The daemon's socket: out of reach for others, and when it is not, closed to them.
+refused 'Permission denied' "${user[@]}" ls "$run/$name"
+socket=$run/$name/handover.sock
+is "another user reaches no socket" "$("${user[@]}" /add/steal "$socket")" "answer EACCES"
+chmod 755 "$run" "$run/$name"
+chmod 777 "$socket"
+answer=$("${user[@]}" /add/steal "$socket")
+case $answer in
+'answer 0' | 'answer ECONNRESET') ok "another user gets no answer from the daemon" ;;
+*) fail "another user: $answer" ;;
+esac
+wait_for 20 "the daemon says so" logged "a connection that is not root's"
+[[ $(/add/steal "$socket") =~ ^answer\ [1-9] ]] || fail "root gets no answer"
+chmod 700 "$run/$name" "$socket"
+
+# Of a channel stolen while it serves nothing is shown here: who can trace the daemon is the daemon.
+load_start -t 2
+old=$(server)
+mkfifo /tmp/orders
+/add/steal "$old" "$(channel_of "$old")" </tmp/orders >/tmp/loot &
+thief=$!
+exec 9>/tmp/orders
+wait_for 20 "the channel is stolen" grep -q '^stolen$' /tmp/loot
+handover "$name" >/dev/null || fail "handover with a stolen channel"
+wait_for 20 "the old daemon is gone" gone "$old"
+check "the node is sealed" word_is sealed 1
+load_progress
+
+refused 'Operation not permitted' dd if="$node" of=/dev/null count=1
+newcomer() {
+	mv "$run/$name/handover.sock" /tmp/
+	local status=0
+	dmuser-second --foreground --timeout 2000 "$name" || status=$?
+	mv /tmp/handover.sock "$run/$name/"
+	return "$status"
+}
+refused 'sealed' newcomer
+
+echo >&9
+wait_for 20 "the thief has tried everything" tried
+sed 's/^/# /' /tmp/loot
+is "the stolen channel is drained" "$(said channel_state)" 2
+is "and holds nothing" "$(said held)" 0
+is "to read from it is to hear the end" "$(said read)" 0
+is "no answer is taken from it" "$(said write)" EINVAL
+is "it joins no other generation" "$(said join)" EBUSY
+is "its drain cannot be undone" "$(said undo)" EALREADY
+is "it cannot seal" "$(said seal)" ESHUTDOWN
+is "nor make channels" "$(said open)" ESHUTDOWN
+is "nor does the node" "$(said reopen)" EPERM
+case $(said by-proc) in
+E*) ok "nor its own descriptor: $(said by-proc)" ;;
+*) fail "the descriptor can be opened anew: $(said by-proc)" ;;
+esac
+load_progress
+load_stop
+is "errors" "$(word errors)" 0
+handover "$name" >/dev/null || fail "another handover, with the thief still there"
+exec 9>&-
+wait "$thief" || fail "the thief failed"
+remove
+finish
