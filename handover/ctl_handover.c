@@ -155,9 +155,23 @@ static bool has_left(const struct handover *handover, const struct ctl_kstatus *
 
 	for (i = 0; handover->previous && i < status->generation_count; i++)
 		if (status->generations[i].number == handover->previous &&
-		    status->generations[i].channels)
+		    status->generations[i].channels &&
+		    strcmp(status->generations[i].state, "drained"))
 			return false;
 	return true;
+}
+
+/* Its daemon is dead, so that somebody else has these. They are worth nothing any more. */
+static void warn_of_thieves(const struct handover *handover, const struct ctl_kstatus *status)
+{
+	unsigned int i;
+
+	for (i = 0; i < status->generation_count; i++)
+		if (status->generations[i].number == handover->previous &&
+		    status->generations[i].channels)
+			ctl_error("%s: somebody holds %" PRIu64 " drained channels of generation %"
+				  PRIu64, handover->args->name, status->generations[i].channels,
+				  handover->previous);
 }
 
 static int report(const struct handover *handover, uint64_t ms)
@@ -183,6 +197,7 @@ static int report(const struct handover *handover, uint64_t ms)
 			  ", which has not left", args->name, serving->number, handover->previous);
 		return CTL_FAILED;
 	}
+	warn_of_thieves(handover, &device.kstatus);
 	if (!(args->given & CTL_JSON)) {
 		printf("%s: generation %" PRIu64 " serves, ", args->name, serving->number);
 		if (handover->previous)

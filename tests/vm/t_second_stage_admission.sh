@@ -73,17 +73,18 @@ mkfifo /tmp/orders
 thief=$!
 exec 9>/tmp/orders
 wait_for 20 "the channel is stolen" grep -q '^stolen$' /tmp/loot
-handover "$name" >/dev/null || fail "handover with a stolen channel"
+handover "$name" >/dev/null 2>/tmp/warned || fail "handover with a stolen channel: $(cat /tmp/warned)"
+check "dmuserctl tells of the theft" grep -q 'holds 1 drained channels of generation 1' /tmp/warned
 wait_for 20 "the old daemon is gone" gone "$old"
 check "the node is sealed" word_is sealed 1
 load_progress
 
 refused 'Operation not permitted' dd if="$node" of=/dev/null count=1
 newcomer() {
-	mv "$run/$name/handover.sock" /tmp/
+	mv "$socket" "$socket.moved"
 	local status=0
 	dmuser-second --foreground --timeout 2000 "$name" || status=$?
-	mv /tmp/handover.sock "$run/$name/"
+	mv "$socket.moved" "$socket"
 	return "$status"
 }
 refused 'sealed' newcomer
