@@ -22,7 +22,7 @@ $(BUILD)/initramfs/probe: initramfs/probe.c
 	$(CC) $(DMU_CFLAGS) $(CFLAGS) -static -o $@ $<
 
 $(run_dir)/initramfs-%.cpio: $(BUILD)/kernel/%/module/dm-user.ko initramfs/build-initramfs initramfs/init \
-		$(wildcard initramfs/demo/*) $(run_shared)
+		initramfs/exitrd/shutdown $(wildcard initramfs/demo/*) $(run_shared)
 	@mkdir -p $(@D)
 	initramfs/build-initramfs $(BUILD)/kernel/$* $< $(BUILD)/bin $@
 
@@ -31,3 +31,26 @@ $(run_dir)/root.img: initramfs/image $(wildcard initramfs/demo/*) $(run_shared)
 	initramfs/image $(run_dir)/root $(BUILD)/bin
 
 .PHONY: run run-shell run-ready
+
+# A real Debian: its root file system, its initramfs by initramfs-tools, its SELinux. Only root can make it.
+debian_dir := $(BUILD)/debian
+debian_policy := $(BUILD)/sepolicy/refpolicy/dm_user.pp
+debian_files := $(shell find initramfs/debian initramfs/initramfs-tools initramfs/systemd initramfs/exitrd -type f)
+
+## make debian-image: a Debian 12 root with systemd and SELinux, our programs and policy in it (as root)
+debian-image: deps
+	@$(MAKE) --no-print-directory debian-ready
+
+## make run-debian: boot it, enforcing, hand its root over live, shut it down, report (as root)
+run-debian: deps
+	@$(MAKE) --no-print-directory debian-ready 2>&1 | initramfs/progress
+	@initramfs/run --debian 6.12 $(BUILD)
+
+debian-ready: $(debian_dir)/root.img
+
+$(debian_dir)/root.img: $(BUILD)/kernel/6.12/module/dm-user.ko $(debian_policy) initramfs/install $(debian_files) \
+		$(wildcard initramfs/demo/*) $(run_shared)
+	@mkdir -p $(@D)
+	initramfs/debian/image $(BUILD)/kernel/6.12 $< $(BUILD)/bin $(debian_dir)/root $(debian_policy)
+
+.PHONY: debian-image run-debian debian-ready

@@ -31,6 +31,11 @@ test-uml test-debug test-kcsan: deps
 
 test-ready: programs modules $(unit_tests) $(vm_helpers) $(test_kernels:%=vm-%) $(call kunit_modules,$(test_kernels))
 
+# The Debian guest takes root to make, and a while: only if its test is to run.
+ifeq ($(shell id -u),0)
+test-ready: $(if $(and $(filter 6.12,$(test_kernels)),$(or $(if $(T),,all),$(findstring $(T),debian_on_dm_user))),debian-ready)
+endif
+
 ## make deps: install what is missing on Debian 12, with sudo unless root
 deps:
 	@./deps

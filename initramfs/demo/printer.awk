@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The kernel log (/dev/kmsg) in, what the demonstration shows out: its headings, its remarks, and the events
-# of the daemons in words. A record is PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT. With -v color=1, in colour.
+# The kernel log in, what the demonstration shows out: its headings, its remarks, and the events of the daemons in
+# words. A record of /dev/kmsg is PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT, one of the console [SECONDS] TEXT. With
+# -v color=1, in colour.
 
 function paint(code, text) {
 	return color ? "\033[" code "m" text "\033[0m" : text
@@ -60,8 +61,9 @@ function words(event, generation,    who) {
 }
 
 {
-	at = index($0, ";")
-	text = substr($0, at + 1)
+	text = $0
+	# Others may have begun a line on the console.
+	sub(/^([0-9]+,[^;]*;|.*\[ *[0-9]+\.[0-9]+\] )/, "", text)
 	if (!match(text, /^dmuser-[a-z]+: /))
 		next
 	ident = substr(text, 1, RLENGTH - 2)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=dash disable=SC2034,SC2154
+#
+# What the demonstrations do on a root that runs, each with its checks: load, and handover. Needs lib.sh.
+
+# Record what the report wants of serving generation $1: VmLck and the like are gone when it is.
+status_of() {
+	# Under SELinux it may write to a pipe, but not to a file that we have opened.
+	dmuserctl status --json "$name" | cat >"$data/status-$1.json"
+	pid='' device=''
+	read -r pid device <<-END
+		$(jq -r '"\(.daemon.pid) \(.major):\(.minor)"' "$data/status-$1.json")
+	END
+	[ -d "/proc/$pid" ] || return 1
+	cat "/proc/$pid/status" >"$data/proc-$1"
+	stat -L -c %s "/proc/$pid/exe" >"$data/size-$1"
+}
+
+# An expression that jq must find true of the status.
+status_says() {
+	jq -e "$2" "$data/status-$1.json" >/dev/null
+}
+
+confinement_holds() {
+	"$here/confinement" "$pid" "$device" "$2" >"$data/confinement-$1"
+}
+
+# handover GENERATION: replace the serving daemon, which makes GENERATION.
+handover() {
+	generation=$1
+	event handover-begin "to=$generation"
+	check "handover-$generation" "dmuserctl handover $name: generation $generation" \
+		run_handover "$generation"
+	event handover-end "to=$generation"
+	handed_over "$generation"
+}
+
+# handed_over GENERATION: it serves, as it should.
+handed_over() {
+	generation=$1
+	status_of "$generation"
+	check "generation-$generation" "generation $generation serves, the node is sealed" \
+		status_says "$generation" ".generation == $generation and .sealed"
+	check "confinement-$generation" "it keeps away from the root, and has no privilege (13 checks in /proc)" \
+		confinement_holds "$generation" second
+}
+
+run_handover() {
+	dmuserctl handover --timeout "$timeout_ms" --json "$name" >"$data/handover-$1.json" 2>"$data/handover-$1.err" ||
+		{ note "$(head -n 1 "$data/handover-$1.err")"; return 1; }
+}
+
+load_begin() {
+	"$here/load" "$@" &
+	load=$!
+}
+
+load_held() {
+	: >"$data/stop-$1"
+	wait "$load"
+}
+
+# Let the load be, for as long as the report looks at before and after a handover, and for as long as it takes
+# until the device has seen $1 more I/Os: on a slow machine the load may not have begun yet.
+under_load() {
+	disk=$(readlink -f "$node")
+	disk=${disk##*/}
+	read -r reads _ _ _ writes _ <"/sys/block/$disk/stat"
+	target=$((reads + writes + $1))
+	sleep 6
+	while [ $((reads + writes)) -lt "$target" ] && kill -0 "$load"; do
+		sleep 0.2
+		read -r reads _ _ _ writes _ <"/sys/block/$disk/stat"
+	done
+}
