@@ -52,7 +52,7 @@ struct dmu_confinement {
 	int event_fd;			/* of the server */
 	int peer_pidfd;			/* number at which each peer's pidfd will be, for SIGKILL */
 	int status_fd;			/* an open /proc/self/status; the caller closes it */
-	const int *fds;			/* every descriptor that is to be open; all of the above, too */
+	const int *fds;			/* all that are to be open, with those above */
 	int fd_count;
 	struct dmu_server *server;	/* has the I/O threads, one a channel, which wait */
 	/* Out, by verify: */

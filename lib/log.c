@@ -46,7 +46,7 @@ static void one_line(char *text)
 	}
 }
 
-/* @line has room for LINE_MAX_BYTES + 2: the newline of the stream, and a NUL. */
+/* @line has room for LINE_MAX_BYTES + 2: the newline, and a NUL. */
 static void emit(char *line, size_t prefix)
 {
 	size_t len = strlen(line);
@@ -57,14 +57,15 @@ static void emit(char *line, size_t prefix)
 		memcpy(line + len - 3, "...", 4);
 	}
 	one_line(line);
+	/* Without it the kernel waits for more, and shows the line when another one begins. */
+	line[len++] = '\n';
 	/* A line that cannot be written has nowhere else to go. */
 	if (sink.kmsg >= 0) {
 		written = write(sink.kmsg, line, len);
 		(void)written;
 	}
 	if (sink.stream >= 0) {
-		line[len] = '\n';
-		written = write(sink.stream, line + prefix, len + 1 - prefix);
+		written = write(sink.stream, line + prefix, len - prefix);
 		(void)written;
 	}
 }

@@ -100,7 +100,7 @@ struct dmu_wire_reason {
 #define DMU_WIRE_CONFINED_STATUS	0x1fU		/* those of STATUS, for ever */
 #define DMU_WIRE_CONFINED_DUMPABLE	(1U << 5)	/* not: no core, no ptrace by equals */
 #define DMU_WIRE_CONFINED_NAMESPACES	(1U << 6)	/* own IPC, UTS, network, cgroup */
-#define DMU_WIRE_CONFINED_LANDLOCK	(1U << 7)	/* no file can be opened, whatever its path */
+#define DMU_WIRE_CONFINED_LANDLOCK	(1U << 7)	/* nothing can be opened, by any path */
 #define DMU_WIRE_CONFINED_DESCRIPTORS	(1U << 8)	/* those it needs and no other */
 #define DMU_WIRE_CONFINED_LIMITS	(1U << 9)	/* none that would end it; no core */
 #define DMU_WIRE_CONFINED_DOMAIN	(1U << 10)	/* the SELinux domain of its policy */

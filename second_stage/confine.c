@@ -6,9 +6,6 @@
  * uid 0, or systemd's final kill ends it.
  */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "second_stage/confine.h"
 #include "second_stage/walls.h"
@@ -65,8 +62,8 @@ static int (*const dmu_confine_steps[])(struct dmu_walls *walls) = {
 
 	/*
 	 * No core dump, and no ptrace by equals. After the changes of credentials, of which some
-	 * reset it to fs.suid_dumpable. Without it a crash holds the channels while a core is written,
-	 * perhaps to the device itself; and root's memory is what the core has in it.
+	 * reset it to fs.suid_dumpable. Without it a crash holds the channels while a core is
+	 * written, perhaps to the device itself; and root's data is what the core has in it.
 	 */
 	dmu_dump_forbid,
 

@@ -110,7 +110,6 @@ static int dmu_proof_list_fds(struct dmu_walls *walls, int *open, int *count)
 			close(dir);
 		return rc;
 	}
-	*count = 0;
 	while (!rc && (entry = readdir(list))) {
 		if (entry->d_name[0] == '.')
 			continue;
@@ -132,7 +131,7 @@ static int dmu_proof_descriptors(struct dmu_walls *walls)
 	const struct dmu_confinement *confinement = walls->confinement;
 	int open[DMU_OPEN_MAX], wanted[DMU_OPEN_MAX];
 	struct stat st;
-	int count, i, rc;
+	int count = 0, i, rc;
 
 	if (confinement->fd_count > DMU_OPEN_MAX)
 		return dmu_walls_refuse(walls, "more than %d descriptors are wanted", DMU_OPEN_MAX);
@@ -199,17 +198,18 @@ int dmu_proof_before_filter(struct dmu_walls *walls)
 
 /* ---- after it ---- */
 
+/* Lines of /proc/self/status. */
 static const struct {
-	const char *line;	/* of /proc/self/status */
+	const char *key, *value;
 	uint32_t proves;
 } dmu_proofs[] = {
-	{ "\nCapInh:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nCapPrm:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nCapEff:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nCapBnd:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nCapAmb:\t0000000000000000\n", DMU_WIRE_CONFINED_CAPABILITIES },
-	{ "\nNoNewPrivs:\t1\n", DMU_WIRE_CONFINED_PRIVILEGES },
-	{ "\nSeccomp:\t2\n", DMU_WIRE_CONFINED_SECCOMP },
+	{ "CapInh", "0000000000000000", DMU_WIRE_CONFINED_CAPABILITIES },
+	{ "CapPrm", "0000000000000000", DMU_WIRE_CONFINED_CAPABILITIES },
+	{ "CapEff", "0000000000000000", DMU_WIRE_CONFINED_CAPABILITIES },
+	{ "CapBnd", "0000000000000000", DMU_WIRE_CONFINED_CAPABILITIES },
+	{ "CapAmb", "0000000000000000", DMU_WIRE_CONFINED_CAPABILITIES },
+	{ "NoNewPrivs", "1", DMU_WIRE_CONFINED_PRIVILEGES },
+	{ "Seccomp", "2", DMU_WIRE_CONFINED_SECCOMP },
 };
 
 /* The text's @key must be @wanted. */
@@ -240,15 +240,16 @@ static int dmu_proof_memory(struct dmu_walls *walls, const char *text)
 int dmu_proof_status(struct dmu_walls *walls, const char *text, unsigned int threads,
 		     unsigned int filters)
 {
+	char line[64];
 	size_t i;
 	int rc;
 
 	for (i = 0; i < ARRAY_SIZE(dmu_proofs); i++) {
-		const char *line = dmu_proofs[i].line;
-
+		snprintf(line, sizeof(line), "\n%s:\t%s\n", dmu_proofs[i].key,
+			 dmu_proofs[i].value);
 		if (!strstr(text, line))
-			return dmu_walls_refuse(walls, "the kernel does not say '%.*s'",
-						(int)strlen(line) - 2, line + 1);
+			return dmu_walls_refuse(walls, "the kernel does not say '%s: %s'",
+						dmu_proofs[i].key, dmu_proofs[i].value);
 		walls->confinement->proved |= dmu_proofs[i].proves;
 	}
 	rc = dmu_proof_count(walls, text, "\nThreads:", threads);

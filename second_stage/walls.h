@@ -20,7 +20,7 @@ struct dmu_walls {
 	struct dmu_confinement *confinement;
 	char *error;
 	size_t error_len;
-	/* Windows to /proc, which is gone after the second step; shut before the filter is there. */
+	/* Windows to /proc, which is gone later on; shut before the filter is there. */
 	int self;		/* of /proc/self, O_PATH; -1: shut */
 	int fds;		/* of /proc/self/fd; -1: shut */
 	/* As it was before: */

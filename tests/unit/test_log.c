@@ -47,7 +47,7 @@ static void one_write_a_line(void **state)
 {
 	dmu_log(DMU_LOG_ERR, "disk %d is %s", 3, "gone");
 	next(kmsg[0]);
-	assert_string_equal(line, "<3>tester: disk 3 is gone");
+	assert_string_equal(line, "<3>tester: disk 3 is gone\n");
 	assert_int_equal(next(kmsg[0]), -1);
 	next(stream[0]);
 	assert_string_equal(line, "tester: disk 3 is gone\n");
@@ -66,14 +66,14 @@ static void an_event_has_its_fields(void **state)
 		       "<5>tester: event=drained name=root generation=2 ms=%llu last_seq=77%n", &ms,
 		       &end),
 		1);
-	assert_int_equal(line[end], '\0');
+	assert_string_equal(line + end, "\n");
 	assert_true(ms <= dmu_now_ms() && ms + 10000 > dmu_now_ms());
 	dmu_log_event("exit", "root", 2, NULL);
 	next(kmsg[0]);
 	assert_int_equal(sscanf(line, "<5>tester: event=exit name=root generation=2 ms=%llu%n", &ms,
 				&end),
 			 1);
-	assert_int_equal(line[end], '\0');
+	assert_string_equal(line + end, "\n");
 }
 
 static void a_long_line_is_cut_for_kmsg(void **state)
@@ -86,7 +86,7 @@ static void a_long_line_is_cut_for_kmsg(void **state)
 		text[len] = '\0';
 		dmu_log(DMU_LOG_INFO, "%s", text);
 		assert_in_range(next(kmsg[0]), 900, 976);
-		assert_true(!strcmp(line + strlen(line) - 3, "...") == (len > 947));
+		assert_true(!strcmp(line + strlen(line) - 4, "...\n") == (len > 947));
 		next(stream[0]);
 		assert_int_equal(line[strlen(line) - 1], '\n');
 		text[len] = 'a';
@@ -97,7 +97,7 @@ static void what_comes_from_outside_stays_in_its_line(void **state)
 {
 	dmu_log(DMU_LOG_INFO, "name '%s'", "a\n<0>b\033[2J\177\r");
 	next(kmsg[0]);
-	assert_string_equal(line, "<6>tester: name 'a?<0>b?[2J?" "?'");
+	assert_string_equal(line, "<6>tester: name 'a?<0>b?[2J?" "?'\n");
 }
 
 static void errno_is_kept(void **state)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * P8, least privilege: every system call that is not on the second stage's lists kills, in each
- * role. The lists here are written by hand, too, so that nothing comes to those unnoticed. Each call
- * is made by a process of its own behind the very filters that the daemon loads.
+ * role. The lists here are written by hand, too, so that nothing comes to those unnoticed. Each
+ * call is made by a process of its own behind the very filters that the daemon loads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -283,7 +283,7 @@ static void arguments_count(void **state)
 		{ SYS_ioctl, { STORE, BLKZEROOUT, region }, false, false },
 		{ SYS_ioctl, { STORE, BLKFLSBUF }, false, false },
 		{ SYS_ioctl, { STORE, 0x2285 /* SG_IO */, region }, false, false },
-		{ SYS_ioctl, { STORE, 0xc0484e41 /* NVME_IOCTL_ADMIN_CMD */, region }, false, false },
+		{ SYS_ioctl, { STORE, 0xc0484e41 /* NVME_IOCTL_ADMIN_CMD */ }, false, false },
 		{ SYS_ioctl, { OTHER, BLKDISCARD, region }, false, false },
 		{ SYS_ioctl, { CHANNEL, DM_USER_IOC_INFO }, true, false },
 		{ SYS_ioctl, { CHANNEL, DM_USER_IOC_JOIN }, true, false },

@@ -34,6 +34,10 @@ said() {
 	sed -n "s/^$1 //p" /tmp/loot
 }
 
+logged() {
+	grep -qF "$1" <(dmesg)
+}
+
 tried() {
 	grep -q '^end$' /tmp/loot
 }
@@ -50,13 +54,14 @@ refused 'only root' "${user[@]}" dmuser-second "$name"
 refused 'Permission denied' "${user[@]}" ls "$run/$name"
 socket=$run/$name/handover.sock
 is "another user reaches no socket" "$("${user[@]}" /add/steal "$socket")" "answer EACCES"
-chmod 755 "$run/$name"
+chmod 755 "$run" "$run/$name"
 chmod 777 "$socket"
-case $("${user[@]}" /add/steal "$socket") in
+answer=$("${user[@]}" /add/steal "$socket")
+case $answer in
 'answer 0' | 'answer ECONNRESET') ok "another user gets no answer from the daemon" ;;
-*) fail "another user gets an answer" ;;
+*) fail "another user: $answer" ;;
 esac
-check "the daemon says so" grep -q "a connection that is not root's" <(dmesg)
+wait_for 20 "the daemon says so" logged "a connection that is not root's"
 [[ $(/add/steal "$socket") =~ ^answer\ [1-9] ]] || fail "root gets no answer"
 chmod 700 "$run/$name" "$socket"
 

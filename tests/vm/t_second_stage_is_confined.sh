@@ -11,6 +11,11 @@ field() {
 	sed -n "s/^$1:[[:space:]]*//p" "$2"
 }
 
+# says FILTER: the status in /tmp/status does
+says() {
+	jq -e "$1" /tmp/status >/dev/null
+}
+
 create "$name" "file:$disk,direct" || fail "create"
 first=$(server)
 mkfs.ext4 -q /dev/mapper/t || fail "mkfs"
@@ -83,13 +88,13 @@ is "core limit" "$(awk '/core file/ { print $5, $6 }' "$p/limits")" "0 0"
 dmuserctl status "$name" | grep -E '^(confined|domain)'
 dmuserctl status --json "$name" >/tmp/status
 for wall in capabilities privileges seccomp filesystem memory undumpable namespaces descriptors limits; do
-	check "dmuserctl says so: $wall" jq -e ".daemon.confinement | index(\"$wall\")" /tmp/status >/dev/null
+	check "dmuserctl says so: $wall" says ".daemon.confinement | index(\"$wall\")"
 done
 is "filters" "$(jq .daemon.seccomp_filters /tmp/status)" "$(field Seccomp_filters "$p/status")"
 is "Landlock, if it is there" "$(jq '.daemon.confinement | index("landlock") != null' /tmp/status)" \
 	"$(jq '.daemon.landlock > 0' /tmp/status)"
 case $(uname -r) in
-6.1.*-amd64 | 6.12.*-amd64) check "Debian's kernels have Landlock" jq -e '.daemon.landlock > 0' /tmp/status ;;
+6.1.*-amd64 | 6.12.*-amd64) check "Debian's kernels have Landlock" says '.daemon.landlock > 0' ;;
 esac
 
 echo hello >/mnt/file

@@ -13,8 +13,8 @@ second=$(command -v dmuser-second)
 # namespace that can be spoilt.
 believes() {
 	local words=$1 inject=$2 status=0
-	timeout 60 unshare --mount strace -f -qq -o /dev/null -e "trace=${inject%%:*}" -e "inject=$inject" "$second" --foreground \
-		--timeout "$patience" "$name" >/tmp/said 2>&1 7</tmp || status=$?
+	timeout -s KILL 60 unshare --mount strace -f -qq -o /dev/null -e "trace=${inject%%:*}" -e "inject=$inject" \
+		"$second" --foreground --timeout "$patience" "$name" >/tmp/said 2>&1 7</tmp || status=$?
 	# Killed: by the old one, which has been told, and does not wait for it to be gone by itself.
 	[ "$status" = 1 ] || [ "$status" = 137 ] || fail "$inject: status $status: $(tail -n 3 /tmp/said)"
 	grep -qE "confinement: .*$words" /tmp/said || fail "$inject: no '$words' in: $(tail -n 3 /tmp/said)"
@@ -30,15 +30,15 @@ nth() {
 create "$name" "file:$disk,direct" || fail "create"
 first=$(server)
 
-# Its calls of prctl(), in order, of one that stops before it serves.
-timeout 60 strace -o /tmp/trace -e trace=prctl,seccomp -e inject=seccomp:error=EFAULT "$second" --foreground \
-	--timeout "$patience" "$name" >/tmp/said 2>&1 && fail "it serves without seccomp"
-check "a filter that cannot be loaded is an error" grep -q 'confinement: cannot .* filter' /tmp/said
+# Its calls, in order, of one that gets no further than to make its filter; libseccomp has asked the kernel by then.
+timeout -s KILL 60 strace -o /tmp/trace -e trace=prctl,seccomp,memfd_create -e inject=memfd_create:error=EMFILE \
+	"$second" --foreground --timeout "$patience" "$name" >/tmp/said 2>&1 && fail "it serves without seccomp"
+check "a filter that cannot be made is an error" grep -q 'confinement: cannot make the filter' /tmp/said
 
 believes 'namespace is not its own' unshare:retval=0
 believes 'the root directory' chroot:retval=0
 believes 'Cap' capset:retval=0
-believes 'Seccomp' seccomp:retval=0
+believes 'Seccomp: 2' "seccomp:retval=0:when=$(($(grep -c '^seccomp(' /tmp/trace) + 1))"
 believes 'memory' mlockall:retval=0
 believes 'descriptor 7 should not be open' close_range:retval=0
 believes 'limit' prlimit64:retval=0
