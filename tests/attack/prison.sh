@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the attack tests share; sourced in the guest. The store is a part of a disk whose other parts
+# are somebody else's, and so are another device, files, processes.
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+prison_open() {
+	# One record of a kill an attempt, and none may be dropped.
+	echo 0 >/proc/sys/kernel/printk_ratelimit
+	mkdir -p /tmp/attack
+	echo '/tmp/attack/core.%p' >/proc/sys/kernel/core_pattern
+	echo 0 >/proc/sys/fs/suid_dumpable
+	ulimit -c unlimited
+	echo canary >/tmp/attack/canary
+	echo 'root:secret:1::::::' >/etc/shadow
+	chmod 600 /etc/shadow
+
+	tr '\0' '\245' </dev/zero | dd of=/dev/vda bs=1M count=64 iflag=fullblock 2>/dev/null
+	# A partition table: 32 MiB from 2 MiB on.
+	printf '\0\0\0\0\203\0\0\0\0\020\0\0\0\0\001\0' | dd of=/dev/vda bs=1 seek=446 conv=notrunc 2>/dev/null
+	dd if=/dev/zero of=/dev/vda bs=1 seek=462 count=48 conv=notrunc 2>/dev/null
+	printf '\125\252' | dd of=/dev/vda bs=1 seek=510 conv=notrunc 2>/dev/null
+	sync
+	blockdev --rereadpt /dev/vda || fail "partitions"
+	wait_for 20 "there is a partition" test -b /dev/vda1
+	is "the store's size" "$(blockdev --getsize64 /dev/vda1)" $((32 << 20))
+}
+
+# The device that is attacked from within, and the other.
+prison_serve() {
+	create t file:/dev/vda1,direct || fail "create t"
+}
+
+prison_serve_other() {
+	create other file:/dev/vdb || fail "create other"
+}
+
+# A second stage of our own takes over from the attacker, and everything is as it must be.
+prison_close() {
+	handover t >/tmp/said || fail "handover to a second stage that is none of the attacker's"
+	ok "a second stage of ours takes over from the attacker"
+	check "it is confined" test "$(dmuserctl status --json t | jq '.daemon.confinement | length')" -gt 3
+	check "the data of every attempt is there" /add/attack verify
+	is "requests that failed" "$(word failed t)" 0
+	is "errors" "$(word errors t)" 0
+	check "requests outlived daemons: $(word requeued t)" word_at_least requeued 1
+	is "errors of the other device" "$(word errors other)" 0
+	pkill -x victim
+	remove t
+	remove other
+}
