@@ -93,8 +93,9 @@ static void leak_count(struct leak *leak)
 		/* A link is another name of a cache that stands there, too. */
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || strlen(entry->d_name) > 63)
 			continue;
-		/* Not what was allocated, but notes on it. */
-		if (!strncmp(entry->d_name, "kmemleak", 8) || leak_is_lazy(entry->d_name))
+		/* Not what was allocated, but notes on it, which stay for a while. */
+		if (!strncmp(entry->d_name, "kmemleak", 8) || !strcmp(entry->d_name, "debug_objects_cache") ||
+		    leak_is_lazy(entry->d_name))
 			continue;
 		cache = &leak->caches[leak->count];
 		leak_count_cache(cache, entry->d_name);
