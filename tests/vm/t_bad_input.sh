@@ -90,7 +90,9 @@ printf '# comment\n\nother file:/tmp/good\nt file:/tmp/good,colour=red\n' >/tmp/
 refused 1 '/tmp/tab line 4.*colour' dmuserctl create --tab /tmp/tab t
 refused 1 '/tmp/tab' dmuserctl create --tab /tmp/tab u
 refused 1 '/tmp/notab' dmuserctl create --tab /tmp/notab t
-refused 1 '/tmp.*Is a directory' dmuserctl create --tab /tmp t
+mkdir -m 0755 /tmp/directory || fail "mkdir"
+refused 1 '/tmp/directory.*Is a directory' dmuserctl create --tab /tmp/directory t
+refused 1 '/tmp can be written by others' dmuserctl create --tab /tmp t
 printf 'na\033[31mme file:/tmp/good\n' >/tmp/tab
 refused 1 '/tmp/tab line 1: bad name .na[?].31mme' dmuserctl create --tab /tmp/tab t
 
