@@ -12,8 +12,6 @@
 
 #include "handover/context.h"
 
-#define DMU_PAUSE_MS	100	/* when there is no descriptor for a connection */
-
 /* The oldest silent one makes room; without any, a pause keeps poll() from spinning. */
 static void dmu_connection_make_room(struct dmu_daemon *daemon)
 {

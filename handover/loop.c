@@ -241,7 +241,7 @@ static void dmu_loop_wait(struct dmu_daemon *daemon)
 	struct pollfd polled[DMU_SOURCE_END];
 	unsigned int sources[DMU_SOURCE_END];
 	unsigned int i, count = 0;
-	int fd;
+	int fd, ready;
 
 	/* Only what is open: poll() refuses more places than there may be descriptors. */
 	for (i = 0; i < DMU_SOURCE_END; i++) {
@@ -256,7 +256,11 @@ static void dmu_loop_wait(struct dmu_daemon *daemon)
 		polled[count] = (struct pollfd){ .fd = fd, .events = POLLIN };
 		sources[count++] = i;
 	}
-	if (poll(polled, count, -1) <= 0)
+	ready = poll(polled, count, -1);
+	/* Not to spin, if the limit of descriptors is lower than what is open. */
+	if (ready < 0 && errno != EINTR)
+		poll(NULL, 0, DMU_PAUSE_MS);
+	if (ready <= 0)
 		return;
 	for (i = 0; i < count && !polled[i].revents; i++)
 		;
