@@ -4,7 +4,7 @@
  *
  *	plain	correct, past the page cache: for comparison, and as somebody else's daemon
  *	late	breaks the rule of close(): another process, without the channel, does its writes, the last one
- *		after its death, as "latewriter", when a SIGUSR1 says so
+ *		after its death, when a SIGUSR1 says so. While it has one, its name is "latewriter"
  *	dry	breaks the rule of FLUSH: through the page cache, and says done without doing anything
  *
  * So tests can show that their checkers see what such daemons do.
@@ -39,13 +39,13 @@ static void help(int in, pid_t master)
 	while (recv(in, &message, sizeof(message), MSG_WAITALL) == sizeof(message) &&
 	       recv(in, payload, message.len, MSG_WAITALL) == (ssize_t)message.len) {
 		/* Long enough to be killed in. */
-		usleep(10000);
-		if (getppid() != master) {
-			prctl(PR_SET_NAME, "latewriter", 0, 0, 0);
+		prctl(PR_SET_NAME, "latewriter", 0, 0, 0);
+		usleep(100000);
+		if (getppid() != master)
 			sigwait(&go, &number);
-		}
 		if (pwrite(store, payload, message.len, message.sector * 512) != (ssize_t)message.len)
 			_exit(1);
+		prctl(PR_SET_NAME, "idlewriter", 0, 0, 0);
 		send(in, &done, 1, MSG_NOSIGNAL);
 	}
 	_exit(0);

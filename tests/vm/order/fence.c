@@ -13,8 +13,8 @@
  *	-r COMMAND		start a new daemon; several take turns
  *	-o COMMAND		revoke: start another daemon, which runs until it is killed
  *	-p NAME			what the daemons' names begin with (dmuser-)
- *	-w NAME			after each round, when newer writes are done, send the processes whose names begin so
- *				a SIGUSR1, and wait for their end: so that what they write is late for sure
+ *	-w NAME			kill when a process whose name begins so has a write to do; after each round, when newer
+ *				ones are done, send it a SIGUSR1 and wait for its end: so that it is late for sure
  *	-n ROUNDS
  *
  * Exit status: 0 nothing lost, 3 bytes were lost, 1 anything else.
@@ -195,7 +195,7 @@ static void round_kill(unsigned int round)
 {
 	pid_t pid = need_daemon();
 
-	UNTIL(under_way());
+	UNTIL(late ? find(late) != 0 : under_way() != 0);
 	kill(pid, SIGKILL);
 	caught += under_way() > 0;
 	restart(round);
