@@ -80,7 +80,10 @@ check "the node is sealed" word_is sealed 1
 load_progress
 
 # For reading and writing, as a daemon would.
-refused 'Operation not permitted' bash -c 'exec 3<>"$0"' "$node"
+open_node() {
+	exec 3<>"$node"
+}
+refused 'Operation not permitted' open_node
 newcomer() {
 	mv "$socket" "$socket.moved"
 	local status=0
