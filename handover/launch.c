@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "handover/daemon.h"
@@ -29,7 +30,8 @@ static size_t dmu_launch_listen(int fd, char *text, size_t size)
 	return used;
 }
 
-static int dmu_launch_wait(int fd, const char *program)
+/* A child that failed is waited for: once this says so, nothing of the child is left. */
+static int dmu_launch_wait(pid_t child, int fd, const char *program)
 {
 	char text[1024];
 
@@ -39,6 +41,8 @@ static int dmu_launch_wait(int fd, const char *program)
 	if (!strcmp(text, DMU_LAUNCH_SERVES))
 		return DMU_EXIT_DONE;
 	fprintf(stderr, "%s: %s\n", program, text);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
 	return DMU_EXIT_FAILED;
 }
 
@@ -59,7 +63,7 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 	}
 	if (pid) {
 		close(fds[1]);
-		return dmu_launch_wait(fds[0], program);
+		return dmu_launch_wait(pid, fds[0], program);
 	}
 	close(fds[0]);
 	/* Cannot fail: a fresh child leads no process group. */

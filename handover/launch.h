@@ -9,8 +9,8 @@ struct dmu_launch {
 
 /*
  * Fork. In the child, without a terminal and in a session of its own: -1. In the parent, when the
- * child has reported or died: its exit status, with the child's one line printed if that is a
- * failure.
+ * child has reported or died: its exit status. If that is a failure, the child's one line is
+ * printed, and the child has cleaned up and is dead.
  */
 int dmu_launch_detach(struct dmu_launch *launch, const char *program);
 /* Tell the parent; only the first call of the two does anything. */

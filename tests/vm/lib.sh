@@ -96,9 +96,12 @@ word_at_least() {
 	[ "$(word "$1")" -ge "$2" ]
 }
 
-# Process ids of all daemons, of either stage.
+# Process ids of all daemons, of either stage, that live: init reaps the dead when it comes to it.
 daemons() {
-	pgrep '^dmuser-[fs]' || true
+	local pid
+	for pid in $(pgrep '^dmuser-[fs]'); do
+		! alive "$pid" || echo "$pid"
+	done
 }
 
 # daemon NAME GENERATION: the process that holds channels of that device. One that prepares holds some, too.
