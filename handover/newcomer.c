@@ -92,16 +92,28 @@ static int dmu_offer_check(struct dmu_daemon *daemon, const struct dmu_packet *p
 	return dmu_offer_check_channels(daemon, packet->fds + DMU_WIRE_OFFER_FDS, offer->channels);
 }
 
+/*
+ * What the tab file says, as only root writes that: a confined daemon that has become somebody
+ * else's must not choose what we open.
+ */
 static int dmu_offer_choose_spec(struct dmu_daemon *daemon, const struct dmu_wire_offer *offer)
 {
-	char error[DMU_WIRE_REASON_MAX / 2];
+	char error[DMU_WIRE_REASON_MAX / 2] = "";
+	int rc;
 
 	if (daemon->options.spec_given) {
 		daemon->spec = daemon->options.spec;
 		return 0;
 	}
-	if (dmu_spec_parse(&daemon->spec, offer->spec, error, sizeof(error)))
-		return dmu_daemon_blame(daemon, EPROTO, "the offered spec: %s", error);
+	rc = dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, &daemon->spec, error,
+				 sizeof(error));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "%s", error);
+	if (strcmp(daemon->spec.text, offer->spec))
+		return dmu_daemon_blame(daemon, EPROTO,
+					"the other daemon says that it serves %s, but %s/" DMU_TAB_NAME
+					" says %s: give BACKEND:SOURCE",
+					offer->spec, daemon->rundir.path, daemon->spec.text);
 	return 0;
 }
 

@@ -78,7 +78,16 @@ for file in "$run" "$run/$name"; do
 	refused "$file can be written by others" dmuser-second "$name"
 	mended "$file" "$mode"
 done
+# What a daemon offers counts only if that is what root has written.
+echo "$name file:/tmp/tab,direct" >"$run/$name/tab"
+refused "says that it serves file:$disk,direct, but $run/$name/tab says file:/tmp/tab,direct" handover "$name"
+rm "$run/$name/tab"
+refused "cannot read $run/$name/tab" handover "$name"
 is "the daemon serves on" "$(server)" "$pid"
+is "its generation" "$(generation)" 2
+handover "$name" "file:$disk,direct" >/dev/null || fail "handover with a spec"
+is "the tab file" "$(tr -d '\n' <"$run/$name/tab")" "$name file:$disk,direct"
+pid=$(server)
 kill -KILL "$pid"
 wait_for 20 "it is dead" gone "$pid"
 broken "$run/$name/tab" chown 1000
