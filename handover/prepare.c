@@ -129,10 +129,10 @@ static int dmu_prepare_join(struct dmu_daemon *daemon)
 
 static int dmu_prepare_reside(struct dmu_daemon *daemon)
 {
-	int rc = dmu_resident_lift_limits();
+	int rc = dmu_resident_set_limits();
 
 	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "cannot lift the limits: %s", strerror(-rc));
+		return dmu_daemon_blame(daemon, -rc, "cannot set the limits: %s", strerror(-rc));
 	rc = dmu_resident_forbid_core();
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot forbid core dumps: %s", strerror(-rc));

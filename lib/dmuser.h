@@ -218,8 +218,13 @@ int dmu_dm_message(const char *name, const char *message);
 
 /* ---- resident: what a process that serves its own root must be (all fail as -errno) ---- */
 
-/* The limits by which a shell's `ulimit` would kill it: processor time, and the size of files. */
-int dmu_resident_lift_limits(void);
+#define DMU_RESIDENT_STACK_BYTES	(1U << 20)
+
+/*
+ * No limit by which a shell's `ulimit` would kill it: of processor time, and of the size of files.
+ * And a limit of the main thread's stack, all of whose pages are locked.
+ */
+int dmu_resident_set_limits(void);
 /*
  * No core dump. Until one is written, a process that crashed keeps its channels and what they hold,
  * and what it is written by or to may be on the very device.

@@ -15,15 +15,24 @@
 
 #include "lib/dmuser.h"
 
-int dmu_resident_lift_limits(void)
+int dmu_resident_set_limits(void)
 {
-	static const int kills[] = { RLIMIT_CPU, RLIMIT_FSIZE };
-	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	static const struct {
+		int resource;
+		rlim_t limit;
+	} limits[] = {
+		{ RLIMIT_CPU, RLIM_INFINITY },
+		{ RLIMIT_FSIZE, RLIM_INFINITY },
+		{ RLIMIT_STACK, DMU_RESIDENT_STACK_BYTES },
+	};
 	size_t i;
 
-	for (i = 0; i < sizeof(kills) / sizeof(kills[0]); i++)
-		if (setrlimit(kills[i], &unlimited))
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		const struct rlimit both = { limits[i].limit, limits[i].limit };
+
+		if (setrlimit(limits[i].resource, &both))
 			return -errno;
+	}
 	return 0;
 }
 

@@ -156,6 +156,7 @@ static int dmu_proof_limits(struct dmu_walls *walls)
 		{ RLIMIT_FSIZE, RLIM_INFINITY, "sizes of files" },
 		{ RLIMIT_MEMLOCK, RLIM_INFINITY, "locked memory" },
 		{ RLIMIT_CORE, 0, "core dumps" },
+		{ RLIMIT_STACK, DMU_RESIDENT_STACK_BYTES, "the stack" },
 	};
 	struct rlimit now;
 	size_t i;

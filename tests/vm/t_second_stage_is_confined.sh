@@ -51,6 +51,7 @@ is "first character of its name" "$(head -c 1 "$p/cmdline")" @
 awk '/^[0-9a-f]+-[0-9a-f]+ / { name = $6; next } /^VmFlags:/ && !/ lo/ && name !~ /^\[v/ { print name, $0; bad = 1 }
 	END { exit bad }' "$p/smaps" || fail "a mapping is not locked"
 ok "every mapping is locked"
+is "its stack's limit" "$(awk '/^Max stack size/ { print $4, $5 }' "$p/limits")" "1048576 1048576"
 check "there is locked memory" test "$(field VmLck "$p/status" | tr -dc 0-9)" -gt 500
 ! awk -v dev="$dev" '$4 == dev { print; found = 1 } END { exit !found }' "$p/maps" || fail "it maps its own device"
 ! awk '$4 != "00:00" && $6 !~ /dmuser-second/ { print; found = 1 } END { exit !found }' "$p/maps" ||
