@@ -73,7 +73,8 @@ static void nap(void)
 	time_t end = time(NULL) + PATIENCE_S; \
 	while (!(condition)) { \
 		if (time(NULL) > end) \
-			die("waited in vain until " #condition); \
+			die("waited in vain until " #condition " (held: %lld, fenced: %lld)", \
+			    dm_word(name, "held:"), dm_word(name, "fenced:")); \
 		nap(); \
 	} \
 } while (0)
@@ -90,19 +91,39 @@ static unsigned int under_way(void)
 	return writes;
 }
 
-static bool is_daemon(const char *pid, const char *begins)
+/* From a stat file below /proc: what it is called, and its state; 'Z' if there is none. */
+static char state_of(const char *path, char comm[static 64])
 {
-	char path[300], comm[64] = "", state = 'Z';
-	FILE *file;
+	FILE *file = fopen(path, "re");
+	char state = 'Z';
 
-	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	file = fopen(path, "re");
+	comm[0] = '\0';
 	if (!file)
-		return false;
+		return state;
 	if (fscanf(file, "%*d (%63[^)]) %c", comm, &state) != 2)
 		state = 'Z';
 	fclose(file);
-	return state != 'Z' && !strncmp(comm, begins, strlen(begins));
+	return state;
+}
+
+static bool is_daemon(const char *pid, const char *begins)
+{
+	char path[300], comm[64];
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	return state_of(path, comm) != 'Z' && !strncmp(comm, begins, strlen(begins));
+}
+
+/*
+ * Its first thread has stopped, so all others have the signal, and take no request any more: one in the middle of a
+ * write does not stop before that is done.
+ */
+static bool is_stopped(pid_t pid)
+{
+	char path[300], comm[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return state_of(path, comm) == 'T';
 }
 
 /* The process whose name begins so, 0 if there is none. */
@@ -167,13 +188,14 @@ static void restart(unsigned int round)
 	run(command);
 }
 
-/* Every thread has completed @more writes since @from. */
-static bool all_past(const uint64_t *from, uint64_t more)
+/* Threads that have completed @more writes since @from. */
+static unsigned int past(const uint64_t *from, uint64_t more)
 {
+	unsigned int count = 0;
+
 	for (unsigned int i = 0; i < WRITERS; i++)
-		if (writers_done(i) < from[i] + more)
-			return false;
-	return true;
+		count += writers_done(i) >= from[i] + more;
+	return count;
 }
 
 static unsigned int waiting_since(const uint64_t *from)
@@ -205,18 +227,12 @@ static void round_kill(unsigned int round)
 static void other_serves(const uint64_t *from, unsigned int fenced)
 {
 	uint64_t begin[WRITERS];
-	unsigned int progress;
 
 	let_in();
 	run(other);
 	done_now(begin);
 	/* It reads the queue, and gets on with what is not fenced. */
-	do {
-		nap();
-		progress = 0;
-		for (unsigned int i = 0; i < WRITERS; i++)
-			progress += writers_done(i) > begin[i] + 2;
-	} while (progress < WRITERS - fenced);
+	UNTIL(past(begin, 2) >= WRITERS - fenced);
 	if (waiting_since(from) < fenced)
 		die("%u writes were fenced, but only %u threads wait", fenced, waiting_since(from));
 }
@@ -252,8 +268,10 @@ static void round_revoke(unsigned int round)
 	long long fenced;
 
 	UNTIL(under_way());
-	if (kind)
+	if (kind) {
 		kill(pid, SIGSTOP);
+		UNTIL(is_stopped(pid));
+	}
 	caught += under_way() > 0;
 	done_now(from);
 	take_back();
@@ -271,7 +289,7 @@ static void round_revoke(unsigned int round)
 		restart(round);
 	if (kind >= 3) {
 		done_now(from);
-		UNTIL(all_past(from, 2));
+		UNTIL(past(from, 2) == WRITERS);
 		kill_other();
 	}
 	if (kind == 4)
