@@ -15,7 +15,8 @@ run-shell: deps
 	@$(MAKE) --no-print-directory run-ready 2>&1 | initramfs/progress
 	@initramfs/run --shell $(KERNEL) $(BUILD)
 
-run-ready: $(BUILD)/kernel/$(KERNEL)/release $(run_dir)/initramfs-$(KERNEL).cpio $(run_dir)/root.img
+run-ready: $(BUILD)/kernel/$(KERNEL)/release $(run_dir)/initramfs-$(KERNEL).cpio $(run_dir)/root.img \
+		$(BUILD)/tests/vm/tsc
 
 $(BUILD)/initramfs/probe: initramfs/probe.c
 	@mkdir -p $(@D)
@@ -46,7 +47,7 @@ run-debian: deps
 	@$(MAKE) --no-print-directory debian-ready 2>&1 | initramfs/progress
 	@initramfs/run --debian 6.12 $(BUILD)
 
-debian-ready: $(debian_dir)/root.img
+debian-ready: $(debian_dir)/root.img $(BUILD)/tests/vm/tsc
 
 $(debian_dir)/root.img: $(BUILD)/kernel/6.12/module/dm-user.ko $(debian_policy) initramfs/install $(debian_files) \
 		$(wildcard initramfs/demo/*) $(run_shared)

@@ -48,12 +48,15 @@ vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package
 
 ## make vm-KERNEL: all that tests/vm/run needs for a guest of that kernel (6.1 6.12 uml-6.1 uml-6.12 debug kcsan)
 vm_kernels := $(KERNELS) $(UML_KERNELS) debug kcsan
-$(vm_kernels:%=vm-%): vm-%: $(BUILD)/vm/%/base.cpio $(BUILD)/vm/%/module.cpio
+$(vm_kernels:%=vm-%): vm-%: $(BUILD)/vm/%/base.cpio $(BUILD)/vm/%/module.cpio $(BUILD)/tests/vm/tsc
 
 .PHONY: $(vm_kernels:%=vm-%)
 
 $(vm_init): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/guest/*.c))
 	$(CC) $(CFLAGS) -static -o $@ $^
+
+$(BUILD)/tests/vm/tsc: $(BUILD)/tests/vm/tsc.o
+	$(CC) $(CFLAGS) -o $@ $^
 
 $(BUILD)/vm/%/base.cpio: $(BUILD)/kernel/%/release $(vm_init) $(vm_parts)
 	tests/vm/mkbase $(BUILD)/kernel/$* $(vm_init) $(@D)
