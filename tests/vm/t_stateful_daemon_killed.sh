@@ -108,7 +108,7 @@ flush_tells "killed at DRAINED"
 # ---- a file system with all of that below it, but for deaths ----
 
 mkfs.ext4 -q "$device" || fail "mkfs.ext4"
-mount "$device" /mnt || fail "mount"
+mount -t ext4 "$device" /mnt || fail "mount"
 for round in 1 2 3 4; do
 	fs_churn /mnt "$round" || fail "churn $round"
 	case $round in
@@ -122,7 +122,7 @@ check "a flush" flush
 is "errors that daemons answered are those that tell" "$(word errors)" 3
 remove
 check "ext4: fsck of the store says clean" fs_check fsck.ext4 -fn "$disk"
-mount -o ro "$disk" /mnt || fail "mount the store"
+mount -t ext4 -o ro "$disk" /mnt || fail "mount the store"
 (cd /mnt && sha256sum -c /tmp/sums >/tmp/wrong 2>&1) || fail "$(grep -v ': OK$' /tmp/wrong)"
 ok "$(wc -l </tmp/sums) files have their bytes on the store"
 umount /mnt

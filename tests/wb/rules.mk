@@ -10,3 +10,6 @@ $(BUILD)/tests/wb/dmuser-second-wb: $(second_objects)
 $(wb_stages): $(daemon_objects) $(BUILD)/tests/wb/backend.o $(lib_archive)
 	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(lib_archive) \
 		$(if $(findstring second,$@),-lseccomp -lcap)
+
+# In the place of the library's, here too: first on the line.
+$(BUILD)/tests/unit/test_wb: $(BUILD)/tests/wb/backend.o
