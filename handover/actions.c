@@ -405,8 +405,12 @@ static void dmu_act_kill_peer(struct dmu_daemon *daemon)
 
 	/* Better a daemon that hangs than one that is dead with what it had in memory. */
 	if (daemon->state == DMU_STATE_FENCING_OLD && dmu_state_is_kept(daemon) &&
-	    !daemon->room.imported && !dmu_daemon_peer_died(daemon))
+	    !daemon->room.imported && !dmu_daemon_peer_died(daemon)) {
+		dmu_log(DMU_LOG_WARNING,
+			"%s: the other daemon (pid %d) alone has state in memory: it is not killed",
+			daemon->options.name, daemon->peer.pid);
 		return dmu_daemon_raise(daemon, DMU_EVENT_SPARED);
+	}
 	rc = daemon->peer.known ? dmu_peer_kill(daemon->peer_pidfd) : 0;
 	if (rc)
 		dmu_log(DMU_LOG_ERR, "%s: cannot kill the other daemon (pid %d): %s",
