@@ -79,6 +79,7 @@ static void dmu_act_go(struct dmu_daemon *daemon)
 {
 	if (daemon->since_ms)
 		return;
+	dmu_state_begin(daemon);
 	daemon->since_ms = dmu_now_ms();
 	daemon->tick_ms = DMU_TICK_MIN_MS;
 	dmu_timer_set(daemon->ticker, daemon->tick_ms);
@@ -219,6 +220,17 @@ static void dmu_act_send_offer(struct dmu_daemon *daemon)
 			 message.offer.channels);
 }
 
+static void dmu_act_send_room(struct dmu_daemon *daemon)
+{
+	const struct dmu_room *room = &daemon->room;
+	const struct dmu_wire_message message = {
+		.type = DMU_WIRE_ROOM, .room = { .size = room->size },
+	};
+
+	if (dmu_state_is_kept(daemon))
+		dmu_send_fds(daemon, &message, &room->fd, 1);
+}
+
 static void dmu_act_send_ready(struct dmu_daemon *daemon)
 {
 	dmu_daemon_event(daemon, "ready", "confinement=0x%x locked=%llu",
@@ -314,6 +326,18 @@ static void dmu_act_drain(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_DRAIN_FAILED);
 }
 
+static void dmu_act_export(struct dmu_daemon *daemon)
+{
+	if (dmu_state_export(daemon))
+		dmu_daemon_raise(daemon, DMU_EVENT_EXPORT_FAILED);
+}
+
+static void dmu_act_import(struct dmu_daemon *daemon)
+{
+	if (dmu_state_import(daemon))
+		dmu_daemon_raise(daemon, DMU_EVENT_IMPORT_FAILED);
+}
+
 static void dmu_act_undo(struct dmu_daemon *daemon)
 {
 	int rc = dmu_channel_drain(dmu_server_channel(daemon->server), true);
@@ -377,8 +401,17 @@ static void dmu_act_close_socket(struct dmu_daemon *daemon)
 
 static void dmu_act_kill_peer(struct dmu_daemon *daemon)
 {
-	int rc = daemon->peer.known ? dmu_peer_kill(daemon->peer_pidfd) : 0;
+	int rc;
 
+	/* Better a daemon that hangs than one that is dead with what it had in memory. */
+	if (daemon->state == DMU_STATE_FENCING_OLD && dmu_state_is_kept(daemon) &&
+	    !daemon->room.imported && !dmu_daemon_peer_died(daemon)) {
+		dmu_log(DMU_LOG_WARNING,
+			"%s: the other daemon (pid %d) alone has state in memory: it is not killed",
+			daemon->options.name, daemon->peer.pid);
+		return dmu_daemon_raise(daemon, DMU_EVENT_SPARED);
+	}
+	rc = daemon->peer.known ? dmu_peer_kill(daemon->peer_pidfd) : 0;
 	if (rc)
 		dmu_log(DMU_LOG_ERR, "%s: cannot kill the other daemon (pid %d): %s",
 			daemon->options.name, daemon->peer.pid, strerrordesc_np(-rc));
@@ -394,6 +427,7 @@ static void dmu_act_drop_peer(struct dmu_daemon *daemon)
 	/* Standard input is /dev/null: it keeps the number taken. */
 	if (daemon->peer.known)
 		dup3(STDIN_FILENO, daemon->peer_pidfd, O_CLOEXEC);
+	dmu_state_clear_room(daemon);
 	memset(&daemon->peer, 0, sizeof(daemon->peer));
 	daemon->peer.socket = -1;
 	dmu_timer_set(daemon->timer, 0);
@@ -449,6 +483,7 @@ void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action)
 		[DMU_ACTION_REPORT_FAILURE]	= dmu_act_report_failure,
 		[DMU_ACTION_SEND_HELLO]		= dmu_act_send_hello,
 		[DMU_ACTION_SEND_OFFER]		= dmu_act_send_offer,
+		[DMU_ACTION_SEND_ROOM]		= dmu_act_send_room,
 		[DMU_ACTION_SEND_READY]		= dmu_act_send_ready,
 		[DMU_ACTION_SEND_DRAINING]	= dmu_act_send_draining,
 		[DMU_ACTION_SEND_DRAINED]	= dmu_act_send_drained,
@@ -458,6 +493,8 @@ void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action)
 		[DMU_ACTION_ARM_TIMER]		= dmu_act_arm_timer,
 		[DMU_ACTION_OPEN_SPARES]	= dmu_act_open_spares,
 		[DMU_ACTION_DRAIN]		= dmu_act_drain,
+		[DMU_ACTION_EXPORT]		= dmu_act_export,
+		[DMU_ACTION_IMPORT]		= dmu_act_import,
 		[DMU_ACTION_UNDO]		= dmu_act_undo,
 		[DMU_ACTION_REJOIN]		= dmu_act_rejoin,
 		[DMU_ACTION_KILL_PEER]		= dmu_act_kill_peer,

@@ -5,6 +5,7 @@
  *	daemon.c	from the command line to the exit
  *	attach.c	nobody serves: create the device, or open its node
  *	store.c		is it the storage that the generation before us served?
+ *	state.c		what only a backend's memory knows, from one generation to the next
  *	prepare.c	everything up to the first answer: backend, residence, confinement, threads
  *	loop.c		what happens -> events -> transition.c -> actions
  *	actions.c	the actions
@@ -37,6 +38,15 @@ struct dmu_peer {
 	uint64_t generation;	/* the newcomer's; of the old one as far as it is known */
 	struct dmu_wire_hello hello;	/* of a newcomer */
 	enum dmu_wire_order order;
+};
+
+/* For a backend's state: see state.c. Unused, and fd -1, if the backend has none. */
+struct dmu_room {
+	int fd;			/* the same number for ever */
+	bool held;		/* there is a memfd: ours as a newcomer, the newcomer's as the old one */
+	uint64_t size;		/* of it, bytes */
+	void *map;		/* ours, locked; NULL: not */
+	bool imported;		/* this daemon has begun with the state of the one before */
 };
 
 struct dmu_daemon {
@@ -75,6 +85,7 @@ struct dmu_daemon {
 	bool filtered;			/* system calls are: nothing is opened or removed now */
 	bool taken_over;		/* from a peer */
 
+	struct dmu_room room;
 	struct dmu_peer peer;
 	/*
 	 * The number at which every peer's pidfd is put, and /dev/null in between, so that a filter
@@ -116,6 +127,24 @@ bool dmu_store_lies_on(dev_t at, dev_t device);
 /* It is, for all we know; daemon->store is ours then. 0 or -errno, blamed. */
 int dmu_store_check(struct dmu_daemon *daemon);
 
+/*
+ * state.c. All seals that there are: content, size, and that no other is set any more. Functions
+ * that can fail: 0 or -errno, blamed.
+ */
+#define DMU_STATE_SEALS		(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+bool dmu_state_is_kept(const struct dmu_daemon *daemon);
+/* The room's number, and for who takes over the room. When memory is locked. */
+int dmu_state_prepare(struct dmu_daemon *daemon);
+/* A ROOM has come, before READY. Takes the descriptor. */
+int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet);
+/* The old one's state to the newcomer's room. Nothing if there is none. */
+int dmu_state_export(struct dmu_daemon *daemon);
+/* From there. */
+int dmu_state_import(struct dmu_daemon *daemon);
+/* The threads are about to go. */
+void dmu_state_begin(struct dmu_daemon *daemon);
+void dmu_state_clear_room(struct dmu_daemon *daemon);
+
 /* actions.c */
 void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action);
 
@@ -132,7 +161,9 @@ bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index);
 /* Put a peer's pidfd in its place; it is closed. */
 int dmu_daemon_adopt_pidfd(struct dmu_daemon *daemon, int pidfd);
 
-/* loop.c. The exit status. */
+/* loop.c */
+bool dmu_daemon_peer_died(const struct dmu_daemon *daemon);
+/* The exit status. */
 int dmu_daemon_run(struct dmu_daemon *daemon);
 
 #endif

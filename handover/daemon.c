@@ -45,6 +45,7 @@ static void dmu_daemon_init(struct dmu_daemon *daemon, const struct dmu_stage *s
 	daemon->confinement.status_fd = -1;
 	daemon->peer.socket = -1;
 	daemon->peer_pidfd = -1;
+	daemon->room.fd = -1;
 	daemon->self_pidfd = -1;
 	daemon->listener = -1;
 	daemon->timer = -1;

@@ -41,7 +41,7 @@ struct dmu_daemon_options {
 
 /*
  * What a confinement must leave in place. The descriptors are the caller's. From before confine():
- * backend_fds, peer_pidfd, status_fd; from before filter(): all.
+ * backend_fds, peer_pidfd, status_fd, room; from before filter(): all.
  */
 struct dmu_confinement {
 	const int *backend_fds;
@@ -52,6 +52,9 @@ struct dmu_confinement {
 	int event_fd;			/* of the server */
 	int peer_pidfd;			/* number at which each peer's pidfd will be, for SIGKILL */
 	int status_fd;			/* an open /proc/self/status; the caller closes it */
+	int room_fd;			/* number of each room for the state; -1: there is none */
+	const void *room_map;		/* of the first one, to be unmapped; NULL: not mapped */
+	uint64_t room_size;
 	const int *fds;			/* all that are to be open, with those above */
 	int fd_count;
 	struct dmu_server *server;	/* has the I/O threads, one a channel, which wait */

@@ -39,11 +39,28 @@ static void dmu_loop_signals(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_TERMINATE);
 }
 
-static bool dmu_loop_peer_died(const struct dmu_daemon *daemon)
+bool dmu_daemon_peer_died(const struct dmu_daemon *daemon)
 {
 	struct pollfd pidfd = { .fd = daemon->peer_pidfd, .events = POLLIN };
 
 	return daemon->peer.known && poll(&pidfd, 1, 0) == 1;
+}
+
+static enum dmu_event dmu_loop_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
+{
+	if (daemon->state == DMU_STATE_OFFERED)
+		return dmu_state_take_room(daemon, packet) ? DMU_EVENT_WRONG : DMU_EVENT_ROOM;
+	dmu_packet_close(packet);
+	return DMU_EVENT_WRONG;
+}
+
+/* A newcomer that brings no room would begin without our state. */
+static enum dmu_event dmu_loop_ready(struct dmu_daemon *daemon)
+{
+	if (daemon->state != DMU_STATE_OFFERED || !dmu_state_is_kept(daemon) || daemon->room.held)
+		return DMU_EVENT_READY;
+	dmu_daemon_blame(daemon, EPROTO, "the newcomer has no room for the state in memory");
+	return DMU_EVENT_WRONG;
 }
 
 /* The event that a message is; for REFUSE and ABORT with the other's reason as ours. */
@@ -62,15 +79,18 @@ static enum dmu_event dmu_loop_message(struct dmu_daemon *daemon, struct dmu_pac
 								       DMU_EVENT_OFFER;
 		dmu_packet_close(packet);
 		return DMU_EVENT_WRONG;
+	case DMU_WIRE_ROOM:
+		return dmu_loop_room(daemon, packet);
 	case DMU_WIRE_READY:
-		return DMU_EVENT_READY;
+		return dmu_loop_ready(daemon);
 	case DMU_WIRE_DRAINING:
 		return DMU_EVENT_PEER_DRAINING;
 	case DMU_WIRE_DRAINED:
-		return DMU_EVENT_PEER_DRAINED;
+		return dmu_state_is_kept(daemon) ? DMU_EVENT_PEER_EXPORTED :
+						   DMU_EVENT_PEER_DRAINED;
 	case DMU_WIRE_TAKEN:
 		/* A dead one's word does not count: it is the last chance to stay. */
-		return dmu_loop_peer_died(daemon) ? DMU_EVENT_PEER_DEAD : DMU_EVENT_TAKEN;
+		return dmu_daemon_peer_died(daemon) ? DMU_EVENT_PEER_DEAD : DMU_EVENT_TAKEN;
 	case DMU_WIRE_REFUSE:
 		daemon->reason = message->reason;
 		return DMU_EVENT_REFUSE;

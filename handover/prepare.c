@@ -169,6 +169,7 @@ static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
 		daemon->kmsg,
 		daemon->peer.socket,
 		daemon->peer_pidfd,
+		daemon->room.fd,
 		daemon->self_pidfd,
 		daemon->listener,
 		daemon->timer,
@@ -206,6 +207,9 @@ static int dmu_prepare_confine(struct dmu_daemon *daemon)
 	int rc;
 
 	confinement->peer_pidfd = daemon->peer_pidfd;
+	confinement->room_fd = daemon->room.fd;
+	confinement->room_map = daemon->room.map;
+	confinement->room_size = daemon->room.size;
 	rc = daemon->options.takeover ? dmu_rundir_open_tab(&daemon->rundir) : 0;
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot open %s/" DMU_TAB_NAME ": %s",
@@ -316,6 +320,7 @@ int dmu_daemon_prepare(struct dmu_daemon *daemon)
 		dmu_store_check,
 		dmu_prepare_join,
 		dmu_prepare_reside,
+		dmu_state_prepare,
 		dmu_prepare_confine,
 		dmu_prepare_make_threads,
 		dmu_prepare_filter,

@@ -55,7 +55,8 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 	[DMU_STATE_PREPARING] = {
 		[DMU_EVENT_PREPARED]	= DO(READY_SENT, A(GO), A(SEND_READY), A(ARM_TIMER)),
-		[DMU_EVENT_PREPARED_EXCLUSIVE] = DO(READY_SENT, A(SEND_READY), A(ARM_TIMER)),
+		[DMU_EVENT_PREPARED_EXCLUSIVE] = DO(READY_SENT, A(SEND_ROOM), A(SEND_READY),
+						    A(ARM_TIMER)),
 		[DMU_EVENT_PREPARE_FAILED] = GIVE_UP,
 	},
 	[DMU_STATE_READY_SENT] = {
@@ -74,6 +75,12 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 
 	[DMU_STATE_PEER_DRAINING] = {
 		[DMU_EVENT_PEER_DRAINED] = DO(PEER_LEAVING, A(GO), A(SEND_TAKEN), A(ARM_TIMER)),
+		/*
+		 * No GO: should we die before the old one has heard TAKEN, it serves on from its
+		 * state, and must not find ours newer.
+		 */
+		[DMU_EVENT_PEER_EXPORTED] = DO(PEER_LEAVING, A(IMPORT), A(SEND_TAKEN),
+					       A(ARM_TIMER)),
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_WRONG]	= FENCE_OLD,
@@ -86,6 +93,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 	/* TAKEN is said, but only the old one's death tells that it was heard in time. */
 	[DMU_STATE_PEER_LEAVING] = {
+		[DMU_EVENT_IMPORT_FAILED] = GIVE_UP,
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_WRONG]	= FENCE_OLD,
@@ -97,6 +105,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TERMINATE]	= STAY(PEER_LEAVING),
 	},
 	[DMU_STATE_FENCING_OLD] = {
+		[DMU_EVENT_SPARED]	= GIVE_UP,
 		[DMU_EVENT_PEER_DEAD]	= SUCCEED,
 		[DMU_EVENT_TARGET_GONE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_SERVER_FAILED] = DO(FAILED, A(REPORT_FAILURE), A(LOG_LOST)),
@@ -115,6 +124,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 	[DMU_STATE_OFFERED] = {
 		[DMU_EVENT_OFFER_FAILED] = DO(SERVING, A(SEND_REFUSE), A(DROP_PEER)),
+		[DMU_EVENT_ROOM]	= DO(OFFERED),
 		[DMU_EVENT_READY]	= DO(DRAINING, A(OPEN_SPARES), A(SEND_DRAINING), A(DRAIN),
 					     A(ARM_TIMER)),
 		[DMU_EVENT_REFUSE]	= FENCE_NEW,
@@ -140,7 +150,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 
 	/* ---- serving, with a newcomer that is READY ---- */
 	[DMU_STATE_DRAINING] = {
-		[DMU_EVENT_DRAINED]	= DO(DRAINED, A(SEND_DRAINED), A(ARM_TIMER)),
+		[DMU_EVENT_DRAINED]	= DO(DRAINED, A(EXPORT), A(SEND_DRAINED), A(ARM_TIMER)),
 		[DMU_EVENT_DRAIN_FAILED] = FENCE_READY,
 		[DMU_EVENT_REFUSE]	= FENCE_READY,
 		[DMU_EVENT_ABORT]	= FENCE_READY,
@@ -158,6 +168,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TERMINATE]	= STAY(DRAINING),
 	},
 	[DMU_STATE_DRAINED] = {
+		[DMU_EVENT_EXPORT_FAILED] = FENCE_READY,
 		[DMU_EVENT_TAKEN]	= DO(DONE),
 		[DMU_EVENT_REFUSE]	= FENCE_READY,
 		[DMU_EVENT_ABORT]	= FENCE_READY,
@@ -219,13 +230,14 @@ static const char *const dmu_event_names[DMU_EVENT_END] = {
 	[DMU_EVENT_CONNECTED] = "connected", [DMU_EVENT_NO_PEER] = "no-peer",
 	[DMU_EVENT_PREPARED] = "prepared", [DMU_EVENT_PREPARED_EXCLUSIVE] = "prepared-exclusive",
 	[DMU_EVENT_PREPARE_FAILED] = "prepare-failed", [DMU_EVENT_HELLO] = "hello",
-	[DMU_EVENT_OFFER] = "offer", [DMU_EVENT_READY] = "ready",
+	[DMU_EVENT_OFFER] = "offer", [DMU_EVENT_ROOM] = "room", [DMU_EVENT_READY] = "ready",
 	[DMU_EVENT_PEER_DRAINING] = "peer-draining", [DMU_EVENT_PEER_DRAINED] = "peer-drained",
-	[DMU_EVENT_TAKEN] = "taken",
+	[DMU_EVENT_PEER_EXPORTED] = "peer-exported", [DMU_EVENT_TAKEN] = "taken",
 	[DMU_EVENT_REFUSE] = "refuse", [DMU_EVENT_ABORT] = "abort", [DMU_EVENT_WRONG] = "wrong",
 	[DMU_EVENT_HANGUP] = "hangup", [DMU_EVENT_PEER_DEAD] = "peer-dead",
 	[DMU_EVENT_OFFER_FAILED] = "offer-failed", [DMU_EVENT_DRAIN_FAILED] = "drain-failed",
-	[DMU_EVENT_DRAINED] = "drained",
+	[DMU_EVENT_DRAINED] = "drained", [DMU_EVENT_EXPORT_FAILED] = "export-failed",
+	[DMU_EVENT_IMPORT_FAILED] = "import-failed", [DMU_EVENT_SPARED] = "spared",
 	[DMU_EVENT_UNDONE] = "undone", [DMU_EVENT_UNDO_REFUSED] = "undo-refused",
 	[DMU_EVENT_REJOINED] = "rejoined", [DMU_EVENT_REJOIN_FAILED] = "rejoin-failed",
 	[DMU_EVENT_TARGET_GONE] = "target-gone", [DMU_EVENT_SERVER_FAILED] = "server-failed",
@@ -238,12 +250,15 @@ static const char *const dmu_action_names[DMU_ACTION_END] = {
 	[DMU_ACTION_PREPARE] = "prepare", [DMU_ACTION_GO] = "go", [DMU_ACTION_SEAL] = "seal",
 	[DMU_ACTION_ACCEPT] = "accept", [DMU_ACTION_REPORT_SERVING] = "report-serving",
 	[DMU_ACTION_REPORT_FAILURE] = "report-failure", [DMU_ACTION_SEND_HELLO] = "send-hello",
-	[DMU_ACTION_SEND_OFFER] = "send-offer", [DMU_ACTION_SEND_READY] = "send-ready",
+	[DMU_ACTION_SEND_OFFER] = "send-offer", [DMU_ACTION_SEND_ROOM] = "send-room",
+	[DMU_ACTION_SEND_READY] = "send-ready",
 	[DMU_ACTION_SEND_DRAINING] = "send-draining", [DMU_ACTION_SEND_DRAINED] = "send-drained",
 	[DMU_ACTION_SEND_TAKEN] = "send-taken",
 	[DMU_ACTION_SEND_REFUSE] = "send-refuse", [DMU_ACTION_SEND_ABORT] = "send-abort",
 	[DMU_ACTION_ARM_TIMER] = "arm-timer", [DMU_ACTION_OPEN_SPARES] = "open-spares",
-	[DMU_ACTION_DRAIN] = "drain", [DMU_ACTION_UNDO] = "undo", [DMU_ACTION_REJOIN] = "rejoin",
+	[DMU_ACTION_DRAIN] = "drain", [DMU_ACTION_EXPORT] = "export",
+	[DMU_ACTION_IMPORT] = "import", [DMU_ACTION_UNDO] = "undo",
+	[DMU_ACTION_REJOIN] = "rejoin",
 	[DMU_ACTION_KILL_PEER] = "kill-peer", [DMU_ACTION_CLOSE_SOCKET] = "close-socket",
 	[DMU_ACTION_DROP_PEER] = "drop-peer", [DMU_ACTION_LOG_ROLLBACK] = "log-rollback",
 	[DMU_ACTION_LOG_SLOW] = "log-slow", [DMU_ACTION_LOG_STAYS] = "log-stays",

@@ -46,9 +46,11 @@ enum dmu_event {
 	/* Of the peer: its messages, valid in themselves... */
 	DMU_EVENT_HELLO,
 	DMU_EVENT_OFFER,
+	DMU_EVENT_ROOM,			/* for our state */
 	DMU_EVENT_READY,
 	DMU_EVENT_PEER_DRAINING,
 	DMU_EVENT_PEER_DRAINED,
+	DMU_EVENT_PEER_EXPORTED,	/* that, and its state is in our room */
 	DMU_EVENT_TAKEN,
 	DMU_EVENT_REFUSE,
 	DMU_EVENT_ABORT,
@@ -62,6 +64,9 @@ enum dmu_event {
 	DMU_EVENT_OFFER_FAILED,		/* it had no descriptors to send, or could not send them */
 	DMU_EVENT_DRAIN_FAILED,		/* the kernel refused to begin it, or there is no way back */
 	DMU_EVENT_DRAINED,		/* the last request is answered, the last thread has left */
+	DMU_EVENT_EXPORT_FAILED,	/* its state does not get out */
+	DMU_EVENT_IMPORT_FAILED,	/* nor in */
+	DMU_EVENT_SPARED,		/* the peer lives on: it alone has the state */
 	DMU_EVENT_UNDONE,		/* the drain is undone, the threads read again */
 	DMU_EVENT_UNDO_REFUSED,		/* too late: the drain is complete */
 	DMU_EVENT_REJOINED,		/* the threads read again, as a new generation */
@@ -85,6 +90,7 @@ enum dmu_action {
 	DMU_ACTION_REPORT_FAILURE,	/* likewise; this handover or start failed */
 	DMU_ACTION_SEND_HELLO,
 	DMU_ACTION_SEND_OFFER,		/* may make OFFER_FAILED */
+	DMU_ACTION_SEND_ROOM,		/* if the backend has state; nothing otherwise */
 	DMU_ACTION_SEND_READY,
 	DMU_ACTION_SEND_DRAINING,
 	DMU_ACTION_SEND_DRAINED,
@@ -94,11 +100,13 @@ enum dmu_action {
 	DMU_ACTION_ARM_TIMER,		/* a new step begins */
 	DMU_ACTION_OPEN_SPARES,		/* channels for REJOIN; may make DRAIN_FAILED */
 	DMU_ACTION_DRAIN,		/* may make DRAIN_FAILED */
+	DMU_ACTION_EXPORT,		/* the state, if there is any; may make EXPORT_FAILED */
+	DMU_ACTION_IMPORT,		/* it; may make IMPORT_FAILED */
 	DMU_ACTION_UNDO,		/* makes UNDONE, UNDO_REFUSED or TARGET_GONE */
 	DMU_ACTION_REJOIN,		/* by the spares; REJOINED, REJOIN_FAILED, TARGET_GONE */
-	DMU_ACTION_KILL_PEER,		/* SIGKILL by pidfd, close its socket */
+	DMU_ACTION_KILL_PEER,		/* SIGKILL by pidfd, close its socket; or SPARED */
 	DMU_ACTION_CLOSE_SOCKET,	/* the peer's; its pidfd is watched on */
-	DMU_ACTION_DROP_PEER,		/* forget the peer: socket, pidfd, timer */
+	DMU_ACTION_DROP_PEER,		/* forget the peer: socket, pidfd, room, timer */
 	DMU_ACTION_LOG_ROLLBACK,
 	DMU_ACTION_LOG_SLOW,		/* the step's time is up, and all one can do is wait on */
 	DMU_ACTION_LOG_STAYS,		/* a serving daemon does not leave for a signal */

@@ -94,7 +94,11 @@ struct dmu_backend;			/* an open backing store, private to its backend */
 struct dmu_backend_ops {
 	const char *name;
 	const char *help;		/* one line for --help */
-	bool stateful;			/* has state in memory: handed over without overlap */
+	/*
+	 * Answers what only its memory knows: handed over without overlap, and with export_state.
+	 * When the device is removed, what was not flushed is lost, as in a disk's volatile cache.
+	 */
+	bool stateful;
 	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, char *error,
 		    size_t len);
 	void (*close)(struct dmu_backend *backend);
@@ -117,6 +121,27 @@ struct dmu_backend_ops {
 	 * two generations must. 0 or -errno. NULL: the source says it.
 	 */
 	int (*identity)(const struct dmu_backend *backend, char *text, size_t len);
+	/*
+	 * All of these if stateful, else none. What is in memory only passes from the generation
+	 * that ends to the next by way of @room: a file in memory of @size bytes, zero until it is
+	 * written to, by pwrite64 and pread64 alone. Neither may allocate, as there is a device that
+	 * nobody serves meanwhile.
+	 *
+	 * state_max: the most that an export of any generation may take, bytes, at least 1.
+	 *
+	 * export_state: after the last answer, with no call under way. The state stays as it is, for
+	 * if anything fails from here on, this generation serves on. -EFBIG: it does not fit.
+	 *
+	 * import_state: before the first request, though after reads of a self-test, which nothing
+	 * may be kept of. The bytes are another process's: to be checked, every count and offset.
+	 *
+	 * state_lost: instead, where the generation before has died with its state. Of what it has
+	 * answered, that may be lost which no flush has covered, so the next flush must fail.
+	 */
+	uint64_t (*state_max)(const struct dmu_backend *backend);
+	int (*export_state)(struct dmu_backend *backend, int room, uint64_t size);
+	int (*import_state)(struct dmu_backend *backend, int room, uint64_t size);
+	void (*state_lost)(struct dmu_backend *backend);
 };
 
 const struct dmu_backend_ops *dmu_backend_find(const char *name);

@@ -244,6 +244,11 @@ static void dmu_wire_confinement(struct dmu_wire_cursor *cursor, struct dmu_wire
 	dmu_wire_string(cursor, confinement->domain, sizeof(confinement->domain));
 }
 
+static void dmu_wire_room(struct dmu_wire_cursor *cursor, struct dmu_wire_message *message)
+{
+	dmu_wire_u64(cursor, &message->room.size);
+}
+
 static const struct dmu_wire_format {
 	const char *name;
 	void (*walk)(struct dmu_wire_cursor *cursor, struct dmu_wire_message *message);
@@ -260,6 +265,7 @@ static const struct dmu_wire_format {
 	[DMU_WIRE_STATUS]		= { "STATUS", dmu_wire_status },
 	[DMU_WIRE_CONFINEMENT_REQUEST]	= { "CONFINEMENT_REQUEST", dmu_wire_empty },
 	[DMU_WIRE_CONFINEMENT]		= { "CONFINEMENT", dmu_wire_confinement },
+	[DMU_WIRE_ROOM]			= { "ROOM", dmu_wire_room },
 };
 
 static const struct dmu_wire_format *dmu_wire_format_find(unsigned int type)
@@ -346,5 +352,5 @@ bool dmu_wire_fds_valid(const struct dmu_wire_message *message, unsigned int cou
 {
 	if (message->type == DMU_WIRE_OFFER)
 		return count == DMU_WIRE_OFFER_FDS + message->offer.channels;
-	return count == (message->type == DMU_WIRE_HELLO);
+	return count == (message->type == DMU_WIRE_HELLO || message->type == DMU_WIRE_ROOM);
 }

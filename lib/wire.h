@@ -44,6 +44,7 @@ enum dmu_wire_type {
 	DMU_WIRE_STATUS,		/* the serving one's answer; the connection ends after it */
 	DMU_WIRE_CONFINEMENT_REQUEST,	/* anybody: and how are you confined? */
 	DMU_WIRE_CONFINEMENT,		/* likewise */
+	DMU_WIRE_ROOM,			/* newcomer: put your state in here; comes with a memfd */
 	DMU_WIRE_TYPE_END
 };
 
@@ -75,6 +76,10 @@ struct dmu_wire_offer {
 	char ctl[DMU_NAME_MAX + 1];
 	char spec[DMU_SPEC_MAX];	/* BACKEND:SOURCE[,option...] of the old one */
 	char store[DMU_SPEC_MAX];	/* and which storage that is: BACKEND:IDENTITY */
+};
+
+struct dmu_wire_room {
+	uint64_t size;			/* of the memfd, in bytes */
 };
 
 struct dmu_wire_drained {
@@ -152,6 +157,7 @@ struct dmu_wire_message {
 		struct dmu_wire_reason reason;		/* REFUSE, ABORT */
 		struct dmu_wire_status status;
 		struct dmu_wire_confinement confinement;
+		struct dmu_wire_room room;
 	};
 };
 

@@ -82,6 +82,12 @@ static const unsigned int dmu_ioctls_channel[] = {
 	DM_USER_IOC_INFO, DM_USER_IOC_JOIN, DM_USER_IOC_DRAIN, DM_USER_IOC_SEAL, DM_USER_IOC_OPEN,
 };
 
+/*
+ * Main, on a room for a backend's state only; without such a backend there is none. Its own room it
+ * unmaps, once.
+ */
+static const int dmu_fcntls_room[] = { F_ADD_SEALS, F_GET_SEALS };
+
 /* ---- how they become filters ---- */
 
 /* The first failure is kept, and after it nothing is added. */
@@ -175,6 +181,23 @@ static void dmu_allow_handover(struct dmu_list *list, const struct dmu_confineme
 			  ARG(2, O_CLOEXEC));
 }
 
+static void dmu_allow_room(struct dmu_list *list, const struct dmu_confinement *confinement)
+{
+	const int fd = confinement->room_fd;
+	size_t i;
+
+	if (fd < 0)
+		return;
+	dmu_allow(list, SCMP_SYS(pwrite64), ARG(0, fd));
+	dmu_allow(list, SCMP_SYS(dup3), ARG(1, fd), ARG(2, O_CLOEXEC));
+	for (i = 0; i < ARRAY_SIZE(dmu_fcntls_room); i++)
+		dmu_allow(list, SCMP_SYS(fcntl), ARG(0, fd), ARG(1, dmu_fcntls_room[i]));
+	if (confinement->room_map)
+		dmu_allow(list, SCMP_SYS(munmap),
+			  SCMP_CMP64(0, SCMP_CMP_EQ, (uintptr_t)confinement->room_map),
+			  SCMP_CMP64(1, SCMP_CMP_EQ, confinement->room_size));
+}
+
 static void dmu_allow_main(struct dmu_list *list, const struct dmu_confinement *confinement)
 {
 	size_t i;
@@ -183,6 +206,7 @@ static void dmu_allow_main(struct dmu_list *list, const struct dmu_confinement *
 	for (i = 0; i < ARRAY_SIZE(dmu_ioctls_channel); i++)
 		dmu_allow(list, SCMP_SYS(ioctl), ARG(1, dmu_ioctls_channel[i]));
 	dmu_allow_handover(list, confinement);
+	dmu_allow_room(list, confinement);
 }
 
 /* libseccomp writes a program to a descriptor only. */

@@ -6,6 +6,7 @@ include tests/kunit/rules.mk
 include tests/unit/rules.mk
 include tests/vm/rules.mk
 include tests/attack/rules.mk
+include tests/wb/rules.mk
 include tests/bench/rules.mk
 include tests/fuzz/rules.mk
 

@@ -71,6 +71,8 @@ function words(event, generation,    who) {
 	ms = field("ms")
 	if (event ~ /^handover-/)
 		next
+	if (event == "end")
+		exit
 	if (event == "") {
 		line = paint("31", text)
 	} else if (event == "step") {

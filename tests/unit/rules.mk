@@ -12,8 +12,8 @@ $(BUILD)/tests/unit/daemon.a: $(daemon_objects)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/daemon.a $(lib_archive)
 	$(CC) $(CFLAGS) -pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka
 
-# The other end of the serve loop.
-$(BUILD)/tests/unit/test_serve: $(BUILD)/tests/unit/fake_channel.o
+# Both ends of the serve loop.
+$(addprefix $(BUILD)/tests/unit/,test_serve test_steer): $(addprefix $(BUILD)/tests/unit/,fake_channel.o fake_store.o)
 
 .SECONDARY: $(unit_tests:=.o)
 

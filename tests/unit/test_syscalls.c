@@ -36,13 +36,15 @@
 #define X32		0x40000000
 
 /* Numbers that the daemon's descriptors might have. */
-enum { STORE = 30, CHANNEL, CHANNEL2, LISTENER, EVENT, PEER, OTHER, REPORT };
+enum { STORE = 30, CHANNEL, CHANNEL2, LISTENER, EVENT, PEER, ROOM, OTHER, REPORT };
+#define ROOM_SIZE	8192
 
 static const int store_fds[] = { STORE }, channel_fds[] = { CHANNEL, CHANNEL2 };
 static struct dmu_confinement confinement = {
 	.backend_fds = store_fds, .backend_fd_count = 1,
 	.channels = channel_fds, .channel_count = 2,
 	.listener = LISTENER, .event_fd = EVENT, .peer_pidfd = PEER, .status_fd = -1,
+	.room_fd = -1,
 };
 static char error[256];
 static struct dmu_walls walls = {
@@ -348,6 +350,60 @@ static void without_a_store_none_is_written(void **state)
 	assert_int_equal(try(DMU_ROLE_IO, NATIVE, SYS_fdatasync, args), ALLOWED);
 }
 
+/* A backend that keeps state adds the room for it, and no more; without, the test above says. */
+static void with_state_there_is_a_room(void **state)
+{
+	void *map = mmap(NULL, ROOM_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const long address = (long)map, byte = (long)"x";
+	struct dmu_syscalls kept[DMU_ROLES];
+	const struct {
+		int number;
+		long args[6];
+		bool may;
+	} rows[] = {
+		{ SYS_pwrite64, { ROOM, byte, 1, 0 }, true },
+		{ SYS_pwrite64, { STORE, byte, 1, 0 }, false },
+		{ SYS_pwrite64, { OTHER, byte, 1, 0 }, false },
+		{ SYS_fcntl, { ROOM, F_ADD_SEALS, F_SEAL_WRITE }, true },
+		{ SYS_fcntl, { ROOM, F_GET_SEALS }, true },
+		{ SYS_fcntl, { ROOM, F_DUPFD }, false },
+		{ SYS_fcntl, { ROOM, F_SETFL }, false },
+		{ SYS_fcntl, { STORE, F_ADD_SEALS, F_SEAL_WRITE }, false },
+		{ SYS_dup3, { OTHER, ROOM, O_CLOEXEC }, true },
+		{ SYS_dup3, { OTHER, STORE, O_CLOEXEC }, false },
+		{ SYS_munmap, { address, ROOM_SIZE }, true },
+		{ SYS_munmap, { address, ROOM_SIZE / 2 }, false },
+		{ SYS_munmap, { address + ROOM_SIZE / 2, ROOM_SIZE / 2 }, false },
+		{ SYS_ftruncate, { ROOM, 0 }, false },
+		{ SYS_fallocate, { ROOM, 0, 0, 4 }, false },
+		{ SYS_memfd_create, { byte, 0 }, false },
+	};
+	enum dmu_role role;
+	size_t i;
+
+	memcpy(kept, lists, sizeof(kept));
+	confinement.room_fd = ROOM;
+	confinement.room_map = map;
+	confinement.room_size = ROOM_SIZE;
+	for (role = 0; role < DMU_ROLES; role++)
+		assert_int_equal(dmu_syscalls_build(&walls, role, &lists[role]), 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (try(DMU_ROLE_MAIN, NATIVE, rows[i].number, rows[i].args) !=
+		    (rows[i].may ? ALLOWED : KILLED))
+			fail_msg("row %zu, system call %d with a room", i, rows[i].number);
+		if (rows[i].may)
+			assert_int_equal(try(DMU_ROLE_IO, NATIVE, rows[i].number, rows[i].args),
+					 KILLED);
+	}
+	/* Nothing is unmapped where nothing was mapped. */
+	confinement.room_map = NULL;
+	assert_int_equal(dmu_syscalls_build(&walls, DMU_ROLE_MAIN, &lists[DMU_ROLE_MAIN]), 0);
+	assert_int_equal(try(DMU_ROLE_MAIN, NATIVE, SYS_munmap, none), KILLED);
+	confinement.room_fd = -1;
+	memcpy(lists, kept, sizeof(kept));
+	munmap(map, ROOM_SIZE);
+}
+
 static int setup(void **state)
 {
 	const struct rlimit no_core = { 0, 0 };
@@ -381,6 +437,7 @@ int main(void)
 #endif
 		cmocka_unit_test(arguments_count),
 		cmocka_unit_test(without_a_store_none_is_written),
+		cmocka_unit_test(with_state_there_is_a_room),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -60,6 +60,9 @@ static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 			DMU_WIRE_CONFINED_ALL, 2, 6, "system_u:system_r:dmuser_t:s0",
 		};
 		break;
+	case DMU_WIRE_ROOM:
+		message->room.size = 1ULL << 30;
+		break;
 	default:
 		break;
 	}
@@ -127,6 +130,9 @@ static void old_readers_understand_status(void **state)
 	sample(&message, DMU_WIRE_STATUS);
 	message.status.confinement = 1U << 5;
 	assert_int_equal(dmu_wire_encode(&message, buf, sizeof(buf)), -EINVAL);
+
+	/* Nor do they know ROOM: as any other number, it makes them roll back. */
+	assert_int_equal(DMU_WIRE_ROOM, 13);
 
 	/* And we take bits of CONFINEMENT that only later versions have. */
 	sample(&message, DMU_WIRE_CONFINEMENT);
@@ -278,8 +284,11 @@ static void descriptors_are_counted(void **state)
 	for (type = 1; type < DMU_WIRE_TYPE_END; type++) {
 		sample(&message, type);
 		assert_int_equal(dmu_wire_fds_valid(&message, 0),
-				 type != DMU_WIRE_OFFER && type != DMU_WIRE_HELLO);
-		assert_int_equal(dmu_wire_fds_valid(&message, 1), type == DMU_WIRE_HELLO);
+				 type != DMU_WIRE_OFFER && type != DMU_WIRE_HELLO &&
+					 type != DMU_WIRE_ROOM);
+		assert_int_equal(dmu_wire_fds_valid(&message, 1),
+				 type == DMU_WIRE_HELLO || type == DMU_WIRE_ROOM);
+		assert_false(dmu_wire_fds_valid(&message, 2));
 		assert_int_equal(dmu_wire_fds_valid(&message, 5), type == DMU_WIRE_OFFER);
 		assert_false(dmu_wire_fds_valid(&message, 4));
 		assert_false(dmu_wire_fds_valid(&message, 6));

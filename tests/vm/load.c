@@ -7,7 +7,7 @@
  *
  * Each thread has its own part of the device, so it knows what every block must hold: the version that it
  * wrote last, or, if that write failed, this one or the one before it. Even threads are direct, odd ones
- * buffered.
+ * buffered (-d: all are direct, and so seldom flush).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +51,7 @@ struct worker {
 static struct worker workers[THREADS_MAX];
 static unsigned int threads = 4;
 static atomic_bool stop;
-static bool errors_expected;
+static bool errors_expected, all_direct;
 static unsigned int pause_ms = 10;	/* between a thread's operations: guests are slow */
 
 static uint64_t now_us(void)
@@ -271,7 +271,7 @@ static int workers_make(const char *device, uint64_t size)
 
 		w->number = t;
 		w->seed = t + 1;
-		w->buffered = t & 1;
+		w->buffered = t & 1 && !all_direct;
 		w->first = t * each;
 		w->count = each;
 		w->blocks = calloc(each, sizeof(*w->blocks));
@@ -324,8 +324,11 @@ int main(int argc, char **argv)
 	uint64_t size = 0;
 	int option, fd;
 
-	while ((option = getopt(argc, argv, "b:ep:s:S:t:")) != -1) {
+	while ((option = getopt(argc, argv, "b:dep:s:S:t:")) != -1) {
 		switch (option) {
+		case 'd':
+			all_direct = true;
+			break;
 		case 'b':
 			backing = optarg;
 			break;
@@ -349,7 +352,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind != argc - 1 || !threads || threads > THREADS_MAX || pause_ms > 999) {
-		fprintf(stderr, "usage: load [-b BACKING] [-e] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] DEVICE\n");
+		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] DEVICE\n");
 		return 2;
 	}
 	signal(SIGTERM, on_term);

@@ -6,5 +6,5 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-check "ABI subtests: hostile-memory hostile-ioctl" /add/abi hostile-memory hostile-ioctl
+check "ABI subtests: hostile-memory hostile-hang hostile-ioctl" /add/abi hostile-memory hostile-hang hostile-ioctl
 finish

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Buffers that are not there, may not be used, go away meanwhile, or never come. */
+/* Buffers that are not there, may not be used, or go away meanwhile. */
 #include <errno.h>
-#include <fcntl.h>
 #include <liburing.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "hostile.h"
@@ -75,85 +72,6 @@ static void memory_edges(void)
 	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "nothing was lost");
 	IS(io_end(io), 0, "fsync");
 	free(buf);
-}
-
-/* Some thread waits for one of these pages now that was not waited for before. */
-static void memory_asked_for(int uffd, const uint8_t *area, unsigned int pages)
-{
-	struct pollfd poller = { .fd = uffd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	NEED(poll(&poller, 1, ABI_WAIT_MS) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg),
-	     "a page fault comes");
-	OK(msg.event == UFFD_EVENT_PAGEFAULT &&
-	   msg.arg.pagefault.address - (uintptr_t)area < pages * 4096, "at one of our pages");
-}
-
-/* A read that could deliver nothing has taken nothing. */
-static void memory_unread(void)
-{
-	struct dm_user_message m;
-	struct target t;
-	struct io *io;
-	int a, b;
-
-	target_create(&t, NULL);
-	a = ch_need(&t);
-	b = ch_need(&t);
-	io = io_start(&t, IO_WRITE, 0, 4096, 1);
-	OK(ch_ready(a, POLLIN), "a request");
-	IS(ch_read(a, NULL, HEADER), -EFAULT, "a header to nowhere");
-	IS(dm_word(t.name, "queued:"), 1, "the request waits");
-	IS(dm_word(t.name, "held:"), 0, "nobody holds it");
-	OK(ch_poll(b) & POLLIN, "anybody can have it");
-	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "who has read nothing can join");
-	ch_take_type(b, &m, DM_USER_REQ_MAP_WRITE, NULL);
-	IS(ch_answer(b, &m, 0, NULL, 0), 0, "answer");
-	IS(io_end(io), 0, "write");
-	io = io_start(&t, IO_FSYNC, 0, 0, 0);
-	OK(ch_ready(a, POLLIN), "another one");
-	IS(ch_read(a, NULL, HEADER), -EFAULT, "a header to nowhere");
-	IS(ch_drain(a, 0, NULL), 0, "drain");
-	OK(ch_poll(a) & POLLHUP, "a generation that holds nothing has drained at once");
-	ch_take_type(b, &m, DM_USER_REQ_MAP_FLUSH, NULL);
-	IS(ch_answer(b, &m, 0, NULL, 0), 0, "the other one answers");
-	IS(io_end(io), 0, "fsync");
-	close(a);
-	close(b);
-	target_remove(&t);
-}
-
-/* What is taken back before its first byte was read is none of the daemon's business. */
-static void memory_unread_revoked(void)
-{
-	struct call call = { .what = CALL_READ, .len = HEADER };
-	struct dm_user_message m;
-	struct target t;
-	struct io *io;
-	int uffd;
-
-	call.buf = memory_never(4096, &uffd);
-	if (!call.buf) {
-		puts("# no userfaultfd here");
-		return;
-	}
-	target_create(&t, NULL);
-	call.fd = ch_need(&t);
-	io = io_start(&t, IO_FSYNC, 0, 0, 0);
-	OK(ch_ready(call.fd, POLLIN), "a request");
-	call_start(&call);
-	memory_asked_for(uffd, call.buf, 1);
-	take_back(&t);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1), "it comes again");
-	close(uffd);
-	IS(call_end(&call), HEADER, "and the read yields it, without an error");
-	memcpy(&m, call.buf, sizeof(m));
-	IS(m.type, DM_USER_REQ_MAP_FLUSH, "type");
-	IS(ch_answer(call.fd, &m, 0, NULL, 0), 0, "answer");
-	IS(io_end(io), 0, "fsync");
-	IS(dm_word(t.name, "held:"), 0, "nothing is left");
-	close(call.fd);
-	target_remove(&t);
 }
 
 /* ---- pointers ---- */
@@ -419,214 +337,6 @@ static void memory_vanishes(void)
 	bystander_stop(&by);
 }
 
-/* ---- memory that never comes ---- */
-
-/* Every call that copies, hanging at once, each on a channel of its own. */
-static void memory_never_comes(void)
-{
-	struct call calls[6] = { 0 };
-	struct dm_user_message m;
-	struct bystander by;
-	struct io *reader, *writer;
-	struct target t;
-	uint8_t *area;
-	int uffd, fd;
-
-	area = memory_never(8 * 4096, &uffd);
-	if (!area) {
-		puts("# no userfaultfd here");
-		return;
-	}
-	bystander_start(&by);
-	target_create(&t, NULL);
-	writer = io_start(&t, IO_WRITE, 0, 4096, 1);
-	for (int i = 0; i < 6; i++)
-		calls[i] = (struct call){ .fd = ch_need(&t), .buf = area + i * 4096, .len = HEADER };
-	OK(ch_ready(calls[0].fd, POLLIN), "a request");
-	calls[0].what = CALL_READ;		/* the header of a request */
-	call_start(&calls[0]);
-	OK(UNTIL(dm_word(t.name, "held:") == 1), "it is being read");
-	reader = io_start(&t, IO_READ, 65536, 4096, 0);
-	ch_take_type(calls[1].fd, &m, DM_USER_REQ_MAP_READ, NULL);
-	calls[1].what = CALL_WRITE;		/* the header of an answer */
-	calls[2] = (struct call){ .what = CALL_IOCTL, .fd = calls[2].fd, .buf = calls[2].buf,
-				  .command = DM_USER_IOC_INFO };
-	calls[3] = (struct call){ .what = CALL_IOCTL, .fd = calls[3].fd, .buf = calls[3].buf,
-				  .command = DM_USER_IOC_JOIN };
-	calls[4] = (struct call){ .what = CALL_IOCTL, .fd = calls[4].fd, .buf = calls[4].buf,
-				  .command = DM_USER_IOC_DRAIN };
-	calls[5] = (struct call){ .what = CALL_IOCTL, .fd = calls[5].fd, .buf = calls[5].buf,
-				  .command = DM_USER_IOC_OPEN };
-	for (int i = 1; i < 6; i++)
-		call_start(&calls[i]);
-	for (int i = 0; i < 6; i++)
-		memory_asked_for(uffd, area, 6);
-	for (int i = 0; i < 6; i++)
-		OK(!calls[i].done, "call %d hangs", i);
-
-	bystander_check(&by, "six calls hang");
-	take_back(&t);
-	fd = ch_need(&t);
-	for (int i = 0; i < 2; i++) {
-		uint8_t *payload = abi_buffer(4096);
-
-		NEED(ch_ready(fd, POLLIN) && !ch_take(fd, &m, NULL, 0), "the requests come again");
-		abi_fill(payload, 4096, 5);
-		IS(ch_answer(fd, &m, 0, payload, 0), 0, "to whom does not hang");
-		free(payload);
-	}
-	IS(io_end(writer), 0, "write");
-	io_end_read(reader, 5);
-	IS(dm_suspend(t.name, 0), 0, "a suspend that waits for all");
-	IS(dm_resume(t.name, 0), 0, "resume");
-	target_remove(&t);
-	IS(ch_read(fd, &m, HEADER), -ENOTBLK, "the target is gone");
-	bystander_check(&by, "the target is gone, and six calls hang");
-	close(uffd);
-	for (int i = 0; i < 6; i++) {
-		call_end(&calls[i]);
-		/* What info says was found before. */
-		OK(calls[i].result < 0 || calls[i].command == DM_USER_IOC_INFO,
-		   "call %d ends with an error, not %ld", i, calls[i].result);
-		close(calls[i].fd);
-	}
-	close(fd);
-	bystander_stop(&by);
-}
-
-/* ---- the device itself as the buffer ---- */
-
-/* One page of the device, and no other is read for it. */
-static void *own_map(int dev, off_t at)
-{
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, dev, at);
-
-	NEED(page != MAP_FAILED && !madvise(page, 4096, MADV_RANDOM), "map the device");
-	return page;
-}
-
-/* A daemon that copies from or to a mapping of its own device waits for itself. */
-static void memory_own(bool write)
-{
-	struct call c = { .what = write ? CALL_WRITE : CALL_READ, .len = 4096 };
-	uint8_t *payload = abi_buffer(4096);
-	struct dm_user_message m;
-	struct bystander by;
-	struct target t;
-	void *first;
-	struct io *io;
-	int dev, fd;
-
-	bystander_start(&by);
-	target_create(&t, NULL);
-	dev = open(t.dev, O_RDWR | O_CLOEXEC);
-	NEED(dev >= 0, "open the device");
-	c.buf = own_map(dev, 4096);
-	c.fd = ch_need(&t);
-	io = io_start(&t, write ? IO_READ : IO_WRITE, 65536, 4096, 4);
-	OK(ch_ready(c.fd, POLLIN), "a request");
-	IS(ch_read(c.fd, &m, HEADER), HEADER, "its header");
-	if (write) {
-		m.type = 0;
-		IS(ch_write(c.fd, &m, HEADER), HEADER, "header of the answer");
-	}
-	call_start(&c);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1) && !c.done, "it hangs in a fault that only it could serve");
-	bystander_check(&by, "a daemon waits for itself");
-	take_back(&t);
-	OK(UNTIL(dm_word(t.name, "queued:") == 2) && !c.done, "all is taken back, and it hangs");
-	fd = ch_need(&t);
-	for (int i = 0; i < 2; i++) {
-		NEED(ch_ready(fd, POLLIN) && !ch_take(fd, &m, NULL, 0) && m.len == 4096,
-		     "another daemon gets it");
-		sign(payload, m.sector, 4096, HONEST);
-		IS(ch_answer(fd, &m, 0, payload, 0), 0, "and answers");
-	}
-	call_end(&c);
-	OK(write ? c.result == 4096 : c.result == -ECANCELED, "then it goes on: %ld", c.result);
-	NEED(UNTIL(io->done), "the I/O ends");
-	if (write)
-		OK(is_signed(io->buf, 128, 4096, HONEST), "with the bytes of the other");
-	IS(io_end(io), 0, "I/O");
-
-	/* Again, with another page, and the device goes. */
-	first = c.buf;
-	c.buf = own_map(dev, 32768);
-	io = io_start(&t, write ? IO_READ : IO_WRITE, 65536, 4096, 4);
-	OK(ch_ready(c.fd, POLLIN), "a request");
-	IS(ch_read(c.fd, &m, HEADER), HEADER, "its header");
-	if (write) {
-		m.type = 0;
-		IS(ch_write(c.fd, &m, HEADER), HEADER, "header of the answer");
-	}
-	call_start(&c);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1) && !c.done, "it hangs again");
-	IS(dm_wipe(t.name), 0, "force");
-	IS(io_end(io), -EIO, "the I/O ends");
-	call_end(&c);
-	OK(c.result < 0 || write, "the call ends: %ld", c.result);
-	munmap(first, 4096);
-	munmap(c.buf, 4096);
-	close(dev);
-	close(fd);
-	close(c.fd);
-	target_remove(&t);
-	free(payload);
-	bystander_stop(&by);
-}
-
-static void memory_own_read(void)
-{
-	memory_own(false);
-}
-
-static void memory_own_write(void)
-{
-	memory_own(true);
-}
-
-/* In the child: one thread takes the request that another's page fault has made, and keeps it. */
-static void own_killed_child(const struct target *t, int ready)
-{
-	struct call c = { .what = CALL_WRITE, .len = 4096, .fd = ch_need(t) };
-	int dev = open(t->dev, O_RDWR | O_CLOEXEC), fd = ch_need(t);
-	struct dm_user_message m;
-
-	c.buf = own_map(dev, 4096);
-	call_start(&c);
-	if (ch_take(fd, &m, NULL, 0) || write(ready, "", 1) != 1)
-		_exit(1);
-	pause();
-	_exit(1);
-}
-
-/*
- * Killed while it holds the request that its own exit waits for: the device is closed before the channel,
- * and that waits for the page. Only an administrator can help, and can.
- */
-static void memory_own_killed(void)
-{
-	struct bystander by;
-	int ready[2], status;
-	struct target t;
-	char byte;
-	pid_t pid;
-
-	bystander_start(&by);
-	target_create(&t, NULL);
-	NEED(!pipe(ready), "a pipe");
-	pid = fork();
-	if (pid == 0)
-		own_killed_child(&t, ready[1]);
-	IS(read(ready[0], &byte, 1), 1, "it holds the request of its own fault");
-	kill(pid, SIGKILL);
-	bystander_check(&by, "it is killed");
-	IS(dm_wipe(t.name), 0, "force");
-	NEED(UNTIL(waitpid(pid, &status, WNOHANG) == pid), "it dies");
-	NEED(UNTIL(dm_remove(t.name) == 0), "the device can be removed");
-	bystander_stop(&by);
-}
-
 /* ---- registered buffers ---- */
 
 static int ring_one(struct io_uring *ring)
@@ -706,15 +416,9 @@ static void memory_registered(void)
 
 const struct abi_test abi_hostile_memory[] = {
 	{ "edges", memory_edges, "P10: buffers that are not there lose and double nothing" },
-	{ "unread", memory_unread, "P1: a read that fails before its first byte leaves the request to anybody" },
-	{ "unread_revoked", memory_unread_revoked, "P2: what is taken back before its first byte costs only time" },
 	{ "pointers", memory_pointers, "P10: every bad pointer is EFAULT and changes nothing" },
 	{ "vectors", memory_vectors, "P10: absurd vectors are refused, strange ones work" },
 	{ "vanishes", memory_vanishes, "P10: memory that goes while the kernel copies loses and doubles nothing" },
-	{ "never", memory_never_comes, "P10, P11: calls that hang for ever hold nothing up" },
-	{ "own_read", memory_own_read, "P10: a daemon that reads into its own device hurts only itself" },
-	{ "own_write", memory_own_write, "P10: nor one that answers from it" },
-	{ "own_killed", memory_own_killed, "P10, P11: killed while its exit waits for itself: forced removal works" },
 	{ "registered", memory_registered, "P10: io_uring's registered buffers and files" },
 	{ NULL, NULL, NULL }
 };

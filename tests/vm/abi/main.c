@@ -20,7 +20,8 @@ static const struct abi_group groups[] = {
 	{ "reload", abi_reload }, { "hostile", abi_hostile },
 	{ "hostile-answers", abi_hostile_answers }, { "hostile-leak", abi_hostile_leak },
 	{ "hostile-memory", abi_hostile_memory }, { "hostile-process", abi_hostile_process },
-	{ "hostile-ioctl", abi_hostile_ioctl }, { "hostile-races", abi_hostile_races },
+	{ "hostile-hang", abi_hostile_hang }, { "hostile-ioctl", abi_hostile_ioctl },
+	{ "hostile-races", abi_hostile_races },
 };
 
 /* What a test that hangs was doing, before it is killed. */

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * P2, P8: a backend's state gets from one generation to the next whole and sealed, or not at all;
+ * and neither side believes the other.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "handover/context.h"
+
+/* ---- a backend whose state is a word, and that does as it is told ---- */
+
+struct dmu_backend {
+	char word[16];
+	uint64_t max;
+	int export_result, import_result;
+	bool lost;
+};
+
+static uint64_t word_max(const struct dmu_backend *backend)
+{
+	return backend->max;
+}
+
+static int word_export(struct dmu_backend *backend, int room, uint64_t size)
+{
+	if (size < sizeof(backend->word))
+		return -EFBIG;
+	if (pwrite(room, backend->word, sizeof(backend->word), 0) != sizeof(backend->word))
+		return -errno;
+	return backend->export_result;
+}
+
+static int word_import(struct dmu_backend *backend, int room, uint64_t size)
+{
+	if (pread(room, backend->word, sizeof(backend->word), 0) != sizeof(backend->word))
+		return -errno;
+	return backend->import_result;
+}
+
+static void word_lost(struct dmu_backend *backend)
+{
+	backend->lost = true;
+}
+
+static const struct dmu_backend_ops word_ops = {
+	.name = "word", .stateful = true, .state_max = word_max, .export_state = word_export,
+	.import_state = word_import, .state_lost = word_lost,
+};
+static const struct dmu_backend_ops plain_ops = { .name = "plain" };
+
+/* ---- two daemons ---- */
+
+static struct dmu_backend old_backend, new_backend;
+static struct dmu_daemon old, new;
+
+static void meet(const struct dmu_backend_ops *ops)
+{
+	memset(&old, 0, sizeof(old));
+	memset(&new, 0, sizeof(new));
+	old_backend = (struct dmu_backend){ .word = "state", .max = 4096 };
+	new_backend = (struct dmu_backend){ .max = 10000 };
+	old.ops = new.ops = ops;
+	old.backend = &old_backend;
+	new.backend = &new_backend;
+	old.room.fd = new.room.fd = -1;
+	old.generation = 1;
+	new.generation = 2;
+	new.taken_over = true;
+	new.peer.order = DMU_WIRE_EXCLUSIVE;
+}
+
+static void part(void)
+{
+	dmu_state_clear_room(&old);
+	dmu_state_clear_room(&new);
+	if (old.room.fd >= 0)
+		close(old.room.fd);
+	if (new.room.fd >= 0)
+		close(new.room.fd);
+}
+
+/* As the socket does it: the old one gets a descriptor of its own. */
+static int give_room(int fd, uint64_t size)
+{
+	struct dmu_packet packet = {
+		.message = { .type = DMU_WIRE_ROOM, .room = { .size = size } },
+		.fd_count = 1, .fds = { dup(fd) },
+	};
+
+	return dmu_state_take_room(&old, &packet);
+}
+
+static void meet_with_room(void)
+{
+	meet(&word_ops);
+	assert_int_equal(dmu_state_prepare(&old), 0);
+	assert_int_equal(dmu_state_prepare(&new), 0);
+	assert_int_equal(give_room(new.room.fd, new.room.size), 0);
+}
+
+static bool is_null(int fd)
+{
+	struct stat st, null;
+
+	return !fstat(fd, &st) && !stat("/dev/null", &null) && st.st_rdev == null.st_rdev;
+}
+
+static void state_passes_whole(void **test)
+{
+	int fd;
+
+	meet_with_room();
+	fd = old.room.fd;
+	assert_int_equal(dmu_state_export(&old), 0);
+	assert_int_equal(dmu_state_import(&new), 0);
+	assert_string_equal(new_backend.word, "state");
+	assert_string_equal(old_backend.word, "state");
+	dmu_state_begin(&new);
+	assert_false(new_backend.lost);
+	/* The number stays, whatever is there. */
+	dmu_state_clear_room(&old);
+	assert_int_equal(old.room.fd, fd);
+	assert_true(is_null(fd));
+	dmu_state_clear_room(&new);
+	assert_null(new.room.map);
+	part();
+}
+
+/* And again, from the one that has taken it. */
+static void state_passes_on(void **test)
+{
+	meet_with_room();
+	assert_int_equal(dmu_state_export(&old), 0);
+	assert_int_equal(dmu_state_import(&new), 0);
+	dmu_state_clear_room(&new);
+	close(old.room.fd);
+	old = new;
+	old_backend = new_backend;
+	old.backend = &old_backend;
+	memset(&new_backend, 0, sizeof(new_backend));
+	new_backend.max = 4096;
+	new.room = (struct dmu_room){ .fd = -1 };
+	assert_int_equal(dmu_state_prepare(&new), 0);
+	assert_int_equal(give_room(new.room.fd, new.room.size), 0);
+	assert_int_equal(dmu_state_export(&old), 0);
+	assert_int_equal(dmu_state_import(&new), 0);
+	assert_string_equal(new_backend.word, "state");
+	part();
+}
+
+static void what_is_exported_is_sealed(void **test)
+{
+	int fd;
+
+	meet_with_room();
+	assert_int_equal(ftruncate(new.room.fd, 1), -1);
+	assert_int_equal(ftruncate(new.room.fd, 20000), -1);
+	assert_int_equal(dmu_state_export(&old), 0);
+	fd = new.room.fd;
+	assert_int_equal(fcntl(fd, F_GET_SEALS) & DMU_STATE_SEALS, DMU_STATE_SEALS);
+	assert_int_equal(pwrite(fd, "x", 1, 0), -1);
+	assert_ptr_equal(mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+	part();
+}
+
+/* A DRAINED that is a lie; each seal counts. */
+static void what_is_not_sealed_is_not_read(void **test)
+{
+	static const int seals[] = { F_SEAL_WRITE, F_SEAL_SEAL, F_SEAL_WRITE | F_SEAL_SEAL };
+	size_t i;
+
+	meet_with_room();
+	assert_int_equal(dmu_state_import(&new), -EPROTO);
+	for (i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
+		meet_with_room();
+		fcntl(new.room.fd, F_ADD_SEALS, seals[i]);
+		assert_int_equal(dmu_state_import(&new), i < 2 ? -EPROTO : 0);
+		part();
+	}
+}
+
+static void a_failed_export_leaves_the_state(void **test)
+{
+	meet_with_room();
+	old_backend.export_result = -EIO;
+	assert_int_equal(dmu_state_export(&old), -EIO);
+	assert_non_null(strstr(old.reason.reason, "cannot export the state"));
+	assert_string_equal(old_backend.word, "state");
+	/* The next newcomer brings another room, for the number that is there. */
+	dmu_state_clear_room(&old);
+	old_backend.export_result = 0;
+	dmu_state_clear_room(&new);
+	close(new.room.fd);
+	assert_int_equal(dmu_state_prepare(&new), 0);
+	assert_int_equal(give_room(new.room.fd, new.room.size), 0);
+	assert_int_equal(dmu_state_export(&old), 0);
+	assert_int_equal(dmu_state_import(&new), 0);
+	part();
+}
+
+static void a_room_that_is_none_fails_the_export(void **test)
+{
+	int fds[2];
+
+	meet(&word_ops);
+	assert_int_equal(dmu_state_prepare(&old), 0);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(give_room(fds[1], 4096), 0);
+	assert_true(dmu_state_export(&old) < 0);
+	dmu_state_clear_room(&old);
+	/* Too small; and a file that cannot be sealed. */
+	assert_int_equal(give_room(fds[1], 1), 0);
+	assert_int_equal(dmu_state_export(&old), -EFBIG);
+	dmu_state_clear_room(&old);
+	close(fds[0]);
+	close(fds[1]);
+	fds[0] = memfd_create("unsealable", 0);
+	assert_int_equal(give_room(fds[0], 4096), 0);
+	assert_int_equal(dmu_state_export(&old), -EPERM);
+	close(fds[0]);
+	part();
+}
+
+static void a_failed_import_is_not_one(void **test)
+{
+	meet_with_room();
+	new_backend.import_result = -EINVAL;
+	assert_int_equal(dmu_state_export(&old), 0);
+	assert_int_equal(dmu_state_import(&new), -EINVAL);
+	assert_false(new.room.imported);
+	part();
+}
+
+static void one_room_and_only_where_there_is_state(void **test)
+{
+	meet_with_room();
+	assert_int_equal(give_room(new.room.fd, new.room.size), -EPROTO);
+	part();
+	meet(&plain_ops);
+	assert_int_equal(dmu_state_prepare(&old), 0);
+	assert_int_equal(dmu_state_prepare(&new), 0);
+	assert_int_equal(old.room.fd, -1);
+	assert_int_equal(new.room.fd, -1);
+	assert_int_equal(give_room(STDERR_FILENO, 1), -EPROTO);
+	assert_int_equal(dmu_state_export(&old), 0);
+	dmu_state_begin(&new);
+	part();
+}
+
+/* An old one that knows nothing of state offers overlap. */
+static void who_would_serve_beside_it_is_refused(void **test)
+{
+	meet(&word_ops);
+	new.peer.order = DMU_WIRE_OVERLAP;
+	assert_int_equal(dmu_state_prepare(&new), -EPROTO);
+	assert_non_null(strstr(new.reason.reason, "backend word keeps state in memory"));
+	part();
+}
+
+static void too_much_state_is_refused(void **test)
+{
+	static const uint64_t sizes[] = { 0, (1ULL << 30) + 1, UINT64_MAX };
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		meet(&word_ops);
+		new_backend.max = sizes[i];
+		assert_int_equal(dmu_state_prepare(&new), -EFBIG);
+		part();
+	}
+}
+
+static void a_dead_ones_state_is_lost(void **test)
+{
+	meet_with_room();
+	dmu_state_begin(&new);
+	assert_true(new_backend.lost);
+	/* Nobody served before the first. */
+	dmu_state_begin(&old);
+	assert_false(old_backend.lost);
+	part();
+}
+
+/* As a daemon has it. */
+static int setup(void **test)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	return null < 0 || dup2(null, STDIN_FILENO) < 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(state_passes_whole),
+		cmocka_unit_test(state_passes_on),
+		cmocka_unit_test(what_is_exported_is_sealed),
+		cmocka_unit_test(what_is_not_sealed_is_not_read),
+		cmocka_unit_test(a_failed_export_leaves_the_state),
+		cmocka_unit_test(a_room_that_is_none_fails_the_export),
+		cmocka_unit_test(a_failed_import_is_not_one),
+		cmocka_unit_test(one_room_and_only_where_there_is_state),
+		cmocka_unit_test(who_would_serve_beside_it_is_refused),
+		cmocka_unit_test(too_much_state_is_refused),
+		cmocka_unit_test(a_dead_ones_state_is_lost),
+	};
+
+	return cmocka_run_group_tests_name("state", tests, setup, NULL);
+}

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P2, P4, P6: what only a daemon's memory has passes to the next one, or stays; whatever fails on the way, no byte is wrong.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12 debug kcsan
+# add: build/tests/vm/load build/tests/wb/dmuser-first-wb build/tests/wb/dmuser-second-wb tests/vm/lib.sh tests/vm/wb.sh
+# shellcheck source=tests/vm/wb.sh
+. /add/wb.sh
+
+wb_create
+load_start -d -b "$disk"
+
+# ---- from stage to stage ----
+
+n=1 blocks=0
+for program in "$wb_second" "$wb_second" "$wb_first" "$wb_second"; do
+	old=$(server)
+	wb_take "$program" || fail "handover to ${program##*/}: $(cat /tmp/said)"
+	n=$((n + 1))
+	wait_for 20 "the old one is gone" gone "$old"
+	is "generation" "$(generation)" "$n"
+	is "blocks that were in memory only" "$(wb_count imported)" "$(wb_count exported)"
+	blocks=$((blocks + $(wb_count imported)))
+	load_progress
+	load_calm || fail "${program##*/}: $(cat "$load_file")"
+done
+check "$blocks blocks were in memory only" test "$blocks" -gt 0
+check "the second stage is confined, state or not" \
+	test "$(dmuserctl status --json "$name" | jq '.daemon.confinement | index("seccomp") != null')" = true
+
+# ---- a newcomer that dies: as it says HELLO, ROOM, READY and, with the state in its hands, TAKEN ----
+
+old=$(server)
+for step in 2 3 4; do
+	strace -f -qq -o /tmp/strace -e trace=sendmsg -e "inject=sendmsg:signal=KILL:when=$step" \
+		"$wb_second" --timeout "$patience" "$name" >/tmp/said 2>&1 && fail "message $step: not killed"
+	grep -q 'killed by SIGKILL' /tmp/strace || fail "message $step: $(cat /tmp/said /tmp/strace)"
+	wb_serves_on "$old" "killed at its message $step"
+done
+
+# ---- one that cannot import, and one that cannot export ----
+
+WB_FAULT="import" wb_second && fail "it serves without the state"
+check "it says why: $(cat /tmp/said)" grep -q 'cannot import the state: Input/output error' /tmp/said
+wb_serves_on "$old" "failed import"
+WB_FAULT="export" wb_second || fail "handover: $(cat /tmp/said)"
+old=$(server)
+wb_second && fail "it serves without the state"
+wait_for 20 "the old one says why" wb_rolled_back 'cannot export the state: Input/output error'
+wb_serves_on "$old" "failed export"
+check "and then it can" wb_second
+load_progress
+check "no byte is wrong" load_calm
+
+# ---- an old one that hangs is left alone: nobody else has its state ----
+
+wb_watch sendmsg STOP 2
+wb_take "$wb_second" --timeout 4000 && fail "it serves without the state"
+check "the newcomer gives up: $(cat /tmp/said)" grep -q 'for 4000 ms no DRAINED' /tmp/said
+check "and leaves the old one alive" alive "$old"
+kill -CONT "$old"
+wb_serves_on "$old" "hung"
+kill "$strace"
+wait "$strace"
+check "handover after all that" wb_second
+load_progress
+is "requests that failed" "$(word failed)" 0
+is "errors that daemons answered" "$(word errors)" 0
+load_stop
+
+# ---- nor could it have been otherwise unseen ----
+
+forget() {
+	WB_FAULT="forget" wb_second || fail "handover: $(cat /tmp/said)"
+	[ "$(wb_count exported)" -ge 8 ]
+}
+
+load_start -d
+wait_for 120 "some blocks are forgotten" forget
+# In the end it reads all that it has written.
+kill -TERM "$load_pid"
+wait "$load_pid" && fail "the load is content"
+ok "without the state, bytes are wrong: $(tr -s ' 0' ' 0' <"$load_file")"
+remove
+finish
