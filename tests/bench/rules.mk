@@ -11,4 +11,14 @@ bench-scale: $(BUILD)/tests/bench/bench
 $(BUILD)/tests/bench/bench: $(bench_scale_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
-.PHONY: bench-scale
+bench_ways_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ways/*.c) \
+	$(addprefix tests/vm/abi/,check.c util.c dm.c))
+
+## make bench-stall: I/O latency around a handover, and around what others do instead; tests/bench/stall.tsv, .md, .png
+bench-stall: $(BUILD)/tests/bench/ways/ways
+	BUILD=$(BUILD) tests/bench/stall
+
+$(BUILD)/tests/bench/ways/ways: $(bench_ways_objects)
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
+
+.PHONY: bench-scale bench-stall

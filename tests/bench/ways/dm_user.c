@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dm-user: a handover by dmuserctl, and a restart after a crash. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/bench/ways/ways.h"
+
+#define DIRECT		"file:" STORE ",direct"
+#define BUFFERED	"file:" STORE ",buffered"
+#define PATIENCE	"60000"		/* ms: guests are emulated */
+
+static void create(const char *name, const char *spec)
+{
+	char *argv[] = { "dmuserctl", "create", "--timeout", PATIENCE, (char *)name, (char *)spec, NULL };
+
+	NEED(!process_run(argv), "create %s", name);
+}
+
+static int handover(const char *name, const char *spec)
+{
+	char *argv[] = { "dmuserctl", "handover", "--timeout", PATIENCE, (char *)name, (char *)spec, NULL };
+
+	return process_run(argv) ? -EIO : 0;
+}
+
+static void destroy(const char *name)
+{
+	char *argv[] = { "dmuserctl", "remove", (char *)name, NULL };
+
+	NEED(!process_run(argv), "remove %s", name);
+}
+
+/* From the first stage to the second is not measured: all that follow are from second to second. */
+static void start(void)
+{
+	create("t", DIRECT);
+	NEED(!handover("t", DIRECT), "the first handover");
+}
+
+static void stop(void)
+{
+	destroy("t");
+}
+
+static int change_overlap(unsigned int n)
+{
+	return handover("t", DIRECT);
+}
+
+static int change_exclusive(unsigned int n)
+{
+	return handover("t", n % 2 ? BUFFERED : DIRECT);
+}
+
+static int change_crashed(unsigned int n)
+{
+	pid_t pid = process_find("dmuser-second");
+
+	NEED(pid, "a daemon to kill");
+	process_kill_other(pid);
+	return handover("t", DIRECT);
+}
+
+static void start_two(void)
+{
+	start();
+	create("u", "file:/dev/ram1,direct");
+	NEED(!handover("u", "file:/dev/ram1,direct"), "the first handover of the other");
+}
+
+static void stop_two(void)
+{
+	stop();
+	destroy("u");
+}
+
+static int change_beside(unsigned int n)
+{
+	return handover("u", "file:/dev/ram1,direct");
+}
+
+const struct way ways_dm_user[] = {
+	{ "handover", "/dev/mapper/t", start, change_overlap, stop,
+	  "dm-user, from second stage to second stage, overlapped" },
+	{ "beside", "/dev/mapper/t", start_two, change_beside, stop_two,
+	  "control: the same handover of another device, which nobody uses" },
+	{ "exclusive", "/dev/mapper/t", start, change_exclusive, stop,
+	  "dm-user, between direct and buffered I/O, not overlapped" },
+	{ "crash", "/dev/mapper/t", start, change_crashed, stop,
+	  "dm-user, daemon killed, then another one started" },
+	{ },
+};

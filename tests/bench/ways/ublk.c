@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ublk: a small server with one queue, killed, and another one that recovers its device. It is started before
+ * the old one is killed, and has done all that it can do then.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <linux/ublk_cmd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/bench/ways/ways.h"
+
+#define NUMBER	0		/* of the device */
+#define DEPTH	16
+#define IO_MAX	65536
+
+/* ---- the server ---- */
+
+struct server_state {
+	struct io_uring ring;
+	const struct ublksrv_io_desc *descs;
+	int store, device;
+	unsigned int live;			/* tags that the kernel has */
+	void *bufs[DEPTH];
+};
+
+static void server_queue(struct server_state *s, unsigned int tag, unsigned int op, int result)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
+	struct ublksrv_io_cmd *cmd = (void *)sqe->cmd;
+
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, s->device, NULL, 0, 0);
+	sqe->cmd_op = op;
+	sqe->user_data = tag;
+	*cmd = (struct ublksrv_io_cmd){ .tag = tag, .result = result, .addr = (uintptr_t)s->bufs[tag] };
+}
+
+static int server_io(struct server_state *s, unsigned int tag)
+{
+	const struct ublksrv_io_desc *io = &s->descs[tag];
+	unsigned int op = ublksrv_get_op(io);
+
+	if (op == UBLK_IO_OP_FLUSH)
+		return 0;
+	if (op != UBLK_IO_OP_READ && op != UBLK_IO_OP_WRITE)
+		return -EOPNOTSUPP;
+	return store_io(s->store, op == UBLK_IO_OP_WRITE, s->bufs[tag], io->nr_sectors * 512,
+			io->start_sector * 512);
+}
+
+static void server_loop(struct server_state *s)
+{
+	struct io_uring_cqe *cqe;
+
+	while (s->live && io_uring_submit_and_wait(&s->ring, 1) >= 0) {
+		while (!io_uring_peek_cqe(&s->ring, &cqe)) {
+			unsigned int tag = cqe->user_data;
+			int res = cqe->res;
+
+			io_uring_cqe_seen(&s->ring, cqe);
+			if (res == UBLK_IO_RES_OK)
+				server_queue(s, tag, UBLK_IO_COMMIT_AND_FETCH_REQ, server_io(s, tag));
+			else
+				s->live--;
+		}
+	}
+}
+
+int ublk_server(const char *number)
+{
+	static struct server_state s;
+	char path[64], byte;
+
+	s.store = open(STORE, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (s.store < 0 || io_uring_queue_init(2 * DEPTH, &s.ring, 0))
+		return 1;
+	for (unsigned int tag = 0; tag < DEPTH; tag++)
+		s.bufs[tag] = abi_buffer(IO_MAX);
+	if (read(0, &byte, 1) != 1)
+		return 1;
+	snprintf(path, sizeof(path), "/dev/ublkc%s", number);
+	s.device = open(path, O_RDWR | O_CLOEXEC);
+	if (s.device < 0) {
+		perror(path);
+		return 1;
+	}
+	s.descs = mmap(NULL, DEPTH * sizeof(*s.descs), PROT_READ, MAP_SHARED | MAP_POPULATE, s.device,
+		       UBLKSRV_CMD_BUF_OFFSET);
+	if (s.descs == MAP_FAILED) {
+		perror("ublk-server: mmap");
+		return 1;
+	}
+	for (unsigned int tag = 0; tag < DEPTH; tag++)
+		server_queue(&s, tag, UBLK_IO_FETCH_REQ, 0);
+	s.live = DEPTH;
+	server_loop(&s);
+	return 0;
+}
+
+/* ---- who starts and kills it ---- */
+
+static struct io_uring control_ring;
+static int control_fd;
+static pid_t server;
+
+static int control(unsigned int op, void *buf, unsigned int len, uint64_t data)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&control_ring);
+	struct ublksrv_ctrl_cmd *cmd;
+	struct io_uring_cqe *cqe;
+	int res;
+
+	NEED(sqe, "room for a control command");
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, control_fd, NULL, 0, 0);
+	sqe->cmd_op = op;
+	cmd = (void *)sqe->cmd;
+	*cmd = (struct ublksrv_ctrl_cmd){ .dev_id = NUMBER, .queue_id = -1, .addr = (uintptr_t)buf,
+					  .len = len, .data[0] = data };
+	NEED(io_uring_submit_and_wait(&control_ring, 1) == 1, "a control command");
+	NEED(!io_uring_wait_cqe(&control_ring, &cqe), "its result");
+	res = cqe->res;
+	io_uring_cqe_seen(&control_ring, cqe);
+	return res;
+}
+
+/* Starts a server, which waits until a byte comes through *@go. */
+static pid_t server_spawn(int *go)
+{
+	char number[16];
+	char *argv[] = { "/proc/self/exe", "ublk-server", number, NULL };
+	int ends[2];
+	pid_t pid;
+
+	snprintf(number, sizeof(number), "%d", NUMBER);
+	NEED(!pipe2(ends, O_CLOEXEC), "a pipe");
+	pid = process_start(argv, ends[0], -1);
+	close(ends[0]);
+	*go = ends[1];
+	return pid;
+}
+
+static void server_go(int go)
+{
+	NEED(write(go, "", 1) == 1, "tell the server");
+	close(go);
+}
+
+static void start(uint64_t flags)
+{
+	struct ublksrv_ctrl_dev_info info = {
+		.nr_hw_queues = 1, .queue_depth = DEPTH, .max_io_buf_bytes = IO_MAX, .dev_id = NUMBER, .flags = flags,
+	};
+	struct ublk_params params = {
+		.len = sizeof(params), .types = UBLK_PARAM_TYPE_BASIC,
+		.basic = { .logical_bs_shift = 9, .physical_bs_shift = 12, .io_opt_shift = 12, .io_min_shift = 9,
+			   .max_sectors = IO_MAX / 512, .dev_sectors = STORE_BYTES / 512 },
+	};
+	int go, err;
+
+	control_fd = open("/dev/ublk-control", O_RDWR | O_CLOEXEC);
+	NEED(control_fd >= 0, "/dev/ublk-control");
+	NEED(!io_uring_queue_init(4, &control_ring, IORING_SETUP_SQE128), "a ring for control commands");
+	err = control(UBLK_CMD_ADD_DEV, &info, sizeof(info), 0);
+	NEED(!err, "ublk: add: %s", strerror(-err));
+	err = control(UBLK_CMD_SET_PARAMS, &params, sizeof(params), 0);
+	NEED(!err, "ublk: parameters: %s", strerror(-err));
+	server = server_spawn(&go);
+	server_go(go);
+	err = control(UBLK_CMD_START_DEV, NULL, 0, server);
+	NEED(!err, "ublk: start: %s", strerror(-err));
+}
+
+static void start_recovery(void)
+{
+	start(UBLK_F_USER_RECOVERY);
+}
+
+static void start_reissue(void)
+{
+	start(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE);
+}
+
+static int change(unsigned int n)
+{
+	uint64_t end = now_ns() + 20000000000ULL;
+	int go, err;
+	pid_t next = server_spawn(&go);
+
+	/* Until it waits for the byte, more or less. */
+	nap_ms(20);
+	process_kill(server);
+	server = next;
+	/* Not before the kernel has put the old one's requests aside. */
+	while ((err = control(UBLK_CMD_START_USER_RECOVERY, NULL, 0, 0)) == -EBUSY && now_ns() < end)
+		usleep(200);
+	server_go(go);
+	return err ? err : control(UBLK_CMD_END_USER_RECOVERY, NULL, 0, next);
+}
+
+static void stop(void)
+{
+	control(UBLK_CMD_STOP_DEV, NULL, 0, 0);
+	process_kill(server);
+	NEED(!control(UBLK_CMD_DEL_DEV, NULL, 0, 0), "ublk: delete");
+	io_uring_queue_exit(&control_ring);
+	close(control_fd);
+}
+
+const struct way ways_ublk[] = {
+	{ "ublk", "/dev/ublkb0", start_recovery, change, stop,
+	  "ublk, server killed, user recovery by one that was ready" },
+	{ "ublk-reissue", "/dev/ublkb0", start_reissue, change, stop,
+	  "the same with what the dead one held issued again" },
+	{ },
+};
