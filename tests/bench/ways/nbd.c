@@ -184,6 +184,7 @@ static const void *attr_end(const struct nlattr *attr)
 static void netlink_open(void)
 {
 	const struct nlattr *groups, *group;
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
 	struct packet p, answer = { };
 	const void *end;
 	uint32_t id;
@@ -191,6 +192,8 @@ static void netlink_open(void)
 	nl_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	events_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	NEED(nl_fd >= 0 && events_fd >= 0, "netlink sockets");
+	/* Without a number of its own, a socket is taken for the one that sends the events. */
+	NEED(!bind(events_fd, (struct sockaddr *)&address, sizeof(address)), "a number for the socket of events");
 	packet_begin(&p, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	packet_put(&p, CTRL_ATTR_FAMILY_NAME, NBD_GENL_FAMILY_NAME, sizeof(NBD_GENL_FAMILY_NAME));
 	NEED(!packet_do(&p, &answer), "the netlink family of nbd");
