@@ -4,6 +4,8 @@ set terminal pngcairo size 1500,1100 font ",12" noenhanced
 set output png
 set datafile separator "\t"
 set grid back lc rgb "#dddddd"
+set linetype 9 lc rgb "#888888"
+set linetype 10 lc rgb "#aa4499"
 set multiplot layout 2,1 title "I/O latency while the server of a block device changes, and without (stock 6.12)"
 ways = system(sprintf("awk -F '\t' 'NR > 1 && !seen[$1]++ { print $1 }' %s", tsv))
 phase(way, word, what) = sprintf("< awk -F '\t' '$1 == \"%s\" && $2 == \"%s\" && $3 ~ /^%s/' %s", way, word, what, tsv)
