@@ -38,7 +38,7 @@ static void act_fail(const char *format, ...) __attribute__((format(printf, 1, 2
 
 static void act_fail(const char *format, ...)
 {
-	char what[SOAK_WHY_MAX / 2], text[128], said[256] = "";
+	char what[SOAK_WHY_MAX * 3 / 4], text[128], said[256] = "";
 	va_list args;
 	FILE *file;
 
@@ -150,7 +150,7 @@ static pid_t start(const struct soak_action *action)
 static pid_t newcomer(void)
 {
 	struct soak_daemon daemons[DAEMONS_MAX];
-	unsigned int i, j, count = soak_daemons(device->name, daemons, DAEMONS_MAX);
+	unsigned int i, j, count = soak_daemons(device->name, getpid(), daemons, DAEMONS_MAX);
 
 	for (i = 0; i < count && i < DAEMONS_MAX; i++) {
 		for (j = 0; j < count && j < DAEMONS_MAX && daemons[j].parent != daemons[i].pid; j++)
@@ -188,7 +188,7 @@ static pid_t forked_newcomer(void)
 
 	while (soak_alive(old) || newcomer()) {
 		reap(0, NULL);
-		count = soak_daemons(device->name, daemons, DAEMONS_MAX);
+		count = soak_daemons(device->name, getpid(), daemons, DAEMONS_MAX);
 		for (i = 0; i < count && i < DAEMONS_MAX; i++)
 			for (j = 0; j < count && j < DAEMONS_MAX; j++)
 				if (daemons[i].serves && daemons[j].serves && daemons[i].parent == daemons[j].pid)
@@ -200,9 +200,14 @@ static pid_t forked_newcomer(void)
 	return 0;
 }
 
+static pid_t victim(void)
+{
+	return soak->spare_forks ? forked_newcomer() : newcomer();
+}
+
 static void kill_new(void)
 {
-	pid_t pid = soak->spare_forks ? forked_newcomer() : newcomer();
+	pid_t pid = victim();
 
 	/* Not even there yet: then it is not to come. */
 	if (!pid && asker > 0 && soak_alive(old) && !soak->spare_forks)
@@ -230,7 +235,7 @@ static void act_kill(const struct soak_action *action)
 	if (action->kind == SOAK_KILL_NEW || action->kind == SOAK_KILL_BOTH)
 		kill_new();
 	/* It came too late for that: then it is who serves now. */
-	if (before == kills() && signal_to(soak->spare_forks ? forked_newcomer() : newcomer(), SIGKILL))
+	if (before == kills() && signal_to(victim(), SIGKILL))
 		device->counts[SOAK_KILLS_SOLE]++;
 }
 
@@ -254,7 +259,7 @@ static void interfere(const struct soak_action *action, uint64_t begin)
 		if (stops && at == action->stop_at) {
 			stops = false;
 			reap(0, NULL);
-			pid = action->stop == SOAK_STOP_OLD ? old : newcomer();
+			pid = action->stop == SOAK_STOP_OLD ? old : victim();
 			stopped = signal_to(pid, SIGSTOP);
 			device->counts[SOAK_STOPS] += stopped;
 		} else if (stopped && at == resume_at) {
@@ -285,10 +290,11 @@ static pid_t settle(void)
 	for (;;) {
 		reap(0, &by);
 		if (!asker && killed_are_dead()) {
-			count = soak_daemons(device->name, daemons, DAEMONS_MAX);
+			count = soak_daemons(device->name, getpid(), daemons, DAEMONS_MAX);
 			if (!count)
 				return 0;
-			if (count == 1 && daemons[0].serves)
+			/* One whose parent was killed may still have to find out that it cannot serve. */
+			if (count == 1 && daemons[0].serves && answered() >= 0)
 				return daemons[0].pid;
 		}
 		wait_a_little(begin, asker ? "who was asked for a handover ends" : "one daemon is left");
@@ -314,7 +320,10 @@ static pid_t restart(const struct soak_action *action)
 	return pid;
 }
 
-/* A daemon has what each other of its kind has, or will soon: connections that end close within moments. */
+/*
+ * A daemon has what each other of its kind has, or will soon: connections that end close within moments. The first one
+ * is known to be ready with its start only after a handover that nobody disturbed.
+ */
 static void check_possessions(void)
 {
 	char text[HAS_MAX], *known = has[serves.first][serves.direct][serves.channels];
@@ -322,9 +331,9 @@ static void check_possessions(void)
 
 	for (;;) {
 		soak_possessions(old, text, sizeof(text));
-		if (!*known)
+		if (!*known && now.kind == SOAK_HANDOVER)
 			strcpy(known, text);
-		if (!strcmp(known, text))
+		if (!*known || !strcmp(known, text))
 			return;
 		if (soak_now_us() - begin > 20000000ULL)
 			act_fail("pid %d has %s, not %s as the first of its kind", old, text, known);
@@ -417,7 +426,7 @@ void soak_act(struct soak_device *of, struct soak_plan *plan)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
 		soak_fail("cannot adopt processes: %s", strerror(errno));
-	if (soak_daemons(device->name, &daemon, 1) != 1 || !daemon.serves)
+	if (soak_daemons(device->name, 0, &daemon, 1) != 1 || !daemon.serves)
 		soak_fail("%s: there is not one daemon", device->name);
 	/* Of the first daemon, which somebody else started, nothing is known: it has to go before anything counts. */
 	old = daemon.pid;

@@ -68,7 +68,7 @@ bool soak_plan_next(struct soak_plan *plan, struct soak_action *action)
 	action->stop = !stop ? SOAK_STOP_NOBODY : old ? SOAK_STOP_OLD : SOAK_STOP_NEW;
 	action->stop_at = soak_below(random, 1000);
 	action->stop_for = soak_below(random, 1000);
-	action->kill_at = soak_below(random, 750);
+	action->kill_at = soak_below(random, 600);
 	action->pause_ms = soak_percent(random, 80) ? 0 : soak_below(random, 200);
 	if (action->kind == SOAK_KILL_SOLE)
 		action->stop = SOAK_STOP_NOBODY;

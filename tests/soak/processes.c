@@ -12,6 +12,8 @@
 
 #include "tests/soak/soak.h"
 
+#define PIDS_NEVER_AGAIN	300	/* when the kernel begins again it leaves out what is below: RESERVED_PIDS */
+
 /* A small file of /proc as text; its length, 0 if it cannot be read. */
 static size_t slurp(const char *path, char *text, size_t size)
 {
@@ -66,7 +68,7 @@ static bool is_of(pid_t pid, const char *device)
 	return false;
 }
 
-unsigned int soak_daemons(const char *name, struct soak_daemon *daemons, unsigned int max)
+unsigned int soak_daemons(const char *name, pid_t younger, struct soak_daemon *daemons, unsigned int max)
 {
 	struct soak_daemon found;
 	unsigned int count = 0;
@@ -80,6 +82,8 @@ unsigned int soak_daemons(const char *name, struct soak_daemon *daemons, unsigne
 		if (!isdigit(entry->d_name[0]))
 			continue;
 		found.pid = atoi(entry->d_name);
+		if (found.pid < younger && younger < PIDS_NEVER_AGAIN)
+			continue;
 		/* dmuserctl is no daemon, its copies are called dmuser-second.N, as far as there is room. */
 		if (!stat_of(found.pid, comm, &found.parent))
 			continue;

@@ -16,7 +16,7 @@
 #define SOAK_DEVICES_MAX	8
 #define SOAK_LOADS_MAX		8	/* of a device */
 #define SOAK_CHANNELS_MAX	4
-#define SOAK_WHY_MAX		512
+#define SOAK_WHY_MAX		2048
 #define SOAK_LIMIT_S		300	/* for what must happen: guests are slow, the machine is shared */
 
 /* ---- random numbers: the same for the same seed, whatever else happens ---- */
@@ -132,8 +132,11 @@ struct soak_daemon {
 	bool serves;		/* or is about to: a daemon's program with this device's name */
 };
 
-/* Those that live, of device @name, and any child of ours: their count; at most @max are stored. */
-unsigned int soak_daemons(const char *name, struct soak_daemon *daemons, unsigned int max);
+/*
+ * Those that live, of device @name, and any child of ours: their count; at most @max are stored. Processes that
+ * began before process @younger did may be passed over, which saves much time.
+ */
+unsigned int soak_daemons(const char *name, pid_t younger, struct soak_daemon *daemons, unsigned int max);
 bool soak_alive(pid_t pid);
 /* What a daemon has: descriptors by kind, locked memory, threads; in one line. */
 void soak_possessions(pid_t pid, char *text, size_t len);
