@@ -51,8 +51,8 @@ static void act_fail(const char *format, ...)
 		said[fread(said, 1, sizeof(said) - 1, file)] = '\0';
 		fclose(file);
 	}
-	soak_fail("%s: action %llu (%s): %s; said: %s", device->name, (unsigned long long)device->counts[SOAK_ACTIONS], text, what,
-		  said);
+	soak_fail("%s: action %llu (%s): %s; said: %s", device->name, (unsigned long long)device->counts[SOAK_ACTIONS], text,
+		  what, said);
 }
 
 /* Wait for all children that have ended. True if @pid is among them, which died of signal *@by (0: none). */
