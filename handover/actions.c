@@ -125,8 +125,9 @@ static void dmu_act_report_serving(struct dmu_daemon *daemon)
 		dmu_daemon_event(daemon, "takeover", "from=%s pid=%d stage=%s",
 				 daemon->taken_over ? "daemon" : "nobody", (int)getpid(),
 				 daemon->stage->name);
-	dmu_launch_succeed(&daemon->launch);
+	/* Once it says so, the start is over: the next one finds nobody starting. */
 	dmu_rundir_unlock(&daemon->rundir);
+	dmu_launch_succeed(&daemon->launch);
 }
 
 static void dmu_act_report_failure(struct dmu_daemon *daemon)

@@ -9,6 +9,7 @@ include tests/attack/rules.mk
 include tests/wb/rules.mk
 include tests/bench/rules.mk
 include tests/fuzz/rules.mk
+include tests/soak/rules.mk
 
 test_kernels := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KERNEL),$(KERNELS) $(UML_KERNELS))
 

@@ -58,15 +58,25 @@ int dm_resume(const char *name)
 	return dm_call(&args, DM_DEV_SUSPEND, name, 0);
 }
 
-long long dm_word(const char *name, const char *key)
+int dm_status(const char *name, char *text, size_t len)
 {
 	union dm_args args = { 0 };
-	const char *at;
-	int err;
+	int err = dm_call(&args, DM_TABLE_STATUS, name, DM_NOFLUSH_FLAG);
 
-	err = dm_call(&args, DM_TABLE_STATUS, name, DM_NOFLUSH_FLAG);
+	if (!err)
+		snprintf(text, len, "%s",
+			 args.room + args.head.data_start + sizeof(struct dm_target_spec));
+	return err;
+}
+
+long long dm_word(const char *name, const char *key)
+{
+	char status[1024];
+	const char *at;
+	int err = dm_status(name, status, sizeof(status));
+
 	if (err)
 		return err;
-	at = strstr(args.room + args.head.data_start + sizeof(struct dm_target_spec), key);
+	at = strstr(status, key);
 	return at ? strtoll(at + strlen(key), NULL, 10) : -ENOENT;
 }

@@ -3,9 +3,13 @@
 #ifndef ORDER_DM_H
 #define ORDER_DM_H
 
+#include <stddef.h>
+
 int dm_message(const char *name, const char *text);
 int dm_suspend_noflush(const char *name);
 int dm_resume(const char *name);
+/* The status line of its only target. */
+int dm_status(const char *name, char *text, size_t len);
 /* A number of the status line: dm_word("t", "fenced:"), or -errno. */
 long long dm_word(const char *name, const char *key);
 
