@@ -11,3 +11,5 @@ programs += $(BUILD)/bin/dmuser-watch
 $(BUILD)/bin/dmuser-watch: $(watch_objects) $(lib_archive)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/tests/unit/test_watch: $(BUILD)/watch/delay.o

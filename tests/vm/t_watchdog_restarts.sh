@@ -167,7 +167,7 @@ is "the same daemon serves" "$(server)" "$pid"
 
 kill -INT "$fio"
 wait "$fio"
-[ -z "$(grep -aE 'verify|error=|err= *[1-9]' /tmp/fio)" ] || fail "fio: $(tail -n 20 /tmp/fio)"
+! grep -aqE 'verify:|error=|err= *[1-9]' /tmp/fio || fail "fio: $(tail -n 20 /tmp/fio)"
 ok "fio verified all that it read"
 is "errors" "$(word errors)" 0
 is "requests that failed" "$(word failed)" 0
