@@ -27,11 +27,11 @@ static void ready(void *arg)
 	struct start *start = arg;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
 
-	dmu_launch_succeed(&start->launch);
 	for (fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
 		dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
+	dmu_launch_succeed(&start->launch);
 }
 
 /* In the process that stays. No descriptor of the caller's is left but its standard ones and the launch's. */

@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,8 +175,8 @@ static void use(const struct dmu_packet *packet)
 static void stale(int fd)
 {
 	struct dmu_packet packet;
-	int c;
 	pid_t pid = fork();
+	int c;
 
 	if (pid < 0)
 		die("fork");
@@ -185,6 +186,7 @@ static void stale(int fd)
 		pause();
 	}
 	expect_offer(fd, &packet);
+	kill(pid, SIGKILL);
 	close(fd);
 	do
 		c = getchar();

@@ -17,7 +17,11 @@ mark() {
 
 other=none
 alone() {
-	[ "$(daemons | grep -vx "$other")" = "$pid" ]
+	[ "$(daemons | grep -vx "$other")" = "$pid" ] && in_daemon_state serving
+}
+
+in_daemon_state() {
+	[ "$(dmuserctl status --json "$name" | jq -r .daemon.state)" = "$1" ]
 }
 
 unharmed() {
@@ -46,10 +50,6 @@ answered() {
 	[[ $said =~ ^$1$ ]] || fail "peer $2: '$said' is not '$1'"
 	unharmed "peer $2"
 	say "$said"
-}
-
-taking_over() {
-	[ "$(dmuserctl status --json "$name" | jq -r .daemon.state)" = "$1" ]
 }
 
 # many COMMAND...: eight at once. All succeed or are refused in words; each success is one generation.
@@ -117,7 +117,7 @@ for step in 2 3; do
 		dmuser-second --timeout "$patience" "$name" >/tmp/slow 2>&1 &
 	slow=$!
 	[ $step = 2 ] && state='handing over' || state=draining
-	wait_for 60 "$state" taking_over "$state"
+	wait_for 60 "$state" in_daemon_state "$state"
 	said=$(/add/peer "$socket" mute)
 	[[ $said =~ ^REFUSE\ generation\ [0-9]+\ \(pid\ [0-9]+\)\ is\ taking\ over\ already ]] || fail "$state: $said"
 	ok "$state: $said"
@@ -155,8 +155,7 @@ check "its READY is refused" grep -q '^REFUSE READY before HELLO$' /tmp/stale
 unharmed "the stale one"
 
 say "silent"
-handover "$name" >/dev/null || fail "handover"
-dmuserctl handover --timeout 3000 "$name" >/dev/null || fail "handover to an impatient daemon"
+dmuserctl handover --timeout 10000 "$name" >/dev/null || fail "handover to an impatient daemon"
 mark
 answered $'OFFER(\nABORT .*)?(\nclosed)?' mute
 exec 9>&-

@@ -141,7 +141,8 @@ wait_for 120 "six attempts have failed" failing
 status=$(dmuserctl status "$name")
 [[ $status =~ unserved\ +for\ [0-9.]+\ s,\ [0-9]+\ attempts,.*$disk ]] || fail "status in words: $status"
 ok "status says: $(grep ^unserved <<<"$status")"
-is "the node is sealed between attempts" "$(word sealed)" 1
+wait_for 20 "the node is sealed between attempts" word_is sealed 1
+ok "the node is sealed between attempts"
 attempts=$(watchdog attempts)
 check "the log has fewer lines than there were attempts: $(events restart-failed)" \
 	[ "$(events restart-failed)" -lt "$attempts" ]
