@@ -23,15 +23,34 @@ static void name_of(char *path, size_t len, const char *exe)
 	snprintf(path, len, "/%.*s", (int)strcspn(base, ". "), base);
 }
 
-static int copy(const char *from_path, struct watch_program *program)
+/* All memory is locked that is mapped from now on. By a descriptor to read: what can be written does not run. */
+static int map(struct watch_program *program)
+{
+	int fd = open(PARTIAL, O_RDONLY | O_CLOEXEC), ret = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || !st.st_size) {
+		ret = -EIO;
+	} else {
+		program->size = st.st_size;
+		program->locked = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (program->locked == MAP_FAILED)
+			ret = -errno;
+	}
+	close(fd);
+	return ret;
+}
+
+static int copy(const char *from_path)
 {
 	int from, to, ret;
-	struct stat st;
 
 	from = open(from_path, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return -errno;
-	to = open(PARTIAL, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	to = open(PARTIAL, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
 	if (to < 0) {
 		ret = -errno;
 		close(from);
@@ -39,15 +58,6 @@ static int copy(const char *from_path, struct watch_program *program)
 	}
 	ret = ctl_copy_bytes(from, to);
 	ctl_copy_label(from, to);
-	if (!ret && (fstat(to, &st) || !st.st_size))
-		ret = -EIO;
-	if (!ret) {
-		/* All memory is locked that is mapped from now on. */
-		program->size = st.st_size;
-		program->locked = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, to, 0);
-		if (program->locked == MAP_FAILED)
-			ret = -errno;
-	}
 	close(to);
 	close(from);
 	return ret;
@@ -66,8 +76,10 @@ int watch_program_keep(struct watch_program *program, pid_t pid, char *error, si
 	if (!ret) {
 		exe[n] = '\0';
 		name_of(next.path, sizeof(next.path), exe);
-		ret = copy(link, &next);
+		ret = copy(link);
 	}
+	if (!ret)
+		ret = map(&next);
 	if (!ret && rename(PARTIAL, next.path)) {
 		ret = -errno;
 		munmap(next.locked, next.size);
