@@ -112,11 +112,13 @@ answered $'OFFER' leave
 answered $'OFFER(\nABORT .*)?(\nclosed)?' twice
 
 say "while another one prepares, and while the old one drains"
-for step in 2 3; do
-	strace -f -qq -o /tmp/strace -e trace=sendmsg -e "inject=sendmsg:delay_enter=20000000:when=$step" \
+# It stops when it has said HELLO, or READY, and goes on when the others have been refused.
+for step in 1 2; do
+	strace -f -qq -o /tmp/strace -e trace=sendmsg -e "inject=sendmsg:signal=STOP:when=$step" \
 		dmuser-second --timeout "$patience" "$name" >/tmp/slow 2>&1 &
 	slow=$!
-	[ $step = 2 ] && state='handing over' || state=draining
+	[ $step = 1 ] && state='handing over' || state=draining
+	wait_for 60 "$state: the newcomer stops" grep -q 'stopped by SIGSTOP' /tmp/strace
 	wait_for 60 "$state" in_daemon_state "$state"
 	said=$(/add/peer "$socket" mute)
 	[[ $said =~ ^REFUSE\ generation\ [0-9]+\ \(pid\ [0-9]+\)\ is\ taking\ over\ already ]] || fail "$state: $said"
@@ -124,6 +126,8 @@ for step in 2 3; do
 	said=$(dmuser-second "$name" 2>&1) && fail "$state: a second newcomer succeeded"
 	[[ $said =~ another\ daemon\ of\ t\ is\ starting ]] || fail "$state: $said"
 	ok "$state: $said"
+	# shellcheck disable=SC2046 # pids are words
+	kill -CONT $(daemons | grep -vx "$pid")
 	wait $slow || fail "$state: the first newcomer has failed: $(cat /tmp/slow)"
 	wait_for 60 "the old one is gone" gone "$pid"
 	mark
