@@ -32,6 +32,7 @@ all: programs
 -include handover/ctl.mk
 -include first_stage/rules.mk
 -include second_stage/rules.mk
+-include watch/rules.mk
 -include kernel/rules.mk
 -include initramfs/rules.mk
 -include sepolicy/rules.mk
@@ -43,7 +44,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DMU_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIE -MMD -MP -c -o $@ $<
 
--include $(shell find $(BUILD)/lib $(BUILD)/handover $(BUILD)/first_stage $(BUILD)/second_stage $(BUILD)/tests -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/lib $(BUILD)/handover $(BUILD)/first_stage $(BUILD)/second_stage $(BUILD)/watch $(BUILD)/tests -name '*.d' 2>/dev/null)
 
 clean:
 	rm -rf $(BUILD)

@@ -181,6 +181,25 @@ void ctl_daemon_ask_confinement(const char *run_dir, const char *name, struct ct
 /* Somebody does, or could not be asked. */
 bool ctl_daemon_listens(const char *run_dir, const char *name);
 
+/* ---- who starts it again when it has died (ctl_watch.c) ---- */
+
+#define CTL_WATCH_NAME	"watch"		/* in RUN_DIR/NAME; locked by dmuser-watch, which writes it */
+
+struct ctl_watch {
+	int pid;
+	unsigned int restarts;		/* since it watches */
+	unsigned int attempts;		/* since nobody serves */
+	uint64_t down_ms;		/* CLOCK_MONOTONIC since when; 0: somebody serves */
+	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next attempt; 0: none is due */
+	char reason[CTL_ERROR_MAX];	/* of the last failure, or "" */
+};
+
+/* 0; -ENOENT: nobody watches it; or another -errno. */
+int ctl_watch_read(const char *run_dir, const char *name, struct ctl_watch *watch);
+/* @watch may be NULL: nobody does. */
+json_t *ctl_watch_json(const struct ctl_watch *watch);
+void ctl_watch_print(const struct ctl_watch *watch);
+
 /* ---- output (ctl_show.c) ---- */
 
 /* @daemon may be NULL; @daemon_error then says why, or is NULL if none was looked for. */

@@ -9,7 +9,9 @@ int ctl_status(const struct ctl_args *args)
 	char error[CTL_ERROR_MAX];
 	struct ctl_daemon daemon;
 	struct ctl_device device;
-	bool answered;
+	struct ctl_watch watch;
+	bool answered, watched;
+	json_t *json;
 	int ret;
 
 	ret = ctl_dm_device(args->name, &device);
@@ -20,10 +22,14 @@ int ctl_status(const struct ctl_args *args)
 	answered = !ctl_daemon_ask(args->run_dir, args->name, &daemon, error, sizeof(error));
 	if (answered)
 		ctl_daemon_ask_confinement(args->run_dir, args->name, &daemon);
-	if (args->given & CTL_JSON)
-		ctl_json_print(ctl_device_json(&device, answered ? &daemon : NULL,
-					       answered ? NULL : error));
-	else
+	watched = !ctl_watch_read(args->run_dir, args->name, &watch);
+	if (args->given & CTL_JSON) {
+		json = ctl_device_json(&device, answered ? &daemon : NULL, answered ? NULL : error);
+		json_object_set_new(json, "watchdog", ctl_watch_json(watched ? &watch : NULL));
+		ctl_json_print(json);
+	} else {
 		ctl_device_print(&device, answered ? &daemon : NULL, answered ? NULL : error);
+		ctl_watch_print(watched ? &watch : NULL);
+	}
 	return CTL_DONE;
 }

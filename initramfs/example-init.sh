@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# /init of an initramfs that has busybox, dmuser-first and the module dm-user.
-# The root file system is on disk /dev/vda, and dmuser-first serves it.
+# /init of an initramfs that has busybox, dmuser-first, dmuser-watch and the module dm-user.
+# The root file system is on disk /dev/vda, dmuser-first serves it, and dmuser-watch starts it again if it dies.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 
 mount -t devtmpfs dev /dev
@@ -11,6 +11,7 @@ mount -t tmpfs -o mode=755 run /run
 
 modprobe dm-user &&
 	dmuser-first root file:/dev/vda &&
+	dmuser-watch root &&
 	mount -t ext4 -o rw /dev/mapper/root /mnt || exec sh
 
 for dir in dev proc sys run; do

@@ -346,3 +346,45 @@ int dmu_dm_message(const char *name, const char *message)
 	close(control);
 	return rc;
 }
+
+/* In @request, as the kernel has filled it. */
+static int status_text(const union request *request, char *text, size_t len)
+{
+	const struct dm_target_spec *spec = (const void *)(request->bytes + request->dm.data_start);
+	const char *params = (const char *)(spec + 1);
+	size_t room;
+
+	if (request->dm.flags & DM_BUFFER_FULL_FLAG)
+		return -ENOSPC;
+	if (!request->dm.target_count)
+		return -ENODATA;
+	if (strcmp(spec->target_type, TARGET))
+		return -EMEDIUMTYPE;
+	room = request->bytes + sizeof(*request) - params;
+	if (strnlen(params, room) >= len)
+		return -ENOSPC;
+	snprintf(text, len, "%.*s", (int)room, params);
+	return 0;
+}
+
+int dmu_dm_status(const char *name, bool table, char *text, size_t len)
+{
+	union request *request;
+	int control, rc;
+
+	control = control_open();
+	if (control < 0)
+		return control;
+	rc = -ENOMEM;
+	request = malloc(sizeof(*request));
+	if (request) {
+		prepare(request, name);
+		request->dm.flags = table ? DM_STATUS_TABLE_FLAG : DM_NOFLUSH_FLAG;
+		rc = command(control, DM_TABLE_STATUS, request);
+		if (!rc)
+			rc = status_text(request, text, len);
+	}
+	free(request);
+	close(control);
+	return rc;
+}

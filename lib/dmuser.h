@@ -240,6 +240,11 @@ int dmu_dm_remove(const char *name);
 int dmu_dm_exists(const char *name);
 /* Send the target @message ("seal", "unseal", ...). */
 int dmu_dm_message(const char *name, const char *message);
+/*
+ * The target's status, or its table row with @table, without the word "user". -ENXIO: no such
+ * device; -ENODATA: no table; -EMEDIUMTYPE: another target's; -ENOSPC: longer than @len.
+ */
+int dmu_dm_status(const char *name, bool table, char *text, size_t len);
 
 /* ---- resident: what a process that serves its own root must be (all fail as -errno) ---- */
 
@@ -270,6 +275,26 @@ void dmu_resident_mark_argv(char **argv);
  * Close every descriptor but those @keep (sorted or not); 0, 1 and 2 become /dev/null unless kept.
  */
 int dmu_resident_close_fds(const int *keep, int count);
+
+/* ---- root: another root directory, in a mount namespace of one's own that is private ---- */
+
+#define DMU_MOUNTS_MAX	128
+
+/* Where something is mounted, but the root. */
+struct dmu_mounts {
+	char *paths[DMU_MOUNTS_MAX];
+	unsigned int count;
+	bool full;		/* there were more; only an initramfs needs them */
+};
+
+/* Reads /proc/self/mountinfo. 0 or -errno. To be released by dmu_mounts_free(), if 0. */
+int dmu_mounts_read(struct dmu_mounts *mounts);
+void dmu_mounts_free(struct dmu_mounts *mounts);
+/*
+ * The working directory, which is the root of a mount that is not in @mounts, becomes the root, and
+ * the old root with @mounts is detached. 0, or -errno and *@step says what failed.
+ */
+int dmu_root_replace(const struct dmu_mounts *mounts, const char **step);
 
 /* ---- log ---- */
 

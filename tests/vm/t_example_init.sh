@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The init script that README.md shows, as it stands, boots a root that dm-user serves; from there, a handover.
+# The init script that README.md shows, as it stands, boots a root that dm-user serves; from there, a handover, and the death of the daemon.
 # vm: --mem 512 --cpus 2 --disk 128M
 # kernels: 6.1 6.12 debug kcsan
 # add: initramfs/example-init.sh README.md tests/vm/lib.sh
@@ -39,7 +39,7 @@ make_initramfs() {
 	mkdir -p "$tree"
 	mount -t tmpfs initramfs "$tree"
 	skeleton "$tree"
-	cp /usr/bin/dmuser-first "$tree/usr/bin/"
+	cp /usr/bin/dmuser-first /usr/bin/dmuser-watch "$tree/usr/bin/"
 	cp -a /usr/lib/modules "$tree/usr/lib/"
 	cp /add/example-init.sh "$tree/init"
 }
@@ -61,6 +61,12 @@ make_root() {
 		echo "generation: $(dmuserctl status --json root | jq .generation)"
 		dmuserctl handover --timeout 60000 root >/dev/null && echo "handover: done"
 		echo "generation: $(dmuserctl status --json root | jq .generation)"
+		pid=$(dmuserctl status --json root | jq .daemon.pid)
+		sync
+		echo 3 >/proc/sys/vm/drop_caches
+		kill -KILL "$pid"
+		dmuserctl wait --generation 3 root && echo "restart: done"
+		echo "restarted as: $(dmuserctl status --json root | jq -r .daemon.stage)"
 		echo written >/proof && sync && cat /proof
 		exec sleep 1000
 	END
@@ -96,5 +102,7 @@ is "the root is on the device" "$(said root)" "$(said device)"
 check "generation 1 served first" line '^generation: 1$'
 check "handed over from the root itself" line '^handover: done$'
 check "generation 2 serves" line '^generation: 2$'
+check "its daemon killed, the root goes on" line '^restart: done$'
+is "by a daemon like the one that died" "$(said "restarted as")" second
 finished=1	# not finish: that root is in use, and stays so until the guest is off
 exit 0

@@ -1,0 +1,171 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P2, P4, P12: a newcomer at the wrong moment, with the wrong store, of another version or out of date is refused in words, and does no harm.
+# vm: --mem 512 --cpus 2 --disk 16M
+# kernels: 6.1 6.12 debug kcsan
+# add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/peer
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+socket=$run/$name/handover.sock
+
+# What must be as it was: who serves, as which generation, the seal, and that nothing failed.
+mark() {
+	pid=$(server)
+	before="$pid $(generation) $(word sealed)"
+}
+
+other=none
+alone() {
+	[ "$(daemons | grep -vx "$other")" = "$pid" ] && in_daemon_state serving
+}
+
+in_daemon_state() {
+	[ "$(dmuserctl status --json "$name" | jq -r .daemon.state)" = "$1" ]
+}
+
+unharmed() {
+	wait_for 60 "$1: no newcomer is left" alone
+	load_progress 1
+	is "$1: serves, generation, sealed" "$(server) $(generation) $(word sealed)" "$before"
+	check "$1: the load sees no error" load_calm
+}
+
+# refused STATUS PATTERN COMMAND...: with a line that has PATTERN in it.
+refused() {
+	local status=$1 pattern=$2 said got
+	shift 2
+	said=$("$@" 2>&1)
+	got=$?
+	[ "$got" = "$status" ] || fail "$*: status $got, not $status: $said"
+	[[ $said =~ $pattern ]] || fail "$*: no '$pattern' in: $said"
+	unharmed "${*##*/}"
+	say "$said"
+}
+
+# answered PATTERN WHAT: so a newcomer of that kind is answered.
+answered() {
+	local said
+	said=$(/add/peer "$socket" "$2")
+	[[ $said =~ ^$1$ ]] || fail "peer $2: '$said' is not '$1'"
+	unharmed "peer $2"
+	say "$said"
+}
+
+# many COMMAND...: eight at once. All succeed or are refused in words; each success is one generation.
+many() {
+	local i from pids=() succeeded=0 newest
+	from=$(generation)
+	for i in 1 2 3 4 5 6 7 8; do
+		"$@" >"/tmp/many$i" 2>&1 &
+		pids+=($!)
+	done
+	for i in 1 2 3 4 5 6 7 8; do
+		if wait "${pids[i - 1]}"; then
+			succeeded=$((succeeded + 1))
+		else
+			grep -qE 'another (dmuserctl is handing it over|daemon of t is starting)|is taking over already' \
+				"/tmp/many$i" || fail "$1 $2, one of eight: $(cat "/tmp/many$i")"
+		fi
+	done
+	check "$1 $2, eight at once: $succeeded have succeeded" [ "$succeeded" -ge 1 ]
+	newest=$(generation)
+	is "$1 $2: as many generations" $((newest - from)) "$succeeded"
+	mark
+	unharmed "$1 $2, eight at once"
+}
+
+create "$name" "file:$disk,direct" || fail "create"
+load_start -t 2
+handover "$name" >/dev/null || fail "handover"
+mark
+
+say "another store, another size, another backend"
+truncate -s 1M /tmp/half
+refused 1 '/tmp/half has 1048576 bytes, the device 16777216' dmuserctl handover "$name" file:/tmp/half
+refused 2 "tape" dmuser-second "$name" tape:/dev/st0
+refused 1 "tape" dmuserctl handover "$name" tape:/dev/st0
+truncate -s 16M /tmp/image
+create u file:/tmp/image || fail "create u"
+other=$(server u)
+truncate -s 4M /tmp/image
+said=$(dmuserctl handover u 2>&1) && fail "a shorter image was taken"
+[[ $said =~ /tmp/image\ has\ 4194304\ bytes,\ the\ device\ 16777216 ]] || fail "a shorter image: $said"
+ok "a shorter image: $said"
+truncate -s 16M /tmp/image
+is "u: the same daemon serves" "$(server u)" "$other"
+check "u: all of it can be read" dd if=/dev/mapper/u of=/dev/null bs=1M iflag=direct
+said=$(dmuserctl handover "$name" file:/tmp/image 2>&1) && fail "the store of u was taken"
+[[ $said =~ /tmp/image.*not\ the\ store ]] || fail "the store of u: $said"
+unharmed "the store of another device"
+remove u
+
+say "another version, and what is no HELLO"
+answered $'REFUSE this daemon .* speaks protocol version 1 only\nclosed' older
+answered $'REFUSE this daemon .* speaks protocol version 1 only\nclosed' newer
+answered $'REFUSE malformed message\nclosed' unknown
+answered $'REFUSE malformed message\nclosed' garbage
+answered $'REFUSE malformed message\nclosed' no-pidfd
+answered $'REFUSE READY before HELLO\nclosed' ready
+# These have an OFFER: it is withdrawn, and they are killed.
+answered $'OFFER' leave
+answered $'OFFER(\nABORT .*)?(\nclosed)?' twice
+
+say "while another one prepares, and while the old one drains"
+# It stops when it has said HELLO, or READY, and goes on when the others have been refused.
+for step in 1 2; do
+	strace -f -qq -o /tmp/strace -e trace=sendmsg -e "inject=sendmsg:signal=STOP:when=$step" \
+		dmuser-second --timeout "$patience" "$name" >/tmp/slow 2>&1 &
+	slow=$!
+	[ $step = 1 ] && state='handing over' || state=draining
+	wait_for 60 "$state: the newcomer stops" grep -q 'stopped by SIGSTOP' /tmp/strace
+	wait_for 60 "$state" in_daemon_state "$state"
+	said=$(/add/peer "$socket" mute)
+	[[ $said =~ ^REFUSE\ generation\ [0-9]+\ \(pid\ [0-9]+\)\ is\ taking\ over\ already ]] || fail "$state: $said"
+	ok "$state: $said"
+	said=$(dmuser-second "$name" 2>&1) && fail "$state: a second newcomer succeeded"
+	[[ $said =~ another\ daemon\ of\ t\ is\ starting ]] || fail "$state: $said"
+	ok "$state: $said"
+	# shellcheck disable=SC2046 # pids are words
+	kill -CONT $(daemons | grep -vx "$pid")
+	wait $slow || fail "$state: the first newcomer has failed: $(cat /tmp/slow)"
+	wait_for 60 "the old one is gone" gone "$pid"
+	mark
+	unharmed "$state"
+done
+
+say "many at once"
+many dmuserctl handover --timeout "$patience" "$name"
+many dmuser-second --timeout "$patience" "$name"
+
+say "out of date"
+mkfifo /tmp/orders
+/add/peer "$socket" stale </tmp/orders >/tmp/stale &
+stale=$!
+exec 9>/tmp/orders
+offered() {
+	grep -q OFFER /tmp/stale
+}
+wait_for 60 "it has an OFFER" offered
+unharmed "an OFFER that was withdrawn"
+handover "$name" >/dev/null || fail "a handover while somebody keeps an old OFFER's channels"
+mark
+echo >&9
+wait $stale || fail "the stale one: $(cat /tmp/stale)"
+sed 's/^/# /' /tmp/stale
+check "its generation is taken" grep -qE '^join (EEXIST|ESTALE)$' /tmp/stale
+is "an older one cannot be joined" "$(sed -n 's/^join-older //p' /tmp/stale)" ESTALE
+check "its READY is refused" grep -q '^REFUSE READY before HELLO$' /tmp/stale
+unharmed "the stale one"
+
+say "silent"
+dmuserctl handover --timeout 10000 "$name" >/dev/null || fail "handover to an impatient daemon"
+mark
+answered $'OFFER(\nABORT .*)?(\nclosed)?' mute
+exec 9>&-
+load_stop
+is "errors" "$(word errors)" 0
+is "requests that failed" "$(word failed)" 0
+handover "$name" >/dev/null || fail "a good handover after all that"
+remove
+finish

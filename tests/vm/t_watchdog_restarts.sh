@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P2, P4, P5: a daemon that dies alone is started again by dmuser-watch, which needs nothing of the device for it.
+# vm: --mem 512 --cpus 2 --disk 64M
+# kernels: 6.1 6.12 debug kcsan
+# add: tests/vm/lib.sh
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+node=/dev/mapper/$name
+
+watchdog() {
+	dmuserctl status --json "$name" | jq -r "if .watchdog then .watchdog.$1 else empty end"
+}
+
+watchdog_is() {
+	[ "$(watchdog "$1")" = "$2" ]
+}
+
+served_by_other() {
+	local pid
+	pid=$(server) && [ -n "$pid" ] && [ "$pid" != "$1" ]
+}
+
+# Nothing of PID is on the device or on what is mounted from it: maps, descriptors, program, directories.
+keeps_away() {
+	local pid=$1 device link
+	device=$(printf '%02x:%02x' "$major" "$minor")
+	! awk '{ print $4 }' "/proc/$pid/maps" | grep -qx "$device" || return 1
+	for link in "/proc/$pid/fd/"* "/proc/$pid/exe" "/proc/$pid/cwd" "/proc/$pid/root"; do
+		[ "$(stat -L -c '%Hd:%Ld' "$link")" != "$major:$minor" ] || return 1
+	done
+	! awk '{ print $3 }' "/proc/$pid/mountinfo" | grep -qx "$major:$minor"
+}
+
+events() {
+	dmesg | grep -ac "dmuser-watch: event=$1 name=$name "
+}
+
+seen() {
+	[ "$(events watch)" -ge "$1" ]
+}
+
+# A file system on it, with programs: as if it were the root.
+create "$name" "file:$disk,buffered" || fail "create"
+mkfs.ext4 -q "$node" || fail "mkfs"
+mount -t ext4 "$node" /mnt || fail "mount"
+major=$(dmuserctl status --json "$name" | jq .major) minor=$(dmuserctl status --json "$name" | jq .minor)
+cp "$(command -v busybox)" "$(command -v dmuser-watch)" /mnt/ || fail "programs"
+sync
+is "with no watchdog status says so" "$(dmuserctl status --json "$name" | jq .watchdog)" null
+
+# From the device itself, with all it has from its caller there.
+(
+	cd /mnt || exit
+	./dmuser-watch --steady 0 --timeout "$patience" "$name" 3<busybox
+) </mnt/busybox || fail "dmuser-watch"
+watch=$(watchdog pid)
+check "it watches" alive "$watch"
+check "nothing of it is on the device" keeps_away "$watch"
+is "spared by the OOM killer" "$(cat "/proc/$watch/oom_score_adj")" -1000
+is "and by the final kill of systemd" "$(head -c 1 "/proc/$watch/cmdline")" @
+check "its memory is locked" [ "$(sed -n 's/^VmLck:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$watch/status")" -gt 500 ]
+! said=$(dmuser-watch "$name" 2>&1) || fail "two watchdogs"
+[[ $said == *"watches it already"* ]] || fail "two watchdogs: $said"
+ok "a second one is refused: $said"
+
+handover "$name" >/dev/null || fail "a handover under its eyes"
+wait_for 60 "it has seen the new daemon" seen 2
+is "a handover is no death" "$(events died)" 0
+is "the node is sealed" "$(word sealed)" 1
+
+# Direct, so that it waits for the device; buffered, so that there is something to write and to forget.
+fio --name=v --directory=/mnt --rw=randrw --bs=4k --size=4M --time_based --runtime=1000000 --direct=1 --numjobs=2 \
+	--verify=crc32c --verify_fatal=1 --eta=never --output=/tmp/fio >/dev/null 2>&1 &
+fio=$!
+busy() {
+	local from
+	from=$(($(word reads) + $(word writes)))
+	wait_for 60 "$1: I/O goes on" more_than $((from + 20))
+}
+more_than() {
+	[ $(($(word reads) + $(word writes))) -gt "$1" ]
+}
+busy "before"
+
+for round in 1 2 3 4 5 6 7 8 9 10; do
+	pid=$(server)
+	echo 3 >/proc/sys/vm/drop_caches
+	kill -KILL "$pid"
+	wait_for 60 "$round: it is dead" gone "$pid"
+	wait_for 60 "$round: another one serves" served_by_other "$pid"
+	wait_for 60 "$round: it was counted" watchdog_is restarts "$round"
+	[ "$(word sealed)" = 1 ] || wait_for 20 "$round: sealed again" word_is sealed 1
+	check "$round: nothing of the new daemon is on the device" keeps_away "$(server)"
+	busy "$round"
+done
+is "one restart for each death" "$(events restart)" 10
+is "the same watchdog" "$(watchdog pid)" "$watch"
+is "one daemon" "$(daemons | wc -l)" 1
+is "its stage" "$(dmuserctl status --json "$name" | jq -r .daemon.stage)" second
+
+# What anybody else would have to do then cannot be done: a program on the device cannot even be run.
+kill -STOP "$watch"
+wait_for 20 "the watchdog is stopped" in_state "$watch" T
+pid=$(server)
+echo 3 >/proc/sys/vm/drop_caches
+kill -KILL "$pid"
+wait_for 20 "it is dead" gone "$pid"
+wait_for 20 "I/O waits" word_at_least queued 1
+/mnt/busybox true &
+other=$!
+wait_for 20 "a program on the device waits" in_state "$other" D
+is "nobody serves" "$(dmuserctl status --json "$name" | jq .served)" false
+kill -CONT "$watch"
+wait "$other" || fail "the program on the device failed"
+ok "a program on the device runs once the watchdog goes on"
+wait_for 60 "the watchdog has counted it" watchdog_is restarts 11
+
+kill -INT "$fio"
+wait "$fio"
+! grep -aqE 'verify:|error=|err= *[1-9]' /tmp/fio || fail "fio: $(tail -n 20 /tmp/fio)"
+ok "fio verified all that it read"
+is "errors" "$(word errors)" 0
+is "requests that failed" "$(word failed)" 0
+umount /mnt || fail "umount"
+check "fsck says clean" fs_check e2fsck -fn "$node"
+remove
+wait_for 20 "the watchdog leaves with the device" gone "$watch"
+finish

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A root directory in memory, in a mount namespace of its own. The look-up of any path begins in the root
+ * directory: were that on the device, /dev/mapper/control could not be opened while nobody serves it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "watch/watch.h"
+
+#define MOUNT_POINT	"/proc"		/* a directory that is always there */
+#define OWN_PATH	"/" WATCH_PROGRAM
+#define TREES_MAX	5
+
+struct tree {
+	const char *path;		/* absolute, in the old root and the new one */
+	bool directory;
+	int fd;				/* a detached copy of the mount */
+};
+
+struct home {
+	struct tree trees[TREES_MAX];
+	unsigned int count;
+	struct dmu_spec spec;
+	int self;			/* this program */
+	char *error;
+	size_t len;
+};
+
+static int fail(struct home *home, int error, const char *what, const char *which)
+{
+	snprintf(home->error, home->len, "cannot %s%s%s: %s", what, *which ? " " : "", which, strerror(error));
+	return -error;
+}
+
+static int tree_take(struct home *home, const char *path)
+{
+	struct tree *tree = &home->trees[home->count];
+	struct stat st;
+
+	tree->path = path;
+	tree->fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree->fd < 0 || fstat(tree->fd, &st))
+		return fail(home, errno, "take along", path);
+	tree->directory = S_ISDIR(st.st_mode);
+	home->count++;
+	return 0;
+}
+
+/* What it is served from, if that is no node in /dev: by its path, which the next daemon opens. */
+static int store_take(struct home *home, const struct watch_options *options)
+{
+	char path[CTL_PATH_MAX], line[DMU_SPEC_MAX + DMU_NAME_MAX + 4], name[DMU_NAME_MAX + 1];
+	FILE *file;
+	int ret;
+
+	ret = ctl_run_path(path, sizeof(path), options->run_dir, options->name, DMU_TAB_NAME);
+	if (ret)
+		return fail(home, -ret, "open the tab file of", options->name);
+	file = fopen(path, "re");
+	if (!file)
+		return fail(home, errno, "open", path);
+	ret = dmu_trusted_check(fileno(file), path, home->error, home->len);
+	if (!ret && (!fgets(line, sizeof(line), file) ||
+		     dmu_tab_parse_line(line, name, &home->spec, home->error, home->len) != 1))
+		ret = fail(home, EINVAL, "understand", path);
+	fclose(file);
+	if (ret || strcmp(home->spec.backend, "file") || !strncmp(home->spec.source, "/dev/", 5))
+		return ret;
+	return tree_take(home, home->spec.source);
+}
+
+/* None of it may lie on the device. */
+static int trees_check(struct home *home, const struct watch_options *options)
+{
+	char path[sizeof("/dev/mapper/") + DMU_NAME_MAX];
+	struct stat device, st;
+	unsigned int i;
+
+	snprintf(path, sizeof(path), "/dev/mapper/%s", options->name);
+	if (stat(path, &device))
+		return fail(home, errno, "find", path);
+	for (i = 0; i < home->count; i++) {
+		if (fstat(home->trees[i].fd, &st))
+			return fail(home, errno, "look at", home->trees[i].path);
+		if (st.st_dev == device.st_rdev) {
+			snprintf(home->error, home->len, "%s lies on %s itself", home->trees[i].path, path);
+			return -ELOOP;
+		}
+	}
+	return 0;
+}
+
+/* The directories above @path, and it, from the working directory on. */
+static int make_place(struct home *home, const struct tree *tree)
+{
+	char path[CTL_PATH_MAX];
+	char *slash = path;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s", tree->path + 1);
+	while ((slash = strchr(slash, '/'))) {
+		*slash = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return fail(home, errno, "make directory", path);
+		*slash++ = '/';
+	}
+	if (tree->directory)
+		return mkdir(path, 0755) && errno != EEXIST ? fail(home, errno, "make directory", path) : 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail(home, errno, "make file", path);
+	close(fd);
+	return 0;
+}
+
+static int trees_put(struct home *home)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < home->count; i++) {
+		ret = make_place(home, &home->trees[i]);
+		if (ret)
+			return ret;
+		if (move_mount(home->trees[i].fd, "", AT_FDCWD, home->trees[i].path + 1,
+			       MOVE_MOUNT_F_EMPTY_PATH))
+			return fail(home, errno, "mount", home->trees[i].path);
+		close(home->trees[i].fd);
+	}
+	return 0;
+}
+
+static int build(struct home *home)
+{
+	struct dmu_mounts mounts;
+	const char *step = "";
+	int ret;
+
+	ret = dmu_mounts_read(&mounts);
+	if (ret)
+		return fail(home, -ret, "read the mounts", "");
+	if (mount("none", MOUNT_POINT, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64m"))
+		ret = fail(home, errno, "mount a tmpfs", "");
+	else if (chdir(MOUNT_POINT))
+		ret = fail(home, errno, "enter the tmpfs", "");
+	else
+		ret = trees_put(home);
+	if (!ret) {
+		ret = dmu_root_replace(&mounts, &step);
+		if (ret)
+			fail(home, -ret, step, "");
+	}
+	dmu_mounts_free(&mounts);
+	return ret ? ret : chdir("/") ? fail(home, errno, "enter the new root", "") : 0;
+}
+
+/* Returns only on failure. */
+static int run_copy(struct home *home, char **argv)
+{
+	int fd = open(OWN_PATH, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700), ret;
+	char *const environment[] = { NULL };
+
+	if (fd < 0)
+		return fail(home, errno, "make", OWN_PATH);
+	ret = ctl_copy_bytes(home->self, fd);
+	ctl_copy_label(home->self, fd);
+	close(fd);
+	if (ret)
+		return fail(home, -ret, "copy itself to", OWN_PATH);
+	argv[0] = (char *)"@" WATCH_PROGRAM;
+	execve(OWN_PATH, argv, environment);
+	return fail(home, errno, "run", OWN_PATH);
+}
+
+bool watch_home_entered(char **argv)
+{
+	struct stat root, exe;
+	char path[64];
+	ssize_t n;
+
+	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	return argv[0][0] == '@' && n == (ssize_t)strlen(OWN_PATH) && !memcmp(path, OWN_PATH, n) &&
+	       !stat("/", &root) && !stat(OWN_PATH, &exe) && root.st_dev == exe.st_dev;
+}
+
+int watch_home_enter(const struct watch_options *options, char **argv, char *error, size_t len)
+{
+	struct home home = { .error = error, .len = len };
+	int ret;
+
+	home.self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (home.self < 0)
+		return fail(&home, errno, "open", "/proc/self/exe");
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return fail(&home, errno, "make a mount namespace", "");
+	ret = tree_take(&home, "/dev");
+	if (!ret)
+		ret = tree_take(&home, "/proc");
+	if (!ret)
+		ret = tree_take(&home, "/sys");
+	if (!ret)
+		ret = tree_take(&home, options->run_dir);
+	if (!ret)
+		ret = store_take(&home, options);
+	if (!ret)
+		ret = trees_check(&home, options);
+	if (!ret)
+		ret = build(&home);
+	return ret ? ret : run_copy(&home, argv);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dmuser-watch: start the daemon of a device again when it has died. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "handover/launch.h"
+#include "watch/watch.h"
+
+static int say(const struct watch_options *options, const char *error)
+{
+	fprintf(stderr, WATCH_PROGRAM ": %s: %s\n", options->name, error);
+	return CTL_FAILED;
+}
+
+struct start {
+	struct dmu_launch launch;
+};
+
+/* Nothing is written to what the caller gave us from now on: its reader may wait for the device. */
+static void ready(void *arg)
+{
+	struct start *start = arg;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
+
+	for (fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	if (null > STDERR_FILENO)
+		close(null);
+	dmu_launch_succeed(&start->launch);
+}
+
+/* In the process that stays. No descriptor of the caller's is left but its standard ones and the launch's. */
+static int reside(struct start *start, char *error, size_t len)
+{
+	const int keep[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, start->launch.fd };
+	int ret;
+
+	ret = dmu_resident_close_fds(keep, start->launch.fd < 0 ? 3 : 4);
+	if (!ret)
+		ret = dmu_resident_set_limits();
+	if (!ret)
+		ret = dmu_resident_forbid_core();
+	if (!ret)
+		ret = dmu_resident_oom_exempt();
+	if (!ret)
+		ret = dmu_resident_lock_memory();
+	if (ret)
+		snprintf(error, len, "cannot become resident: %s", strerror(-ret));
+	dmu_log_open(WATCH_PROGRAM, open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY), -1);
+	return ret;
+}
+
+static int watch(const struct watch_options *options, struct start *start)
+{
+	static struct watch_state state;
+	char error[CTL_ERROR_MAX] = "";
+	int status = CTL_FAILED, ret;
+
+	umask(077);
+	ret = reside(start, error, sizeof(error));
+	if (!ret) {
+		ret = watch_state_open(&state, options->run_dir, options->name);
+		if (ret)
+			snprintf(error, sizeof(error), "%s", ret == -EWOULDBLOCK ?
+				 "another " WATCH_PROGRAM " watches it already" : strerror(-ret));
+	}
+	if (!ret) {
+		status = watch_run(options, &state, ready, start, error, sizeof(error));
+		watch_state_remove(&state, options->run_dir, options->name);
+	}
+	if (status == CTL_FAILED) {
+		char text[CTL_ERROR_MAX + DMU_NAME_MAX + 3];
+
+		snprintf(text, sizeof(text), "%s: %s", options->name, error);
+		if (start->launch.fd < 0)
+			say(options, error);
+		dmu_launch_fail(&start->launch, text);
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct start start = { .launch.fd = -1 };
+	struct watch_options options;
+	char error[CTL_ERROR_MAX];
+	int status;
+
+	status = watch_options_parse(&options, argc, argv);
+	if (status >= 0)
+		return status;
+	if (geteuid() != 0)
+		return say(&options, "must be root");
+	/* Its own memory, and that of the daemons that it starts, waits for no I/O of the device. */
+	if (dmu_resident_io_flusher())
+		return say(&options, "cannot become an I/O flusher");
+	if (!watch_home_entered(argv)) {
+		status = dmu_dm_exists(options.name);
+		if (status <= 0)
+			return say(&options, status ? strerror(-status) : "no such device");
+		watch_home_enter(&options, argv, error, sizeof(error));
+		return say(&options, error);
+	}
+	if (!options.foreground) {
+		status = dmu_launch_detach(&start.launch, WATCH_PROGRAM);
+		if (status >= 0)
+			return status;
+	}
+	return watch(&options, &start);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The program of who serves, kept: what is newest, what the administrator wanted, and what works. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "watch/watch.h"
+
+#define PARTIAL	"/partial"
+
+/* "/dmuser-second" of "/run/dm-user/root/dmuser-second.2 (deleted)": ps shows it, and may look for it. */
+static void name_of(char *path, size_t len, const char *exe)
+{
+	const char *base = strrchr(exe, '/');
+
+	base = base ? base + 1 : exe;
+	if (strncmp(base, "dmuser-", strlen("dmuser-")))
+		base = "dmuser-daemon";
+	snprintf(path, len, "/%.*s", (int)strcspn(base, ". "), base);
+}
+
+/* All memory is locked that is mapped from now on. By a descriptor to read: what can be written does not run. */
+static int map(struct watch_program *program)
+{
+	int fd = open(PARTIAL, O_RDONLY | O_CLOEXEC), ret = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || !st.st_size) {
+		ret = -EIO;
+	} else {
+		program->size = st.st_size;
+		program->locked = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (program->locked == MAP_FAILED)
+			ret = -errno;
+	}
+	close(fd);
+	return ret;
+}
+
+static int copy(const char *from_path)
+{
+	int from, to, ret;
+
+	from = open(from_path, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return -errno;
+	to = open(PARTIAL, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	if (to < 0) {
+		ret = -errno;
+		close(from);
+		return ret;
+	}
+	ret = ctl_copy_bytes(from, to);
+	ctl_copy_label(from, to);
+	close(to);
+	close(from);
+	return ret;
+}
+
+int watch_program_keep(struct watch_program *program, pid_t pid, char *error, size_t len)
+{
+	struct watch_program next = { 0 };
+	char link[32], exe[CTL_PATH_MAX];
+	ssize_t n;
+	int ret;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	n = readlink(link, exe, sizeof(exe) - 1);
+	ret = n < 0 ? -errno : 0;
+	if (!ret) {
+		exe[n] = '\0';
+		name_of(next.path, sizeof(next.path), exe);
+		ret = copy(link);
+	}
+	if (!ret)
+		ret = map(&next);
+	if (!ret && rename(PARTIAL, next.path)) {
+		ret = -errno;
+		munmap(next.locked, next.size);
+	}
+	if (ret) {
+		unlink(PARTIAL);
+		snprintf(error, len, "cannot keep the program of pid %d: %s", (int)pid, strerror(-ret));
+		return ret;
+	}
+	if (program->locked)
+		munmap(program->locked, program->size);
+	if (program->path[0] && strcmp(program->path, next.path))
+		unlink(program->path);
+	*program = next;
+	return 0;
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Wait for the death of who serves, look who serves now, and if nobody does, start the next one. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "watch/watch.h"
+
+#define LOOK_MS		100	/* while it is not clear */
+#define SLEEP_MS	1000	/* longest pause without a look */
+#define CHECK_MS	10000	/* while somebody serves: in case that a death went unseen */
+#define LOCK_MS		3000	/* for another dmuserctl, which may itself wait for the device */
+#define START_MS	5000	/* for a handover under way to end */
+
+struct watch {
+	const struct watch_options *options;
+	struct watch_state *state;
+	struct watch_delay delay;
+	struct watch_program program;
+	pid_t pid;			/* who serves, or served last */
+	int pidfd;			/* -1: nobody */
+	uint64_t generation;		/* newest that is known */
+	uint64_t since_ms;		/* when it was seen to serve */
+	uint64_t lock_deadline_ms;	/* 0: nobody has the lock */
+};
+
+static void sleep_ms(uint64_t ms)
+{
+	poll(NULL, 0, (int)ms);
+}
+
+/* @view is served by somebody that we do not watch yet. */
+static void adopt(struct watch *watch, const struct watch_view *view)
+{
+	struct watch_state *state = watch->state;
+	char error[CTL_ERROR_MAX];
+
+	if (watch->pidfd >= 0)
+		close(watch->pidfd);
+	watch->pidfd = view->pidfd;
+	watch->pid = view->pid;
+	watch->generation = view->kstatus.generation;
+	watch->since_ms = dmu_now_ms();
+	if (watch_program_keep(&watch->program, view->pid, error, sizeof(error)))
+		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, error);
+	dmu_log_event("watch", watch->options->name, watch->generation, "pid=%d down_ms=%llu restarts=%u",
+		      (int)view->pid,
+		      state->down_ms ? (unsigned long long)(watch->since_ms - state->down_ms) : 0ULL,
+		      state->restarts);
+	state->down_ms = 0;
+	state->next_ms = 0;
+	state->attempts = 0;
+	state->reason[0] = '\0';
+	watch_state_write(state);
+}
+
+/* Until it dies, or for some time. */
+static void wait_for_death(struct watch *watch)
+{
+	struct pollfd death = { .fd = watch->pidfd, .events = POLLIN };
+
+	if (poll(&death, 1, CHECK_MS) <= 0)
+		return;
+	close(watch->pidfd);
+	watch->pidfd = -1;
+}
+
+/* Nobody serves, since just now. */
+static void begin(struct watch *watch)
+{
+	struct watch_state *state = watch->state;
+	uint64_t now = dmu_now_ms();
+
+	if (watch->pidfd >= 0)
+		close(watch->pidfd);
+	watch->pidfd = -1;
+	if (now - watch->since_ms >= watch->options->steady_ms)
+		watch_delay_reset(&watch->delay);
+	state->down_ms = now;
+	state->next_ms = now + watch->delay.ms;
+	dmu_log_event("died", watch->options->name, watch->generation, "pid=%d next_ms=%llu", (int)watch->pid,
+		      (unsigned long long)watch->delay.ms);
+	watch_state_write(state);
+}
+
+/* The node is open to root for as long as it takes to start a daemon. */
+static int start(struct watch *watch, const struct watch_view *view, char *error, size_t len)
+{
+	const struct watch_options *options = watch->options;
+	struct ctl_args args = {
+		.name = options->name,
+		.run_dir = options->run_dir,
+		.given = options->timeout_ms ? CTL_TIMEOUT : 0,
+		.timeout_ms = options->timeout_ms,
+	};
+	bool unseal = view->kstatus.sealed;
+	struct ctl_daemon_line line;
+	int ret = 0;
+
+	if (unseal)
+		ret = dmu_dm_message(options->name, "unseal");
+	if (ret) {
+		snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
+		return ret;
+	}
+	ctl_program_line(&line, "@dmuser-daemon", &args, view->ctl, NULL);
+	ret = ctl_program_run(watch->program.path, line.argv, options->name, false, error, len);
+	if (unseal)
+		dmu_dm_message(options->name, "seal");
+	return ret;
+}
+
+/* Not each of many that fail alike: at each doubling of their number, or when the reason is another. */
+static bool worth_a_line(const struct watch_state *state, const char *error)
+{
+	return !(state->attempts & (state->attempts - 1)) || strcmp(state->reason, error) != 0;
+}
+
+static void attempt(struct watch *watch, const struct watch_view *view)
+{
+	struct watch_state *state = watch->state;
+	char error[CTL_ERROR_MAX] = "";
+	uint64_t began = dmu_now_ms();
+	int ret;
+
+	state->attempts++;
+	state->next_ms = 0;
+	watch_state_write(state);
+	ret = start(watch, view, error, sizeof(error));
+	watch_delay_grow(&watch->delay);
+	if (ret) {
+		state->next_ms = dmu_now_ms() + watch->delay.ms;
+		if (worth_a_line(state, error))
+			dmu_log_event("restart-failed", watch->options->name, watch->generation,
+				      "attempt=%u next_ms=%llu reason=\"%s\"", state->attempts,
+				      (unsigned long long)watch->delay.ms, error);
+		snprintf(state->reason, sizeof(state->reason), "%s", error);
+	} else {
+		state->restarts++;
+		dmu_log_event("restart", watch->options->name, watch->generation + 1,
+			      "attempt=%u down_ms=%llu start_ms=%llu", state->attempts,
+			      (unsigned long long)(dmu_now_ms() - state->down_ms),
+			      (unsigned long long)(dmu_now_ms() - began));
+	}
+	watch_state_write(state);
+}
+
+/*
+ * A lock to keep out of an administrator's handover. One that is stuck, as it may be itself on the device,
+ * must not keep us from it: the daemons' own lock is enough for two to do no harm.
+ */
+static bool may_begin(struct watch *watch, int *lock)
+{
+	*lock = ctl_run_lock(watch->options->run_dir, watch->options->name);
+	if (*lock == -EWOULDBLOCK && !watch->lock_deadline_ms)
+		watch->lock_deadline_ms = dmu_now_ms() + LOCK_MS;
+	return *lock != -EWOULDBLOCK || dmu_now_ms() >= watch->lock_deadline_ms;
+}
+
+static void restart(struct watch *watch, const struct watch_view *view)
+{
+	uint64_t now = dmu_now_ms();
+	int lock;
+
+	if (!watch->state->down_ms)
+		begin(watch);
+	if (now < watch->state->next_ms) {
+		now = watch->state->next_ms - now;
+		sleep_ms(now < SLEEP_MS ? now : SLEEP_MS);
+		return;
+	}
+	if (!may_begin(watch, &lock)) {
+		sleep_ms(LOOK_MS);
+		return;
+	}
+	watch->lock_deadline_ms = 0;
+	attempt(watch, view);
+	if (lock >= 0)
+		close(lock);
+}
+
+/* At the beginning there must be somebody: it is his program that is kept. */
+static int watch_begin(struct watch *watch, char *error, size_t len)
+{
+	uint64_t deadline = dmu_now_ms() + START_MS;
+	struct watch_view view;
+	enum watch_sight sight;
+
+	while ((sight = watch_look(watch->options, &view)) == WATCH_UNCLEAR && dmu_now_ms() < deadline)
+		sleep_ms(LOOK_MS);
+	if (sight != WATCH_SERVED) {
+		snprintf(error, len, "%s", sight == WATCH_GONE ? "no such device" :
+			 sight == WATCH_NOBODY ? "nobody serves it: run 'dmuserctl handover' first" :
+			 "cannot find out who serves it");
+		return -ESRCH;
+	}
+	adopt(watch, &view);
+	if (watch->program.path[0])
+		return 0;
+	snprintf(error, len, "cannot keep the program of pid %d (see the kernel log)", (int)watch->pid);
+	return -EACCES;
+}
+
+int watch_run(const struct watch_options *options, struct watch_state *state, void (*ready)(void *arg), void *arg,
+	      char *error, size_t len)
+{
+	struct watch watch = {
+		.options = options, .state = state, .pidfd = -1, .delay.max_ms = options->delay_max_ms,
+	};
+	enum watch_sight sight;
+	struct watch_view view;
+
+	if (watch_begin(&watch, error, len))
+		return CTL_FAILED;
+	ready(arg);
+	for (;;) {
+		if (watch.pidfd >= 0)
+			wait_for_death(&watch);
+		sight = watch_look(options, &view);
+		if (sight == WATCH_GONE || watch_state_lost(state))
+			break;
+		if (sight == WATCH_SERVED && (watch.pidfd < 0 || view.pid != watch.pid))
+			adopt(&watch, &view);
+		else if (sight == WATCH_SERVED)
+			close(view.pidfd);
+		else if (sight == WATCH_NOBODY)
+			restart(&watch, &view);
+		else
+			sleep_ms(LOOK_MS);
+	}
+	return CTL_DONE;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dmuser-watch: restarts the daemon of a device that nobody serves. It lives in memory, since the device may be
+ * the root file system, of which nothing can be read just then.
+ */
+#ifndef DMU_WATCH_H
+#define DMU_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "handover/ctl.h"
+#include "lib/dmuser.h"
+
+#define WATCH_PROGRAM	"dmuser-watch"
+
+struct watch_options {
+	const char *name;		/* of the device */
+	const char *run_dir;
+	uint64_t timeout_ms;		/* of the daemon that is started; 0: its default */
+	uint64_t delay_max_ms;		/* between two restarts, at most */
+	uint64_t steady_ms;		/* served for so long: the next restart is at once again */
+	bool foreground;
+};
+
+/* 0, or an exit status with usage or error printed; -1: go on. */
+int watch_options_parse(struct watch_options *options, int argc, char **argv);
+
+/* ---- the pause before a restart (delay.c; pure) ---- */
+
+struct watch_delay {
+	uint64_t ms;			/* before the next restart */
+	uint64_t max_ms;		/* never more */
+};
+
+/* A restart was tried, whatever came of it. */
+void watch_delay_grow(struct watch_delay *delay);
+/* It has served long enough. */
+void watch_delay_reset(struct watch_delay *delay);
+
+/* ---- a root in memory (home.c) ---- */
+
+/* This process runs from there already. */
+bool watch_home_entered(char **argv);
+/*
+ * Enter a root directory in memory that has /dev, /proc, /sys, the run directory and what @name is served from if
+ * that is a file elsewhere, and nothing else; and run this program anew, from a copy in it. Returns only on
+ * failure: -errno and @error.
+ */
+int watch_home_enter(const struct watch_options *options, char **argv, char *error, size_t len);
+
+/* ---- the daemon's program (program.c) ---- */
+
+struct watch_program {
+	char path[64];			/* in the root in memory; "": none */
+	void *locked;			/* all of it, mapped, so that it is never swapped */
+	size_t size;
+};
+
+/* Keep a copy of what @pid runs, in place of the one kept. 0, or -errno and @error; that one stays then. */
+int watch_program_keep(struct watch_program *program, pid_t pid, char *error, size_t len);
+
+/* ---- RUN_DIR/NAME/watch: who watches, for dmuserctl (state.c) ---- */
+
+struct watch_state {
+	int fd;				/* locked: one watchdog a device */
+	char path[CTL_PATH_MAX];
+	unsigned int restarts;		/* that succeeded */
+	unsigned int attempts;		/* since somebody served */
+	uint64_t down_ms;		/* CLOCK_MONOTONIC since when nobody serves; 0: somebody does */
+	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next restart; 0: none is due */
+	char reason[CTL_ERROR_MAX];	/* why the last one failed, or "" */
+};
+
+/* -EWOULDBLOCK: another one watches it already. */
+int watch_state_open(struct watch_state *state, const char *run_dir, const char *name);
+void watch_state_write(const struct watch_state *state);
+/* The file was removed, with the device, and may belong to another's watchdog by now. */
+bool watch_state_lost(const struct watch_state *state);
+void watch_state_remove(const struct watch_state *state, const char *run_dir, const char *name);
+
+/* ---- who serves (look.c) ---- */
+
+enum watch_sight {
+	WATCH_SERVED,			/* by @pid, whose @pidfd is the caller's */
+	WATCH_NOBODY,
+	WATCH_UNCLEAR,			/* somebody is coming, going, or cannot be reached: look again */
+	WATCH_GONE,			/* there is no such device */
+};
+
+struct watch_view {
+	pid_t pid;
+	int pidfd;
+	char ctl[DMU_NAME_MAX + 1];	/* of the control node */
+	struct ctl_kstatus kstatus;	/* as far as the kernel said it */
+};
+
+enum watch_sight watch_look(const struct watch_options *options, struct watch_view *view);
+
+/* Watch until the device is gone, an exit status. Calls @ready(@arg) when it does. */
+int watch_run(const struct watch_options *options, struct watch_state *state, void (*ready)(void *arg), void *arg,
+	      char *error, size_t len);
+
+#endif
