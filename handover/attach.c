@@ -149,20 +149,25 @@ static int dmu_attach_channels(struct dmu_daemon *daemon)
 	return 0;
 }
 
-int dmu_daemon_attach(struct dmu_daemon *daemon)
+static int dmu_attach_device(struct dmu_daemon *daemon)
 {
-	const struct dmu_daemon_options *options = &daemon->options;
-	int rc;
+	return daemon->options.takeover ? dmu_attach_existing(daemon) : dmu_attach_create(daemon);
+}
 
-	rc = options->takeover ? dmu_attach_existing(daemon) : dmu_attach_create(daemon);
-	if (!rc)
-		rc = dmu_attach_channels(daemon);
-	if (rc)
-		return rc;
+static int dmu_attach_listen(struct dmu_daemon *daemon)
+{
 	daemon->listener = dmu_rundir_listen(&daemon->rundir);
 	if (daemon->listener < 0)
 		return dmu_daemon_blame(daemon, -daemon->listener, "cannot listen in %s: %s",
 					daemon->rundir.path, strerror(-daemon->listener));
+	return 0;
+}
+
+static int dmu_attach_write_tab(struct dmu_daemon *daemon)
+{
+	const struct dmu_daemon_options *options = &daemon->options;
+	int rc;
+
 	/* A taker's spec is written once it serves: see DMU_ACTION_REPORT_SERVING. */
 	if (options->takeover)
 		return 0;
@@ -171,6 +176,19 @@ int dmu_daemon_attach(struct dmu_daemon *daemon)
 		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_TAB_NAME ": %s",
 					daemon->rundir.path, strerror(-rc));
 	return 0;
+}
+
+const struct dmu_step dmu_attach_steps[] = {
+	DMU_STEP(dmu_attach_device),
+	DMU_STEP(dmu_attach_channels),
+	DMU_STEP(dmu_attach_listen),
+	DMU_STEP(dmu_attach_write_tab),
+	{ NULL, NULL },
+};
+
+int dmu_daemon_attach(struct dmu_daemon *daemon)
+{
+	return dmu_steps_run(daemon, dmu_attach_steps);
 }
 
 void dmu_daemon_detach(struct dmu_daemon *daemon)

@@ -6,6 +6,7 @@
  *	attach.c	nobody serves: create the device, or open its node
  *	store.c		is it the storage that the generation before us served?
  *	state.c		what only a backend's memory knows, from one generation to the next
+ *	steps.c		lists of steps
  *	prepare.c	everything up to the first answer: backend, residence, confinement, threads
  *	loop.c		what happens -> events -> transition.c -> actions
  *	actions.c	the actions
@@ -111,6 +112,24 @@ void dmu_daemon_raise(struct dmu_daemon *daemon, enum dmu_event event);
 /* dmu_log_event() of this daemon. */
 #define dmu_daemon_event(daemon, event, ...) \
 	dmu_log_event(event, (daemon)->options.name, (daemon)->generation, __VA_ARGS__)
+
+/* One of a list that ends with { NULL, NULL }. tests/steps has a daemon die at each of them. */
+struct dmu_step {
+	const char *name;	/* of the function */
+	int (*run)(struct dmu_daemon *daemon);	/* 0 or -errno, blamed */
+};
+
+#define DMU_STEP(function)	{ #function, function }
+
+extern const struct dmu_step dmu_start_steps[];		/* daemon.c */
+extern const struct dmu_step dmu_attach_steps[];	/* attach.c */
+extern const struct dmu_step dmu_prepare_steps[];	/* prepare.c */
+
+/*
+ * steps.c: all of them, in order, up to the first that fails. 0 or -errno,
+ * blamed.
+ */
+int dmu_steps_run(struct dmu_daemon *daemon, const struct dmu_step *steps);
 
 /* attach.c. 0 or -errno, blamed. */
 int dmu_daemon_attach(struct dmu_daemon *daemon);

@@ -84,15 +84,9 @@ static int dmu_daemon_fill_stdio(void)
 	return fd < 0 ? -errno : 0;
 }
 
-/*
- * Everything that needs no device. After it the process has all the descriptors that it makes for
- * itself.
- */
-static int dmu_daemon_open(struct dmu_daemon *daemon)
+/* After it the process has all the descriptors that it makes for itself. */
+static int dmu_start_descriptors(struct dmu_daemon *daemon)
 {
-	char error[DMU_WIRE_REASON_MAX];
-	int rc;
-
 	daemon->kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	dmu_log_open(daemon->stage->program, daemon->kmsg,
 		     daemon->options.foreground ? STDERR_FILENO : -1);
@@ -105,9 +99,23 @@ static int dmu_daemon_open(struct dmu_daemon *daemon)
 	    daemon->self_pidfd < 0 || daemon->peer_pidfd < 0)
 		return dmu_daemon_blame(daemon, errno, "cannot open descriptors: %s",
 					strerror(errno));
-	rc = dmu_rundir_open(&daemon->rundir, &daemon->options, error, sizeof(error));
+	return 0;
+}
+
+static int dmu_start_rundir(struct dmu_daemon *daemon)
+{
+	char error[DMU_WIRE_REASON_MAX];
+	int rc = dmu_rundir_open(&daemon->rundir, &daemon->options, error, sizeof(error));
+
 	return rc ? dmu_daemon_blame(daemon, -rc, "%s", error) : 0;
 }
+
+/* Everything that needs no device. */
+const struct dmu_step dmu_start_steps[] = {
+	DMU_STEP(dmu_start_descriptors),
+	DMU_STEP(dmu_start_rundir),
+	{ NULL, NULL },
+};
 
 /* In the process that serves. Its exit status. */
 static int dmu_daemon_serve(struct dmu_daemon *daemon)
@@ -115,7 +123,7 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 	int status = DMU_EXIT_FAILED;
 
 	umask(077);
-	if (dmu_daemon_open(daemon))
+	if (dmu_steps_run(daemon, dmu_start_steps))
 		dmu_daemon_act(daemon, DMU_ACTION_REPORT_FAILURE);
 	else
 		status = dmu_daemon_run(daemon);

@@ -304,32 +304,28 @@ static int dmu_prepare_self_test(struct dmu_daemon *daemon)
 	return 0;
 }
 
+/*
+ * Residence before confinement, which takes the right to it; confinement before the threads, which
+ * inherit it; the filter after them, as it forbids making any; the test last, under all of it.
+ */
+const struct dmu_step dmu_prepare_steps[] = {
+	DMU_STEP(dmu_prepare_ask_kernel),
+	DMU_STEP(dmu_prepare_check_program),
+	DMU_STEP(dmu_prepare_open_backend),
+	DMU_STEP(dmu_prepare_check_loop),
+	DMU_STEP(dmu_prepare_check_geometry),
+	DMU_STEP(dmu_store_check),
+	DMU_STEP(dmu_prepare_join),
+	DMU_STEP(dmu_prepare_reside),
+	DMU_STEP(dmu_state_prepare),
+	DMU_STEP(dmu_prepare_confine),
+	DMU_STEP(dmu_prepare_make_threads),
+	DMU_STEP(dmu_prepare_filter),
+	DMU_STEP(dmu_prepare_self_test),
+	{ NULL, NULL },
+};
+
 int dmu_daemon_prepare(struct dmu_daemon *daemon)
 {
-	/*
-	 * Residence before confinement, which takes the right to it; confinement before the
-	 * threads, which inherit it; the filter after them, as it forbids making any; the test
-	 * last, under all of it.
-	 */
-	static int (*const steps[])(struct dmu_daemon *daemon) = {
-		dmu_prepare_ask_kernel,
-		dmu_prepare_check_program,
-		dmu_prepare_open_backend,
-		dmu_prepare_check_loop,
-		dmu_prepare_check_geometry,
-		dmu_store_check,
-		dmu_prepare_join,
-		dmu_prepare_reside,
-		dmu_state_prepare,
-		dmu_prepare_confine,
-		dmu_prepare_make_threads,
-		dmu_prepare_filter,
-		dmu_prepare_self_test,
-	};
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; !rc && i < sizeof(steps) / sizeof(steps[0]); i++)
-		rc = steps[i](daemon);
-	return rc;
+	return dmu_steps_run(daemon, dmu_prepare_steps);
 }
