@@ -126,7 +126,7 @@ extern const struct dmu_step dmu_attach_steps[];	/* attach.c */
 extern const struct dmu_step dmu_prepare_steps[];	/* prepare.c */
 
 /*
- * steps.c: all of them, in order, up to the first that fails. 0 or -errno,
+ * steps.c: all of them, in order, up to the first that fails or a signal to end. 0 or -errno,
  * blamed.
  */
 int dmu_steps_run(struct dmu_daemon *daemon, const struct dmu_step *steps);
