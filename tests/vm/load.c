@@ -52,6 +52,7 @@ static struct worker workers[THREADS_MAX];
 static unsigned int threads = 4;
 static atomic_bool stop;
 static bool errors_expected, all_direct;
+static unsigned int status_ms = 50;	/* between lines of the status file */
 static unsigned int pause_ms = 10;	/* between a thread's operations: guests are slow */
 
 static uint64_t now_us(void)
@@ -300,7 +301,7 @@ static int load(const char *device, const char *backing, int status)
 			return 1;
 	while (!stop) {
 		totals_put(status);
-		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = status_ms * 1000000L }, NULL);
 	}
 	for (unsigned int t = 0; t < threads; t++) {
 		pthread_join(workers[t].thread, NULL);
@@ -324,7 +325,7 @@ int main(int argc, char **argv)
 	uint64_t size = 0;
 	int option, fd;
 
-	while ((option = getopt(argc, argv, "b:dep:s:S:t:")) != -1) {
+	while ((option = getopt(argc, argv, "b:dei:p:s:S:t:")) != -1) {
 		switch (option) {
 		case 'd':
 			all_direct = true;
@@ -334,6 +335,9 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			errors_expected = true;
+			break;
+		case 'i':
+			status_ms = atoi(optarg);
 			break;
 		case 'p':
 			pause_ms = atoi(optarg);
@@ -351,8 +355,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind != argc - 1 || !threads || threads > THREADS_MAX || pause_ms > 999) {
-		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] DEVICE\n");
+	if (optind != argc - 1 || !threads || threads > THREADS_MAX || pause_ms > 999 || status_ms > 999) {
+		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-i STATUS_MS] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] DEVICE\n");
 		return 2;
 	}
 	signal(SIGTERM, on_term);

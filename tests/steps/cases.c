@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/steps/steps.h"
+
+#define SAID		"/tmp/steps.said"
+#define MADE		"made"		/* the device of those cases that make one */
+#define MADE_STORE	"file:/tmp/made.image"
+
+struct run {
+	const char *name;		/* of the device */
+	struct tracee sides[2];		/* OLD, NEW; the newcomer's is its launcher's until that has forked */
+	pid_t launcher;			/* 0: none, or it has ended */
+	int launcher_status;
+	bool forked;
+	bool unseen;			/* its launcher was let go before that: the newcomer is only heard of */
+	struct seen before;
+	uint64_t deadline;
+};
+
+static void problem(struct result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void problem(struct result *result, const char *format, ...)
+{
+	va_list args;
+
+	if (result->problem[0])
+		return;
+	va_start(args, format);
+	vsnprintf(result->problem, sizeof(result->problem), format, args);
+	va_end(args);
+}
+
+/* ---- starting daemons ---- */
+
+static pid_t launch(enum stage stage, const char *const *args)
+{
+	const char *argv[12] = { images[stage].path, "--timeout", "3600000" };
+	unsigned int count = 3;
+	pid_t pid;
+	int fd, status;
+
+	while (*args)
+		argv[count++] = *args++;
+	pid = fork();
+	if (!pid) {
+		fd = open(SAID, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		close(fd);
+		ptrace(PTRACE_TRACEME, 0, 0, 0);
+		execv(argv[0], (char **)argv);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
+		die("cannot start %s", argv[0]);
+	return pid;
+}
+
+/* Not traced; it must come to serve. */
+static bool start(enum stage stage, const char *const *args)
+{
+	pid_t pid = launch(stage, args);
+	int status;
+
+	ptrace(PTRACE_DETACH, pid, 0, 0);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static const char *said(void)
+{
+	static char text[300];
+	int fd = open(SAID, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+static void end_process(pid_t pid)
+{
+	if (!pid)
+		return;
+	kill(pid, SIGKILL);
+	while (proc_lives(pid))
+		nap();
+}
+
+/* Somebody serves again, with what the tab file says. */
+static bool restart(const char *name, enum stage stage)
+{
+	const char *const args[] = { stage == FIRST ? "--takeover" : name, stage == FIRST ? name : NULL, NULL };
+
+	dmu_dm_message(name, "unseal");
+	return start(stage, args);
+}
+
+static void remove_made(void)
+{
+	struct seen seen;
+
+	world_look(MADE, &seen);
+	end_process(seen.pid);
+	dm_remove(MADE);
+	unlink(DMU_RUN_DIR "/" MADE "/" DMU_SOCKET_NAME);
+	unlink(DMU_RUN_DIR "/" MADE "/" DMU_TAB_NAME);
+	unlink(DMU_RUN_DIR "/" MADE "/" DMU_TAB_NAME ".partial");
+	unlink(DMU_RUN_DIR "/" MADE "/" DMU_LOCK_NAME);
+	rmdir(DMU_RUN_DIR "/" MADE);
+	unlink("/dev/mapper/" MADE);
+}
+
+/* A daemon that has just answered us closes that connection in a moment. */
+static unsigned int count_fds(const struct run *run, const struct tracee *tracee)
+{
+	while (!proc_quiet(tracee) && now_us() < run->deadline)
+		nap();
+	return proc_fds(tracee->pid);
+}
+
+/* As the scenario wants it: nobody, or the old one. */
+static void set_scene(const struct scenario *scenario, struct run *run)
+{
+	memset(run, 0, sizeof(*run));
+	run->name = scenario->create ? MADE : device;
+	run->deadline = now_us() + WAIT_S * 1000000ULL;
+	if (scenario->create)
+		return;
+	world_look(device, &run->before);
+	if (run->before.pid && (scenario->nobody || run->before.stage != scenario->old)) {
+		end_process(run->before.pid);
+		run->before.pid = 0;
+	}
+	if (scenario->nobody)
+		dmu_dm_message(device, "unseal");
+	else if (!run->before.pid && !restart(device, scenario->old))
+		die("cannot set the scene for %s: %s", scenario->name, said());
+	if (!scenario->nobody) {
+		world_look(device, &run->before);
+		tracee_watch(&run->sides[OLD], run->before.pid, scenario->old);
+		run->before.fds = count_fds(run, &run->sides[OLD]);
+	}
+}
+
+static void start_newcomer(const struct scenario *scenario, struct run *run, bool traced)
+{
+	const enum dmu_cache_mode cache = run->before.cache ^ scenario->exclusive;
+	const char *args[4] = { run->name, NULL, NULL, NULL };
+	struct tracee *tracee = &run->sides[NEW];
+	unsigned int count = 0;
+	char spec[256];
+
+	if (scenario->newcomer == FIRST && !scenario->create)
+		args[count++] = "--takeover";
+	args[count++] = run->name;
+	snprintf(spec, sizeof(spec), "file:%s,%s", disk, cache == DMU_DIRECT ? "direct" : "buffered");
+	if (scenario->create)
+		args[count++] = MADE_STORE;
+	else if (!scenario->nobody)
+		args[count++] = spec;
+	run->launcher = launch(scenario->newcomer, args);
+	run->forked = false;
+	ptrace(PTRACE_SETOPTIONS, run->launcher, 0, PTRACE_O_TRACEFORK);
+	tracee_watch(tracee, run->launcher, scenario->newcomer);
+	if (traced)
+		tracee_arm(tracee, false);
+	tracee->threads[tracee->thread_count++] = run->launcher;
+	ptrace(PTRACE_CONT, run->launcher, 0, 0);
+}
+
+/* ---- what the tracer hears ---- */
+
+static void newcomer_forked(struct run *run)
+{
+	struct tracee launcher = run->sides[NEW], *tracee = &run->sides[NEW];
+	unsigned long child = 0;
+	int status;
+
+	ptrace(PTRACE_GETEVENTMSG, launcher.pid, 0, &child);
+	if (waitpid((pid_t)child, &status, __WALL) != (pid_t)child)
+		die("no child");
+	tracee_inherit(tracee, &launcher, (pid_t)child);
+	run->forked = true;
+	tracee_disarm(&launcher);
+	ptrace(PTRACE_DETACH, launcher.pid, 0, 0);
+	close(launcher.mem);
+	if (tracee->breakpoint_count) {
+		ptrace(PTRACE_CONT, child, 0, 0);
+	} else {
+		ptrace(PTRACE_DETACH, child, 0, 0);
+		tracee->thread_count = 0;
+	}
+}
+
+/* One event, if there is any. true: there was. */
+static bool listen_once(struct run *run)
+{
+	int status;
+	pid_t pid = waitpid(-1, &status, __WALL | WNOHANG);
+
+	if (pid <= 0)
+		return false;
+	if (pid == run->launcher && !WIFSTOPPED(status)) {
+		run->launcher = 0;
+		run->launcher_status = status;
+		if (!run->forked)
+			run->sides[NEW].dead = true;
+	} else if (pid == run->launcher && status >> 16 == PTRACE_EVENT_FORK) {
+		newcomer_forked(run);
+	} else {
+		for (enum role role = OLD; role <= NEW; role++)
+			if (tracee_owns(&run->sides[role], pid))
+				tracee_stopped(&run->sides[role], pid, status);
+	}
+	return true;
+}
+
+/* A process of the newcomer's that was killed while it was traced has been waited for. */
+static void heard_of_death(struct run *run)
+{
+	if (run->launcher && !run->forked && run->sides[NEW].dead) {
+		run->launcher = 0;
+		run->launcher_status = -1;
+	}
+}
+
+/* ---- time ---- */
+
+static bool side_there(const struct run *run, enum role role)
+{
+	const struct tracee *tracee = &run->sides[role];
+
+	return tracee->pid && !tracee->dead && proc_lives(tracee->pid);
+}
+
+static bool side_stopped(const struct run *run, enum role role)
+{
+	return proc_state(run->sides[role].pid, run->sides[role].pid) == 'T';
+}
+
+/*
+ * Time passes only when everybody waits for it: then the step that began first times out. Who is stopped goes on
+ * when all the others have nothing left to wait for. true: nothing will happen any more.
+ */
+static bool time_passes(const struct run *run, bool go_on)
+{
+	long long left, least = -1;
+	enum role role, first = OLD;
+
+	if (run->launcher && !run->forked && !run->unseen)
+		return false;
+	for (role = OLD; role <= NEW; role++) {
+		if (!side_there(run, role) || side_stopped(run, role))
+			continue;
+		if (!proc_quiet(&run->sides[role]))
+			return false;
+		left = timer_left(&run->sides[role]);
+		if (left >= 0 && (least < 0 || left < least)) {
+			least = left;
+			first = role;
+		}
+	}
+	if (least >= 0) {
+		timer_expire(&run->sides[first]);
+		return false;
+	}
+	for (role = OLD; role <= NEW && go_on; role++) {
+		if (!side_there(run, role) || !side_stopped(run, role))
+			continue;
+		if (timer_left(&run->sides[role]) >= 0)
+			timer_expire(&run->sides[role]);
+		kill(run->sides[role].pid, SIGCONT);
+		return false;
+	}
+	return true;
+}
+
+static bool too_long(const struct run *run)
+{
+	return now_us() > run->deadline;
+}
+
+/* Until this one waits for somebody else, or is gone. */
+static void settle(struct run *run, enum role role)
+{
+	while (!too_long(run) && side_there(run, role) && !side_stopped(run, role) &&
+	       !proc_quiet(&run->sides[role]))
+		if (!listen_once(run))
+			nap();
+}
+
+/* ---- to the point ---- */
+
+/* The newcomer has come to serve, and the old one is gone: there are no more points. */
+static bool served(const struct run *run)
+{
+	return !side_there(run, OLD) && side_there(run, NEW) && proc_quiet(&run->sides[NEW]);
+}
+
+/* @visit is called at each point of the victim, until it says true. false: it was never so. */
+static bool to_point(const struct scenario *scenario, struct run *run,
+		     bool (*visit)(const struct tracee *tracee, void *arg), void *arg)
+{
+	struct tracee *victim = &run->sides[scenario->victim], *other = &run->sides[!scenario->victim];
+	bool provoked = !scenario->provoked_at;
+
+	while (!too_long(run)) {
+		bool heard = listen_once(run);
+
+		if (other->held && !strcmp(other->at.name, scenario->provoked_at)) {
+			if (!fault_inject(other, scenario->provocation))
+				die("%s: cannot provoke it", scenario->name);
+			heard_of_death(run);
+			provoked = true;
+		} else if (other->held) {
+			tracee_continue(other);
+		}
+		if (victim->held) {
+			if (provoked && visit(victim, arg))
+				return true;
+			tracee_continue(victim);
+		} else if (!heard) {
+			nap();
+			/* What has been done to the other one may take time to show. */
+			if (scenario->provoked_at && provoked && time_passes(run, false))
+				return false;
+			if (!scenario->io && !run->launcher && !side_there(run, scenario->victim))
+				return false;
+			if (!scenario->io && !run->launcher && served(run))
+				return false;
+		}
+	}
+	return false;
+}
+
+static bool is_point(const struct tracee *tracee, void *point)
+{
+	return point_same(&tracee->at, point);
+}
+
+static void begin(const struct scenario *scenario, struct run *run)
+{
+	bool traced = scenario->victim == NEW || scenario->provoked_at;
+
+	set_scene(scenario, run);
+	if (scenario->victim == OLD || scenario->provoked_at) {
+		tracee_seize(&run->sides[OLD], scenario->io);
+		tracee_arm(&run->sides[OLD], scenario->io);
+	}
+	if (!scenario->io)
+		start_newcomer(scenario, run, traced);
+}
+
+/* Until nothing will happen any more. */
+static void finish(const struct scenario *scenario, struct run *run, struct result *result)
+{
+	while (!too_long(run)) {
+		if (listen_once(run))
+			continue;
+		if (time_passes(run, true) && !run->launcher)
+			return;
+		nap();
+	}
+	problem(result, "it does not come to an end: old %c, new %c, launcher %s",
+		proc_state(run->sides[OLD].pid, run->sides[OLD].pid) ?: '-',
+		proc_state(run->sides[NEW].pid, run->sides[NEW].pid) ?: '-', run->launcher ? "waits" : "has ended");
+}
+
+/* ---- the end ---- */
+
+static char letter_of(const struct scenario *scenario, const struct run *run, const struct seen *after)
+{
+	if (!after->pid)
+		return side_there(run, OLD) || side_there(run, NEW) ? '?' : '-';
+	if (run->sides[NEW].pid == after->pid || (run->unseen && after->pid != run->before.pid))
+		return 'n';
+	if (scenario->nobody || scenario->create || after->pid != run->before.pid)
+		return '?';
+	return after->generation == run->before.generation ? 'o' : 'O';
+}
+
+/* The promise is of a handover; without an old one, or without a newcomer, it is less. */
+static bool promised(const struct scenario *scenario, const struct run *run, const char *letters, char letter)
+{
+	for (; *letters; letters++) {
+		char may = *letters;
+
+		if (may == 'a')
+			may = scenario->idle || run->before.sealed ? '-' : 'n';
+		if (may == 'n' && scenario->idle)
+			may = 'o';
+		if (may == 'o' && (scenario->nobody || scenario->create))
+			may = '-';
+		if (may == letter)
+			return true;
+	}
+	return false;
+}
+
+static void wait_fds(pid_t pid, unsigned int wanted)
+{
+	uint64_t deadline = now_us() + 5000000;
+
+	while (proc_fds(pid) != wanted && now_us() < deadline)
+		nap();
+}
+
+static void check_survivor(const struct scenario *scenario, const struct run *run, const struct seen *after,
+			   struct result *result)
+{
+	unsigned int fds = result->letter == 'n' ? scenario->fds : run->before.fds;
+	unsigned long locked = result->letter == 'n' ? scenario->locked_kb : run->before.locked_kb;
+
+	if (fds)
+		wait_fds(after->pid, fds);
+	if (fds && proc_fds(after->pid) != fds)
+		problem(result, "who serves has %u descriptors, not %u", proc_fds(after->pid), fds);
+	if (locked && after->locked_kb != locked)
+		problem(result, "who serves has %lu KiB locked, not %lu", after->locked_kb, locked);
+	if (result->letter == 'n' && after->generation <= run->before.generation)
+		problem(result, "the newcomer is generation %llu", (unsigned long long)after->generation);
+	if (result->letter == 'n' && !scenario->nobody && !scenario->create && !after->sealed)
+		problem(result, "the node is not sealed");
+	if (result->letter != 'n' && after->sealed != run->before.sealed)
+		problem(result, "the node is %ssealed", after->sealed ? "" : "not ");
+	if (result->letter == 'n' && run->launcher_status)
+		problem(result, "the newcomer serves, and who started it heard otherwise (%#x): %s",
+			run->launcher_status, said());
+	if (result->letter != 'n' && !scenario->idle && !run->launcher_status)
+		problem(result, "the old one serves, and who started the newcomer heard otherwise");
+}
+
+static void check_rest(const char *name, struct result *result)
+{
+	uint64_t deadline = now_us() + 20000000;
+	unsigned int zombies = 0, lives = 0;
+	const char *said_of_load;
+
+	/* init buries them when it comes to it, and the kernel closes channels when the last thread is gone. */
+	do {
+		if (dm_word(name, "channels:") == 4) {
+			lives = world_daemons(&zombies);
+			if (!zombies && lives == 1U + (name != device))
+				break;
+		}
+		nap();
+	} while (now_us() < deadline);
+	if (zombies || lives != 1U + (name != device))
+		problem(result, "%u daemons and %u zombies", lives, zombies);
+	if (dm_word(name, "channels:") != 4)
+		problem(result, "%lld channels", dm_word(name, "channels:"));
+	if (dm_word(name, "failed:") || dm_word(name, "errors:"))
+		problem(result, "%lld requests failed, %lld errors", dm_word(name, "failed:"), dm_word(name, "errors:"));
+	if (name != device)
+		return;
+	said_of_load = load_goes_on();
+	if (said_of_load)
+		problem(result, "%s", said_of_load);
+}
+
+/* A device that nobody serves, or that is not there: what a person would do. */
+static bool serve_again(const struct scenario *scenario, const struct run *run)
+{
+	const char *const takeover[] = { "--takeover", MADE, MADE_STORE, NULL };
+	const char *const create[] = { MADE, MADE_STORE, NULL };
+
+	if (!scenario->create)
+		return restart(run->name, scenario->nobody ? SECOND : scenario->old);
+	return start(FIRST, dm_word(MADE, "channels:") >= 0 ? takeover : create);
+}
+
+static void look_at_end(const struct scenario *scenario, struct run *run, struct result *result)
+{
+	struct seen after;
+
+	world_look(run->name, &after);
+	result->letter = letter_of(scenario, run, &after);
+	if (after.pid)
+		check_survivor(scenario, run, &after, result);
+	else if (result->letter == '-' && !serve_again(scenario, run))
+		problem(result, "nobody serves, and a restart does not: %s", said());
+	if (result->letter == '?')
+		problem(result, "somebody else serves, or somebody lives that does not serve (pid %d)", after.pid);
+	check_rest(run->name, result);
+}
+
+static void clean_up(const struct scenario *scenario, struct run *run)
+{
+	for (enum role role = OLD; role <= NEW; role++)
+		tracee_forget(&run->sides[role]);
+	if (scenario->create)
+		remove_made();
+}
+
+/* ---- the two kinds of run ---- */
+
+struct found {
+	struct point *points;
+	unsigned int count, max;
+};
+
+static bool note_point(const struct tracee *tracee, void *arg)
+{
+	struct found *found = arg;
+
+	for (unsigned int i = 0; i < found->count; i++)
+		if (point_same(&found->points[i], &tracee->at))
+			return false;
+	if (found->count == found->max)
+		die("too many points");
+	found->points[found->count++] = tracee->at;
+	/* The I/O threads go round and round. */
+	return tracee->thread_count > 1 && found->count == 5;
+}
+
+unsigned int case_points(struct scenario *scenario, struct point *points, unsigned int max)
+{
+	struct found found = { .points = points, .max = max };
+	struct result result = { 0 };
+	struct seen after;
+	struct run run;
+
+	begin(scenario, &run);
+	to_point(scenario, &run, note_point, &found);
+	if (scenario->io && !scenario->idle)
+		start_newcomer(scenario, &run, false);
+	while (run.launcher && !run.forked)
+		if (!listen_once(&run))
+			nap();
+	for (enum role role = OLD; role <= NEW; role++)
+		if (run.sides[role].thread_count)
+			tracee_release(&run.sides[role], 0);
+	finish(scenario, &run, &result);
+	world_look(run.name, &after);
+	scenario->fds = count_fds(&run, &run.sides[scenario->idle ? OLD : run.sides[NEW].pid == after.pid ? NEW : OLD]);
+	scenario->locked_kb = after.locked_kb;
+	look_at_end(scenario, &run, &result);
+	if (result.problem[0])
+		die("%s, with nothing happening: %s", scenario->name, result.problem);
+	clean_up(scenario, &run);
+	return found.count;
+}
+
+/*
+ * Where an I/O thread is at a point, the handover may go on until it needs that thread. With the newcomer dead, the
+ * old one is on its way back, wherever it is.
+ */
+static struct place place_of(const struct scenario *scenario, const struct point *point)
+{
+	struct place place = point->place;
+
+	if (scenario->provoked_at && scenario->victim == OLD)
+		place = (struct place){ .state = place.state == DMU_STATE_OFFERED ||
+							 place.state == DMU_STATE_FENCING_NEW ?
+							 DMU_STATE_FENCING_NEW :
+							 DMU_STATE_UNDOING,
+					.event = DMU_EVENT_END, .action = DMU_ACTION_NONE };
+	if (scenario->io)
+		place = (struct place){ .state = scenario->idle ? DMU_STATE_SERVING : DMU_STATE_DRAINING,
+					.event = DMU_EVENT_END, .action = DMU_ACTION_NONE };
+	return place;
+}
+
+void case_run(const struct scenario *scenario, const struct point *point, enum fault fault, struct result *result)
+{
+	struct place place = place_of(scenario, point);
+	const char *letters = expect_outcome(&place, fault);
+	enum role victim = scenario->victim;
+	struct run run;
+	bool happened = false;
+
+	memset(result, 0, sizeof(*result));
+	begin(scenario, &run);
+	if (!to_point(scenario, &run, is_point, (void *)point)) {
+		problem(result, "never came to this point");
+	} else {
+		if (scenario->io && !scenario->idle)
+			start_newcomer(scenario, &run, false);
+		while (run.launcher && !run.forked && victim == OLD)
+			if (!listen_once(&run))
+				nap();
+		settle(&run, !victim);
+		if (scenario->io)
+			settle(&run, victim);
+		run.unseen = victim == NEW && !run.forked;
+		happened = fault_inject(&run.sides[victim], fault);
+		heard_of_death(&run);
+	}
+	for (enum role role = OLD; role <= NEW; role++)
+		if (run.sides[role].thread_count)
+			tracee_release(&run.sides[role], 0);
+	finish(scenario, &run, result);
+	look_at_end(scenario, &run, result);
+	if (!happened)
+		result->letter = '.';
+	else if (!letters)
+		problem(result, "nothing is promised here");
+	else if (!promised(scenario, &run, letters, result->letter))
+		problem(result, "%c, not %s", result->letter, letters);
+	clean_up(scenario, &run);
+}

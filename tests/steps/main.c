@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * steps [-s SCENARIO] [-p POINT] [-f FAULT] [-n STRIDE] [-o OFFSET] DEVICE DISK LOADFILE: every case, or those whose
+ * names have the given text in them, or every STRIDEth of them. 0: all ended as promised, and every step that there
+ * is was among them.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/steps/steps.h"
+
+#define POINTS_MAX	100
+
+const char *device, *disk;
+
+static struct scenario scenarios[] = {
+	{ .name = "overlap, old", .victim = OLD, .old = SECOND, .newcomer = SECOND },
+	{ .name = "overlap, new", .victim = NEW, .old = SECOND, .newcomer = SECOND },
+	{ .name = "exclusive, old", .victim = OLD, .old = SECOND, .newcomer = SECOND, .exclusive = true },
+	{ .name = "exclusive, new", .victim = NEW, .old = SECOND, .newcomer = SECOND, .exclusive = true },
+	{ .name = "from the first stage, old", .victim = OLD, .old = FIRST, .newcomer = SECOND },
+	{ .name = "to the first stage, new", .victim = NEW, .old = SECOND, .newcomer = FIRST },
+	{ .name = "requests, old", .victim = OLD, .old = SECOND, .io = true, .idle = true },
+	{ .name = "requests while draining, old", .victim = OLD, .old = SECOND, .newcomer = SECOND, .io = true },
+	{ .name = "newcomer died early, old", .victim = OLD, .old = SECOND, .newcomer = SECOND,
+	  .provoked_at = "dmu_prepare_reside", .provocation = FAULT_KILL },
+	{ .name = "newcomer died late, old", .victim = OLD, .old = SECOND, .newcomer = SECOND,
+	  .provoked_at = "peer-draining, peer-drained", .provocation = FAULT_KILL },
+	{ .name = "old one hangs, new", .victim = NEW, .old = SECOND, .newcomer = SECOND,
+	  .provoked_at = "offered, ready", .provocation = FAULT_STOP },
+	{ .name = "nobody served, new", .victim = NEW, .newcomer = SECOND, .nobody = true },
+	{ .name = "device made, new", .victim = NEW, .newcomer = FIRST, .nobody = true, .create = true },
+};
+
+#define SCENARIOS	(sizeof(scenarios) / sizeof(scenarios[0]))
+
+static const char *only_scenario = "", *only_point = "", *only_fault = "";
+static unsigned int stride = 1, offset, cases, ran, bad;
+
+void die(const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("steps: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void nap(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+}
+
+/* ---- nothing is forgotten ---- */
+
+static bool seen_event[DMU_STATE_END][DMU_EVENT_END];
+static const char *seen_steps[POINTS_MAX];
+static unsigned int seen_step_count;
+
+static bool step_seen(const char *name)
+{
+	for (unsigned int i = 0; i < seen_step_count; i++)
+		if (!strcmp(seen_steps[i], name))
+			return true;
+	return false;
+}
+
+static void note_seen(const struct point *points, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (points[i].kind == POINT_EVENT)
+			seen_event[points[i].place.state][points[i].place.event] = true;
+		if (points[i].kind == POINT_STEP && !step_seen(points[i].function) && seen_step_count < POINTS_MAX)
+			seen_steps[seen_step_count++] = points[i].function;
+	}
+}
+
+/* Pairs of state and event that no scenario comes to, each with the reason. */
+static const struct {
+	enum dmu_state state;
+	enum dmu_event event;
+	const char *why;
+} elsewhere[] = {
+	{ DMU_STATE_START, DMU_EVENT_REFUSE, "the end of a newcomer, which has nothing" },
+	{ DMU_STATE_ALONE, DMU_EVENT_PREPARE_FAILED, "likewise" },
+	{ DMU_STATE_HELLO_SENT, DMU_EVENT_REFUSE, "likewise" },
+	{ DMU_STATE_HELLO_SENT, DMU_EVENT_WRONG, "likewise" },
+	{ DMU_STATE_HELLO_SENT, DMU_EVENT_HANGUP, "back to the start, which is in all scenarios" },
+	{ DMU_STATE_PREPARING, DMU_EVENT_PREPARE_FAILED, "the end of a newcomer that the old one waits for" },
+	{ DMU_STATE_READY_SENT, DMU_EVENT_REFUSE, "likewise" },
+	{ DMU_STATE_READY_SENT, DMU_EVENT_HANGUP, "as peer-leaving, hangup" },
+	{ DMU_STATE_READY_SENT, DMU_EVENT_PEER_DEAD, "as peer-leaving, peer-dead" },
+	{ DMU_STATE_READY_SENT, DMU_EVENT_SERVER_FAILED, "channels fail" },
+	{ DMU_STATE_READY_SENT, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_PEER_EXPORTED, "state in memory: t_stateful_handover.sh" },
+	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_REFUSE, "as ready-sent" },
+	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_WRONG, "as ready-sent, timeout" },
+	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_HANGUP, "as peer-leaving, hangup" },
+	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_PEER_DEAD, "as peer-leaving, peer-dead" },
+	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_SERVER_FAILED, "channels fail" },
+	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_REFUSE, "as ready-sent" },
+	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_WRONG, "as ready-sent, timeout" },
+	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_SERVER_FAILED, "channels fail" },
+	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_FENCING_OLD, DMU_EVENT_SPARED, "state in memory: t_stateful_daemon_killed.sh" },
+	{ DMU_STATE_FENCING_OLD, DMU_EVENT_TARGET_GONE, "the device is removed" },
+	{ DMU_STATE_FENCING_OLD, DMU_EVENT_SERVER_FAILED, "channels fail" },
+	{ DMU_STATE_FENCING_OLD, DMU_EVENT_TIMEOUT, "a line of the log" },
+	{ DMU_STATE_FENCING_OLD, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_SERVING, DMU_EVENT_DRAINED, "a stranger in this generation" },
+	{ DMU_STATE_SERVING, DMU_EVENT_TARGET_GONE, "the device is removed" },
+	{ DMU_STATE_SERVING, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_OFFERED, DMU_EVENT_OFFER_FAILED, "the newcomer is refused" },
+	{ DMU_STATE_OFFERED, DMU_EVENT_PEER_DEAD, "as fencing-new, peer-dead: its socket closes first" },
+	{ DMU_STATE_OFFERED, DMU_EVENT_DRAINED, "channels fail" },
+	{ DMU_STATE_OFFERED, DMU_EVENT_TARGET_GONE, "the device is removed" },
+	{ DMU_STATE_OFFERED, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_FENCING_NEW, DMU_EVENT_DRAINED, "channels fail" },
+	{ DMU_STATE_FENCING_NEW, DMU_EVENT_TARGET_GONE, "the device is removed" },
+	{ DMU_STATE_FENCING_NEW, DMU_EVENT_TIMEOUT, "a line of the log" },
+	{ DMU_STATE_FENCING_NEW, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_DRAINING, DMU_EVENT_WRONG, "as drained, hangup" },
+	{ DMU_STATE_DRAINING, DMU_EVENT_PEER_DEAD, "as fencing-ready, peer-dead" },
+	{ DMU_STATE_DRAINING, DMU_EVENT_TARGET_GONE, "the device is removed" },
+	{ DMU_STATE_DRAINING, DMU_EVENT_SERVER_FAILED, "channels fail" },
+	{ DMU_STATE_DRAINING, DMU_EVENT_TIMEOUT, "a line of the log" },
+	{ DMU_STATE_DRAINING, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_DRAINED, DMU_EVENT_PEER_DEAD, "as fencing-ready, peer-dead: its socket closes first" },
+	{ DMU_STATE_DRAINED, DMU_EVENT_TARGET_GONE, "the device is removed" },
+	{ DMU_STATE_DRAINED, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_FENCING_READY, DMU_EVENT_TARGET_GONE, "the device is removed" },
+	{ DMU_STATE_FENCING_READY, DMU_EVENT_SERVER_FAILED, "channels fail" },
+	{ DMU_STATE_FENCING_READY, DMU_EVENT_TIMEOUT, "a line of the log" },
+	{ DMU_STATE_FENCING_READY, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_UNDOING, DMU_EVENT_REJOIN_FAILED, "channels fail" },
+	{ DMU_STATE_UNDOING, DMU_EVENT_TARGET_GONE, "the device is removed" },
+};
+
+static bool same_transition(enum dmu_state state, enum dmu_event a, enum dmu_event b)
+{
+	const struct dmu_transition one = dmu_transition(state, a), two = dmu_transition(state, b);
+
+	return one.next == two.next && !memcmp(one.actions, two.actions, sizeof(one.actions));
+}
+
+/* A step is what is done: another event that has the same done in the same state is no other step. */
+static bool is_covered(enum dmu_state state, enum dmu_event event)
+{
+	for (enum dmu_event other = 0; other < DMU_EVENT_END; other++)
+		if (seen_event[state][other] && same_transition(state, event, other))
+			return true;
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+		if (elsewhere[i].state == state && same_transition(state, event, elsewhere[i].event))
+			return true;
+	return false;
+}
+
+static unsigned int forgotten_steps(const struct dmu_step *steps)
+{
+	unsigned int count = 0;
+
+	for (; steps->run; steps++) {
+		if (step_seen(steps->name))
+			continue;
+		printf("not ok - no scenario comes to %s\n", steps->name);
+		count++;
+	}
+	return count;
+}
+
+static unsigned int forgotten(void)
+{
+	unsigned int count = forgotten_steps(dmu_start_steps) + forgotten_steps(dmu_attach_steps) +
+			     forgotten_steps(dmu_prepare_steps);
+
+	for (enum dmu_state state = 0; state < DMU_STATE_END; state++) {
+		for (enum dmu_event event = 0; event < DMU_EVENT_END; event++) {
+			const struct dmu_transition transition = dmu_transition(state, event);
+
+			if (transition.next == state && transition.actions[0] == DMU_ACTION_NONE)
+				continue;
+			if (is_covered(state, event))
+				continue;
+			printf("not ok - no scenario comes to %s, %s\n", dmu_state_name(state),
+			       dmu_event_name(event));
+			count++;
+		}
+	}
+	return count;
+}
+
+/* ---- the table ---- */
+
+static void one_case(const struct scenario *scenario, const struct point *point, enum fault fault)
+{
+	struct result result;
+
+	if (!strstr(fault_names[fault], only_fault) || !stride || cases++ % stride != offset) {
+		printf(" %7s", "");
+		return;
+	}
+	case_run(scenario, point, fault, &result);
+	ran++;
+	printf(" %6c%s", result.letter, result.problem[0] ? "!" : " ");
+	fflush(stdout);
+	if (!result.problem[0])
+		return;
+	bad++;
+	printf("\nnot ok - %s | %s | %s: %s\n%-52s", scenario->name, point->name, fault_names[fault], result.problem,
+	       "");
+}
+
+static void one_scenario(struct scenario *scenario)
+{
+	static struct point points[POINTS_MAX];
+	unsigned int count = case_points(scenario, points, POINTS_MAX);
+	uint64_t begun = now_us();
+	unsigned int before = ran;
+
+	note_seen(points, count);
+	printf("\n%-52s", scenario->name);
+	for (enum fault fault = 0; fault < FAULTS; fault++)
+		printf(" %7s", fault_names[fault]);
+	printf("\n");
+	for (unsigned int i = 0; i < count; i++) {
+		if (!strstr(points[i].name, only_point))
+			continue;
+		printf("%-52s", points[i].name);
+		for (enum fault fault = 0; fault < FAULTS; fault++)
+			one_case(scenario, &points[i], fault);
+		printf("\n");
+	}
+	printf("# %u cases, %llu ms\n", ran - before, (unsigned long long)(now_us() - begun) / 1000);
+}
+
+int main(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "s:p:f:n:o:l")) != -1) {
+		switch (option) {
+		case 's':
+			only_scenario = optarg;
+			break;
+		case 'p':
+			only_point = optarg;
+			break;
+		case 'f':
+			only_fault = optarg;
+			break;
+		case 'n':
+			stride = (unsigned int)atoi(optarg);
+			break;
+		case 'o':
+			offset = (unsigned int)atoi(optarg);
+			break;
+		case 'l':
+			stride = 0;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (optind != argc - 3)
+		return 2;
+	device = argv[optind];
+	disk = argv[optind + 1];
+	load_open(argv[optind + 2]);
+	images_open();
+	faults_open();
+	for (unsigned int i = 0; i < SCENARIOS; i++)
+		if (strstr(scenarios[i].name, only_scenario))
+			one_scenario(&scenarios[i]);
+	if (!*only_scenario)
+		bad += forgotten();
+	printf("\n%u cases, %u not as promised\n", ran, bad);
+	return bad || (!ran && stride);
+}

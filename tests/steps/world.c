@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What can be seen from outside. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "tests/steps/steps.h"
+
+#define ANSWER_MS	20000
+
+static const char *load_path;
+
+static bool read_file(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	return len > 0;
+}
+
+/* ---- processes ---- */
+
+char proc_state(pid_t pid, pid_t thread)
+{
+	char path[64], text[512], *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, thread);
+	if (!read_file(path, text, sizeof(text)))
+		return 0;
+	at = strrchr(text, ')');
+	return at ? at[2] : 0;
+}
+
+bool proc_lives(pid_t pid)
+{
+	char state = pid ? proc_state(pid, pid) : 0;
+
+	return state && state != 'Z' && state != 'X';
+}
+
+/* Every thread waits; and how often the first one has had to, for who would compare. */
+static bool threads_wait(const struct tracee *tracee, bool serving, unsigned long *switches)
+{
+	pid_t pid = tracee->pid;
+	char path[300], text[4096], *at;
+	struct dirent *entry;
+	bool wait = true;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && wait && (entry = readdir(dir))) {
+		pid_t thread = atoi(entry->d_name);
+		char state;
+
+		if (thread <= 0)
+			continue;
+		state = proc_state(pid, thread);
+		/* The load's requests go on all the time, and matter only where a drain waits for them. */
+		if (serving && thread != pid)
+			continue;
+		/* Held by us; one that has just come to another breakpoint goes on. */
+		wait = state == 'S' || state == 'T' || (state == 't' && thread == tracee->held);
+	}
+	if (dir)
+		closedir(dir);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, pid);
+	at = wait && read_file(path, text, sizeof(text)) ? strstr(text, "\nvoluntary_ctxt_switches:") : NULL;
+	*switches = at ? strtoul(strchr(at, '\t'), NULL, 10) : 0;
+	return dir && wait;
+}
+
+static bool state_waits(enum dmu_state state)
+{
+	return state != DMU_STATE_START && state != DMU_STATE_ALONE && state != DMU_STATE_PREPARING &&
+	       state != DMU_STATE_UNDOING && state != DMU_STATE_DONE && state != DMU_STATE_FAILED;
+}
+
+/* Nothing that its loop looks at is ready: but for the ticker, which tells nobody else. */
+static bool nothing_ready(const struct tracee *tracee, const struct dmu_daemon *daemon)
+{
+	struct pollfd polled[8 + DMU_CONNECTIONS_MAX];
+	unsigned int count = 0, i;
+	int fds[] = { daemon->signals, daemon->peer.socket, daemon->peer.known ? daemon->peer_pidfd : -1,
+		      daemon->server ? daemon->confinement.event_fd : -1, daemon->timer,
+		      daemon->accepting ? daemon->listener : -1 };
+	bool ready;
+
+	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			polled[count++] = (struct pollfd){ .fd = tracee_fd(tracee, fds[i]), .events = POLLIN };
+	for (i = 0; i < DMU_CONNECTIONS_MAX; i++)
+		if (daemon->connections[i] >= 0)
+			polled[count++] = (struct pollfd){ .fd = tracee_fd(tracee, daemon->connections[i]),
+							   .events = POLLIN };
+	ready = poll(polled, count, 0) > 0;
+	for (i = 0; i < count; i++)
+		if (polled[i].fd >= 0)
+			close(polled[i].fd);
+	return !ready;
+}
+
+/* The cheap looks come first: this is asked all the time, and system calls are dear in a guest. */
+static bool seems_quiet(const struct tracee *tracee, unsigned long *switches)
+{
+	struct dmu_daemon daemon;
+
+	return tracee_read(tracee, &daemon) && daemon.raised == DMU_EVENT_END && state_waits(daemon.state) &&
+	       threads_wait(tracee, daemon.state != DMU_STATE_DRAINING, switches) && nothing_ready(tracee, &daemon);
+}
+
+/* Twice: it may have been on its way from one wait to the next. */
+bool proc_quiet(const struct tracee *tracee)
+{
+	unsigned long before, after;
+
+	if (!seems_quiet(tracee, &before))
+		return false;
+	nap();
+	return seems_quiet(tracee, &after) && before == after;
+}
+
+static int timer_copy(const struct tracee *tracee)
+{
+	struct dmu_daemon daemon;
+
+	return tracee_read(tracee, &daemon) ? tracee_fd(tracee, daemon.timer) : -1;
+}
+
+long long timer_left(const struct tracee *tracee)
+{
+	int timer = timer_copy(tracee);
+	struct itimerspec when = { 0 };
+
+	if (timer < 0)
+		return -1;
+	if (timerfd_gettime(timer, &when))
+		when.it_value.tv_sec = 0;
+	close(timer);
+	if (!when.it_value.tv_sec && !when.it_value.tv_nsec)
+		return -1;
+	return when.it_value.tv_sec * 1000LL + when.it_value.tv_nsec / 1000000;
+}
+
+void timer_expire(const struct tracee *tracee)
+{
+	const struct itimerspec now = { .it_value = { .tv_nsec = 1 } };
+	int timer = timer_copy(tracee);
+
+	if (timer < 0)
+		return;
+	timerfd_settime(timer, 0, &now, NULL);
+	close(timer);
+}
+
+unsigned int proc_fds(pid_t pid)
+{
+	struct dirent *entry;
+	unsigned int count = 0;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+unsigned long proc_locked_kb(pid_t pid)
+{
+	char path[64], text[4096], *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	at = read_file(path, text, sizeof(text)) ? strstr(text, "\nVmLck:") : NULL;
+	return at ? strtoul(at + strlen("\nVmLck:"), NULL, 10) : 0;
+}
+
+unsigned int world_daemons(unsigned int *zombies)
+{
+	unsigned int lives = 0;
+	struct dirent *entry;
+	char path[300], text[64];
+	DIR *dir = opendir("/proc");
+
+	*zombies = 0;
+	while (dir && (entry = readdir(dir))) {
+		pid_t pid = atoi(entry->d_name);
+
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		if (pid <= 0 || !read_file(path, text, sizeof(text)) || strncmp(text, "dmuser-", 7))
+			continue;
+		if (proc_lives(pid))
+			lives++;
+		else
+			++*zombies;
+	}
+	if (dir)
+		closedir(dir);
+	return lives;
+}
+
+/* ---- the daemon's own word ---- */
+
+static bool status_receive(int fd, struct dmu_packet *packet)
+{
+	struct pollfd polled = { .fd = fd, .events = POLLIN };
+	int rc;
+
+	do {
+		if (poll(&polled, 1, ANSWER_MS) != 1)
+			return false;
+		rc = dmu_peer_receive(fd, packet);
+	} while (rc == -EAGAIN);
+	return !rc && packet->message.type == DMU_WIRE_STATUS;
+}
+
+void world_look(const char *name, struct seen *seen)
+{
+	const struct dmu_wire_message request = { .type = DMU_WIRE_STATUS_REQUEST };
+	const struct dmu_wire_status *status;
+	struct dmu_packet packet;
+	char path[128];
+	int fd;
+
+	memset(seen, 0, sizeof(*seen));
+	snprintf(path, sizeof(path), DMU_RUN_DIR "/%s/" DMU_SOCKET_NAME, name);
+	fd = dmu_peer_connect(path);
+	if (fd < 0)
+		return;
+	if (!dmu_peer_send(fd, &request, NULL, 0) && status_receive(fd, &packet)) {
+		status = &packet.message.status;
+		seen->pid = (int)status->pid;
+		seen->generation = status->generation;
+		seen->sealed = status->sealed;
+		seen->cache = (enum dmu_cache_mode)status->cache;
+		seen->stage = strcmp(status->stage, "second") ? FIRST : SECOND;
+	}
+	close(fd);
+	if (!seen->pid)
+		return;
+	seen->locked_kb = proc_locked_kb(seen->pid);
+}
+
+/* ---- the load ---- */
+
+void load_open(const char *path)
+{
+	load_path = path;
+}
+
+uint64_t load_word(const char *word)
+{
+	char text[256], *at;
+
+	at = read_file(load_path, text, sizeof(text)) ? strstr(text, word) : NULL;
+	if (!at)
+		die("the load says no %s: %s", word, text);
+	return strtoull(at + strlen(word), NULL, 10);
+}
+
+const char *load_goes_on(void)
+{
+	uint64_t least = load_word("least="), deadline = now_us() + WAIT_S * 1000000ULL;
+
+	/* Two: the first may have been done before what we look at. */
+	while (load_word("least=") < least + 2) {
+		if (now_us() > deadline)
+			return "the load does not go on";
+		nap();
+	}
+	if (load_word("errors="))
+		return "the load has seen an error";
+	return load_word("wrong=") ? "the load has seen wrong bytes" : NULL;
+}
