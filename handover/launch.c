@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 
 /* What the child writes: this, or a failure's one line. */
 #define DMU_LAUNCH_SERVES	"\n"
+#define DMU_LAUNCH_PAUSE_MS	1
 
 /* All that the child says, up to its end: of the pipe or of itself. */
 static size_t dmu_launch_listen(int fd, char *text, size_t size)
@@ -72,6 +74,14 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 	return -1;
 }
 
+/* Who waits at the other end takes silence for death, and then waits for that. */
+static bool dmu_launch_again(int error)
+{
+	if (error == ENOMEM)
+		poll(NULL, 0, DMU_LAUNCH_PAUSE_MS);
+	return error == ENOMEM || error == EINTR;
+}
+
 static void dmu_launch_say(struct dmu_launch *launch, const char *text)
 {
 	ssize_t len;
@@ -79,8 +89,9 @@ static void dmu_launch_say(struct dmu_launch *launch, const char *text)
 	if (launch->fd < 0)
 		return;
 	/* Nobody is there any more if this fails, and then nobody needs to know. */
-	len = write(launch->fd, text, strlen(text));
-	(void)len;
+	do {
+		len = write(launch->fd, text, strlen(text));
+	} while (len < 0 && dmu_launch_again(errno));
 	close(launch->fd);
 	launch->fd = -1;
 }
