@@ -413,7 +413,7 @@ static void wait_fds(pid_t pid, unsigned int wanted)
 {
 	uint64_t deadline = now_us() + 5000000;
 
-	while (proc_fds(pid) != wanted && now_us() < deadline)
+	while (proc_fds(pid) > wanted && now_us() < deadline)
 		nap();
 }
 
@@ -425,10 +425,11 @@ static void check_survivor(const struct scenario *scenario, const struct run *ru
 
 	if (fds)
 		wait_fds(after->pid, fds);
-	if (fds && proc_fds(after->pid) != fds)
-		problem(result, "who serves has %u descriptors, not %u", proc_fds(after->pid), fds);
-	if (locked && after->locked_kb != locked)
-		problem(result, "who serves has %lu KiB locked, not %lu", after->locked_kb, locked);
+	/* Fewer is no leak: without the kernel's log, for one, it goes on. */
+	if (fds && proc_fds(after->pid) > fds)
+		problem(result, "who serves has %u descriptors, more than %u", proc_fds(after->pid), fds);
+	if (locked && after->locked_kb > locked)
+		problem(result, "who serves has %lu KiB locked, more than %lu", after->locked_kb, locked);
 	if (result->letter == 'n' && after->generation <= run->before.generation)
 		problem(result, "the newcomer is generation %llu", (unsigned long long)after->generation);
 	if (result->letter == 'n' && !scenario->nobody && !scenario->create && !after->sealed)
