@@ -33,6 +33,9 @@ test-uml test-debug test-kcsan: deps
 	@$(MAKE) --no-print-directory programs $(vm_helpers) $(guests:%=vm-%) $(call kunit_modules,$(guests))
 	@BUILD=$(BUILD) tests/run --guests $(guests:%=--kernel %) $(T)
 
+## make vm-helpers: the programs that VM tests take into their guests
+vm-helpers: $(vm_helpers)
+
 test-ready: programs modules $(unit_tests) $(vm_helpers) $(test_kernels:%=vm-%) $(call kunit_modules,$(test_kernels))
 
 # The Debian guest takes root to make, and a while: only if its test is to run.

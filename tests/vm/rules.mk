@@ -10,9 +10,6 @@ vm_helpers += $(vm_order)
 vm_helpers += $(BUILD)/tests/vm/scale/scale
 vm_helpers += $(BUILD)/tests/vm/selinux.policy
 
-## make vm-helpers: the programs that VM tests take into their guests
-vm-helpers: $(vm_helpers)
-
 $(BUILD)/tests/vm/abi/abi: $(vm_abi_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
 

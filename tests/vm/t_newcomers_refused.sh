@@ -128,8 +128,9 @@ for step in 1 2; do
 	ok "$state: $said"
 	# shellcheck disable=SC2046 # pids are words
 	kill -CONT $(daemons | grep -vx "$pid")
-	wait $slow || fail "$state: the first newcomer has failed: $(cat /tmp/slow)"
-	wait_for 60 "the old one is gone" gone "$pid"
+	wait_for 60 "$state: the first newcomer takes over: $(cat /tmp/slow)" gone "$pid"
+	# It is watched for as long as it lives.
+	kill "$slow" && wait "$slow"
 	mark
 	unharmed "$state"
 done
