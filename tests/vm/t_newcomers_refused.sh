@@ -114,7 +114,7 @@ answered $'OFFER(\nABORT .*)?(\nclosed)?' twice
 say "while another one prepares, and while the old one drains"
 # It stops when it has said HELLO, or READY, and goes on when the others have been refused.
 for step in 1 2; do
-	strace -f -qq -o /tmp/strace -e trace=sendmsg -e "inject=sendmsg:signal=STOP:when=$step" \
+	strace -I 2 -f -qq -o /tmp/strace -e trace=sendmsg -e "inject=sendmsg:signal=STOP:when=$step" \
 		dmuser-second --timeout "$patience" "$name" >/tmp/slow 2>&1 &
 	slow=$!
 	[ $step = 1 ] && state='handing over' || state=draining
@@ -129,7 +129,7 @@ for step in 1 2; do
 	# shellcheck disable=SC2046 # pids are words
 	kill -CONT $(daemons | grep -vx "$pid")
 	wait_for 60 "$state: the first newcomer takes over: $(cat /tmp/slow)" gone "$pid"
-	# It is watched for as long as it lives.
+	# It would be watched for as long as it lives.
 	kill "$slow" && wait "$slow"
 	mark
 	unharmed "$state"
