@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P4, P6: a daemon that dies with what only its memory has loses nothing that was flushed, and the next flush tells of it.
-# vm: --mem 512 --cpus 2 --disk 64M
+# vm: --mem 512 --cpus 2 --disk 64M --timeout 1800
 # kernels: 6.1 6.12 debug kcsan
 # add: build/tests/wb/dmuser-first-wb build/tests/wb/dmuser-second-wb tests/vm/lib.sh tests/vm/wb.sh
 # shellcheck source=tests/vm/wb.sh

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P2, P4, P5: a daemon that dies alone is started again by dmuser-watch, which needs nothing of the device for it.
-# vm: --mem 512 --cpus 2 --disk 64M
+# vm: --mem 512 --cpus 2 --disk 64M --timeout 1800
 # kernels: 6.1 6.12 debug kcsan
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
