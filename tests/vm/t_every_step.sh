@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P1, P2, P4: at every step of a handover, of the serve loop and of a start, either daemon is killed, stopped, told to end, without memory, cut off, made to talk nonsense, and chosen by the OOM killer.
 # vm: --mem 512 --cpus 2 --disk 16M --timeout 900
-# kernels: 6.12 uml-6.1 uml-6.12
+# kernels: uml-6.1 uml-6.12
 # kernel-log-allow: Memory cgroup out of memory: Killed process [0-9]+ \(dmuser-
 # kernel-log-allow: Out of memory and no killable processes
 # kernel-log-allow: steps invoked oom-killer|Call Trace
@@ -12,10 +12,8 @@
 
 # In the kernel's command line, as by DMUSER_APPEND: steps=OPTION,OPTION... for tests/steps.
 options=$(sed -n 's/.*\bsteps=\([^ ]*\).*/\1/p' /proc/cmdline)
-# All of them take a quarter of an hour. A user-mode kernel does them faster.
-stride=47
-[ ! -e /proc/exitcode ] || stride=8
-[ -n "$options" ] || options=-n,$stride
+# All of them take some ten minutes.
+[ -n "$options" ] || options=-n,8
 say "steps $options"
 truncate -s 4M /tmp/made.image
 create "$name" "file:$disk,direct" || fail "create"
