@@ -302,48 +302,61 @@ int dmu_dm_remove(const char *name)
 	return rc;
 }
 
+struct call {
+	int control;
+	union request *request;
+};
+
+/* For one command about @name. 0 or -errno; to be ended by call_end(), if 0. */
+static int call_begin(struct call *call, const char *name)
+{
+	call->control = control_open();
+	if (call->control < 0)
+		return call->control;
+	call->request = malloc(sizeof(*call->request));
+	if (!call->request) {
+		close(call->control);
+		return -ENOMEM;
+	}
+	prepare(call->request, name);
+	return 0;
+}
+
+static void call_end(struct call *call)
+{
+	free(call->request);
+	close(call->control);
+}
+
 int dmu_dm_exists(const char *name)
 {
-	union request *request;
-	int control, rc;
+	struct call call;
+	int rc = call_begin(&call, name);
 
-	control = control_open();
-	if (control < 0)
-		return control;
-	rc = -ENOMEM;
-	request = malloc(sizeof(*request));
-	if (request) {
-		prepare(request, name);
-		rc = command(control, DM_DEV_STATUS, request);
-	}
-	free(request);
-	close(control);
+	if (rc)
+		return rc;
+	rc = command(call.control, DM_DEV_STATUS, call.request);
+	call_end(&call);
 	return rc == -ENXIO ? 0 : rc ? rc : 1;
 }
 
 int dmu_dm_message(const char *name, const char *message)
 {
 	struct dm_target_msg *target;
-	union request *request;
 	size_t size = strlen(message) + 1;
-	int control, rc;
+	struct call call;
+	int rc;
 
-	if (sizeof(struct dm_ioctl) + sizeof(*target) + size > sizeof(*request))
+	if (sizeof(struct dm_ioctl) + sizeof(*target) + size > sizeof(*call.request))
 		return -E2BIG;
-	control = control_open();
-	if (control < 0)
-		return control;
-	rc = -ENOMEM;
-	request = malloc(sizeof(*request));
-	if (request) {
-		prepare(request, name);
-		target = payload_of(request);
-		target->sector = 0;
-		memcpy(target->message, message, size);
-		rc = command(control, DM_TARGET_MSG, request);
-	}
-	free(request);
-	close(control);
+	rc = call_begin(&call, name);
+	if (rc)
+		return rc;
+	target = payload_of(call.request);
+	target->sector = 0;
+	memcpy(target->message, message, size);
+	rc = command(call.control, DM_TARGET_MSG, call.request);
+	call_end(&call);
 	return rc;
 }
 
@@ -369,22 +382,15 @@ static int status_text(const union request *request, char *text, size_t len)
 
 int dmu_dm_status(const char *name, bool table, char *text, size_t len)
 {
-	union request *request;
-	int control, rc;
+	struct call call;
+	int rc = call_begin(&call, name);
 
-	control = control_open();
-	if (control < 0)
-		return control;
-	rc = -ENOMEM;
-	request = malloc(sizeof(*request));
-	if (request) {
-		prepare(request, name);
-		request->dm.flags = table ? DM_STATUS_TABLE_FLAG : DM_NOFLUSH_FLAG;
-		rc = command(control, DM_TABLE_STATUS, request);
-		if (!rc)
-			rc = status_text(request, text, len);
-	}
-	free(request);
-	close(control);
+	if (rc)
+		return rc;
+	call.request->dm.flags = table ? DM_STATUS_TABLE_FLAG : DM_NOFLUSH_FLAG;
+	rc = command(call.control, DM_TABLE_STATUS, call.request);
+	if (!rc)
+		rc = status_text(call.request, text, len);
+	call_end(&call);
 	return rc;
 }
