@@ -3,22 +3,9 @@
 # P4, P12: dmuser-watch pauses longer and longer while no daemon can be started, says so, recovers, and leaves an administrator alone.
 # vm: --mem 512 --cpus 2 --disk 64M
 # kernels: 6.1 6.12 debug kcsan
-# add: build/tests/vm/load tests/vm/lib.sh
-# shellcheck source=tests/vm/lib.sh
-. /add/lib.sh
-
-watchdog() {
-	dmuserctl status --json "$name" | jq -r "if .watchdog then .watchdog.$1 else empty end"
-}
-
-watchdog_is() {
-	[ "$(watchdog "$1")" = "$2" ]
-}
-
-served_by_other() {
-	local pid
-	pid=$(server) && [ -n "$pid" ] && [ "$pid" != "$1" ]
-}
+# add: build/tests/vm/load tests/vm/lib.sh tests/vm/watch.sh
+# shellcheck source=tests/vm/watch.sh
+. /add/watch.sh
 
 events() {
 	dmesg | grep -ac "dmuser-watch: event=$1 name=$name "

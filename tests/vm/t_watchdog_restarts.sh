@@ -3,24 +3,11 @@
 # P2, P4, P5: a daemon that dies alone is started again by dmuser-watch, which needs nothing of the device for it.
 # vm: --mem 512 --cpus 2 --disk 64M --timeout 1800
 # kernels: 6.1 6.12 debug kcsan
-# add: tests/vm/lib.sh
-# shellcheck source=tests/vm/lib.sh
-. /add/lib.sh
+# add: tests/vm/lib.sh tests/vm/watch.sh
+# shellcheck source=tests/vm/watch.sh
+. /add/watch.sh
 
 node=/dev/mapper/$name
-
-watchdog() {
-	dmuserctl status --json "$name" | jq -r "if .watchdog then .watchdog.$1 else empty end"
-}
-
-watchdog_is() {
-	[ "$(watchdog "$1")" = "$2" ]
-}
-
-served_by_other() {
-	local pid
-	pid=$(server) && [ -n "$pid" ] && [ "$pid" != "$1" ]
-}
 
 # Nothing of PID is on the device or on what is mounted from it: maps, descriptors, program, directories.
 keeps_away() {
