@@ -71,6 +71,7 @@ int nbd_server(void)
 
 	if (store < 0)
 		return 1;
+	process_ready(socket);
 	while (all_in(socket, &request, sizeof(request))) {
 		unsigned int type = ntohl(request.type) & 0xffff, len = ntohl(request.len);
 		bool write = type == NBD_CMD_WRITE;
@@ -255,6 +256,7 @@ static pid_t server_spawn(int *socket)
 	NEED(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "a socket pair");
 	pid = process_start(argv, -1, ends[1]);
 	close(ends[1]);
+	process_await(ends[0]);
 	*socket = ends[0];
 	return pid;
 }
@@ -276,7 +278,6 @@ static int change(unsigned int n)
 	int socket, err;
 
 	next = server_spawn(&socket);
-	nap_ms(20);
 	process_kill(server);
 	server = next;
 	err = link_dead() ? command(NBD_CMD_RECONFIGURE, socket) : -ETIMEDOUT;

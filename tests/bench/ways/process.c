@@ -83,3 +83,15 @@ void process_kill_other(pid_t pid)
 	if (pid > 0)
 		kill(pid, SIGKILL);
 }
+
+void process_ready(int fd)
+{
+	NEED(write(fd, "", 1) == 1, "say that it is ready");
+}
+
+void process_await(int fd)
+{
+	char byte;
+
+	NEED(read(fd, &byte, 1) == 1, "a server that is ready");
+}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/bench/ways/ways.h"
@@ -81,6 +82,7 @@ int ublk_server(const char *number)
 		return 1;
 	for (unsigned int tag = 0; tag < DEPTH; tag++)
 		s.bufs[tag] = abi_buffer(IO_MAX);
+	process_ready(0);
 	if (read(0, &byte, 1) != 1)
 		return 1;
 	snprintf(path, sizeof(path), "/dev/ublkc%s", number);
@@ -137,9 +139,10 @@ static pid_t server_spawn(int *go)
 	pid_t pid;
 
 	snprintf(number, sizeof(number), "%d", NUMBER);
-	NEED(!pipe2(ends, O_CLOEXEC), "a pipe");
+	NEED(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "a socket pair");
 	pid = process_start(argv, ends[0], -1);
 	close(ends[0]);
+	process_await(ends[1]);
 	*go = ends[1];
 	return pid;
 }
@@ -191,8 +194,6 @@ static int change(unsigned int n)
 	int go, err;
 	pid_t next = server_spawn(&go);
 
-	/* Until it waits for the byte, more or less. */
-	nap_ms(20);
 	process_kill(server);
 	server = next;
 	/* Not before the kernel has put the old one's requests aside. */

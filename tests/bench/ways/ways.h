@@ -47,6 +47,9 @@ void load_report(const char *way, const char *word, unsigned int first);
 
 /* Start a program that is found in PATH; @in and @out are its descriptors 0 and 3, or -1. Its process id. */
 pid_t process_start(char *const argv[], int in, int out);
+/* A byte on @fd: said by a server that can begin, and awaited by who has started it. */
+void process_ready(int fd);
+void process_await(int fd);
 /* Its exit status, or 128 and the signal. */
 int process_end(pid_t pid);
 int process_run(char *const argv[]);
