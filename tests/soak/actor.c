@@ -4,6 +4,7 @@
  * process ids stay theirs until it has waited for them, and it can say how each one died.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ static void act_fail(const char *format, ...) __attribute__((format(printf, 1, 2
 
 static void act_fail(const char *format, ...)
 {
-	char what[SOAK_WHY_MAX * 3 / 4], text[128], said[256] = "";
+	char what[SOAK_WHY_MAX / 2], text[160], said[256] = "", status[512] = "";
 	va_list args;
 	FILE *file;
 
@@ -51,8 +52,9 @@ static void act_fail(const char *format, ...)
 		said[fread(said, 1, sizeof(said) - 1, file)] = '\0';
 		fclose(file);
 	}
-	soak_fail("%s: action %llu (%s): %s; said: %s", device->name, (unsigned long long)device->counts[SOAK_ACTIONS], text,
-		  what, said);
+	dm_status(device->name, status, sizeof(status));
+	soak_fail("%s: action %llu (%s): %s; said: %s; status: %s", device->name,
+		  (unsigned long long)device->counts[SOAK_ACTIONS], text, what, said, status);
 }
 
 /* Wait for all children that have ended. True if @pid is among them, which died of signal *@by (0: none). */
@@ -76,11 +78,16 @@ static bool reap(pid_t pid, int *by)
 }
 
 /* An end for a loop that waits: dies if that takes too long. */
-static void wait_a_little(uint64_t begin, const char *what)
+static void wait_us(uint64_t us, uint64_t begin, const char *what)
 {
 	if (soak_now_us() - begin > SOAK_LIMIT_S * 1000000ULL)
 		act_fail("after %d s still waiting until %s", SOAK_LIMIT_S, what);
-	soak_sleep_us(LOOK_US);
+	soak_sleep_us(us);
+}
+
+static void wait_a_little(uint64_t begin, const char *what)
+{
+	wait_us(LOOK_US, begin, what);
 }
 
 /* What who serves has answered since it does; -1: nobody serves, or two do. */
@@ -205,10 +212,11 @@ static pid_t victim(void)
 	return soak->spare_forks ? forked_newcomer() : newcomer();
 }
 
-static void kill_new(void)
+/* @pid, or whoever is the newcomer now. */
+static void kill_new(pid_t pid)
 {
-	pid_t pid = victim();
-
+	if (!pid || !soak_alive(pid))
+		pid = victim();
 	/* Not even there yet: then it is not to come. */
 	if (!pid && asker > 0 && soak_alive(old) && !soak->spare_forks)
 		pid = asker;
@@ -225,18 +233,65 @@ static unsigned long long kills(void)
 	return device->counts[SOAK_KILLS_OLD] + device->counts[SOAK_KILLS_NEW] + device->counts[SOAK_KILLS_SOLE];
 }
 
-static void act_kill(const struct soak_action *action)
+static void act_kill(const struct soak_action *action, pid_t known)
 {
 	unsigned long long before = kills();
 
-	reap(0, NULL);
 	if (action->kind == SOAK_KILL_OLD || action->kind == SOAK_KILL_BOTH)
 		kill_old();
 	if (action->kind == SOAK_KILL_NEW || action->kind == SOAK_KILL_BOTH)
-		kill_new();
+		kill_new(known);
 	/* It came too late for that: then it is who serves now. */
 	if (before == kills() && signal_to(victim(), SIGKILL))
 		device->counts[SOAK_KILLS_SOLE]++;
+}
+
+static bool is_reached(enum soak_aim aim)
+{
+	char status[1024];
+	const char *at;
+
+	if (dm_status(device->name, status, sizeof(status)))
+		return false;
+	at = strstr(status, " gen:");
+	if (aim == SOAK_AIM_JOIN)
+		return at && strstr(at + 1, " gen:");
+	return at && (strstr(at, ",draining,") || strstr(at, ",drained,"));
+}
+
+/* False: the handover is over, and that was not seen. */
+static bool wait_for_aim(enum soak_aim aim, uint64_t begin)
+{
+	while (asker && !is_reached(aim)) {
+		wait_us(0, begin, "the handover comes to where it is to be hit");
+		dm_wait_event(LOOK_US / 1000);
+		reap(0, NULL);
+	}
+	return asker != 0;
+}
+
+/* Before all else that wants the processor, or not. */
+static void urgent(bool on)
+{
+	struct sched_param param = { .sched_priority = on };
+
+	if (sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &param))
+		act_fail("cannot become urgent: %s", strerror(errno));
+}
+
+static void kill_aimed(const struct soak_action *action, uint64_t begin)
+{
+	pid_t known;
+
+	urgent(true);
+	wait_for_aim(SOAK_AIM_JOIN, begin);
+	/* To look for it after the next step would take longer than that. */
+	known = newcomer();
+	if (wait_for_aim(action->aim, begin))
+		device->counts[SOAK_AIMED]++;
+	soak_sleep_us(action->aim_us);
+	act_kill(action, known);
+	urgent(false);
 }
 
 /* Stop, continue, kill, each at its time from @begin on. */
@@ -267,7 +322,8 @@ static void interfere(const struct soak_action *action, uint64_t begin)
 			kill(pid, SIGCONT);
 		} else {
 			kills = false;
-			act_kill(action);
+			reap(0, NULL);
+			act_kill(action, 0);
 		}
 	}
 }
@@ -374,7 +430,10 @@ static void act_handover(const struct soak_action *action)
 	pid_t before = old, pid;
 
 	start(action);
-	interfere(action, begin);
+	if (action->aim == SOAK_AIM_NOTHING)
+		interfere(action, begin);
+	else
+		kill_aimed(action, begin);
 	pid = settle();
 	took = soak_now_us() - begin;
 	if (action->kind == SOAK_HANDOVER && (asker_status || !pid || pid == before))

@@ -83,6 +83,7 @@ static void say(const char *what, uint64_t begin)
 	static const char *const names[SOAK_COUNTS] = {
 		[SOAK_ACTIONS] = "actions", [SOAK_HANDOVERS] = "handovers", [SOAK_EXCLUSIVE] = "exclusive",
 		[SOAK_KILLS_OLD] = "old", [SOAK_KILLS_NEW] = "new", [SOAK_KILLS_SOLE] = "sole",
+		[SOAK_AIMED] = "aimed",
 		[SOAK_ROLLBACKS] = "rolled_back", [SOAK_OVERTAKEN] = "overtaken", [SOAK_RESTARTS] = "restarts",
 		[SOAK_STOPS] = "stops", [SOAK_TO_FIRST] = "first", [SOAK_TO_SECOND] = "second",
 		[SOAK_BY_CTL] = "dmuserctl",
@@ -173,10 +174,12 @@ static void actors_start(unsigned long handovers, unsigned long kills)
 		struct soak_plan plan = {
 			.handovers = handovers / count + (i < handovers % count),
 			.kills = kills / count + (i < kills % count),
+			.aimed = soak->aimed,
 		};
 		pid_t pid;
 
 		soak_seed(&plan.random, soak->seed, i);
+		soak_seed(&plan.aims, soak->seed, SOAK_DEVICES_MAX + i);
 		pid = fork();
 		if (pid < 0)
 			soak_fail("fork: %s", strerror(errno));
@@ -227,7 +230,7 @@ static bool device_add(char *text)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: soak [-f] [-n HANDOVERS] [-k KILLS] [-s SEED] [-p PAUSE_MS] [-v] NAME:DISK[:DIR]...\n");
+	fprintf(stderr, "usage: soak [-a PERCENT] [-f] [-n HANDOVERS] [-k KILLS] [-s SEED] [-p PAUSE_MS] [-v] NAME:DISK[:DIR]...\n");
 	return 2;
 }
 
@@ -242,8 +245,12 @@ int main(int argc, char **argv)
 		return 1;
 	soak->seed = 1;
 	soak->pause_ms = 30;
-	while ((option = getopt(argc, argv, "fn:k:s:p:v")) != -1) {
+	soak->aimed = 50;
+	while ((option = getopt(argc, argv, "a:fn:k:s:p:v")) != -1) {
 		switch (option) {
+		case 'a':
+			soak->aimed = strtoul(optarg, NULL, 10);
+			break;
 		case 'f':
 			soak->spare_forks = true;
 			break;

@@ -3,6 +3,8 @@
 
 #include "tests/soak/soak.h"
 
+#define AIM_US	4000
+
 void soak_seed(struct soak_random *random, uint64_t seed, uint64_t stream)
 {
 	random->state = seed * 0x9e3779b97f4a7c15ULL + stream * 0xd1b54a32d192ed03ULL;
@@ -44,6 +46,20 @@ static enum soak_kind plan_kill(struct soak_random *random)
 	return kills[i].kind;
 }
 
+static void plan_aim(struct soak_plan *plan, struct soak_action *action)
+{
+	bool aims = soak_percent(&plan->aims, plan->aimed), drain = soak_percent(&plan->aims, 75),
+	     at_once = soak_percent(&plan->aims, 50);
+	unsigned int after_us = soak_below(&plan->aims, AIM_US);
+
+	action->aim = SOAK_AIM_NOTHING;
+	if (!aims || action->kind <= SOAK_KILL_SOLE)
+		return;
+	action->aim = drain ? SOAK_AIM_DRAIN : SOAK_AIM_JOIN;
+	action->aim_us = at_once ? 0 : after_us;
+	action->stop = SOAK_STOP_NOBODY;
+}
+
 /* The same number of draws for each action: so a change of one kind does not change what follows. */
 bool soak_plan_next(struct soak_plan *plan, struct soak_action *action)
 {
@@ -72,6 +88,7 @@ bool soak_plan_next(struct soak_plan *plan, struct soak_action *action)
 	action->pause_ms = soak_percent(random, 80) ? 0 : soak_below(random, 200);
 	if (action->kind == SOAK_KILL_SOLE)
 		action->stop = SOAK_STOP_NOBODY;
+	plan_aim(plan, action);
 	return true;
 }
 
@@ -84,6 +101,9 @@ void soak_action_print(const struct soak_action *action, char *text, size_t len)
 	static const char *const stops[] = {
 		[SOAK_STOP_OLD] = "old", [SOAK_STOP_NEW] = "new",
 	};
+	static const char *const aims[] = {
+		[SOAK_AIM_JOIN] = "join", [SOAK_AIM_DRAIN] = "drain",
+	};
 	size_t used;
 
 	snprintf(text, len, "%s %s %s*%u %s pause=%u", kinds[action->kind], action->first ? "first" : "second",
@@ -94,6 +114,8 @@ void soak_action_print(const struct soak_action *action, char *text, size_t len)
 	if (action->stop != SOAK_STOP_NOBODY)
 		used += snprintf(text + used, len - used, " stop-%s=%u+%u", stops[action->stop], action->stop_at,
 				 action->stop_for);
-	if (action->kind > SOAK_KILL_SOLE)
+	if (action->kind > SOAK_KILL_SOLE && action->aim != SOAK_AIM_NOTHING)
+		snprintf(text + used, len - used, " kill=%s+%uus", aims[action->aim], action->aim_us);
+	else if (action->kind > SOAK_KILL_SOLE)
 		snprintf(text + used, len - used, " kill=%u", action->kill_at);
 }

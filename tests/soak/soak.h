@@ -48,6 +48,13 @@ enum soak_stop {
 	SOAK_STOP_NEW,
 };
 
+/* What an aimed kill waits for; the kernel's status shows it. */
+enum soak_aim {
+	SOAK_AIM_NOTHING,	/* its time */
+	SOAK_AIM_JOIN,		/* the newcomer has channels of its own */
+	SOAK_AIM_DRAIN,		/* the old one drains */
+};
+
 /* Times are in thousandths of what a handover usually takes, so that they fit every machine. */
 struct soak_action {
 	enum soak_kind kind;
@@ -57,11 +64,14 @@ struct soak_action {
 	bool ctl;		/* started by dmuserctl, else by itself */
 	enum soak_stop stop;	/* who is stopped meanwhile, and continued */
 	unsigned int stop_at, stop_for, kill_at;
+	enum soak_aim aim;
+	unsigned int aim_us;	/* after what it waits for */
 	unsigned int pause_ms;	/* before it */
 };
 
 struct soak_plan {
-	struct soak_random random;
+	struct soak_random random, aims;	/* two streams: an aim changes nothing else */
+	unsigned int aimed;			/* percent of the kills in a handover */
 	unsigned long handovers, kills;		/* left */
 };
 
@@ -85,6 +95,7 @@ enum soak_count {
 	SOAK_KILLS_OLD,		/* during a handover, while the old one served or drained */
 	SOAK_KILLS_NEW,
 	SOAK_KILLS_SOLE,	/* of a daemon that was alone */
+	SOAK_AIMED,		/* of the former two: when what they waited for was seen */
 	SOAK_ROLLBACKS,		/* after a kill: the old one serves on */
 	SOAK_OVERTAKEN,		/* after a kill: the new one serves nevertheless */
 	SOAK_RESTARTS,		/* after a kill: nobody did */
@@ -105,6 +116,7 @@ struct soak_device {
 struct soak {
 	uint64_t seed;
 	unsigned int pause_ms;			/* between the operations of a load */
+	unsigned int aimed;			/* percent of the kills in a handover */
 	bool verbose, spare_forks;
 	atomic_bool stop;			/* loads: check everything, and end */
 	struct soak_device devices[SOAK_DEVICES_MAX];

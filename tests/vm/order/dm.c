@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,4 +80,22 @@ long long dm_word(const char *name, const char *key)
 		return err;
 	at = strstr(status, key);
 	return at ? strtoll(at + strlen(key), NULL, 10) : -ENOENT;
+}
+
+int dm_wait_event(int timeout_ms)
+{
+	static int fd = -1;
+	struct pollfd event = { .events = POLLIN };
+	struct dm_ioctl arm = {
+		.version[0] = DM_VERSION_MAJOR, .data_size = sizeof(arm), .data_start = sizeof(arm),
+	};
+
+	if (fd < 0) {
+		fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+		return fd < 0 ? -errno : 0;
+	}
+	event.fd = fd;
+	if (poll(&event, 1, timeout_ms) < 0 || ioctl(fd, DM_DEV_ARM_POLL, &arm) < 0)
+		return -errno;
+	return 0;
 }

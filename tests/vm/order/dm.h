@@ -13,4 +13,10 @@ int dm_status(const char *name, char *text, size_t len);
 /* A number of the status line: dm_word("t", "fenced:"), or -errno. */
 long long dm_word(const char *name, const char *key);
 
+/*
+ * Wait for at most @timeout_ms until some device has had an event since the last call of this; the first one returns
+ * at once. Not for threads.
+ */
+int dm_wait_event(int timeout_ms);
+
 #endif
