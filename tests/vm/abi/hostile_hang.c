@@ -182,6 +182,21 @@ static void *own_map(int dev, off_t at)
 	return page;
 }
 
+/* @c copies a payload, whose request is that of @io, from or to a mapping of the device that it serves. */
+static void own_hang(struct call *c, const struct target *t, struct io *io, const char *what)
+{
+	struct dm_user_message m;
+
+	OK(ch_ready(c->fd, POLLIN), "a request");
+	IS(ch_read(c->fd, &m, HEADER), HEADER, "its header");
+	if (io->op == IO_READ) {
+		m.type = 0;
+		IS(ch_write(c->fd, &m, HEADER), HEADER, "header of the answer");
+	}
+	call_start(c);
+	OK(UNTIL(dm_word(t->name, "queued:") == 1) && !c->done, "%s", what);
+}
+
 /* A daemon that copies from or to a mapping of its own device waits for itself. */
 static void memory_own(bool write)
 {
@@ -201,14 +216,7 @@ static void memory_own(bool write)
 	c.buf = own_map(dev, 4096);
 	c.fd = ch_need(&t);
 	io = io_start(&t, write ? IO_READ : IO_WRITE, 65536, 4096, 4);
-	OK(ch_ready(c.fd, POLLIN), "a request");
-	IS(ch_read(c.fd, &m, HEADER), HEADER, "its header");
-	if (write) {
-		m.type = 0;
-		IS(ch_write(c.fd, &m, HEADER), HEADER, "header of the answer");
-	}
-	call_start(&c);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1) && !c.done, "it hangs in a fault that only it could serve");
+	own_hang(&c, &t, io, "it hangs in a fault that only it could serve");
 	bystander_check(&by, "a daemon waits for itself");
 	take_back(&t);
 	OK(UNTIL(dm_word(t.name, "queued:") == 2) && !c.done, "all is taken back, and it hangs");
@@ -230,14 +238,7 @@ static void memory_own(bool write)
 	first = c.buf;
 	c.buf = own_map(dev, 32768);
 	io = io_start(&t, write ? IO_READ : IO_WRITE, 65536, 4096, 4);
-	OK(ch_ready(c.fd, POLLIN), "a request");
-	IS(ch_read(c.fd, &m, HEADER), HEADER, "its header");
-	if (write) {
-		m.type = 0;
-		IS(ch_write(c.fd, &m, HEADER), HEADER, "header of the answer");
-	}
-	call_start(&c);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1) && !c.done, "it hangs again");
+	own_hang(&c, &t, io, "it hangs again");
 	IS(dm_wipe(t.name), 0, "force");
 	IS(io_end(io), -EIO, "the I/O ends");
 	call_end(&c);
