@@ -328,9 +328,10 @@ static void interfere(const struct soak_action *action, uint64_t begin)
 	}
 }
 
+/* And waited for: a zombie's other threads may live, and hold its channels, a little longer. */
 static bool killed_are_dead(void)
 {
-	while (killed_count && !soak_alive(killed[killed_count - 1]))
+	while (killed_count && kill(killed[killed_count - 1], 0))
 		killed_count--;
 	return !killed_count;
 }
