@@ -93,9 +93,9 @@ static void wait_a_little(uint64_t begin, const char *what)
 /* What who serves has answered since it does; -1: nobody serves, or two do. */
 static long long answered(void)
 {
-	unsigned int serving = 0;
+	unsigned int serving = 0, number;
 	char status[1024], *at;
-	long long count = -1;
+	long long count = -1, that;
 	int err;
 
 	err = dm_status(device->name, status, sizeof(status));
@@ -103,8 +103,13 @@ static long long answered(void)
 		act_fail("no status: %s", strerror(-err));
 	if (!strstr(status, " errors:0 ") || !strstr(status, " failed:0 "))
 		act_fail("requests failed: %s", status);
-	for (at = status; (at = strstr(at, " gen:")); at++)
-		serving += sscanf(at, " gen:%*u,serving,%*u,%*u,%lld", &count) == 1;
+	for (at = status; (at = strstr(at, " gen:")); at++) {
+		/* 0: the spare channels of one that drains, or is just exiting. */
+		if (sscanf(at, " gen:%u,serving,%*u,%*u,%lld", &number, &that) != 2 || !number)
+			continue;
+		count = that;
+		serving++;
+	}
 	return serving == 1 ? count : -1;
 }
 
