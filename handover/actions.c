@@ -2,6 +2,7 @@
 /* What dmu_transition() asks for, one function an action. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/timerfd.h>
@@ -379,8 +380,11 @@ static int dmu_spares_join(struct dmu_daemon *daemon)
 
 static void dmu_act_rejoin(struct dmu_daemon *daemon)
 {
-	int rc = dmu_spares_join(daemon);
+	int rc;
 
+	/* A generation takes memory. There is no other way on, and nobody else who serves: wait for it. */
+	while ((rc = dmu_spares_join(daemon)) == -ENOMEM)
+		poll(NULL, 0, DMU_PAUSE_MS);
 	dmu_spares_close(daemon);
 	if (rc == -ENOTBLK)
 		return dmu_daemon_raise(daemon, DMU_EVENT_TARGET_GONE);

@@ -13,16 +13,19 @@
 #include "tests/steps/steps.h"
 
 #define SAID		"/tmp/steps.said"
+#define MALLOC_KB	64
 #define MADE		"made"		/* the device of those cases that make one */
 #define MADE_STORE	"file:/tmp/made.image"
 
 struct run {
 	const char *name;		/* of the device */
+	uint64_t told;			/* of losses by flushes, before */
 	struct tracee sides[2];		/* OLD, NEW; the newcomer's is its launcher's until that has forked */
 	pid_t launcher;			/* 0: none, or it has ended */
 	int launcher_status;
 	bool forked;
 	bool unseen;			/* its launcher was let go before that: the newcomer is only heard of */
+	bool other_memory;		/* malloc() was refused some, and may have found it elsewhere, in more pages */
 	struct seen before;
 	uint64_t deadline;
 };
@@ -130,28 +133,51 @@ static unsigned int count_fds(const struct run *run, const struct tracee *tracee
 	return proc_fds(tracee->pid);
 }
 
+/* One serves that is not what the scenario wants, or none. */
+static void start_old(const struct scenario *scenario, struct run *run)
+{
+	if (!restart(run->name, scenario->old))
+		die("cannot set the scene for %s: %s", scenario->name, said());
+	if (scenario->stateful && load_flushes())
+		die("%s: the load does not get over a restart", scenario->name);
+}
+
+static void start_made(const struct scenario *scenario)
+{
+	const char *const args[] = { MADE, MADE_STORE, NULL };
+
+	if (!start(scenario->old, args))
+		die("cannot set the scene for %s: %s", scenario->name, said());
+}
+
 /* As the scenario wants it: nobody, or the old one. */
 static void set_scene(const struct scenario *scenario, struct run *run)
 {
+	const struct subject *subject = &subjects[scenario->stateful];
+
 	memset(run, 0, sizeof(*run));
-	run->name = scenario->create ? MADE : device;
+	run->name = scenario->create || scenario->removed ? MADE : subject->name;
 	run->deadline = now_us() + WAIT_S * 1000000ULL;
+	load_open(subject->load);
 	if (scenario->create)
 		return;
-	world_look(device, &run->before);
+	if (scenario->removed)
+		start_made(scenario);
+	world_look(run->name, &run->before);
 	if (run->before.pid && (scenario->nobody || run->before.stage != scenario->old)) {
 		end_process(run->before.pid);
 		run->before.pid = 0;
 	}
-	if (scenario->nobody)
-		dmu_dm_message(device, "unseal");
-	else if (!run->before.pid && !restart(device, scenario->old))
-		die("cannot set the scene for %s: %s", scenario->name, said());
-	if (!scenario->nobody) {
-		world_look(device, &run->before);
+	if (scenario->nobody) {
+		dmu_dm_message(run->name, "unseal");
+	} else {
+		if (!run->before.pid)
+			start_old(scenario, run);
+		world_look(run->name, &run->before);
 		tracee_watch(&run->sides[OLD], run->before.pid, scenario->old);
 		run->before.fds = count_fds(run, &run->sides[OLD]);
 	}
+	run->told = load_word("told=");
 }
 
 static void start_newcomer(const struct scenario *scenario, struct run *run, bool traced)
@@ -165,10 +191,10 @@ static void start_newcomer(const struct scenario *scenario, struct run *run, boo
 	if (scenario->newcomer == FIRST && !scenario->create)
 		args[count++] = "--takeover";
 	args[count++] = run->name;
-	snprintf(spec, sizeof(spec), "file:%s,%s", disk, cache == DMU_DIRECT ? "direct" : "buffered");
+	snprintf(spec, sizeof(spec), "file:%s,%s", subjects[PLAIN].disk, cache == DMU_DIRECT ? "direct" : "buffered");
 	if (scenario->create)
 		args[count++] = MADE_STORE;
-	else if (!scenario->nobody)
+	else if (!scenario->nobody && !scenario->stateful && !scenario->removed)
 		args[count++] = spec;
 	run->launcher = launch(scenario->newcomer, args);
 	run->forked = false;
@@ -309,6 +335,13 @@ static bool served(const struct run *run)
 	return !side_there(run, OLD) && side_there(run, NEW) && proc_quiet(&run->sides[NEW]);
 }
 
+/* Or that has failed, and the old one is over it. */
+static bool failed(const struct run *run)
+{
+	return !side_there(run, NEW) && side_there(run, OLD) && proc_quiet(&run->sides[OLD]) &&
+	       timer_left(&run->sides[OLD]) < 0;
+}
+
 /* @visit is called at each point of the victim, until it says true. false: it was never so. */
 static bool to_point(const struct scenario *scenario, struct run *run,
 		     bool (*visit)(const struct tracee *tracee, void *arg), void *arg)
@@ -338,7 +371,7 @@ static bool to_point(const struct scenario *scenario, struct run *run,
 				return false;
 			if (!scenario->io && !run->launcher && !side_there(run, scenario->victim))
 				return false;
-			if (!scenario->io && !run->launcher && served(run))
+			if (!scenario->io && !run->launcher && (served(run) || failed(run)))
 				return false;
 		}
 	}
@@ -398,9 +431,13 @@ static bool promised(const struct scenario *scenario, const struct run *run, con
 		char may = *letters;
 
 		if (may == 'a')
-			may = scenario->idle || run->before.sealed ? '-' : 'n';
+			may = scenario->idle || run->before.sealed ? '-' : scenario->stateful ? 'N' : 'n';
+		if (may == 'N' && scenario->idle)
+			may = '-';
 		if (may == 'n' && scenario->idle)
 			may = 'o';
+		if (may == 'n' && scenario->nobody && scenario->stateful)
+			may = 'N';
 		if (may == 'o' && (scenario->nobody || scenario->create))
 			may = '-';
 		if (may == letter)
@@ -423,6 +460,8 @@ static void check_survivor(const struct scenario *scenario, const struct run *ru
 	unsigned int fds = result->letter == 'n' ? scenario->fds : run->before.fds;
 	unsigned long locked = result->letter == 'n' ? scenario->locked_kb : run->before.locked_kb;
 
+	if (run->other_memory && locked)
+		locked += MALLOC_KB;
 	if (fds)
 		wait_fds(after->pid, fds);
 	/* Fewer is no leak: without the kernel's log, for one, it goes on. */
@@ -443,28 +482,47 @@ static void check_survivor(const struct scenario *scenario, const struct run *ru
 		problem(result, "the old one serves, and who started the newcomer heard otherwise");
 }
 
-static void check_rest(const char *name, struct result *result)
+/* Who serves with what it has in memory says nothing; who serves without what was there has a flush tell, once. */
+static void check_state(const struct run *run, struct result *result)
 {
+	const char *wrong = load_flushes();
+	uint64_t told;
+
+	if (wrong)
+		problem(result, "%s", wrong);
+	told = load_word("told=") - run->told;
+	if (result->letter == 'n' && told)
+		result->letter = 'N';
+	if (told != (result->letter == 'N' || result->letter == '-'))
+		problem(result, "%c, and %llu flushes tell of a loss", result->letter, (unsigned long long)told);
+}
+
+static void check_rest(const struct scenario *scenario, const char *name, struct result *result)
+{
+	const unsigned int wanted = SUBJECTS + (scenario->create || scenario->removed);
 	uint64_t deadline = now_us() + 20000000;
 	unsigned int zombies = 0, lives = 0;
 	const char *said_of_load;
+	long long errors = 0;
 
 	/* init buries them when it comes to it, and the kernel closes channels when the last thread is gone. */
 	do {
 		if (dm_word(name, "channels:") == 4) {
 			lives = world_daemons(&zombies);
-			if (!zombies && lives == 1U + (name != device))
+			if (!zombies && lives == wanted)
 				break;
 		}
 		nap();
 	} while (now_us() < deadline);
-	if (zombies || lives != 1U + (name != device))
+	if (zombies || lives != wanted)
 		problem(result, "%u daemons and %u zombies", lives, zombies);
 	if (dm_word(name, "channels:") != 4)
 		problem(result, "%lld channels", dm_word(name, "channels:"));
-	if (dm_word(name, "failed:") || dm_word(name, "errors:"))
+	if (scenario->stateful)
+		errors = (long long)load_word("told=");
+	if (dm_word(name, "failed:") || dm_word(name, "errors:") != errors)
 		problem(result, "%lld requests failed, %lld errors", dm_word(name, "failed:"), dm_word(name, "errors:"));
-	if (name != device)
+	if (scenario->create || scenario->removed)
 		return;
 	said_of_load = load_goes_on();
 	if (said_of_load)
@@ -478,8 +536,32 @@ static bool serve_again(const struct scenario *scenario, const struct run *run)
 	const char *const create[] = { MADE, MADE_STORE, NULL };
 
 	if (!scenario->create)
-		return restart(run->name, scenario->nobody ? SECOND : scenario->old);
+		return restart(run->name, scenario->nobody && !scenario->stateful ? SECOND : scenario->old);
 	return start(FIRST, dm_word(MADE, "channels:") >= 0 ? takeover : create);
+}
+
+/* Who serves says so and ends; a newcomer fails, unless it serves already; nothing is left. */
+static void look_at_nothing(const struct scenario *scenario, const struct run *run, const struct place *place,
+			    struct result *result)
+{
+	unsigned int zombies, lives = world_daemons(&zombies);
+	uint64_t deadline = now_us() + 20000000;
+
+	while ((zombies || lives != SUBJECTS) && now_us() < deadline) {
+		nap();
+		lives = world_daemons(&zombies);
+	}
+	result->letter = 'x';
+	if (zombies || lives != SUBJECTS)
+		problem(result, "%u daemons and %u zombies", lives, zombies);
+	if (dm_word(MADE, "channels:") >= 0)
+		problem(result, "the device is there");
+	if (!access("/dev/dm-user/" MADE, F_OK))
+		problem(result, "the control node is there");
+	if (!access(DMU_RUN_DIR "/" MADE, F_OK))
+		problem(result, "the run directory is there");
+	if (!run->launcher_status && scenario->victim == NEW && expect_state(place) < DMU_STATE_PEER_LEAVING)
+		problem(result, "who started the newcomer heard that it serves");
 }
 
 static void look_at_end(const struct scenario *scenario, struct run *run, struct result *result)
@@ -494,14 +576,16 @@ static void look_at_end(const struct scenario *scenario, struct run *run, struct
 		problem(result, "nobody serves, and a restart does not: %s", said());
 	if (result->letter == '?')
 		problem(result, "somebody else serves, or somebody lives that does not serve (pid %d)", after.pid);
-	check_rest(run->name, result);
+	if (scenario->stateful)
+		check_state(run, result);
+	check_rest(scenario, run->name, result);
 }
 
 static void clean_up(const struct scenario *scenario, struct run *run)
 {
 	for (enum role role = OLD; role <= NEW; role++)
 		tracee_forget(&run->sides[role]);
-	if (scenario->create)
+	if (scenario->create || scenario->removed)
 		remove_made();
 }
 
@@ -562,15 +646,18 @@ static struct place place_of(const struct scenario *scenario, const struct point
 {
 	struct place place = point->place;
 
-	if (scenario->provoked_at && scenario->victim == OLD)
-		place = (struct place){ .state = place.state == DMU_STATE_OFFERED ||
-							 place.state == DMU_STATE_FENCING_NEW ?
-							 DMU_STATE_FENCING_NEW :
-							 DMU_STATE_UNDOING,
-					.event = DMU_EVENT_END, .action = DMU_ACTION_NONE };
+	if (scenario->provoked_at && scenario->victim == OLD) {
+		bool early = place.state == DMU_STATE_OFFERED || place.state == DMU_STATE_FENCING_NEW;
+
+		place = (struct place){ .state = early ? DMU_STATE_FENCING_NEW : DMU_STATE_UNDOING,
+					.event = early ? DMU_EVENT_END : DMU_EVENT_UNDO_REFUSED,
+					.action = DMU_ACTION_NONE };
+	}
 	if (scenario->io)
 		place = (struct place){ .state = scenario->idle ? DMU_STATE_SERVING : DMU_STATE_DRAINING,
 					.event = DMU_EVENT_END, .action = DMU_ACTION_NONE };
+	place.stateful = scenario->stateful;
+	place.hangs = scenario->provoked_at && scenario->victim == NEW && scenario->provocation == FAULT_STOP;
 	return place;
 }
 
@@ -596,14 +683,18 @@ void case_run(const struct scenario *scenario, const struct point *point, enum f
 		if (scenario->io)
 			settle(&run, victim);
 		run.unseen = victim == NEW && !run.forked;
-		happened = fault_inject(&run.sides[victim], fault);
+		run.other_memory = fault == FAULT_MEMORY;
+		happened = fault == FAULT_REMOVE ? !dm_remove(MADE) : fault_inject(&run.sides[victim], fault);
 		heard_of_death(&run);
 	}
 	for (enum role role = OLD; role <= NEW; role++)
 		if (run.sides[role].thread_count)
 			tracee_release(&run.sides[role], 0);
 	finish(scenario, &run, result);
-	look_at_end(scenario, &run, result);
+	if (fault == FAULT_REMOVE)
+		look_at_nothing(scenario, &run, &place, result);
+	else
+		look_at_end(scenario, &run, result);
 	if (!happened)
 		result->letter = '.';
 	else if (!letters)

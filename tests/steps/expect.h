@@ -16,6 +16,7 @@ enum fault {
 	FAULT_HANGUP,		/* its connection to the other daemon is shut down */
 	FAULT_GARBAGE,		/* what it says next is no message */
 	FAULT_OOM,		/* the kernel's OOM killer chooses it */
+	FAULT_REMOVE,		/* the device is removed: of its own kind, in a scenario of its own */
 	FAULTS
 };
 
@@ -26,6 +27,8 @@ struct place {
 	enum dmu_state state;		/* before the transition */
 	enum dmu_event event;
 	enum dmu_action action;		/* DMU_ACTION_NONE: before all of them */
+	bool stateful;			/* there is state in memory */
+	bool hangs;			/* the old one does, and we are the newcomer */
 };
 
 /*

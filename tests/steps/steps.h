@@ -32,12 +32,17 @@ void nap(void);			/* two milliseconds */
 
 /* ---- image.c ---- */
 
-enum stage { FIRST, SECOND, STAGES };
+enum stage { FIRST, SECOND, SECOND_WB, STAGES };
+
+#define STATE_FUNCTIONS	4
 
 struct image {
 	const char *path;
+	const char *backend;		/* symbol of a struct dmu_backend_ops with state, or NULL */
 	uint64_t entry;
 	uint64_t daemon;		/* a variable of a function, whose name has a suffix */
+	/* Of the backend's ops for its state, as the table of ops has them. */
+	const char *state_functions[STATE_FUNCTIONS + 1];
 	const char *strings, *map;
 	const void *symbols;
 	size_t count;
@@ -131,7 +136,15 @@ struct seen {				/* of the device from outside */
 	enum stage stage;
 };
 
-extern const char *device, *disk;
+/* A device that is served all the time, under load. */
+struct subject {
+	const char *name, *disk;
+	const char *load;		/* its load's status file */
+};
+
+enum { PLAIN, STATEFUL, SUBJECTS };
+
+extern struct subject subjects[SUBJECTS];
 
 /* The state of a thread as ps says it; 0 if there is none. */
 char proc_state(pid_t pid, pid_t thread);
@@ -154,6 +167,8 @@ void load_open(const char *path);
 uint64_t load_word(const char *word);
 /* Every thread of the load gets on from here, without an error. NULL, or what is wrong. */
 const char *load_goes_on(void);
+/* And has what it wrote flushed. How often, up to now, a flush has told of a loss: load_word("told="). */
+const char *load_flushes(void);
 
 /* ---- cases.c ---- */
 
@@ -165,7 +180,9 @@ struct scenario {
 	enum stage old, newcomer;
 	bool nobody;			/* serves at the beginning */
 	bool create;			/* the device is made */
+	bool removed;			/* a device of its own is, and that is the fault */
 	bool exclusive;
+	bool stateful;			/* the device whose daemons have state in memory */
 	bool io;			/* points of the I/O threads */
 	bool idle;			/* there is no handover */
 	/* What happens to the other side first, and where; NULL: nothing. */
@@ -179,7 +196,7 @@ struct scenario {
 #define OUTCOME_TEXT	200
 
 struct result {
-	char letter;			/* '.': cannot happen here */
+	char letter;			/* see README.md */
 	char problem[OUTCOME_TEXT];	/* "": as promised */
 };
 

@@ -120,6 +120,8 @@ void tracee_arm(struct tracee *tracee, bool io)
 	tracee_break_list(tracee, dmu_start_steps);
 	tracee_break_list(tracee, dmu_attach_steps);
 	tracee_break_list(tracee, dmu_prepare_steps);
+	for (i = 0; images[tracee->stage].state_functions[i]; i++)
+		tracee_break(tracee, images[tracee->stage].state_functions[i]);
 }
 
 /* false: it has been killed meanwhile. */

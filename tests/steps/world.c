@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,6 +247,8 @@ void world_look(const char *name, struct seen *seen)
 		seen->sealed = status->sealed;
 		seen->cache = (enum dmu_cache_mode)status->cache;
 		seen->stage = strcmp(status->stage, "second") ? FIRST : SECOND;
+		if (seen->stage == SECOND && !strncmp(status->spec, "wb:", 3))
+			seen->stage = SECOND_WB;
 	}
 	close(fd);
 	if (!seen->pid)
@@ -270,17 +273,32 @@ uint64_t load_word(const char *word)
 	return strtoull(at + strlen(word), NULL, 10);
 }
 
-const char *load_goes_on(void)
+static bool wait_word(const char *word, uint64_t wanted)
 {
-	uint64_t least = load_word("least="), deadline = now_us() + WAIT_S * 1000000ULL;
+	uint64_t deadline = now_us() + WAIT_S * 1000000ULL;
 
-	/* Two: the first may have been done before what we look at. */
-	while (load_word("least=") < least + 2) {
+	while (load_word(word) < wanted) {
 		if (now_us() > deadline)
-			return "the load does not go on";
+			return false;
 		nap();
 	}
+	return true;
+}
+
+const char *load_goes_on(void)
+{
+	/* Two: the first may have been done before what we look at. */
+	if (!wait_word("least=", load_word("least=") + 2))
+		return "the load does not go on";
 	if (load_word("errors="))
 		return "the load has seen an error";
 	return load_word("wrong=") ? "the load has seen wrong bytes" : NULL;
+}
+
+const char *load_flushes(void)
+{
+	uint64_t flushes = load_word("flushes=");
+
+	kill((pid_t)load_word("pid="), SIGUSR1);
+	return wait_word("flushes=", flushes + 1) ? load_goes_on() : "the load does not flush";
 }

@@ -19,15 +19,17 @@ static bool is_over(enum dmu_state state)
 
 static void check_place(enum dmu_state state, enum dmu_event event, enum dmu_action action)
 {
-	const struct place place = { .state = state, .event = event, .action = action };
-
-	for (enum fault fault = 0; fault < FAULTS; fault++) {
+	/* Without state, with, and either with an old one that hangs. */
+	for (unsigned int i = 0; i < 4 * FAULTS; i++) {
+		const enum fault fault = i / 4;
+		const struct place place = { .state = state, .event = event, .action = action,
+					     .stateful = i & 1, .hangs = i & 2 };
 		const char *letters = expect_outcome(&place, fault);
 
 		if (!letters)
 			fail_msg("%s, %s, %s: nothing is promised for %s", dmu_state_name(state),
 				 dmu_event_name(event), dmu_action_name(action), fault_names[fault]);
-		assert_int_equal(strspn(letters, "oOn-a"), strlen(letters));
+		assert_int_equal(strspn(letters, "oOnN-ax"), strlen(letters));
 	}
 }
 
@@ -48,13 +50,30 @@ static void every_place_has_a_promise(void **unused)
 
 static void a_state_begins_when_it_is_told(void **unused)
 {
-	const struct place before = { DMU_STATE_PREPARING, DMU_EVENT_PREPARED, DMU_ACTION_SEND_READY };
-	const struct place after = { DMU_STATE_PREPARING, DMU_EVENT_PREPARED, DMU_ACTION_ARM_TIMER };
+	const struct place before = { .state = DMU_STATE_PREPARING, .event = DMU_EVENT_PREPARED,
+				      .action = DMU_ACTION_SEND_READY };
+	const struct place after = { .state = DMU_STATE_PREPARING, .event = DMU_EVENT_PREPARED,
+				     .action = DMU_ACTION_ARM_TIMER };
 
 	assert_int_equal(expect_state(&before), DMU_STATE_PREPARING);
 	assert_int_equal(expect_state(&after), DMU_STATE_READY_SENT);
 	assert_string_equal(expect_outcome(&before, FAULT_KILL), "o");
-	assert_string_equal(expect_outcome(&after, FAULT_KILL), "oO");
+	assert_string_equal(expect_outcome(&after, FAULT_KILL), "O");
+}
+
+static void state_is_lost_only_with_who_has_it(void **unused)
+{
+	struct place place = { .state = DMU_STATE_DRAINING, .event = DMU_EVENT_DRAINED,
+			       .action = DMU_ACTION_EXPORT, .stateful = true };
+
+	assert_string_equal(expect_outcome(&place, FAULT_KILL), "N");
+	place.action = DMU_ACTION_ARM_TIMER;
+	assert_string_equal(expect_outcome(&place, FAULT_KILL), "n");
+	place = (struct place){ .state = DMU_STATE_READY_SENT, .event = DMU_EVENT_TIMEOUT,
+				.action = DMU_ACTION_KILL_PEER, .stateful = true };
+	assert_string_equal(expect_outcome(&place, FAULT_STOP), "oO");
+	place.stateful = false;
+	assert_string_equal(expect_outcome(&place, FAULT_TERM), "n");
 }
 
 int main(void)
@@ -62,6 +81,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_place_has_a_promise),
 		cmocka_unit_test(a_state_begins_when_it_is_told),
+		cmocka_unit_test(state_is_lost_only_with_who_has_it),
 	};
 
 	return cmocka_run_group_tests_name("steps", tests, NULL, NULL);

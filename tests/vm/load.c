@@ -8,6 +8,11 @@
  * Each thread has its own part of the device, so it knows what every block must hold: the version that it
  * wrote last, or, if that write failed, this one or the one before it. Even threads are direct, odd ones
  * buffered (-d: all are direct, and so seldom flush).
+ *
+ * -w: the device has a volatile cache that may be lost, and a flush that fails tells so, once; all threads are
+ * direct, and flush on SIGUSR1 or now and then. Before a flush each reads what it has written since the last one:
+ * an older version that no flush tells of is a wrong byte, and so is, whatever is told, one from before the last
+ * flush. Flushes that tell are counted (told), and are no errors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +39,7 @@
 struct block {
 	uint32_t after, before;
 	bool torn;			/* a write failed: either of the two, or unknown */
+	uint32_t flushed;		/* -w: this one or a later one is durable */
 };
 
 struct worker {
@@ -46,12 +52,18 @@ struct worker {
 	uint32_t version;
 	uint8_t *buf;
 	atomic_uint_fast64_t ops, errors, wrong, longest_us, begun_us;
+	/* -w: */
+	bool stale;			/* it has read what should not be, unless a flush tells of a loss */
+	unsigned int told_before;	/* by its last flush */
+	atomic_uint flushes_done;
 };
 
 static struct worker workers[THREADS_MAX];
 static unsigned int threads = 4;
 static atomic_bool stop;
-static bool errors_expected, all_direct;
+static bool errors_expected, all_direct, may_lose;
+static pthread_mutex_t flush_lock = PTHREAD_MUTEX_INITIALIZER;	/* who is told tells the others first */
+static atomic_uint told, flushes_wanted;
 static unsigned int status_ms = 50;	/* between lines of the status file */
 static unsigned int pause_ms = 10;	/* between a thread's operations: guests are slow */
 
@@ -95,6 +107,17 @@ static bool block_good(const struct block *b, const void *buf, uint64_t number)
 	return b->torn && (!b->before || block_is(buf, number, b->before));
 }
 
+/* Of what was written since the last flush. 0: none of it. */
+static uint32_t block_older(const struct block *b, const void *buf, uint64_t number)
+{
+	uint32_t version;
+
+	for (version = b->after; version && version >= b->flushed; version--)
+		if (block_is(buf, number, version))
+			return version;
+	return 0;
+}
+
 static void worker_error(struct worker *w, const char *what, uint64_t block)
 {
 	if (!w->errors++ && !errors_expected)
@@ -110,6 +133,11 @@ static void worker_check(struct worker *w, const uint8_t *buf, uint64_t at, unsi
 
 		if (block_good(b, buf + i * BLOCK, w->first + at + i))
 			continue;
+		if (may_lose && b->flushed != b->after &&
+		    (!b->flushed || block_older(b, buf + i * BLOCK, w->first + at + i))) {
+			w->stale = true;
+			continue;
+		}
 		if (w->wrong++ < 4)
 			fprintf(stderr, "load: thread %u: block %llu has wrong bytes %s, not version %u\n",
 				w->number, (unsigned long long)(w->first + at + i), where, b->after);
@@ -135,9 +163,63 @@ static bool worker_put(struct worker *w, uint64_t at, unsigned int run)
 
 	if (pwrite(w->fd, w->buf, run * BLOCK, offset) != (ssize_t)run * BLOCK)
 		return false;
-	if (!w->buffered && rand_r(&w->seed) % 16)
+	if (may_lose || (!w->buffered && rand_r(&w->seed) % 16))
 		return true;
 	return !fsync(w->fd);
+}
+
+/* ---- a volatile cache ---- */
+
+/* Read each block that was written since the last flush; after a loss, what it is now is what it is to be. */
+static void worker_reread(struct worker *w, bool lost)
+{
+	for (uint64_t at = 0; at < w->count; at++) {
+		struct block *b = &w->blocks[at];
+
+		if (b->flushed == b->after)
+			continue;
+		if (pread(w->fd, w->buf, BLOCK, (w->first + at) * BLOCK) != BLOCK)
+			worker_error(w, "read", w->first + at);
+		else if (!lost)
+			worker_check(w, w->buf, at, 1, "before a flush");
+		else if (!b->flushed || block_older(b, w->buf, w->first + at))
+			b->after = block_older(b, w->buf, w->first + at);
+		else
+			worker_check(w, w->buf, at, 1, "after a loss");
+	}
+}
+
+/* true: it has succeeded. */
+static bool worker_fsync(struct worker *w)
+{
+	int rc;
+
+	pthread_mutex_lock(&flush_lock);
+	rc = fsync(w->fd);
+	if (rc)
+		told++;
+	pthread_mutex_unlock(&flush_lock);
+	return !rc;
+}
+
+static void worker_flush(struct worker *w)
+{
+	unsigned int wanted = flushes_wanted;
+	bool lost;
+
+	worker_reread(w, false);
+	while (!worker_fsync(w) && !stop)
+		;
+	lost = told != w->told_before;
+	w->told_before = told;
+	if (lost)
+		worker_reread(w, true);
+	else if (w->stale && !w->wrong++)
+		fprintf(stderr, "load: thread %u: a loss that no flush tells of\n", w->number);
+	w->stale = false;
+	for (uint64_t at = 0; at < w->count; at++)
+		w->blocks[at].flushed = w->blocks[at].after;
+	w->flushes_done = wanted;
 }
 
 static void worker_write(struct worker *w, uint64_t at, unsigned int run)
@@ -174,6 +256,8 @@ static void *worker_run(void *arg)
 			worker_read(w, at, run);
 		else
 			worker_write(w, at, run);
+		if (may_lose && (flushes_wanted != w->flushes_done || !(rand_r(&w->seed) % 256)))
+			worker_flush(w);
 		took = now_us() - begin;
 		if (took > w->longest_us)
 			w->longest_us = took;
@@ -210,6 +294,7 @@ static int verify(const char *path, const char *where)
 
 struct totals {
 	uint64_t ops, errors, wrong, longest_ms, waiting_ms, slowest_ops;
+	unsigned int flushes;		/* that all have done as SIGUSR1 wanted them */
 };
 
 static void totals_get(struct totals *all)
@@ -218,6 +303,7 @@ static void totals_get(struct totals *all)
 
 	memset(all, 0, sizeof(*all));
 	all->slowest_ops = ~0ULL;
+	all->flushes = ~0U;
 	for (unsigned int t = 0; t < threads; t++) {
 		struct worker *w = &workers[t];
 		uint64_t begun = w->begun_us, longest = w->longest_us / 1000, ops = w->ops;
@@ -227,6 +313,8 @@ static void totals_get(struct totals *all)
 		all->wrong += w->wrong;
 		if (ops < all->slowest_ops)
 			all->slowest_ops = ops;
+		if (w->flushes_done < all->flushes)
+			all->flushes = w->flushes_done;
 		if (longest > all->longest_ms)
 			all->longest_ms = longest;
 		if (begun && now > begun && (now - begun) / 1000 > all->waiting_ms)
@@ -243,10 +331,12 @@ static void totals_put(int fd)
 
 	totals_get(&all);
 	len = snprintf(line, sizeof(line),
-		       "ops=%010llu errors=%010llu wrong=%010llu longest_ms=%010llu waiting_ms=%010llu least=%010llu\n",
+		       "ops=%010llu errors=%010llu wrong=%010llu longest_ms=%010llu waiting_ms=%010llu "
+		       "least=%010llu told=%010u flushes=%010u pid=%010d\n",
 		       (unsigned long long)all.ops, (unsigned long long)all.errors,
 		       (unsigned long long)all.wrong, (unsigned long long)all.longest_ms,
-		       (unsigned long long)all.waiting_ms, (unsigned long long)all.slowest_ops);
+		       (unsigned long long)all.waiting_ms, (unsigned long long)all.slowest_ops, told, all.flushes,
+		       (int)getpid());
 	if (pwrite(fd, line, len, 0) != len)
 		perror("load: status file");
 }
@@ -272,7 +362,7 @@ static int workers_make(const char *device, uint64_t size)
 
 		w->number = t;
 		w->seed = t + 1;
-		w->buffered = t & 1 && !all_direct;
+		w->buffered = t & 1 && !all_direct && !may_lose;
 		w->first = t * each;
 		w->count = each;
 		w->blocks = calloc(each, sizeof(*w->blocks));
@@ -291,6 +381,11 @@ static void on_term(int number)
 	stop = true;
 }
 
+static void on_usr1(int number)
+{
+	flushes_wanted++;
+}
+
 static int load(const char *device, const char *backing, int status)
 {
 	struct totals all;
@@ -305,7 +400,9 @@ static int load(const char *device, const char *backing, int status)
 	}
 	for (unsigned int t = 0; t < threads; t++) {
 		pthread_join(workers[t].thread, NULL);
-		if (fsync(workers[t].fd) && !errors_expected)
+		if (may_lose)
+			worker_flush(&workers[t]);
+		else if (fsync(workers[t].fd) && !errors_expected)
 			worker_error(&workers[t], "last fsync", 0);
 	}
 	err |= verify(device, "in the end");
@@ -325,7 +422,7 @@ int main(int argc, char **argv)
 	uint64_t size = 0;
 	int option, fd;
 
-	while ((option = getopt(argc, argv, "b:dei:p:s:S:t:")) != -1) {
+	while ((option = getopt(argc, argv, "b:dei:p:s:S:t:w")) != -1) {
 		switch (option) {
 		case 'd':
 			all_direct = true;
@@ -351,15 +448,19 @@ int main(int argc, char **argv)
 		case 't':
 			threads = atoi(optarg);
 			break;
+		case 'w':
+			may_lose = true;
+			break;
 		default:
 			return 2;
 		}
 	}
 	if (optind != argc - 1 || !threads || threads > THREADS_MAX || pause_ms > 999 || status_ms > 999) {
-		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-i STATUS_MS] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] DEVICE\n");
+		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-i STATUS_MS] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] [-w] DEVICE\n");
 		return 2;
 	}
 	signal(SIGTERM, on_term);
+	signal(SIGUSR1, on_usr1);
 	fd = open(status, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || workers_make(argv[optind], size))
 		return 1;

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P1, P2, P4: at every step of a handover, of the serve loop and of a start, either daemon is killed, stopped, told to end, without memory, cut off, made to talk nonsense, and chosen by the OOM killer.
-# vm: --mem 512 --cpus 2 --disk 16M --timeout 900
+# vm: --mem 512 --cpus 2 --disk 16M --disk 16M --timeout 900
 # kernels: uml-6.1 uml-6.12
 # kernel-log-allow: Memory cgroup out of memory: Killed process [0-9]+ \(dmuser-
 # kernel-log-allow: Out of memory and no killable processes
 # kernel-log-allow: steps invoked oom-killer|Call Trace
-# add: build/tests/steps/steps build/tests/vm/load tests/vm/lib.sh
+# add: build/tests/steps/steps build/tests/wb/dmuser-first-wb build/tests/wb/dmuser-second-wb build/tests/vm/load tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
@@ -15,12 +15,25 @@ options=$(sed -n 's/.*\bsteps=\([^ ]*\).*/\1/p' /proc/cmdline)
 # All of them take some ten minutes.
 [ -n "$options" ] || options=-n,8
 say "steps $options"
+# served NAME LOADFILE OPTION...: a verified load on a device, in the background.
+served() {
+	load_file=$2
+	name=$1 load_start -t 2 -p 10 -i 10 "${@:3}"
+}
+
+kept=w
 truncate -s 4M /tmp/made.image
 create "$name" "file:$disk,direct" || fail "create"
-load_start -t 2 -p 10 -i 10
+served "$name" /tmp/load
+plain=$load_pid
 handover "$name" >/dev/null || fail "handover"
+/add/dmuser-first-wb --timeout "$patience" "$kept" "wb:/dev/vdb" || fail "create $kept"
+/add/dmuser-second-wb --takeover --timeout "$patience" "$kept" || fail "handover of $kept"
+served "$kept" /tmp/load.kept -w
 # shellcheck disable=SC2086 # words
-/add/steps ${options//,/ } "$name" "$disk" "$load_file" || fail "not every step ends as promised"
+/add/steps ${options//,/ } "$name" "$disk" /tmp/load "$kept" /dev/vdb /tmp/load.kept || fail "not every step ends as promised"
 load_stop
+load_file=/tmp/load load_pid=$plain load_stop
+remove "$kept"
 remove
 finish
