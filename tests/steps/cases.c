@@ -221,7 +221,7 @@ static void newcomer_forked(struct run *run)
 	run->forked = true;
 	tracee_disarm(&launcher);
 	ptrace(PTRACE_DETACH, launcher.pid, 0, 0);
-	close(launcher.mem);
+	tracee_forget(&launcher);
 	if (tracee->breakpoint_count) {
 		ptrace(PTRACE_CONT, child, 0, 0);
 	} else {
@@ -288,6 +288,9 @@ static bool time_passes(const struct run *run, bool go_on)
 	if (run->launcher && !run->forked && !run->unseen)
 		return false;
 	for (role = OLD; role <= NEW; role++) {
+		/* On its way out, which another one may wait for: not for long. */
+		if (proc_dies(&run->sides[role]))
+			return false;
 		if (!side_there(run, role) || side_stopped(run, role))
 			continue;
 		if (!proc_quiet(&run->sides[role]))
@@ -360,7 +363,10 @@ static bool to_point(const struct scenario *scenario, struct run *run,
 		} else if (other->held) {
 			tracee_continue(other);
 		}
-		if (victim->held) {
+		/* Whether the other one comes to its point before this one to the next is not left to chance. */
+		if (victim->held && !provoked && side_there(run, !scenario->victim) && !proc_quiet(other)) {
+			nap();
+		} else if (victim->held) {
 			if (provoked && visit(victim, arg))
 				return true;
 			tracee_continue(victim);
@@ -469,6 +475,8 @@ static void check_survivor(const struct scenario *scenario, const struct run *ru
 		problem(result, "who serves has %u descriptors, more than %u", proc_fds(after->pid), fds);
 	if (locked && after->locked_kb > locked)
 		problem(result, "who serves has %lu KiB locked, more than %lu", after->locked_kb, locked);
+	if (proc_keeps_room(after->pid))
+		problem(result, "who serves keeps a room for state");
 	if (result->letter == 'n' && after->generation <= run->before.generation)
 		problem(result, "the newcomer is generation %llu", (unsigned long long)after->generation);
 	if (result->letter == 'n' && !scenario->nobody && !scenario->create && !after->sealed)
@@ -657,7 +665,10 @@ static struct place place_of(const struct scenario *scenario, const struct point
 		place = (struct place){ .state = scenario->idle ? DMU_STATE_SERVING : DMU_STATE_DRAINING,
 					.event = DMU_EVENT_END, .action = DMU_ACTION_NONE };
 	place.stateful = scenario->stateful;
-	place.hangs = scenario->provoked_at && scenario->victim == NEW && scenario->provocation == FAULT_STOP;
+	if (scenario->provoked_at && scenario->victim == NEW) {
+		place.hangs = scenario->provocation == FAULT_STOP;
+		place.died = scenario->provocation == FAULT_KILL;
+	}
 	return place;
 }
 

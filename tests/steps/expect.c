@@ -77,7 +77,8 @@ static const char *row(const struct place *place, enum dmu_state state, enum fau
 {
 	const char *letters = NULL;
 
-	if (place->hangs)
+	/* Until it is dead. */
+	if (place->hangs && place->state < DMU_STATE_FENCING_OLD && place->event != DMU_EVENT_PEER_DEAD)
 		letters = hanging[state][fault];
 	if (!letters && place->stateful)
 		letters = promised_state[state][fault];
@@ -141,12 +142,12 @@ const char *expect_outcome(const struct place *place, enum fault fault)
 	/* TAKEN has been heard: whatever happens now, it is over. */
 	if (place->state == DMU_STATE_DRAINED && place->event == DMU_EVENT_TAKEN)
 		return "n";
-	if (place->stateful && place->event == DMU_EVENT_PEER_DEAD &&
-	    (place->state == DMU_STATE_READY_SENT || place->state == DMU_STATE_PEER_DRAINING))
-		return lost[fault];
 	/* Dead: the newcomer is the last. */
-	if (place->event == DMU_EVENT_PEER_DEAD && place->state < DMU_STATE_FENCING_OLD)
+	if (place->died || (place->event == DMU_EVENT_PEER_DEAD && place->state < DMU_STATE_FENCING_OLD)) {
+		if (place->stateful && place->state < DMU_STATE_PEER_LEAVING)
+			return lost[fault];
 		state = DMU_STATE_PEER_LEAVING;
+	}
 	/* It has lost its patience already, and nothing that is said changes that. */
 	if (place->event == DMU_EVENT_TIMEOUT && (fault == FAULT_HANGUP || fault == FAULT_GARBAGE))
 		return state <= DMU_STATE_FENCING_OLD ? "n" : "oO";

@@ -28,7 +28,7 @@ struct place {
 	enum dmu_event event;
 	enum dmu_action action;		/* DMU_ACTION_NONE: before all of them */
 	bool stateful;			/* there is state in memory */
-	bool hangs;			/* the old one does, and we are the newcomer */
+	bool hangs, died;		/* the old one does, or has, and we are the newcomer */
 };
 
 /*

@@ -80,7 +80,7 @@ struct tracee {
 	pid_t pid;			/* 0: none */
 	enum stage stage;
 	uint64_t base;
-	int mem;			/* /proc/PID/mem, or -1 */
+	int mem, pidfd;
 	bool dead;
 	/* Traced: */
 	pid_t threads[THREADS_MAX];
@@ -149,6 +149,8 @@ extern struct subject subjects[SUBJECTS];
 /* The state of a thread as ps says it; 0 if there is none. */
 char proc_state(pid_t pid, pid_t thread);
 bool proc_lives(pid_t pid);
+/* It no longer lives, but it is not dead for who waits for that. */
+bool proc_dies(const struct tracee *tracee);
 /* Nothing is under way in it, and nothing waits for it: it waits for somebody else. */
 bool proc_quiet(const struct tracee *tracee);
 /* ms until its step times out, or -1. */
@@ -156,6 +158,8 @@ long long timer_left(const struct tracee *tracee);
 void timer_expire(const struct tracee *tracee);
 unsigned int proc_fds(pid_t pid);
 unsigned long proc_locked_kb(pid_t pid);
+/* It has a room for state open or mapped, which only a handover needs. */
+bool proc_keeps_room(pid_t pid);
 /* Ask who serves. */
 void world_look(const char *name, struct seen *seen);
 /* A word of the device's status, like "failed:"; negative: there is none. tests/vm/abi/dm.c. */

@@ -57,6 +57,9 @@ void tracee_watch(struct tracee *tracee, pid_t pid, enum stage stage)
 	tracee->mem = open(path, O_RDWR | O_CLOEXEC);
 	if (tracee->mem < 0)
 		die("cannot open %s: %s", path, strerror(errno));
+	tracee->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (tracee->pidfd < 0)
+		die("cannot open a pidfd of %d: %s", pid, strerror(errno));
 	tracee->base = load_address(pid, &images[stage]);
 }
 
@@ -70,8 +73,10 @@ void tracee_inherit(struct tracee *tracee, const struct tracee *of, pid_t child)
 
 void tracee_forget(struct tracee *tracee)
 {
-	if (tracee->pid)
+	if (tracee->pid) {
 		close(tracee->mem);
+		close(tracee->pidfd);
+	}
 	tracee->pid = 0;
 }
 
@@ -344,16 +349,7 @@ bool tracee_read(const struct tracee *tracee, struct dmu_daemon *daemon)
 
 int tracee_fd(const struct tracee *tracee, int fd)
 {
-	int pidfd, copy;
-
-	if (fd < 0)
-		return -1;
-	pidfd = (int)syscall(SYS_pidfd_open, tracee->pid, 0);
-	if (pidfd < 0)
-		return -1;
-	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	close(pidfd);
-	return copy;
+	return fd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, tracee->pidfd, fd, 0);
 }
 
 bool point_same(const struct point *a, const struct point *b)

@@ -48,6 +48,13 @@ bool proc_lives(pid_t pid)
 	return state && state != 'Z' && state != 'X';
 }
 
+bool proc_dies(const struct tracee *tracee)
+{
+	struct pollfd pidfd = { .fd = tracee->pidfd, .events = POLLIN };
+
+	return tracee->pid && !proc_lives(tracee->pid) && poll(&pidfd, 1, 0) != 1;
+}
+
 /* Every thread waits; and how often the first one has had to, for who would compare. */
 static bool threads_wait(const struct tracee *tracee, bool serving, unsigned long *switches)
 {
@@ -186,6 +193,44 @@ unsigned long proc_locked_kb(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	at = read_file(path, text, sizeof(text)) ? strstr(text, "\nVmLck:") : NULL;
 	return at ? strtoul(at + strlen("\nVmLck:"), NULL, 10) : 0;
+}
+
+#define ROOM	"memfd:dmuser-state"
+
+static bool maps_room(pid_t pid)
+{
+	char path[64], line[512];
+	bool found = false;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, ROOM);
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+bool proc_keeps_room(pid_t pid)
+{
+	char path[300], target[300];
+	struct dirent *entry;
+	bool found = maps_room(pid);
+	ssize_t len;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%.200s", pid, entry->d_name);
+		len = readlink(path, target, sizeof(target) - 1);
+		target[len > 0 ? len : 0] = '\0';
+		found = strstr(target, ROOM);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
 }
 
 unsigned int world_daemons(unsigned int *zombies)
