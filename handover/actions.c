@@ -382,7 +382,7 @@ static void dmu_act_rejoin(struct dmu_daemon *daemon)
 {
 	int rc;
 
-	/* A generation takes memory. There is no other way on, and nobody else who serves: wait for it. */
+	/* A generation takes memory. Nobody else serves, and there is no other way: wait for it. */
 	while ((rc = dmu_spares_join(daemon)) == -ENOMEM)
 		poll(NULL, 0, DMU_PAUSE_MS);
 	dmu_spares_close(daemon);

@@ -26,7 +26,7 @@
 
 #define DMU_CONNECTIONS_MAX	8
 #define DMU_CONNECTS_MAX	4
-#define DMU_PAUSE_MS		100	/* when there is no descriptor, or no memory, and nothing to wait for */
+#define DMU_PAUSE_MS		100	/* without a descriptor or memory, and nothing to wait for */
 #define DMU_BACKEND_FDS_MAX	8
 /* Channels and the backend's, and some twenty of ours. */
 #define DMU_FDS_MAX		(DMU_WIRE_CHANNELS_MAX + DMU_BACKEND_FDS_MAX + 20)

@@ -84,13 +84,12 @@ static void find_state_functions(struct image *image)
 	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < header->e_shnum; i++) {
-		const Elf64_Rela *relocations = (const Elf64_Rela *)(image->map + sections[i].sh_offset);
+		const Elf64_Rela *at = (const Elf64_Rela *)(image->map + sections[i].sh_offset);
+		size_t left = sections[i].sh_type == SHT_RELA ? sections[i].sh_size / sizeof(*at) : 0;
 
-		for (size_t n = 0; sections[i].sh_type == SHT_RELA && n < sections[i].sh_size / sizeof(*relocations); n++)
-			if (relocations[n].r_offset >= begin && relocations[n].r_offset < end &&
-			    count < STATE_FUNCTIONS)
-				image->state_functions[count++] =
-					function_at(image, (uint64_t)relocations[n].r_addend);
+		for (; left; left--, at++)
+			if (at->r_offset >= begin && at->r_offset < end && count < STATE_FUNCTIONS)
+				image->state_functions[count++] = function_at(image, (uint64_t)at->r_addend);
 	}
 	if (count != STATE_FUNCTIONS)
 		die("%s: %u functions of %s for its state", image->path, count, image->backend);

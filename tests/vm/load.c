@@ -456,7 +456,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind != argc - 1 || !threads || threads > THREADS_MAX || pause_ms > 999 || status_ms > 999) {
-		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-i STATUS_MS] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] [-w] DEVICE\n");
+		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-i STATUS_MS] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] "
+				"[-w] DEVICE\n");
 		return 2;
 	}
 	signal(SIGTERM, on_term);

@@ -6,7 +6,8 @@
 # kernel-log-allow: Memory cgroup out of memory: Killed process [0-9]+ \(dmuser-
 # kernel-log-allow: Out of memory and no killable processes
 # kernel-log-allow: steps invoked oom-killer|Call Trace
-# add: build/tests/steps/steps build/tests/wb/dmuser-first-wb build/tests/wb/dmuser-second-wb build/tests/vm/load tests/vm/lib.sh
+# add: build/tests/steps/steps build/tests/vm/load tests/vm/lib.sh
+# add: build/tests/wb/dmuser-first-wb build/tests/wb/dmuser-second-wb
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
@@ -31,7 +32,8 @@ handover "$name" >/dev/null || fail "handover"
 /add/dmuser-second-wb --takeover --timeout "$patience" "$kept" || fail "handover of $kept"
 served "$kept" /tmp/load.kept -w
 # shellcheck disable=SC2086 # words
-/add/steps ${options//,/ } "$name" "$disk" /tmp/load "$kept" /dev/vdb /tmp/load.kept || fail "not every step ends as promised"
+/add/steps ${options//,/ } "$name" "$disk" /tmp/load "$kept" /dev/vdb /tmp/load.kept ||
+	fail "not every step ends as promised"
 load_stop
 load_file=/tmp/load load_pid=$plain load_stop
 remove "$kept"
