@@ -121,8 +121,21 @@ static void dmu_loop_socket(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_WRONG);
 }
 
+/* Of a device that is gone nobody takes over from who has left it for that. */
+static bool dmu_loop_target_gone(struct dmu_daemon *daemon)
+{
+	struct dm_user_info info;
+
+	if (dmu_channel_info(daemon->channels[0], &info) != -ENOTBLK)
+		return false;
+	dmu_daemon_blame(daemon, ENOTBLK, "the device was removed");
+	return true;
+}
+
 static void dmu_loop_pidfd(struct dmu_daemon *daemon)
 {
+	if (dmu_loop_target_gone(daemon))
+		return dmu_daemon_raise(daemon, DMU_EVENT_TARGET_GONE);
 	/* After a kill the reason is the one for that. */
 	if (daemon->state != DMU_STATE_FENCING_NEW && daemon->state != DMU_STATE_FENCING_READY)
 		dmu_daemon_blame(daemon, ESRCH, "the other daemon (pid %d) died", daemon->peer.pid);

@@ -548,10 +548,11 @@ static bool serve_again(const struct scenario *scenario, const struct run *run)
 	return start(FIRST, dm_word(MADE, "channels:") >= 0 ? takeover : create);
 }
 
-/* Who serves says so and ends; a newcomer fails, unless it serves already; nothing is left. */
+/* Who serves ends; a newcomer fails, unless it serves already; nothing is left that is in the way of another one. */
 static void look_at_nothing(const struct scenario *scenario, const struct run *run, const struct place *place,
 			    struct result *result)
 {
+	const char *const create[] = { MADE, MADE_STORE, NULL };
 	unsigned int zombies, lives = world_daemons(&zombies);
 	uint64_t deadline = now_us() + 20000000;
 
@@ -566,10 +567,10 @@ static void look_at_nothing(const struct scenario *scenario, const struct run *r
 		problem(result, "the device is there");
 	if (!access("/dev/dm-user/" MADE, F_OK))
 		problem(result, "the control node is there");
-	if (!access(DMU_RUN_DIR "/" MADE, F_OK))
-		problem(result, "the run directory is there");
 	if (!run->launcher_status && scenario->victim == NEW && expect_state(place) < DMU_STATE_PEER_LEAVING)
 		problem(result, "who started the newcomer heard that it serves");
+	if (!start(FIRST, create))
+		problem(result, "a device of that name cannot be made again: %s", said());
 }
 
 static void look_at_end(const struct scenario *scenario, struct run *run, struct result *result)

@@ -56,15 +56,15 @@ static const char *const hanging[DMU_STATE_END][FAULTS] = {
 	[DMU_STATE_PEER_LEAVING] = { "O", "n", "n", "n", "n", "n", "O" },
 };
 
-static bool alone_has_state(const struct place *place)
+static bool alone_has_state(const struct place *place, enum dmu_state state)
 {
 	bool waits = place->state == DMU_STATE_READY_SENT || place->state == DMU_STATE_PEER_DRAINING;
 
 	if (!place->stateful)
 		return false;
-	return place->event == DMU_EVENT_SPARED ||
-	       (waits && (place->event == DMU_EVENT_TIMEOUT || place->event == DMU_EVENT_WRONG ||
-			  (place->hangs && place->state == DMU_STATE_READY_SENT)));
+	if (waits && (place->event == DMU_EVENT_TIMEOUT || place->event == DMU_EVENT_WRONG))
+		return true;
+	return place->event == DMU_EVENT_SPARED || (place->hangs && state == DMU_STATE_READY_SENT);
 }
 
 /* Drained: what is undone then is undone by joining anew. */
@@ -135,7 +135,7 @@ const char *expect_outcome(const struct place *place, enum fault fault)
 
 	if (fault == FAULT_REMOVE)
 		return "x";
-	if (alone_has_state(place))
+	if (alone_has_state(place, state))
 		return spared[fault];
 	if (state == DMU_STATE_DONE || state == DMU_STATE_FAILED)
 		return "";
