@@ -669,6 +669,7 @@ static struct place place_of(const struct scenario *scenario, const struct point
 	if (scenario->provoked_at && scenario->victim == NEW) {
 		place.hangs = scenario->provocation == FAULT_STOP;
 		place.died = scenario->provocation == FAULT_KILL;
+		place.late = scenario->late;
 	}
 	return place;
 }

@@ -51,7 +51,7 @@ static const char *const lost[FAULTS] = { "-", "N", "N", "N", "N", "N", "-" };
  * In the later ones it has said DRAINED, and not heard TAKEN: it does not commit to a newcomer that is dead.
  */
 static const char *const hanging[DMU_STATE_END][FAULTS] = {
-	[DMU_STATE_READY_SENT] = { "oO", "oO", "n", "n", "n", "n", "oO" },
+	[DMU_STATE_READY_SENT] = { "oO", "oO", "n", "n", "n", "n", "oO" },	/* O if it has said DRAINED */
 	[DMU_STATE_PEER_DRAINING] = { "O", "O", "n", "nO", "n", "n", "O" },
 	[DMU_STATE_PEER_LEAVING] = { "O", "n", "n", "n", "n", "n", "O" },
 };
@@ -64,13 +64,13 @@ static bool alone_has_state(const struct place *place, enum dmu_state state)
 		return false;
 	if (waits && (place->event == DMU_EVENT_TIMEOUT || place->event == DMU_EVENT_WRONG))
 		return true;
-	return place->event == DMU_EVENT_SPARED || (place->hangs && state == DMU_STATE_READY_SENT);
+	return place->event == DMU_EVENT_SPARED || (place->hangs && !place->late && state == DMU_STATE_READY_SENT);
 }
 
 /* Drained: what is undone then is undone by joining anew. */
 static bool is_drained(const struct place *place)
 {
-	return place->event == DMU_EVENT_DRAINED || place->event == DMU_EVENT_UNDO_REFUSED;
+	return place->event == DMU_EVENT_DRAINED || place->event == DMU_EVENT_UNDO_REFUSED || place->late;
 }
 
 static const char *row(const struct place *place, enum dmu_state state, enum fault fault)

@@ -29,6 +29,7 @@ struct place {
 	enum dmu_action action;		/* DMU_ACTION_NONE: before all of them */
 	bool stateful;			/* there is state in memory */
 	bool hangs, died;		/* the old one does, or has, and we are the newcomer */
+	bool late;			/* after it has said DRAINED */
 };
 
 /*

@@ -50,7 +50,7 @@ static struct scenario scenarios[] = {
 	{ .name = "state, old one hangs, new", .victim = NEW, WB,
 	  .provoked_at = "offered, ready", .provocation = FAULT_STOP },
 	{ .name = "state, old one hangs late, new", .victim = NEW, WB,
-	  .provoked_at = "draining, drained: arm-timer", .provocation = FAULT_STOP },
+	  .provoked_at = "draining, drained: arm-timer", .provocation = FAULT_STOP, .late = true },
 	{ .name = "state, nobody served, new", .victim = NEW, WB, .nobody = true },
 	{ .name = "device made, new", .victim = NEW, .newcomer = FIRST, .nobody = true, .create = true },
 };

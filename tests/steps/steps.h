@@ -192,6 +192,7 @@ struct scenario {
 	/* What happens to the other side first, and where; NULL: nothing. */
 	const char *provoked_at;
 	enum fault provocation;
+	bool late;			/* it has said DRAINED then */
 	/* Of who serves after it, if nothing happens: */
 	unsigned int fds;
 	unsigned long locked_kb;

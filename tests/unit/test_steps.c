@@ -19,11 +19,11 @@ static bool is_over(enum dmu_state state)
 
 static void check_place(enum dmu_state state, enum dmu_event event, enum dmu_action action)
 {
-	/* Without state, with, and either with an old one that hangs or has died. */
-	for (unsigned int i = 0; i < 8 * FAULTS; i++) {
-		const enum fault fault = i / 8;
+	/* Without state, with, and either with an old one that hangs, late or not, or has died. */
+	for (unsigned int i = 0; i < 16 * FAULTS; i++) {
+		const enum fault fault = i / 16;
 		const struct place place = { .state = state, .event = event, .action = action,
-					     .stateful = i & 1, .hangs = i & 2, .died = i & 4 };
+					     .stateful = i & 1, .hangs = i & 2, .died = i & 4, .late = i & 8 };
 		const char *letters = expect_outcome(&place, fault);
 
 		if (!letters)
