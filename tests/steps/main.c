@@ -4,6 +4,7 @@
  * every case, or those whose names have the given text in them, or every STRIDEth of them. The second device is the
  * one whose daemons have state. 0: all ended as promised, and every step that there is was among them.
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "tests/steps/steps.h"
 
 #define POINTS_MAX	100
+#define CASE_S		240	/* a case, which waits for WAIT_S at most for one thing */
 
 struct subject subjects[SUBJECTS];
 
@@ -79,6 +81,24 @@ uint64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static char case_name[200];
+
+/* What is left is for who runs this to look at. */
+static void case_hangs(int number)
+{
+	static const char end[] = ": no end\n";
+
+	if (write(STDERR_FILENO, case_name, strlen(case_name)) > 0 && write(STDERR_FILENO, end, strlen(end)) > 0)
+		_exit(1);
+	_exit(2);
+}
+
+static void case_begins(const struct scenario *scenario, const char *point, const char *fault)
+{
+	snprintf(case_name, sizeof(case_name), "\nsteps: %s | %s | %s", scenario->name, point, fault);
+	alarm(CASE_S);
 }
 
 void nap(void)
@@ -258,6 +278,7 @@ static void one_case(const struct scenario *scenario, const struct point *point,
 		printf(" %7s", "");
 		return;
 	}
+	case_begins(scenario, point->name, fault_names[fault]);
 	case_run(scenario, point, fault, &result);
 	ran++;
 	printf(" %6c%s", result.letter, result.problem[0] ? "!" : " ");
@@ -272,10 +293,11 @@ static void one_case(const struct scenario *scenario, const struct point *point,
 static void one_scenario(struct scenario *scenario)
 {
 	static struct point points[POINTS_MAX];
-	unsigned int count = case_points(scenario, points, POINTS_MAX);
+	unsigned int count, before = ran;
 	uint64_t begun = now_us();
-	unsigned int before = ran;
 
+	case_begins(scenario, "all points", "none");
+	count = case_points(scenario, points, POINTS_MAX);
 	note_seen(points, count);
 	printf("\n%-52s", scenario->name);
 	for (enum fault fault = 0; fault < FAULTS; fault++)
@@ -326,6 +348,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < SUBJECTS; i++, optind += 3)
 		subjects[i] = (struct subject){ .name = argv[optind], .disk = argv[optind + 1],
 						.load = argv[optind + 2] };
+	signal(SIGALRM, case_hangs);
 	images_open();
 	faults_open();
 	for (unsigned int i = 0; i < SCENARIOS; i++)
