@@ -643,6 +643,11 @@ unsigned int case_points(struct scenario *scenario, struct point *points, unsign
 	look_at_end(scenario, &run, &result);
 	if (result.problem[0])
 		die("%s, with nothing happening: %s", scenario->name, result.problem);
+	if (!found.count)
+		die("%s: it does not come to its first point", scenario->name);
+	if (!scenario->provoked_at && !scenario->idle && result.letter != 'n' && result.letter != 'N')
+		die("%s, with nothing happening: %c, and who started the newcomer heard: %s", scenario->name,
+		    result.letter, said());
 	clean_up(scenario, &run);
 	return found.count;
 }
