@@ -13,9 +13,12 @@
 
 # In the kernel's command line, as by DMUSER_APPEND: steps=OPTION,OPTION... for tests/steps.
 options=$(sed -n 's/.*\bsteps=\([^ ]*\).*/\1/p' /proc/cmdline)
-# All of them take some ten minutes.
-[ -n "$options" ] || options=-n,8
+# All of them take a quarter of an hour; and only user-mode kernels are quick.
+stride=64
+[ ! -e /proc/exitcode ] || stride=8
+[ -n "$options" ] || options=-n,$stride
 say "steps $options"
+
 # served NAME LOADFILE OPTION...: a verified load on a device, in the background.
 served() {
 	load_file=$2
