@@ -661,7 +661,8 @@ static struct place place_of(const struct scenario *scenario, const struct point
 	struct place place = point->place;
 
 	if (scenario->provoked_at && scenario->victim == OLD) {
-		bool early = place.state == DMU_STATE_OFFERED || place.state == DMU_STATE_FENCING_NEW;
+		bool early = place.state == DMU_STATE_SERVING || place.state == DMU_STATE_OFFERED ||
+			     place.state == DMU_STATE_FENCING_NEW;
 
 		place = (struct place){ .state = early ? DMU_STATE_FENCING_NEW : DMU_STATE_UNDOING,
 					.event = early ? DMU_EVENT_END : DMU_EVENT_UNDO_REFUSED,
