@@ -84,6 +84,8 @@ static void dmu_act_go(struct dmu_daemon *daemon)
 	daemon->since_ms = dmu_now_ms();
 	daemon->tick_ms = DMU_TICK_MIN_MS;
 	dmu_timer_set(daemon->ticker, daemon->tick_ms);
+	/* It serves now, whatever becomes of who started it. */
+	dmu_launch_commit();
 	dmu_server_go(daemon->server);
 }
 

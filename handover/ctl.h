@@ -178,6 +178,11 @@ int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *dae
 /* Of a daemon that has been asked. From one too old for the question, what its STATUS says. */
 void ctl_daemon_ask_confinement(const char *run_dir, const char *name, struct ctl_daemon *daemon);
 
+/*
+ * A connection to who listens, whose calls give up after two seconds; -ENOENT, -ECONNREFUSED: nobody does;
+ * -EAGAIN: too many wait for it already; or another -errno.
+ */
+int ctl_daemon_dial(const char *run_dir, const char *name);
 /* Somebody does, or could not be asked. */
 bool ctl_daemon_listens(const char *run_dir, const char *name);
 
@@ -191,7 +196,7 @@ struct ctl_watch {
 	unsigned int attempts;		/* since nobody serves */
 	uint64_t down_ms;		/* CLOCK_MONOTONIC since when; 0: somebody serves */
 	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next attempt; 0: none is due */
-	char reason[CTL_ERROR_MAX];	/* of the last failure, or "" */
+	char reason[CTL_ERROR_MAX];	/* of the last failure, why it is unclear who serves, or "" */
 };
 
 /* 0; -ENOENT: nobody watches it; or another -errno. */
@@ -223,13 +228,19 @@ struct ctl_daemon_line {
 void ctl_program_line(struct ctl_daemon_line *line, const char *argv0, const struct ctl_args *args,
 		      const char *ctl, const char *spec);
 
+struct ctl_program {
+	const char *path;
+	bool in_memory;			/* on a tmpfs; is to run even if that is mounted noexec */
+	int patience_ms;		/* until it is killed; -1: for ever */
+};
+
 /*
- * Run @path with @argv and wait for it to exit. 0: it exited 0; -ECHILD: it failed, and @error has
- * the last line it said, without its own name and @name before it, or how it ended; or another
- * -errno. @in_memory: @path is on a tmpfs, and is to run even if that is mounted noexec.
+ * Run @program with @argv and wait for it to exit. 0: it exited 0; -ECHILD: it failed, and @error has
+ * the last line it said, without its own name and @name before it, or how it ended; -ETIMEDOUT: it was
+ * killed, as was the daemon that it was starting, unless that serves already; or another -errno.
  */
-int ctl_program_run(const char *path, char *const argv[], const char *name, bool in_memory,
-		    char *error, size_t len);
+int ctl_program_run(const struct ctl_program *program, char *const argv[], const char *name, char *error,
+		    size_t len);
 
 /* RUN_DIR/NAME[/file]. 0 or -ENAMETOOLONG. */
 int ctl_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file);

@@ -64,6 +64,7 @@ static int spec_find(const struct ctl_args *args, struct dmu_spec *spec, char *e
 int ctl_create(const struct ctl_args *args)
 {
 	char error[CTL_ERROR_MAX], path[CTL_PATH_MAX];
+	const struct ctl_program program = { .path = path, .patience_ms = -1 };
 	struct ctl_daemon_line line;
 	struct ctl_device device;
 	struct dmu_spec spec;
@@ -75,7 +76,7 @@ int ctl_create(const struct ctl_args *args)
 				       sizeof(error));
 	if (!ret) {
 		ctl_program_line(&line, "dmuser-first", args, NULL, spec.text);
-		ret = ctl_program_run(path, line.argv, args->name, false, error, sizeof(error));
+		ret = ctl_program_run(&program, line.argv, args->name, error, sizeof(error));
 	}
 	if (ret) {
 		ctl_error("cannot create %s: %s", args->name, error);

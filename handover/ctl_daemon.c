@@ -50,8 +50,7 @@ static int address(struct sockaddr_un *addr, int *dir, const char *run_dir, cons
 	return 0;
 }
 
-/* A connected socket whose calls give up after ANSWER_SECONDS, or -errno. */
-static int dial(const char *run_dir, const char *name)
+int ctl_daemon_dial(const char *run_dir, const char *name)
 {
 	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
 	struct sockaddr_un addr;
@@ -78,7 +77,7 @@ out:
 
 bool ctl_daemon_listens(const char *run_dir, const char *name)
 {
-	int fd = dial(run_dir, name);
+	int fd = ctl_daemon_dial(run_dir, name);
 
 	if (fd >= 0)
 		close(fd);
@@ -140,7 +139,7 @@ int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *dae
 	struct dmu_wire_message message;
 	int fd, ret;
 
-	fd = dial(run_dir, name);
+	fd = ctl_daemon_dial(run_dir, name);
 	if (fd == -ENOENT)
 		return fail(ENOENT, error, len, "no daemon has its socket in %s/%s", run_dir, name);
 	if (fd == -ECONNREFUSED)
@@ -166,7 +165,7 @@ void ctl_daemon_ask_confinement(const char *run_dir, const char *name, struct ct
 {
 	struct dmu_wire_message message;
 	char error[CTL_ERROR_MAX];
-	int fd = dial(run_dir, name), ret;
+	int fd = ctl_daemon_dial(run_dir, name), ret;
 
 	memset(&daemon->confinement, 0, sizeof(daemon->confinement));
 	daemon->confinement.proved = daemon->status.confinement;

@@ -27,11 +27,12 @@ struct handover {
 static int run_second(const struct handover *handover, char *error, size_t len)
 {
 	const struct ctl_args *args = handover->args;
+	const struct ctl_program program = { .path = handover->copy, .in_memory = true, .patience_ms = -1 };
 	struct ctl_daemon_line line;
 
 	/* systemd's final kill spares root's processes of such a name. A first stage may come as well. */
 	ctl_program_line(&line, "@dmuser-second", args, handover->device.policy.ctl, args->spec);
-	return ctl_program_run(handover->copy, line.argv, args->name, true, error, len);
+	return ctl_program_run(&program, line.argv, args->name, error, len);
 }
 
 /* Who serves after a failure, for the error message. */

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,10 +121,14 @@ static int execute(const char *path, char *const argv[], bool in_memory)
 }
 
 /* In the child; what goes wrong is said on @output, where the program's own words go, too. */
-static void child(const char *path, char *const argv[], bool in_memory, int output)
+static void child(const struct ctl_program *program, char *const argv[], int output)
 {
 	int null = open("/dev/null", O_RDWR), ret;
+	sigset_t none;
 
+	/* Who calls may have blocked some. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* ^C is for dmuserctl: once it is asked for, the daemons decide how a handover ends. */
 	setsid();
 	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) {
@@ -134,8 +140,8 @@ static void child(const char *path, char *const argv[], bool in_memory, int outp
 		dprintf(2, "cannot keep descriptors back: %s\n", strerror(errno));
 		_exit(CTL_FAILED);
 	}
-	ret = execute(path, argv, in_memory);
-	dprintf(2, "cannot run %s: %s\n", path, strerror(-ret));
+	ret = execute(program->path, argv, program->in_memory);
+	dprintf(2, "cannot run %s: %s\n", program->path, strerror(-ret));
 	_exit(CTL_FAILED);
 }
 
@@ -170,15 +176,38 @@ static void last_line(int output, const char *name, char *line, size_t len)
 	snprintf(line, len, "%s", start);
 }
 
-/* The status of the child, once it has ended. */
-static int reap(pid_t pid)
+/* The child is killed unless it ends in time. 0, or -ETIMEDOUT. */
+static int wait_patiently(pid_t pid, int patience_ms)
 {
+	uint64_t deadline = dmu_now_ms() + (uint64_t)patience_ms, now;
+	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	int count = 0;
+
+	/* Without a descriptor of it nobody could tell how long it takes. */
+	while (end.fd >= 0 && (now = dmu_now_ms()) < deadline) {
+		count = poll(&end, 1, (int)(deadline - now));
+		if (count > 0 || (count < 0 && errno != EINTR))
+			break;
+	}
+	if (end.fd >= 0)
+		close(end.fd);
+	if (count > 0)
+		return 0;
+	kill(pid, SIGKILL);
+	return -ETIMEDOUT;
+}
+
+/* The status of the child once it has ended, or -errno. */
+static int reap(pid_t pid, int patience_ms)
+{
+	int ret = patience_ms < 0 ? 0 : wait_patiently(pid, patience_ms);
 	int status;
 
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return status;
+	/* It may just have ended nevertheless. */
+	return ret && WIFSIGNALED(status) ? ret : status;
 }
 
 void ctl_program_line(struct ctl_daemon_line *line, const char *argv0, const struct ctl_args *args,
@@ -210,8 +239,8 @@ void ctl_program_line(struct ctl_daemon_line *line, const char *argv0, const str
 	*argv = NULL;
 }
 
-int ctl_program_run(const char *path, char *const argv[], const char *name, bool in_memory,
-		    char *error, size_t len)
+int ctl_program_run(const struct ctl_program *program, char *const argv[], const char *name, char *error,
+		    size_t len)
 {
 	int output, status, ret = 0;
 	pid_t pid;
@@ -226,19 +255,23 @@ int ctl_program_run(const char *path, char *const argv[], const char *name, bool
 	fcntl(output, F_SETFL, O_APPEND);
 	pid = fork();
 	if (!pid)
-		child(path, argv, in_memory, output);
-	status = pid < 0 ? -errno : reap(pid);
-	if (status < 0) {
+		child(program, argv, output);
+	status = pid < 0 ? -errno : reap(pid, program->patience_ms);
+	if (status == -ETIMEDOUT) {
 		ret = status;
-		snprintf(error, len, "cannot run %s: %s", path, strerror(-ret));
+		snprintf(error, len, "%s was killed, as it had not started after %d ms", program->path,
+			 program->patience_ms);
+	} else if (status < 0) {
+		ret = status;
+		snprintf(error, len, "cannot run %s: %s", program->path, strerror(-ret));
 	} else if (status) {
 		ret = -ECHILD;
 		last_line(output, name, error, len);
 		if (WIFSIGNALED(status))
-			snprintf(error, len, "%s was killed by signal %d (%s)", path,
+			snprintf(error, len, "%s was killed by signal %d (%s)", program->path,
 				 WTERMSIG(status), strsignal(WTERMSIG(status)));
 		else if (!error[0])
-			snprintf(error, len, "%s ended with status %d and said nothing", path,
+			snprintf(error, len, "%s ended with status %d and said nothing", program->path,
 				 WEXITSTATUS(status));
 	}
 	close(output);

@@ -67,7 +67,8 @@ void ctl_watch_print(const struct ctl_watch *watch)
 		printf("watchdog    none: nobody would start another daemon\n");
 		return;
 	}
-	printf("watchdog    pid %d, %u restarts\n", watch->pid, watch->restarts);
+	printf("watchdog    pid %d, %u restarts%s%s\n", watch->pid, watch->restarts,
+	       watch->reason[0] && !watch->down_ms ? ": " : "", watch->down_ms ? "" : watch->reason);
 	if (!watch->down_ms)
 		return;
 	print_seconds("unserved    for ", now - watch->down_ms, "");

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,8 +50,29 @@ static int dmu_launch_wait(pid_t child, int fd, const char *program)
 	return DMU_EXIT_FAILED;
 }
 
+static bool dmu_launch_again(int error)
+{
+	if (error == ENOMEM)
+		poll(NULL, 0, DMU_LAUNCH_PAUSE_MS);
+	return error == ENOMEM || error == EINTR;
+}
+
+/* In the child: die with @parent, who may be dead already. */
+static void dmu_launch_depend(pid_t parent)
+{
+	if (!prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) && getppid() != parent)
+		_exit(DMU_EXIT_FAILED);
+}
+
+void dmu_launch_commit(void)
+{
+	while (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) && dmu_launch_again(errno))
+		;
+}
+
 int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 {
+	pid_t parent = getpid();
 	int fds[2];
 	pid_t pid;
 
@@ -68,18 +91,11 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 		return dmu_launch_wait(pid, fds[0], program);
 	}
 	close(fds[0]);
+	dmu_launch_depend(parent);
 	/* Cannot fail: a fresh child leads no process group. */
 	setsid();
 	launch->fd = fds[1];
 	return -1;
-}
-
-/* Who waits at the other end takes silence for death, and then waits for that. */
-static bool dmu_launch_again(int error)
-{
-	if (error == ENOMEM)
-		poll(NULL, 0, DMU_LAUNCH_PAUSE_MS);
-	return error == ENOMEM || error == EINTR;
 }
 
 static void dmu_launch_say(struct dmu_launch *launch, const char *text)
@@ -88,7 +104,10 @@ static void dmu_launch_say(struct dmu_launch *launch, const char *text)
 
 	if (launch->fd < 0)
 		return;
-	/* Nobody is there any more if this fails, and then nobody needs to know. */
+	/*
+	 * Nobody is there any more if this fails, and then nobody needs to know; but who waits takes
+	 * silence for death, and then waits for that.
+	 */
 	do {
 		len = write(launch->fd, text, strlen(text));
 	} while (len < 0 && dmu_launch_again(errno));

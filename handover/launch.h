@@ -13,6 +13,11 @@ struct dmu_launch {
  * printed, and the child has cleaned up and is dead.
  */
 int dmu_launch_detach(struct dmu_launch *launch, const char *program);
+/*
+ * From here on the child lives on without its parent. Before, it is killed when the parent is: a start
+ * that nobody waits for any more is given up. Call it before any harm can come from that.
+ */
+void dmu_launch_commit(void);
 /* Tell the parent; only the first call of the two does anything. */
 void dmu_launch_succeed(struct dmu_launch *launch);
 void dmu_launch_fail(struct dmu_launch *launch, const char *reason);

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -203,6 +204,8 @@ static void dmu_allow_main(struct dmu_list *list, const struct dmu_confinement *
 	size_t i;
 
 	dmu_allow_each(list, dmu_calls_main, ARRAY_SIZE(dmu_calls_main));
+	/* Once, to live on without who started it. */
+	dmu_allow(list, SCMP_SYS(prctl), ARG(0, PR_SET_PDEATHSIG), ARG_NULL(1));
 	for (i = 0; i < ARRAY_SIZE(dmu_ioctls_channel); i++)
 		dmu_allow(list, SCMP_SYS(ioctl), ARG(1, dmu_ioctls_channel[i]));
 	dmu_allow_handover(list, confinement);

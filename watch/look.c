@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -29,12 +30,8 @@ static int ask_kernel(const char *name, struct watch_view *view)
 /* The pid of who listens: the kernel's word, not the daemon's. 0: nobody. */
 static pid_t listener(const struct watch_options *options)
 {
-	char path[CTL_PATH_MAX];
-	int fd, pid;
+	int fd = ctl_daemon_dial(options->run_dir, options->name), pid;
 
-	if (ctl_run_path(path, sizeof(path), options->run_dir, options->name, DMU_SOCKET_NAME))
-		return -ENAMETOOLONG;
-	fd = dmu_peer_connect(path);
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		return 0;
 	if (fd < 0)
@@ -44,14 +41,37 @@ static pid_t listener(const struct watch_options *options)
 	return pid;
 }
 
-static bool has_died(int pidfd)
+bool watch_has_died(int pidfd)
 {
 	struct pollfd death = { .fd = pidfd, .events = POLLIN };
 
 	return poll(&death, 1, 0) != 0;
 }
 
-enum watch_sight watch_look(const struct watch_options *options, struct watch_view *view)
+/* It listens before it serves, and its start may hang. */
+static bool says_that_it_serves(const struct watch_options *options)
+{
+	struct ctl_daemon daemon;
+	char error[CTL_ERROR_MAX];
+
+	return !ctl_daemon_ask(options->run_dir, options->name, &daemon, error, sizeof(error));
+}
+
+__attribute__((format(printf, 2, 3)))
+static enum watch_sight unclear(struct watch_view *view, const char *format, ...)
+{
+	va_list args;
+
+	if (view->pidfd >= 0)
+		close(view->pidfd);
+	view->pidfd = -1;
+	va_start(args, format);
+	vsnprintf(view->why, sizeof(view->why), format, args);
+	va_end(args);
+	return WATCH_UNCLEAR;
+}
+
+enum watch_sight watch_look(const struct watch_options *options, pid_t known, struct watch_view *view)
 {
 	int ret;
 
@@ -61,17 +81,19 @@ enum watch_sight watch_look(const struct watch_options *options, struct watch_vi
 	if (ret == -ENXIO)
 		return WATCH_GONE;
 	if (ret)
-		return WATCH_UNCLEAR;
+		return unclear(view, "cannot ask the kernel about it: %s", strerror(-ret));
 	view->pid = listener(options);
+	if (!view->pid && !view->kstatus.channels)
+		return WATCH_NOBODY;
 	if (!view->pid)
-		return view->kstatus.channels ? WATCH_UNCLEAR : WATCH_NOBODY;
+		return unclear(view, "nobody listens, and somebody has a channel of it");
 	if (view->pid < 0)
-		return WATCH_UNCLEAR;
+		return unclear(view, "cannot reach the daemon: %s", strerror(-view->pid));
 	view->pidfd = syscall(SYS_pidfd_open, view->pid, 0);
 	/* In a handover the dead one's name stands there for a moment. Asked twice: it is that process. */
-	if (view->pidfd >= 0 && (has_died(view->pidfd) || listener(options) != view->pid)) {
-		close(view->pidfd);
-		view->pidfd = -1;
-	}
-	return view->pidfd < 0 ? WATCH_UNCLEAR : WATCH_SERVED;
+	if (view->pidfd < 0 || watch_has_died(view->pidfd) || listener(options) != view->pid)
+		return unclear(view, "pid %d listened, and is dead", (int)view->pid);
+	if (view->pid != known && !says_that_it_serves(options))
+		return unclear(view, "pid %d listens, and does not say that it serves", (int)view->pid);
+	return WATCH_SERVED;
 }

@@ -31,6 +31,7 @@ static void ready(void *arg)
 		dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
+	dmu_launch_commit();
 	dmu_launch_succeed(&start->launch);
 }
 
@@ -49,6 +50,8 @@ static int reside(struct start *start, char *error, size_t len)
 		ret = dmu_resident_oom_exempt();
 	if (!ret)
 		ret = dmu_resident_lock_memory();
+	if (!ret)
+		ret = watch_signals_hold();
 	if (ret)
 		snprintf(error, len, "cannot become resident: %s", strerror(-ret));
 	dmu_log_open(WATCH_PROGRAM, open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY), -1);
@@ -64,7 +67,9 @@ static int watch(const struct watch_options *options, struct start *start)
 	umask(077);
 	ret = reside(start, error, sizeof(error));
 	if (!ret) {
-		ret = watch_state_open(&state, options->run_dir, options->name);
+		ret = watch_state_open(&state, options);
+		if (options->foreground && (ret == -EINTR || ret == -ENXIO))
+			return CTL_DONE;
 		if (ret)
 			snprintf(error, sizeof(error), "%s", ret == -EWOULDBLOCK ?
 				 "another " WATCH_PROGRAM " watches it already" : strerror(-ret));

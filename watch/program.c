@@ -63,7 +63,7 @@ static int copy(const char *from_path)
 	return ret;
 }
 
-int watch_program_keep(struct watch_program *program, pid_t pid, char *error, size_t len)
+int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char *error, size_t len)
 {
 	struct watch_program next = { 0 };
 	char link[32], exe[CTL_PATH_MAX];
@@ -78,6 +78,9 @@ int watch_program_keep(struct watch_program *program, pid_t pid, char *error, si
 		name_of(next.path, sizeof(next.path), exe);
 		ret = copy(link);
 	}
+	/* Else it may be the program of another process, which has that number now. */
+	if (!ret && watch_has_died(pidfd))
+		ret = -ESRCH;
 	if (!ret)
 		ret = map(&next);
 	if (!ret && rename(PARTIAL, next.path)) {

@@ -24,11 +24,12 @@ struct watch {
 	uint64_t generation;		/* newest that is known */
 	uint64_t since_ms;		/* when it was seen to serve */
 	uint64_t lock_deadline_ms;	/* 0: nobody has the lock */
+	uint64_t unclear_ms;		/* since when it is not clear who serves; 0: it is */
 };
 
 static void sleep_ms(uint64_t ms)
 {
-	poll(NULL, 0, (int)ms);
+	watch_signals_poll(NULL, 0, ms);
 }
 
 /* @view is served by somebody that we do not watch yet. */
@@ -43,7 +44,7 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	watch->pid = view->pid;
 	watch->generation = view->kstatus.generation;
 	watch->since_ms = dmu_now_ms();
-	if (watch_program_keep(&watch->program, view->pid, error, sizeof(error)))
+	if (watch_program_keep(&watch->program, view->pid, view->pidfd, error, sizeof(error)))
 		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, error);
 	dmu_log_event("watch", watch->options->name, watch->generation, "pid=%d down_ms=%llu restarts=%u",
 		      (int)view->pid,
@@ -61,7 +62,7 @@ static void wait_for_death(struct watch *watch)
 {
 	struct pollfd death = { .fd = watch->pidfd, .events = POLLIN };
 
-	if (poll(&death, 1, CHECK_MS) <= 0)
+	if (watch_signals_poll(&death, 1, CHECK_MS) <= 0)
 		return;
 	close(watch->pidfd);
 	watch->pidfd = -1;
@@ -85,31 +86,65 @@ static void begin(struct watch *watch)
 	watch_state_write(state);
 }
 
-/* The node is open to root for as long as it takes to start a daemon. */
+/* That it is open is written down first: should we be killed, the next one to watch seals it. */
+static int unseal(struct watch *watch, char *error, size_t len)
+{
+	int ret;
+
+	watch->state->unsealed = true;
+	watch_state_write(watch->state);
+	ret = dmu_dm_message(watch->options->name, "unseal");
+	if (ret)
+		snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
+	return ret;
+}
+
+static void seal(struct watch *watch)
+{
+	int ret = dmu_dm_message(watch->options->name, "seal");
+
+	if (ret && ret != -ENXIO)
+		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s", watch->options->name, strerror(-ret));
+	watch->state->unsealed = ret;
+	watch_state_write(watch->state);
+}
+
+/* Who starts a daemon may hang though the daemon serves. */
+static bool somebody_serves(struct watch *watch)
+{
+	struct watch_view view;
+
+	if (watch_look(watch->options, 0, &view) != WATCH_SERVED)
+		return false;
+	close(view.pidfd);
+	return true;
+}
+
+/* The node is open to root for as long as it takes to start a daemon, or to give that up. */
 static int start(struct watch *watch, const struct watch_view *view, char *error, size_t len)
 {
 	const struct watch_options *options = watch->options;
+	const struct ctl_program program = {
+		.path = watch->program.path, .patience_ms = (int)options->patience_ms,
+	};
 	struct ctl_args args = {
 		.name = options->name,
 		.run_dir = options->run_dir,
 		.given = options->timeout_ms ? CTL_TIMEOUT : 0,
 		.timeout_ms = options->timeout_ms,
 	};
-	bool unseal = view->kstatus.sealed;
 	struct ctl_daemon_line line;
 	int ret = 0;
 
-	if (unseal)
-		ret = dmu_dm_message(options->name, "unseal");
-	if (ret) {
-		snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
-		return ret;
+	if (view->kstatus.sealed)
+		ret = unseal(watch, error, len);
+	if (!ret) {
+		ctl_program_line(&line, "@dmuser-daemon", &args, view->ctl, NULL);
+		ret = ctl_program_run(&program, line.argv, options->name, error, len);
 	}
-	ctl_program_line(&line, "@dmuser-daemon", &args, view->ctl, NULL);
-	ret = ctl_program_run(watch->program.path, line.argv, options->name, false, error, len);
-	if (unseal)
-		dmu_dm_message(options->name, "seal");
-	return ret;
+	if (view->kstatus.sealed)
+		seal(watch);
+	return ret == -ETIMEDOUT && somebody_serves(watch) ? 0 : ret;
 }
 
 /* Not each of many that fail alike: at each doubling of their number, or when the reason is another. */
@@ -188,12 +223,16 @@ static int watch_begin(struct watch *watch, char *error, size_t len)
 	struct watch_view view;
 	enum watch_sight sight;
 
-	while ((sight = watch_look(watch->options, &view)) == WATCH_UNCLEAR && dmu_now_ms() < deadline)
+	if (watch->state->unsealed) {
+		dmu_log(DMU_LOG_WARNING, "%s: the node was open: a " WATCH_PROGRAM " was killed in a restart",
+			watch->options->name);
+		seal(watch);
+	}
+	while ((sight = watch_look(watch->options, 0, &view)) == WATCH_UNCLEAR && dmu_now_ms() < deadline)
 		sleep_ms(LOOK_MS);
 	if (sight != WATCH_SERVED) {
 		snprintf(error, len, "%s", sight == WATCH_GONE ? "no such device" :
-			 sight == WATCH_NOBODY ? "nobody serves it: run 'dmuserctl handover' first" :
-			 "cannot find out who serves it");
+			 sight == WATCH_NOBODY ? "nobody serves it: run 'dmuserctl handover' first" : view.why);
 		return -ESRCH;
 	}
 	adopt(watch, &view);
@@ -203,32 +242,76 @@ static int watch_begin(struct watch *watch, char *error, size_t len)
 	return -EACCES;
 }
 
+/* It is said that it is not clear who serves if that goes on. */
+static void wonder(struct watch *watch, const struct watch_view *view)
+{
+	struct watch_state *state = watch->state;
+
+	if (!watch->unclear_ms)
+		watch->unclear_ms = dmu_now_ms();
+	if (!state->down_ms && dmu_now_ms() - watch->unclear_ms >= START_MS && strcmp(state->reason, view->why)) {
+		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, view->why);
+		snprintf(state->reason, sizeof(state->reason), "%s", view->why);
+		watch_state_write(state);
+	}
+	sleep_ms(LOOK_MS);
+}
+
+/* @pidfd is of who serves still. */
+static void stay(struct watch *watch, int pidfd)
+{
+	close(pidfd);
+	if (!watch->state->reason[0])
+		return;
+	watch->state->reason[0] = '\0';
+	watch_state_write(watch->state);
+}
+
+/* One more look at what there is. */
+static enum watch_sight step(struct watch *watch)
+{
+	enum watch_sight sight;
+	struct watch_view view;
+
+	if (watch->pidfd >= 0)
+		wait_for_death(watch);
+	sight = watch_look(watch->options, watch->pid, &view);
+	if (sight == WATCH_SERVED && (watch->pidfd < 0 || view.pid != watch->pid))
+		adopt(watch, &view);
+	else if (sight == WATCH_SERVED)
+		stay(watch, view.pidfd);
+	else if (sight == WATCH_NOBODY && !watch_state_lost(watch->state))
+		restart(watch, &view);
+	else if (sight == WATCH_UNCLEAR)
+		wonder(watch, &view);
+	if (sight != WATCH_UNCLEAR)
+		watch->unclear_ms = 0;
+	return sight;
+}
+
 int watch_run(const struct watch_options *options, struct watch_state *state, void (*ready)(void *arg), void *arg,
 	      char *error, size_t len)
 {
 	struct watch watch = {
 		.options = options, .state = state, .pidfd = -1, .delay.max_ms = options->delay_max_ms,
 	};
-	enum watch_sight sight;
 	struct watch_view view;
 
 	if (watch_begin(&watch, error, len))
 		return CTL_FAILED;
 	ready(arg);
-	for (;;) {
-		if (watch.pidfd >= 0)
-			wait_for_death(&watch);
-		sight = watch_look(options, &view);
-		if (sight == WATCH_GONE || watch_state_lost(state))
-			break;
-		if (sight == WATCH_SERVED && (watch.pidfd < 0 || view.pid != watch.pid))
-			adopt(&watch, &view);
-		else if (sight == WATCH_SERVED)
-			close(view.pidfd);
-		else if (sight == WATCH_NOBODY)
-			restart(&watch, &view);
-		else
-			sleep_ms(LOOK_MS);
+	while (!watch_signals_told()) {
+		if (step(&watch) == WATCH_GONE)
+			return CTL_DONE;
+		/* With the device, most likely. */
+		if (!watch_state_lost(state))
+			continue;
+		if (watch_look(options, watch.pid, &view) == WATCH_GONE)
+			return CTL_DONE;
+		dmu_log(DMU_LOG_ERR, "%s: %s was removed: nobody watches it now", options->name, state->path);
+		snprintf(error, len, "%s was removed", state->path);
+		return CTL_FAILED;
 	}
+	dmu_log(DMU_LOG_WARNING, "%s: told to end: nobody watches it now", options->name);
 	return CTL_DONE;
 }

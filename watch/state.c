@@ -9,20 +9,60 @@
 
 #include "watch/watch.h"
 
-int watch_state_open(struct watch_state *state, const char *run_dir, const char *name)
-{
-	int ret = ctl_run_path(state->path, sizeof(state->path), run_dir, name, CTL_WATCH_NAME);
+#define STANDBY_MS	500
 
-	if (ret)
-		return ret;
+/* What a predecessor wrote last. */
+static bool left_unsealed(int fd)
+{
+	char line[CTL_ERROR_MAX + 128];
+	ssize_t n = pread(fd, line, sizeof(line) - 1, 0);
+	int unsealed;
+
+	line[n > 0 ? n : 0] = '\0';
+	return sscanf(line, "pid=%*d restarts=%*u attempts=%*u down_ms=%*u next_ms=%*u unsealed=%d", &unsealed) == 1 &&
+	       unsealed;
+}
+
+/* 0; -EWOULDBLOCK: another one has it; -ESTALE: it has just been removed by who had it. */
+static int open_locked(struct watch_state *state)
+{
+	int ret;
+
 	state->fd = open(state->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (state->fd < 0)
 		return -errno;
-	if (!flock(state->fd, LOCK_EX | LOCK_NB))
-		return 0;
-	ret = -errno;
-	close(state->fd);
+	if (flock(state->fd, LOCK_EX | LOCK_NB))
+		ret = -errno;
+	else
+		ret = watch_state_lost(state) ? -ESTALE : 0;
+	if (ret)
+		close(state->fd);
 	return ret;
+}
+
+/* While another one watches. 0, or why there is no need to wait any more. */
+static int stand_by(const struct watch_options *options)
+{
+	watch_signals_poll(NULL, 0, STANDBY_MS);
+	if (watch_signals_told())
+		return -EINTR;
+	return dmu_dm_exists(options->name) ? 0 : -ENXIO;
+}
+
+int watch_state_open(struct watch_state *state, const struct watch_options *options)
+{
+	int ret = ctl_run_path(state->path, sizeof(state->path), options->run_dir, options->name, CTL_WATCH_NAME);
+
+	while (!ret) {
+		ret = open_locked(state);
+		if (!ret)
+			state->unsealed = left_unsealed(state->fd);
+		if (ret != -ESTALE && (ret != -EWOULDBLOCK || !options->foreground))
+			break;
+		ret = stand_by(options);
+	}
+	/* The run directory goes with the device. */
+	return ret == -ENOENT && !dmu_dm_exists(options->name) ? -ENXIO : ret;
 }
 
 void watch_state_write(const struct watch_state *state)
@@ -32,9 +72,10 @@ void watch_state_write(const struct watch_state *state)
 
 	/* The reason comes last, as it has blanks in it. */
 	n = snprintf(line, sizeof(line),
-		     "pid=%d restarts=%u attempts=%u down_ms=%" PRIu64 " next_ms=%" PRIu64 " reason=%s\n",
+		     "pid=%d restarts=%u attempts=%u down_ms=%" PRIu64 " next_ms=%" PRIu64
+		     " unsealed=%d reason=%s\n",
 		     (int)getpid(), state->restarts, state->attempts, state->down_ms, state->next_ms,
-		     state->reason);
+		     state->unsealed, state->reason);
 	if (pwrite(state->fd, line, n, 0) != n || ftruncate(state->fd, n))
 		dmu_log(DMU_LOG_WARNING, "cannot write %s", state->path);
 }

@@ -6,6 +6,7 @@
 #ifndef DMU_WATCH_H
 #define DMU_WATCH_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,7 @@ struct watch_options {
 	const char *name;		/* of the device */
 	const char *run_dir;
 	uint64_t timeout_ms;		/* of the daemon that is started; 0: its default */
+	uint64_t patience_ms;		/* for a daemon to start; then it is killed */
 	uint64_t delay_max_ms;		/* between two restarts, at most */
 	uint64_t steady_ms;		/* served for so long: the next restart is at once again */
 	bool foreground;
@@ -27,6 +29,15 @@ struct watch_options {
 
 /* 0, or an exit status with usage or error printed; -1: go on. */
 int watch_options_parse(struct watch_options *options, int argc, char **argv);
+
+/* ---- to be told to end (signals.c) ---- */
+
+/* From here on signals come in watch_signals_poll() only. 0 or -errno. */
+int watch_signals_hold(void);
+/* One has come that ends us. */
+bool watch_signals_told(void);
+/* poll(), which returns early, below 0, when one comes. */
+int watch_signals_poll(struct pollfd *fds, unsigned int count, uint64_t ms);
 
 /* ---- the pause before a restart (delay.c; pure) ---- */
 
@@ -59,8 +70,8 @@ struct watch_program {
 	size_t size;
 };
 
-/* Keep a copy of what @pid runs, in place of the one kept. 0, or -errno and @error; that one stays then. */
-int watch_program_keep(struct watch_program *program, pid_t pid, char *error, size_t len);
+/* Keep a copy of what @pid, of @pidfd, runs in place of the one kept. 0, or -errno and @error; that one stays then. */
+int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char *error, size_t len);
 
 /* ---- RUN_DIR/NAME/watch: who watches, for dmuserctl (state.c) ---- */
 
@@ -71,11 +82,15 @@ struct watch_state {
 	unsigned int attempts;		/* since somebody served */
 	uint64_t down_ms;		/* CLOCK_MONOTONIC since when nobody serves; 0: somebody does */
 	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next restart; 0: none is due */
-	char reason[CTL_ERROR_MAX];	/* why the last one failed, or "" */
+	bool unsealed;			/* the node is open for a restart, or was when our predecessor died */
+	char reason[CTL_ERROR_MAX];	/* why the last one failed, or it is unclear who serves; or "" */
 };
 
-/* -EWOULDBLOCK: another one watches it already. */
-int watch_state_open(struct watch_state *state, const char *run_dir, const char *name);
+/*
+ * Of a predecessor that was killed @state has whether it left the node open. -EWOULDBLOCK: it lives, and watches; with
+ * @options->foreground it is waited for, until -EINTR: we are told to end, or -ENXIO: there is no such device any more.
+ */
+int watch_state_open(struct watch_state *state, const struct watch_options *options);
 void watch_state_write(const struct watch_state *state);
 /* The file was removed, with the device, and may belong to another's watchdog by now. */
 bool watch_state_lost(const struct watch_state *state);
@@ -93,13 +108,16 @@ enum watch_sight {
 struct watch_view {
 	pid_t pid;
 	int pidfd;
+	char why[CTL_ERROR_MAX];	/* it is unclear */
 	char ctl[DMU_NAME_MAX + 1];	/* of the control node */
 	struct ctl_kstatus kstatus;	/* as far as the kernel said it */
 };
 
-enum watch_sight watch_look(const struct watch_options *options, struct watch_view *view);
+bool watch_has_died(int pidfd);
+/* @known is believed to serve if it listens; anybody else must say so. Takes no more than some seconds. */
+enum watch_sight watch_look(const struct watch_options *options, pid_t known, struct watch_view *view);
 
-/* Watch until the device is gone, an exit status. Calls @ready(@arg) when it does. */
+/* Watch until the device is gone or we are told to end, an exit status. Calls @ready(@arg) when it does. */
 int watch_run(const struct watch_options *options, struct watch_state *state, void (*ready)(void *arg), void *arg,
 	      char *error, size_t len);
 

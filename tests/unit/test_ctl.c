@@ -348,7 +348,19 @@ static void copies_of_dynamic_programs_are_refused(void **state)
 
 static int run(const char *path, char *const argv[], char *error)
 {
-	return ctl_program_run(path, argv, "dev", false, error, CTL_ERROR_MAX);
+	const struct ctl_program program = { .path = path, .patience_ms = 20000 };
+
+	return ctl_program_run(&program, argv, "dev", error, CTL_ERROR_MAX);
+}
+
+static void programs_that_do_not_end_are_killed(void **state)
+{
+	const struct ctl_program program = { .path = "/bin/sh", .patience_ms = 50 };
+	char *slow[] = { "sh", "-c", "kill -STOP $$", NULL };
+	char error[CTL_ERROR_MAX];
+
+	assert_int_equal(ctl_program_run(&program, slow, "dev", error, sizeof(error)), -ETIMEDOUT);
+	assert_non_null(strstr(error, "not started after 50 ms"));
 }
 
 static void programs_that_fail_say_why(void **state)
@@ -386,6 +398,7 @@ int main(void)
 		cmocka_unit_test(json_without_a_daemon),
 		cmocka_unit_test(copies_of_dynamic_programs_are_refused),
 		cmocka_unit_test(programs_that_fail_say_why),
+		cmocka_unit_test(programs_that_do_not_end_are_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

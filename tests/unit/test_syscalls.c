@@ -77,6 +77,7 @@ static const struct {
 	{ SYS_listen, true, false },	{ SYS_accept4, true, false },
 	{ SYS_recvmsg, true, false },	{ SYS_sendmsg, true, false },
 	{ SYS_getsockopt, true, false }, { SYS_pidfd_send_signal, true, false },
+	{ SYS_prctl, true, false },
 };
 
 enum way { NATIVE, INT80 };
@@ -294,6 +295,9 @@ static void arguments_count(void **state)
 		{ SYS_ioctl, { CHANNEL, DM_USER_IOC_OPEN }, true, false },
 		{ SYS_ioctl, { CHANNEL, 0x5412 /* TIOCSTI */, region }, false, false },
 		{ SYS_ioctl, { CHANNEL, 0xc138fd00 /* DM_VERSION */, region }, false, false },
+		{ SYS_prctl, { PR_SET_PDEATHSIG, 0 }, true, false },
+		{ SYS_prctl, { PR_SET_PDEATHSIG, SIGKILL }, false, false },
+		{ SYS_prctl, { PR_SET_DUMPABLE, 0 }, false, false },
 		{ SYS_dup3, { EVENT, CHANNEL2, O_CLOEXEC }, true, true },
 		{ SYS_dup3, { OTHER, CHANNEL2, O_CLOEXEC }, true, false },
 		{ SYS_dup3, { OTHER, PEER, O_CLOEXEC }, true, false },
