@@ -3,56 +3,16 @@
 # The init script that README.md shows, as it stands, boots a root that dm-user serves; from there, a handover, and the death of the daemon.
 # vm: --mem 512 --cpus 2 --disk 128M
 # kernels: 6.1 6.12 debug kcsan
-# add: initramfs/example-init.sh README.md tests/vm/lib.sh
-# shellcheck source=tests/vm/lib.sh
-. /add/lib.sh
+# add: initramfs/example-init.sh README.md tests/vm/lib.sh tests/vm/example.sh
+# shellcheck source=tests/vm/example.sh
+. /add/example.sh
 
-tree=/tmp/initramfs
-root=/tmp/root
 log=/tmp/example.log
-
-# add TREE PROGRAM...: with the libraries that each loads.
-add() {
-	local tree=$1 program dir
-	shift
-	for program in "$@"; do
-		echo "$program"
-		LD_TRACE_LOADED_OBJECTS=1 "$program" 2>/dev/null | grep -o '/[^ ]*'
-	done | sort -u | while IFS= read -r program; do
-		dir=$tree$(readlink -f "$(dirname "$program")")
-		mkdir -p "$dir"
-		cp "$program" "$dir/"
-	done
-}
-
-# skeleton TREE: directories, and busybox under all its names.
-skeleton() {
-	local tree=$1
-	mkdir -p "$tree"/{dev,proc,sys,run,mnt,etc,usr/bin,usr/sbin,usr/lib,usr/lib64}
-	cp -a /bin /sbin /lib /lib64 "$tree/"
-	add "$tree" /usr/bin/busybox
-	busybox --install -s "$tree/usr/bin"
-}
-
-# The initramfs that the example wants, on a tmpfs of its own, as switch_root demands.
-make_initramfs() {
-	mkdir -p "$tree"
-	mount -t tmpfs initramfs "$tree"
-	skeleton "$tree"
-	cp /usr/bin/dmuser-first /usr/bin/dmuser-watch "$tree/usr/bin/"
-	cp -a /usr/lib/modules "$tree/usr/lib/"
-	cp /add/example-init.sh "$tree/init"
-}
 
 # A root whose init says what it sees, hands its own root over, says it again, and stays.
 make_root() {
-	mkfs.ext4 -q "$disk"
-	mkdir -p "$root"
-	mount -t ext4 "$disk" "$root" || fail "mount"
-	skeleton "$root"
-	cp /usr/bin/dmuser-second "$root/usr/bin/"
+	begin_root
 	add "$root" /usr/bin/dmuserctl /usr/bin/jq
-	rm -f "$root/usr/sbin/init"
 	cat >"$root/usr/sbin/init" <<-'END'
 		#!/bin/sh
 		export PATH=/bin:/sbin:/usr/bin:/usr/sbin DM_DISABLE_UDEV=1
@@ -93,8 +53,7 @@ sed -n '/^```sh$/,/^```$/p' /add/README.md | sed '/^```/d' >/tmp/readme.sh
 check "README.md shows that script" cmp /tmp/readme.sh /add/example-init.sh
 make_initramfs
 make_root
-unshare --mount --pid --fork chroot "$tree" /init >"$log" 2>&1 </dev/null &
-init=$!
+boot_example "$log"
 wait_for 180 "the root is written to" over
 sed 's/^/# /' "$log"
 check "the root is written to" line '^written$'
