@@ -15,7 +15,7 @@ keeps_away() {
 	device=$(printf '%02x:%02x' "$major" "$minor")
 	! awk '{ print $4 }' "/proc/$pid/maps" | grep -qx "$device" || return 1
 	for link in "/proc/$pid/fd/"* "/proc/$pid/exe" "/proc/$pid/cwd" "/proc/$pid/root"; do
-		[ "$(stat -L -c '%Hd:%Ld' "$link")" != "$major:$minor" ] || return 1
+		[ "$(stat -L -c %d "$link" 2>/dev/null)" != $((major * 256 + minor)) ] || return 1
 	done
 	! awk '{ print $3 }' "/proc/$pid/mountinfo" | grep -qx "$major:$minor"
 }
@@ -83,6 +83,7 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
 	busy "$round"
 done
 is "one restart for each death" "$(events restart)" 10
+is "each at once" "$(dmesg | grep -ac 'event=died .* next_ms=0$')" 10
 is "the same watchdog" "$(watchdog pid)" "$watch"
 is "one daemon" "$(daemons | wc -l)" 1
 is "its stage" "$(dmuserctl status --json "$name" | jq -r .daemon.stage)" second
