@@ -8,9 +8,9 @@
  *	garbage		no message at all
  *	no-pidfd	a HELLO without a descriptor
  *	ready		READY without HELLO
- *	twice		HELLO, and when the OFFER is there, HELLO again
- *	mute		HELLO, OFFER, and then nothing
- *	leave		HELLO, OFFER, and closes
+ *	twice		HELLO, and when the OFFER is there, HELLO again; and stays until it is killed
+ *	mute		HELLO, OFFER, and then nothing; likewise
+ *	leave		HELLO, OFFER, and closes; likewise
  *	stale		HELLO, OFFER, closes, waits for a line on standard input, and then joins by a channel of that
  *			OFFER, and says READY on a new connection
  *
@@ -234,11 +234,14 @@ int main(int argc, char **argv)
 		say_hello(fd, 0, 0);
 		expect_offer(fd, &packet);
 		if (!strcmp(what, "leave"))
-			return 0;
-		if (!strcmp(what, "twice"))
+			close(fd);
+		else if (!strcmp(what, "twice"))
 			say_hello(fd, 0, 0);
 		else if (strcmp(what, "mute"))
 			return 2;
+		if (strcmp(what, "leave"))
+			hear_all(fd);
+		pause();
 	}
 	hear_all(fd);
 	return 0;

@@ -43,11 +43,13 @@ refused() {
 	say "$said"
 }
 
-# answered PATTERN WHAT: so a newcomer of that kind is answered.
+# answered PATTERN WHAT [STATUS]: so a newcomer of that kind is answered, and ends with STATUS (0).
 answered() {
-	local said
-	said=$(/add/peer "$socket" "$2")
+	local said got
+	said=$(timeout 120 /add/peer "$socket" "$2")
+	got=$?
 	[[ $said =~ ^$1$ ]] || fail "peer $2: '$said' is not '$1'"
+	is "peer $2: how it ends" "$got" "${3:-0}"
 	unharmed "peer $2"
 	say "$said"
 }
@@ -108,8 +110,9 @@ answered $'REFUSE malformed message\nclosed' garbage
 answered $'REFUSE malformed message\nclosed' no-pidfd
 answered $'REFUSE READY before HELLO\nclosed' ready
 # These have an OFFER: it is withdrawn, and they are killed.
-answered $'OFFER' leave
-answered $'OFFER(\nABORT .*)?(\nclosed)?' twice
+killed=137
+answered $'OFFER' leave "$killed"
+answered $'OFFER(\nABORT .*)?(\nclosed)?' twice "$killed"
 
 say "while another one prepares, and while the old one drains"
 # It stops when it has said HELLO, or READY, and goes on when the others have been refused.
@@ -162,7 +165,7 @@ unharmed "the stale one"
 say "silent"
 dmuserctl handover --timeout 10000 "$name" >/dev/null || fail "handover to an impatient daemon"
 mark
-answered $'OFFER(\nABORT .*)?(\nclosed)?' mute
+answered $'OFFER(\nABORT .*)?(\nclosed)?' mute "$killed"
 exec 9>&-
 load_stop
 is "errors" "$(word errors)" 0
