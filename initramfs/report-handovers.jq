@@ -1,9 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The events in, the handovers out: when each came to which step.
+# The events in, the handovers out, and the restarts among them: when each came to which step.
 
 def first_of($events; $event): ($events | map(select(.event == $event)) | first | .ms);
 
+# Who was killed, and who came after: the wait for a daemon is between the two.
+def restarts:
+	. as $all
+	| [range(length) | select($all[.].event == "kill")][]
+	| $all[.:] as $mine
+	| {
+		restart: true,
+		from: ($mine | map(select(.event == "died")) | first | .generation),
+		to: ($mine | map(select(.event == "takeover")) | first | .generation),
+		begin_ms: $mine[0].ms,
+		hello_ms: $mine[0].ms,
+		end_ms: first_of($mine; "takeover")
+	};
+
 . as $all
+| [restarts] as $restarts
 | [to_entries[] | select(.value.event == "handover-begin")] as $begins
 | [range($begins | length) as $i
 	| $begins[$i].key as $from
@@ -20,3 +35,5 @@ def first_of($events; $event): ($events | map(select(.event == $event)) | first 
 		exit_ms: first_of($mine; "exit"),
 		end_ms: first_of($mine; "handover-end")
 	}]
+| . + $restarts
+| sort_by(.begin_ms)

@@ -27,10 +27,11 @@ line,
 "",
 " Handovers, in ms                               longest wait of any I/O",
 "  generations  HELLO-READY    drain    all      5 s before    during   5 s after",
-(.handovers[] | "  " + ("\(.from // "?") -> \(.to // "?")" | left(11)) + (took(.hello_ms; .ready_ms) | right(13))
+(.handovers[] | "  " + ("\(.from // "?") -> \(.to // "?")" + (if .restart then " *" else "" end) | left(11)) + (took(.hello_ms; .ready_ms) | right(13))
 	+ (took(.draining_ms; .drained_ms) | right(9)) + (took(.hello_ms; .exit_ms // .end_ms) | right(7))
 	+ (.longest_stall_ms.before | tenths | right(16)) + (.longest_stall_ms.during | tenths | right(10))
 	+ (.longest_stall_ms.after | tenths | right(12))),
+(if any(.handovers[]; .restart) then "  * killed, and restarted by dmuser-watch" else empty end),
 "  The longest wait outside any handover: \(.io.longest_wait_outside_handovers_ms | tenths) ms",
 "",
 " I/O",

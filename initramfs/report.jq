@@ -12,6 +12,9 @@ def what:
 	elif .event == "draining" then "generation \(.generation) takes no new request"
 	elif .event == "drained" then "generation \(.generation) is drained: \(.requests) requests answered"
 	elif .event == "sealed" then "the control node is sealed"
+	elif .event == "kill" then "the daemon is killed"
+	elif .event == "restart" then
+		"dmuser-watch has started generation \(.generation), after \(.down_ms) ms with none"
 	elif .event == "exit" then "generation \(.generation) has left"
 	elif .event == "unmounted" then "the root is unmounted"
 	elif .event == "removed" then "the device is removed, no daemon is left"

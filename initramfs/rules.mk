@@ -2,7 +2,7 @@
 # The demonstration: a busybox initramfs, a root image, a guest that shows the handover, and the report.
 
 run_dir := $(BUILD)/run
-run_programs := $(addprefix $(BUILD)/bin/,dmuser-first dmuser-second dmuserctl)
+run_programs := $(addprefix $(BUILD)/bin/,dmuser-first dmuser-second dmuser-watch dmuserctl)
 run_shared := tests/vm/image.sh kernel/fetch-package $(BUILD)/initramfs/probe $(run_programs)
 
 ## make run [KERNEL=6.1]: boot a guest whose root is served by dm-user, hand it over live, report

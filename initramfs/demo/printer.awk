@@ -51,6 +51,14 @@ function words(event, generation,    who) {
 		return "control node sealed"
 	if (event == "exit")
 		return who " has left"
+	if (event == "kill")
+		return paint("31", "SIGKILL to the daemon, pid " field("pid"))
+	if (event == "died")
+		return paint("31", who " is dead")
+	if (event == "restart")
+		return "dmuser-watch has started generation " generation ", after " field("down_ms") " ms with none"
+	if (event == "restart-failed")
+		return paint("31", "dmuser-watch: " field("reason"))
 	if (event == "rollback" || event == "peer-killed")
 		return paint("31", who ": " event ": " field("reason"))
 	if (event == "unmounted")
@@ -69,7 +77,7 @@ function words(event, generation,    who) {
 	ident = substr(text, 1, RLENGTH - 2)
 	event = field("event")
 	ms = field("ms")
-	if (event ~ /^handover-/)
+	if (event ~ /^(handover-.*|watch)$/)
 		next
 	if (event == "end")
 		exit
