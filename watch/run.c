@@ -12,7 +12,8 @@
 #define SLEEP_MS	1000	/* longest pause without a look */
 #define CHECK_MS	10000	/* while somebody serves: in case that a death went unseen */
 #define LOCK_MS		3000	/* for another dmuserctl, which may itself wait for the device */
-#define START_MS	5000	/* for a handover under way to end */
+#define START_MS	15000	/* for a handover under way to end, and a slow daemon to answer */
+#define UNCLEAR_MS	5000	/* before it is said that it is not clear who serves */
 
 struct watch {
 	const struct watch_options *options;
@@ -249,7 +250,7 @@ static void wonder(struct watch *watch, const struct watch_view *view)
 
 	if (!watch->unclear_ms)
 		watch->unclear_ms = dmu_now_ms();
-	if (!state->down_ms && dmu_now_ms() - watch->unclear_ms >= START_MS && strcmp(state->reason, view->why)) {
+	if (!state->down_ms && dmu_now_ms() - watch->unclear_ms >= UNCLEAR_MS && strcmp(state->reason, view->why)) {
 		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, view->why);
 		snprintf(state->reason, sizeof(state->reason), "%s", view->why);
 		watch_state_write(state);
