@@ -25,7 +25,7 @@ ask() {
 
 # outside PID: the number here of who has that one in there.
 outside() {
-	grep -l "^NSpid:[[:space:]]*[0-9]*[[:space:]]$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3
+	grep -l "^NSpid:[[:space:]][0-9][0-9]*[[:space:]]$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3
 }
 
 # The number here of who watches.
@@ -43,7 +43,7 @@ watchdogs_are() {
 }
 
 served_by_other() {
-	[ "$(ask '.daemon.state')" = serving ] && gone "$1"
+	gone "$1" && [ "$(ask .served)" = true ]
 }
 
 is_up() {
