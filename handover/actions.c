@@ -370,6 +370,8 @@ static int dmu_spares_join(struct dmu_daemon *daemon)
 	if (!daemon->spare_count)
 		return -EBADF;
 	rc = dmu_channel_info(daemon->spares[0], &info);
+	if (rc)
+		return rc;
 	generation = info.newest_generation + 1;
 	for (i = 0; i < daemon->spare_count && !rc; i++)
 		rc = dmu_channel_join(daemon->spares[i], generation, !i);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who connects: says one thing, STATUS_REQUEST or HELLO. Each has a place in a
- * ring; a silent one loses it to whoever comes when the ring is full.
+ * Who connects: says one thing, STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each has a place in
+ * a ring; a silent one loses it to whoever comes when the ring is full.
  */
 #include <errno.h>
 #include <poll.h>
@@ -143,6 +143,12 @@ static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, struct dmu
 	packet->fd_count = 0;
 	if (dmu_daemon_adopt_pidfd(daemon, packet->fds[0])) {
 		dmu_connection_refuse(fd, EMFILE, "%s", daemon->reason.reason);
+		return false;
+	}
+	/* Or its death would never be seen, and nobody could serve after it. */
+	if (!dmu_peer_is_pidfd(daemon->peer_pidfd)) {
+		daemon->peer.known = false;
+		dmu_connection_refuse(fd, EPROTO, "what came with HELLO is no pidfd");
 		return false;
 	}
 	daemon->peer.socket = fd;

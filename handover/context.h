@@ -150,6 +150,7 @@ int dmu_store_check(struct dmu_daemon *daemon);
  * state.c. All seals that there are: content, size, and that no other is set any more. Functions
  * that can fail: 0 or -errno, blamed.
  */
+#define DMU_ROOM_SEALS		(F_SEAL_SHRINK | F_SEAL_GROW)	/* from the beginning */
 #define DMU_STATE_SEALS		(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 bool dmu_state_is_kept(const struct dmu_daemon *daemon);
 /* The room's number, and for who takes over the room. When memory is locked. */

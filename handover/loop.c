@@ -156,8 +156,12 @@ static enum dmu_event dmu_loop_server_end(struct dmu_daemon *daemon)
 		dmu_daemon_blame(daemon, ENOTBLK, "the device was removed");
 		return DMU_EVENT_TARGET_GONE;
 	}
-	if (!rc && info.channel_state == DM_USER_DRAINED)
+	if (!rc && info.channel_state == DM_USER_DRAINED) {
+		if (daemon->state <= DMU_STATE_OFFERED)
+			dmu_daemon_blame(daemon, ESHUTDOWN, "generation %llu was drained, and not by us",
+					 (unsigned long long)daemon->generation);
 		return DMU_EVENT_DRAINED;
+	}
 	dmu_daemon_blame(daemon, result ? -result : EIO, "no channel is left: %s",
 			 result ? strerrordesc_np(-result) :
 				  "they drained, and the kernel knows nothing of it");

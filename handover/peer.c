@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "handover/peer.h"
@@ -132,6 +133,14 @@ bool dmu_peer_pidfd_is(int pidfd, pid_t pid)
 	}
 	fclose(file);
 	return same;
+}
+
+bool dmu_peer_is_pidfd(int fd)
+{
+	siginfo_t info;
+
+	/* No process that we could wait for, or one that is: both are known only of a pidfd. */
+	return !waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) || errno == ECHILD;
 }
 
 int dmu_peer_kill(int pidfd)

@@ -21,6 +21,8 @@ struct dmu_packet {
 /* Longest path of a socket, with the NUL. */
 #define DMU_SOCKET_PATH_MAX	108
 
+/* For a descriptor that came with HELLO. Needs neither /proc nor the right to signal. */
+bool dmu_peer_is_pidfd(int fd);
 /* A listening socket at @path, where nothing may be yet. */
 int dmu_peer_listen(const char *path);
 /*

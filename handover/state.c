@@ -31,9 +31,9 @@ static int dmu_room_allocate(struct dmu_room *room)
 	if (room->fd < 0)
 		return -errno;
 	if (fallocate(room->fd, 0, 0, (off_t)room->size) ||
-	    fcntl(room->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
+	    fcntl(room->fd, F_ADD_SEALS, DMU_ROOM_SEALS))
 		return -errno;
-	/* Only to lock it. Not shared: what may be written by a mapping cannot be sealed. */
+	/* Should this fail, so does the newcomer: its exit frees it all. Only to lock it. Not shared: what may be written by a mapping cannot be sealed. */
 	room->map = mmap(NULL, room->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, room->fd, 0);
 	if (room->map == MAP_FAILED) {
 		room->map = NULL;
@@ -74,7 +74,7 @@ int dmu_state_prepare(struct dmu_daemon *daemon)
 int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
 {
 	struct dmu_room *room = &daemon->room;
-	int rc = 0;
+	int rc = 0, seals;
 
 	if (!dmu_state_is_kept(daemon))
 		rc = dmu_daemon_blame(daemon, EPROTO,
@@ -89,6 +89,10 @@ int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
 		return rc;
 	room->held = true;
 	room->size = packet->message.room.size;
+	/* A write to anything else than memory may wait for whoever is behind it. */
+	seals = fcntl(room->fd, F_GET_SEALS);
+	if (seals < 0 || (seals & DMU_STATE_SEALS) != DMU_ROOM_SEALS)
+		return dmu_daemon_blame(daemon, EPROTO, "the room for the state is no memfd of a fixed size");
 	return 0;
 }
 

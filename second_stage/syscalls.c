@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/dm-user.h>
@@ -174,6 +175,7 @@ static void dmu_allow_handover(struct dmu_list *list, const struct dmu_confineme
 	 * pidfd of somebody else.
 	 */
 	dmu_allow(list, SCMP_SYS(dup3), ARG(1, confinement->peer_pidfd), ARG(2, O_CLOEXEC));
+	dmu_allow(list, SCMP_SYS(waitid), ARG(0, P_PIDFD), ARG(1, confinement->peer_pidfd));
 	dmu_allow(list, SCMP_SYS(pidfd_send_signal), ARG(0, confinement->peer_pidfd),
 		  ARG(1, SIGKILL), ARG_NULL(2), ARG(3, 0));
 	/* New channels in the place of drained ones, when a handover fails late. */

@@ -110,6 +110,29 @@ static void meet_with_room(void)
 	assert_int_equal(give_room(new.room.fd, new.room.size), 0);
 }
 
+/* Only memory that stays as large as it is takes what is exported. */
+static void other_rooms_are_refused(void **test)
+{
+	int pipes[2], fd;
+
+	assert_int_equal(pipe(pipes), 0);
+	fd = memfd_create("room", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_true(fd >= 0);
+	meet(&word_ops);
+	assert_int_equal(dmu_state_prepare(&old), 0);
+	assert_int_equal(give_room(pipes[1], 4096), -EPROTO);
+	dmu_state_clear_room(&old);
+	assert_int_equal(give_room(fd, 4096), -EPROTO);
+	dmu_state_clear_room(&old);
+	/* What nobody may write to takes none. */
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+	assert_int_equal(give_room(fd, 4096), -EPROTO);
+	close(fd);
+	close(pipes[0]);
+	close(pipes[1]);
+	part();
+}
+
 static bool is_null(int fd)
 {
 	struct stat st, null;
@@ -210,26 +233,21 @@ static void a_failed_export_leaves_the_state(void **test)
 	part();
 }
 
-static void a_room_that_is_none_fails_the_export(void **test)
+static void a_room_that_is_too_small_fails_the_export(void **test)
 {
-	int fds[2];
+	int fd = memfd_create("room", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
 	meet(&word_ops);
 	assert_int_equal(dmu_state_prepare(&old), 0);
-	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(give_room(fds[1], 4096), 0);
-	assert_true(dmu_state_export(&old) < 0);
-	dmu_state_clear_room(&old);
-	/* Too small; and a file that cannot be sealed. */
-	assert_int_equal(give_room(fds[1], 1), 0);
+	/* As it says, and as it is. */
+	assert_int_equal(give_room(fd, 1), 0);
 	assert_int_equal(dmu_state_export(&old), -EFBIG);
 	dmu_state_clear_room(&old);
-	close(fds[0]);
-	close(fds[1]);
-	fds[0] = memfd_create("unsealable", 0);
-	assert_int_equal(give_room(fds[0], 4096), 0);
+	assert_int_equal(give_room(fd, 4096), 0);
 	assert_int_equal(dmu_state_export(&old), -EPERM);
-	close(fds[0]);
+	close(fd);
 	part();
 }
 
@@ -304,12 +322,13 @@ static int setup(void **test)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(other_rooms_are_refused),
 		cmocka_unit_test(state_passes_whole),
 		cmocka_unit_test(state_passes_on),
 		cmocka_unit_test(what_is_exported_is_sealed),
 		cmocka_unit_test(what_is_not_sealed_is_not_read),
 		cmocka_unit_test(a_failed_export_leaves_the_state),
-		cmocka_unit_test(a_room_that_is_none_fails_the_export),
+		cmocka_unit_test(a_room_that_is_too_small_fails_the_export),
 		cmocka_unit_test(a_failed_import_is_not_one),
 		cmocka_unit_test(one_room_and_only_where_there_is_state),
 		cmocka_unit_test(who_would_serve_beside_it_is_refused),

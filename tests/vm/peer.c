@@ -7,6 +7,7 @@
  *	unknown		a message of a type that there is not
  *	garbage		no message at all
  *	no-pidfd	a HELLO without a descriptor
+ *	false-pidfd	a HELLO with a descriptor that is no pidfd, and dies
  *	ready		READY without HELLO
  *	twice		HELLO, and when the OFFER is there, HELLO again; and stays until it is killed
  *	mute		HELLO, OFFER, and then nothing; likewise
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -225,6 +227,8 @@ int main(int argc, char **argv)
 		send_raw(fd, "garbage", 7, -1);
 	} else if (!strcmp(what, "no-pidfd")) {
 		send_raw(fd, bytes, hello(bytes), -1);
+	} else if (!strcmp(what, "false-pidfd")) {
+		send_raw(fd, bytes, hello(bytes), eventfd(0, EFD_CLOEXEC));
 	} else if (!strcmp(what, "ready")) {
 		say(fd, DMU_WIRE_READY);
 	} else if (!strcmp(what, "stale")) {

@@ -108,6 +108,7 @@ answered $'REFUSE this daemon .* speaks protocol version 1 only\nclosed' newer
 answered $'REFUSE malformed message\nclosed' unknown
 answered $'REFUSE malformed message\nclosed' garbage
 answered $'REFUSE malformed message\nclosed' no-pidfd
+answered $'REFUSE what came with HELLO is no pidfd\nclosed' false-pidfd
 answered $'REFUSE READY before HELLO\nclosed' ready
 # These have an OFFER: it is withdrawn, and they are killed.
 killed=137
@@ -137,6 +138,27 @@ for step in 1 2; do
 	mark
 	unharmed "$state"
 done
+
+say "its generation is drained by somebody else, so that it would serve nothing"
+strace -I 2 -qq -p "$pid" -o /tmp/strace -e trace=sendmsg -e inject=sendmsg:signal=STOP:when=2 &
+strace=$!
+wait_for 60 "strace watches the old one" grep -q "TracerPid:[[:space:]]*$strace\$" "/proc/$pid/status"
+dmuser-second --timeout "$patience" "$name" >/tmp/drained 2>&1 &
+drained=$!
+wait_for 60 "READY is said, and the old one stopped" grep -q 'stopped by SIGSTOP' /tmp/strace
+newest=$(generation)
+dmsetup message "$name" 0 drain "$newest" || fail "drain $newest"
+wait "$drained" && fail "a newcomer that is drained succeeded: $(cat /tmp/drained)"
+said=$(cat /tmp/drained)
+[[ $said =~ generation\ $newest\ was\ drained,\ and\ not\ by\ us ]] || fail "drained: $said"
+ok "drained: $said"
+kill -CONT "$pid"
+kill "$strace" && wait "$strace"
+wait_for 60 "the old one serves on, as another generation if its own was drained" alone
+before="$pid $(generation) 1"
+unharmed "the old one of a newcomer that was drained"
+handover "$name" >/dev/null || fail "a handover after that"
+mark
 
 say "many at once"
 many dmuserctl handover --timeout "$patience" "$name"
