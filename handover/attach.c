@@ -127,7 +127,7 @@ static int dmu_attach_existing(struct dmu_daemon *daemon)
 	rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error,
 				 sizeof(error));
 	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "%s", error);
+		return dmu_daemon_blame(daemon, -rc, "no BACKEND:SOURCE given, and %s", error);
 	return dmu_daemon_open_backend(daemon, &daemon->spec);
 }
 

@@ -25,15 +25,15 @@ void dmu_daemon_connect(struct dmu_daemon *daemon)
 		daemon->peer.pid = rc;
 		daemon->peer.socket = fd;
 	}
-	if (fd >= 0 && rc != -EPERM)
+	if (fd >= 0 && rc >= 0)
 		return dmu_daemon_raise(daemon, DMU_EVENT_CONNECTED);
-	if (rc == -EPERM)
+	if (fd >= 0 && rc == -EPERM)
 		dmu_daemon_blame(daemon, EPERM, "the process that listens in %s is not root's",
 				 daemon->rundir.path);
 	else
-		dmu_daemon_blame(daemon, -fd,
+		dmu_daemon_blame(daemon, fd < 0 ? -fd : -rc,
 				 "cannot reach the serving daemon by %s/" DMU_SOCKET_NAME ": %s",
-				 daemon->rundir.path, strerror(-fd));
+				 daemon->rundir.path, strerror(fd < 0 ? -fd : -rc));
 	dmu_daemon_raise(daemon, DMU_EVENT_REFUSE);
 }
 
@@ -108,7 +108,7 @@ static int dmu_offer_choose_spec(struct dmu_daemon *daemon, const struct dmu_wir
 	rc = dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, &daemon->spec, error,
 				 sizeof(error));
 	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "%s", error);
+		return dmu_daemon_blame(daemon, -rc, "no BACKEND:SOURCE given, and %s", error);
 	if (strcmp(daemon->spec.text, offer->spec))
 		return dmu_daemon_blame(daemon, EPROTO,
 					"the other daemon says that it serves %s, but %s/" DMU_TAB_NAME

@@ -223,7 +223,7 @@ int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struc
 	file = fopen(path, "re");
 	if (!file) {
 		rc = -errno;
-		snprintf(error, len, "no BACKEND:SOURCE given, and cannot read %s: %s", path,
+		snprintf(error, len, "cannot read %s: %s", path,
 			 strerror(-rc));
 		return rc;
 	}

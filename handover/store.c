@@ -88,42 +88,57 @@ static int dmu_store_identify(const struct dmu_backend_ops *ops, const struct dm
 	return (size_t)snprintf(store, len, "%s:%s", ops->name, identity) < len ? 0 : -ENAMETOOLONG;
 }
 
-/* What served before nobody did. 1: that is not known. */
-static int dmu_store_of_tab(struct dmu_daemon *daemon, struct dmu_spec *spec, char *store,
-			    size_t len)
+static int dmu_store_of_spec(const struct dmu_spec *spec, char *store, size_t len, char *error,
+			     size_t error_len)
 {
-	const struct dmu_backend_ops *ops;
+	const struct dmu_backend_ops *ops = dmu_backend_find(spec->backend);
 	struct dmu_backend *backend;
-	char error[DMU_WIRE_REASON_MAX];
 	int rc;
 
-	if (dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, spec, error, sizeof(error)))
-		return 1;
-	ops = dmu_backend_find(spec->backend);
-	if (!ops)
-		return 1;
-	rc = ops->open(&backend, spec, error, sizeof(error));
+	rc = ops->open(&backend, spec, error, error_len);
 	if (rc)
 		return rc;
 	rc = dmu_store_identify(ops, backend, spec, store, len);
+	if (rc)
+		snprintf(error, error_len, "%s", strerror(-rc));
 	ops->close(backend);
 	return rc;
 }
 
-/* The one that crashed left its spec. Another store is taken only if nothing says that it is. */
+/* Blames, and says how to go on regardless. */
+static int dmu_store_doubt(struct dmu_daemon *daemon, int error, const char *what)
+{
+	return dmu_daemon_blame(daemon, error, "%s: to serve %.64s all the same, remove %s/" DMU_TAB_NAME
+				" first", what, daemon->spec.source, daemon->rundir.path);
+}
+
+/* The one that crashed left its spec. Another store is taken only if there is none. */
 static int dmu_store_check_tab(struct dmu_daemon *daemon, const char *ours)
 {
-	char store[DMU_SPEC_MAX] = "";
+	char store[DMU_SPEC_MAX] = "", error[DMU_WIRE_REASON_MAX], what[DMU_WIRE_REASON_MAX];
 	struct dmu_spec spec;
 	int rc;
 
-	rc = dmu_store_of_tab(daemon, &spec, store, sizeof(store));
-	if (rc == 1 || !strcmp(spec.text, daemon->spec.text) || (!rc && !strcmp(store, ours)))
+	rc = dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, &spec, error, sizeof(error));
+	if (rc == -ENOENT)
 		return 0;
-	return dmu_daemon_blame(daemon, EXDEV,
-				"%.64s is not the store served last, %.64s: to serve it all the "
-				"same, remove %s/" DMU_TAB_NAME " first",
-				daemon->spec.source, spec.source, daemon->rundir.path);
+	if (rc) {
+		snprintf(what, sizeof(what), "which store was served last is not known: %.96s", error);
+		return dmu_store_doubt(daemon, -rc, what);
+	}
+	if (!strcmp(spec.text, daemon->spec.text))
+		return 0;
+	rc = dmu_store_of_spec(&spec, store, sizeof(store), error, sizeof(error));
+	if (rc) {
+		snprintf(what, sizeof(what), "cannot look at the store served last, %.64s: %.96s",
+			 spec.source, error);
+		return dmu_store_doubt(daemon, -rc, what);
+	}
+	if (!strcmp(store, ours))
+		return 0;
+	snprintf(what, sizeof(what), "%.64s is not the store served last, %.64s", daemon->spec.source,
+		 spec.source);
+	return dmu_store_doubt(daemon, EXDEV, what);
 }
 
 int dmu_store_check(struct dmu_daemon *daemon)

@@ -157,7 +157,12 @@ rm "$run/t/handover.sock"
 meant
 refused 1 "/tmp/copy is not the store served last, /tmp/link.*remove $run/t/tab" dmuser-second t file:/tmp/copy
 mv "$run/t/tab" /tmp/kept
+echo 't file:/tmp/away' >"$run/t/tab"
+meant
+refused 1 "cannot look at the store served last, /tmp/away.*remove $run/t/tab" dmuser-second t file:/tmp/copy
 echo 't file:/tmp/good,colour=red' >"$run/t/tab"
+meant
+refused 1 "which store was served last is not known.*colour" dmuser-second t file:/tmp/copy
 meant
 refused 1 "$run/t/tab.*colour" dmuserctl handover t
 rm "$run/t/tab"
