@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "handover/ctl.h"
+#include "handover/peer.h"
 
 #define ANSWER_SECONDS	2
 
@@ -137,7 +138,7 @@ int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *dae
 		   size_t len)
 {
 	struct dmu_wire_message message;
-	int fd, ret;
+	int fd, ret, pid;
 
 	fd = ctl_daemon_dial(run_dir, name);
 	if (fd == -ENOENT)
@@ -153,9 +154,13 @@ int ctl_daemon_ask(const char *run_dir, const char *name, struct ctl_daemon *dae
 			    "cannot reach the daemon by %s/%s/" DMU_SOCKET_NAME ": %s", run_dir,
 			    name, strerror(-fd));
 	ret = exchange(fd, DMU_WIRE_STATUS_REQUEST, DMU_WIRE_STATUS, &message, error, len);
+	pid = dmu_peer_pid(fd);
 	close(fd);
 	if (ret)
 		return ret;
+	/* The kernel's word, not that of a process which may be anybody's by now. */
+	if (pid > 0)
+		message.status.pid = pid;
 	daemon->status = message.status;
 	daemon->locked_bytes = locked_bytes(message.status.pid, message.status.locked_bytes);
 	return 0;

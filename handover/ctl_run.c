@@ -75,19 +75,22 @@ int ctl_run_lock(const char *run_dir, const char *name)
 
 /*
  * The daemons' own lock, if nobody starts or listens there: else the device exists anew, and the
- * files are its daemon's. -EBUSY if somebody does; -ENOENT if no daemon ever started.
+ * files are its daemon's: -EBUSY. -ENOENT if there is no directory.
  */
 static int lock_unused(const char *run_dir, const char *name)
 {
 	char path[CTL_PATH_MAX];
-	int fd;
+	struct stat st;
+	int fd, ret;
 
-	if (ctl_run_path(path, sizeof(path), run_dir, name, DMU_LOCK_NAME))
-		return -EBUSY;
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	ret = ctl_run_path(path, sizeof(path), run_dir, name, DMU_LOCK_NAME);
+	if (ret)
+		return ret;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return errno == ENOENT ? -ENOENT : -1;
-	if (!flock(fd, LOCK_EX | LOCK_NB) && !ctl_daemon_listens(run_dir, name))
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st) && st.st_nlink &&
+	    !ctl_daemon_listens(run_dir, name))
 		return fd;
 	close(fd);
 	return -EBUSY;
@@ -107,13 +110,12 @@ void ctl_run_clean(const char *run_dir, const char *name)
 	ctl_copy_prune(run_dir, name, NULL, 0);
 	while ((lock = lock_unused(run_dir, name)) == -EBUSY && dmu_now_ms() < deadline)
 		poll(NULL, 0, UNUSED_MS / 20);
-	if (lock == -EBUSY)
+	if (lock < 0)
 		return;
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (!ctl_run_path(path, sizeof(path), run_dir, name, files[i]))
 			unlink(path);
-	if (lock >= 0)
-		close(lock);
+	close(lock);
 	ctl_run_leave(run_dir, name);
 }
 

@@ -2,7 +2,7 @@
 # The daemon that both stages link (all but ctl*.c), and dmuserctl (ctl*.c).
 
 daemon_objects := $(patsubst %.c,$(BUILD)/%.o,$(filter-out handover/ctl%,$(sort $(wildcard handover/*.c))))
-ctl_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard handover/ctl*.c)))
+ctl_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard handover/ctl*.c))) $(BUILD)/handover/peer.o
 
 ifneq ($(ctl_objects),)
 programs += $(BUILD)/bin/dmuserctl
