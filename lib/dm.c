@@ -82,7 +82,7 @@ static bool is_node_of(const char *path, uint64_t dev)
 static int node_make(const char *name, uint64_t dev)
 {
 	char path[sizeof("/dev/mapper/") + DM_NAME_LEN], target[32], device[32];
-	int rc;
+	int rc, error;
 
 	node_path(path, sizeof(path), name);
 	if (is_node_of(path, dev))
@@ -91,8 +91,9 @@ static int node_make(const char *name, uint64_t dev)
 	snprintf(target, sizeof(target), "../dm-%u", minor(dev));
 	snprintf(device, sizeof(device), "/dev/dm-%u", minor(dev));
 	rc = is_node_of(device, dev) ? symlink(target, path) : mknod(path, S_IFBLK | 0600, dev);
+	error = rc ? errno : 0;
 	/* udev may have been faster. */
-	return rc && !(errno == EEXIST && is_node_of(path, dev)) ? -errno : 0;
+	return error == EEXIST && is_node_of(path, dev) ? 0 : -error;
 }
 
 /* Take away a link or node that names the device no more. */
@@ -121,9 +122,13 @@ static int check_target(int control, union request *request, char *error, size_t
 
 	prepare(request, "");
 	rc = command(control, DM_VERSION, request);
-	if (rc) {
+	if (rc == -EINVAL) {
 		snprintf(error, len, "device-mapper of another version (%u.%u): %s",
 			 request->dm.version[0], request->dm.version[1], strerror(-rc));
+		return rc;
+	}
+	if (rc) {
+		snprintf(error, len, "cannot ask device-mapper for its version: %s", strerror(-rc));
 		return rc;
 	}
 	/* Asks for the module "dm-user", too. */

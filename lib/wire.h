@@ -117,7 +117,7 @@ enum dmu_wire_state {
 	DMU_WIRE_HANDING_OVER,		/* a newcomer has its OFFER and is not READY */
 	DMU_WIRE_STATE_DRAINING,	/* or drained; the newcomer is READY */
 	DMU_WIRE_ROLLING_BACK,		/* waits for the newcomer's death */
-	DMU_WIRE_TAKING_OVER,		/* serves; the old one is still leaving */
+	DMU_WIRE_TAKING_OVER,		/* reserved: nobody sends it */
 	DMU_WIRE_STATE_END
 };
 
