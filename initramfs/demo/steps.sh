@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=dash disable=SC2034,SC2154
 #
-# What the demonstrations do on a root that runs, each with its checks: load, and handover. Needs lib.sh.
+# What the demonstrations do on a root that runs, each with its checks: load, handover, and death. Needs lib.sh.
 
 # Record what the report wants of serving generation $1: VmLck and the like are gone when it is.
 status_of() {
@@ -48,6 +48,29 @@ handed_over() {
 run_handover() {
 	dmuserctl handover --timeout "$timeout_ms" --json "$name" >"$data/handover-$1.json" 2>"$data/handover-$1.err" ||
 		{ note "$(head -n 1 "$data/handover-$1.err")"; return 1; }
+}
+
+# death GENERATION: of who serves, when nothing of the root is cached. GENERATION comes of itself.
+death() {
+	generation=$1
+	status_of $((generation - 1))
+	echo 3 >/proc/sys/vm/drop_caches
+	event kill "pid=$pid"
+	kill -KILL "$pid"
+	check "restart-$generation" "nobody did anything, and generation $generation serves" \
+		dmuserctl wait --timeout "$timeout_ms" --generation "$generation" "$name"
+	handed_over "$generation"
+	check "restarts-$generation" "dmuser-watch has counted 1 restart" restart_counted
+}
+
+# It counts when the new one serves already; wait for that for at most 20 s.
+restart_counted() {
+	tries=0
+	until dmuserctl status --json "$name" | jq -e ".watchdog.restarts == 1" >/dev/null; do
+		tries=$((tries + 1))
+		[ "$tries" -le 200 ] || return 1
+		sleep 0.1
+	done
 }
 
 load_begin() {
