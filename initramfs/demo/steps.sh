@@ -5,8 +5,7 @@
 
 # Record what the report wants of serving generation $1: VmLck and the like are gone when it is.
 status_of() {
-	# Under SELinux it may write to a pipe, but not to a file that we have opened.
-	dmuserctl status --json "$name" | cat >"$data/status-$1.json"
+	dmuserctl status --json "$name" >"$data/status-$1.json"
 	pid='' device=''
 	read -r pid device <<-END
 		$(jq -r '"\(.daemon.pid) \(.major):\(.minor)"' "$data/status-$1.json")
