@@ -382,6 +382,13 @@ static pid_t restart(const struct soak_action *action)
 	return pid;
 }
 
+static bool has_spares(void)
+{
+	char status[1024];
+
+	return !dm_status(device->name, status, sizeof(status)) && strstr(status, " gen:0,");
+}
+
 /*
  * A daemon has what each other of its kind has, or will soon: connections that end close within moments. The first one
  * is known to be ready with its start only after a handover that nobody disturbed.
@@ -390,13 +397,17 @@ static void check_possessions(void)
 {
 	char text[HAS_MAX], *known = has[serves.first][serves.direct][serves.channels];
 	uint64_t begin = soak_now_us();
+	bool spares;
 
 	for (;;) {
 		soak_possessions(old, text, sizeof(text));
-		if (!*known && now.kind == SOAK_HANDOVER)
+		spares = has_spares();
+		if (!*known && now.kind == SOAK_HANDOVER && !spares)
 			strcpy(known, text);
-		if (!*known || !strcmp(known, text))
+		if ((!*known || !strcmp(known, text)) && !spares)
 			return;
+		if (soak_now_us() - begin > 20000000ULL && spares)
+			act_fail("pid %d keeps spare channels", old);
 		if (soak_now_us() - begin > 20000000ULL)
 			act_fail("pid %d has %s, not %s as the first of its kind", old, text, known);
 		soak_sleep_us(LOOK_US);
