@@ -279,6 +279,8 @@ static void dmu_act_send_drained(struct dmu_daemon *daemon)
 
 static void dmu_act_send_taken(struct dmu_daemon *daemon)
 {
+	/* With state it does not serve yet, but has it, and the old one leaves. */
+	dmu_launch_commit();
 	dmu_send_type(daemon, DMU_WIRE_TAKEN);
 }
 

@@ -62,6 +62,36 @@ kill -CONT "$old"
 wb_serves_on "$old" "hung"
 kill "$strace"
 wait "$strace"
+
+# ---- who started the newcomer dies, when the old one has left it the state and is about to exit ----
+
+leaves() {
+	dmesg | grep -q "event=exit name=$name generation=$n "
+}
+
+in_daemon_state() {
+	[ "$(dmuserctl status --json "$name" 2>/dev/null | jq -r .daemon.state)" = "$1" ]
+}
+
+for program in "$wb_first" "$wb_second"; do
+	n=$(generation) old=$(server)
+	strace -qq -p "$old" -o /tmp/strace -e trace=exit_group -e inject=exit_group:delay_enter=60000000 &
+	strace=$!
+	wait_for 30 "strace watches the old one" grep -q "TracerPid:[[:space:]]*$strace\$" "/proc/$old/status"
+	"$program" --takeover --timeout "$patience" "$name" >/tmp/said 2>&1 &
+	starter=$!
+	wait_for 120 "the old one leaves" leaves
+	kill -KILL "$starter"
+	wait "$starter"
+	kill "$strace"
+	wait "$strace"
+	wait_for 120 "the old one is gone" gone "$old"
+	wait_for 20 "the newcomer serves" in_daemon_state serving
+	load_progress
+	is "${program##*/}: blocks that were in memory only" "$(wb_count imported)" "$(wb_count exported)"
+	check "${program##*/}, whose starter died: no byte is wrong" load_calm
+done
+
 check "handover after all that" wb_second
 load_progress
 is "requests that failed" "$(word failed)" 0
