@@ -232,8 +232,13 @@ int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struc
 	fclose(file);
 	if (rc)
 		return rc;
+	/* Of one that died before it served. */
+	if (!some) {
+		snprintf(error, len, "%s is empty", path);
+		return -ENOENT;
+	}
 	snprintf(why, sizeof(why), "no line for %s", name);
-	rc = some ? dmu_tab_parse_line(line, of, spec, why, sizeof(why)) : 0;
+	rc = dmu_tab_parse_line(line, of, spec, why, sizeof(why));
 	if (rc == 1 && !strcmp(of, name))
 		return 0;
 	snprintf(error, len, "%s: %s", path, why);

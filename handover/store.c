@@ -108,7 +108,7 @@ static int dmu_store_of_spec(const struct dmu_spec *spec, char *store, size_t le
 /* Blames, and says how to go on regardless. */
 static int dmu_store_doubt(struct dmu_daemon *daemon, int error, const char *what)
 {
-	return dmu_daemon_blame(daemon, error, "%s: to serve %.64s all the same, remove %s/" DMU_TAB_NAME
+	return dmu_daemon_blame(daemon, error, "%s: to serve %.48s all the same, remove %s/" DMU_TAB_NAME
 				" first", what, daemon->spec.source, daemon->rundir.path);
 }
 
@@ -123,20 +123,20 @@ static int dmu_store_check_tab(struct dmu_daemon *daemon, const char *ours)
 	if (rc == -ENOENT)
 		return 0;
 	if (rc) {
-		snprintf(what, sizeof(what), "which store was served last is not known: %.96s", error);
+		snprintf(what, sizeof(what), "which store was served last is not known: %.80s", error);
 		return dmu_store_doubt(daemon, -rc, what);
 	}
 	if (!strcmp(spec.text, daemon->spec.text))
 		return 0;
 	rc = dmu_store_of_spec(&spec, store, sizeof(store), error, sizeof(error));
 	if (rc) {
-		snprintf(what, sizeof(what), "cannot look at the store served last, %.64s: %.96s",
+		snprintf(what, sizeof(what), "cannot look at the store served last, %.48s: %.40s",
 			 spec.source, error);
 		return dmu_store_doubt(daemon, -rc, what);
 	}
 	if (!strcmp(store, ours))
 		return 0;
-	snprintf(what, sizeof(what), "%.64s is not the store served last, %.64s", daemon->spec.source,
+	snprintf(what, sizeof(what), "%.48s is not the store served last, %.48s", daemon->spec.source,
 		 spec.source);
 	return dmu_store_doubt(daemon, EXDEV, what);
 }
