@@ -31,7 +31,6 @@ static void ready(void *arg)
 		dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
-	dmu_launch_commit();
 	dmu_launch_succeed(&start->launch);
 }
 
@@ -76,7 +75,9 @@ static int watch(const struct watch_options *options, struct start *start)
 	}
 	if (!ret) {
 		status = watch_run(options, &state, ready, start, error, sizeof(error));
-		watch_state_remove(&state, options->run_dir, options->name);
+		/* The next one to watch is to know if the node is open. */
+		if (!state.unsealed)
+			watch_state_remove(&state, options->run_dir, options->name);
 	}
 	if (status == CTL_FAILED) {
 		char text[CTL_ERROR_MAX + DMU_NAME_MAX + 3];

@@ -33,6 +33,18 @@ static void sleep_ms(uint64_t ms)
 	watch_signals_poll(NULL, 0, ms);
 }
 
+static void seal(struct watch *watch)
+{
+	int ret = dmu_dm_message(watch->options->name, "seal");
+
+	if (ret == -ENXIO)
+		ret = 0;
+	if (ret)
+		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s", watch->options->name, strerror(-ret));
+	watch->state->unsealed = ret != 0;
+	watch_state_write(watch->state);
+}
+
 /* @view is served by somebody that we do not watch yet. */
 static void adopt(struct watch *watch, const struct watch_view *view)
 {
@@ -56,6 +68,9 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	state->attempts = 0;
 	state->reason[0] = '\0';
 	watch_state_write(state);
+	/* It could not be sealed before. */
+	if (state->unsealed)
+		seal(watch);
 }
 
 /* Until it dies, or for some time. */
@@ -100,16 +115,6 @@ static int unseal(struct watch *watch, char *error, size_t len)
 	return ret;
 }
 
-static void seal(struct watch *watch)
-{
-	int ret = dmu_dm_message(watch->options->name, "seal");
-
-	if (ret && ret != -ENXIO)
-		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s", watch->options->name, strerror(-ret));
-	watch->state->unsealed = ret;
-	watch_state_write(watch->state);
-}
-
 /* Who starts a daemon may hang though the daemon serves. */
 static bool somebody_serves(struct watch *watch)
 {
@@ -143,7 +148,7 @@ static int start(struct watch *watch, const struct watch_view *view, char *error
 		ctl_program_line(&line, "@dmuser-daemon", &args, view->ctl, NULL);
 		ret = ctl_program_run(&program, line.argv, options->name, error, len);
 	}
-	if (view->kstatus.sealed)
+	if (view->kstatus.sealed || watch->state->unsealed)
 		seal(watch);
 	return ret == -ETIMEDOUT && somebody_serves(watch) ? 0 : ret;
 }
@@ -195,9 +200,19 @@ static bool may_begin(struct watch *watch, int *lock)
 	return *lock != -EWOULDBLOCK || dmu_now_ms() >= watch->lock_deadline_ms;
 }
 
-static void restart(struct watch *watch, const struct watch_view *view)
+static bool nobody_still(struct watch *watch, struct watch_view *view)
+{
+	enum watch_sight sight = watch_look(watch->options, watch->pid, view);
+
+	if (sight == WATCH_SERVED)
+		close(view->pidfd);
+	return sight == WATCH_NOBODY;
+}
+
+static void restart(struct watch *watch)
 {
 	uint64_t now = dmu_now_ms();
+	struct watch_view now_seen;
 	int lock;
 
 	if (!watch->state->down_ms)
@@ -212,7 +227,9 @@ static void restart(struct watch *watch, const struct watch_view *view)
 		return;
 	}
 	watch->lock_deadline_ms = 0;
-	attempt(watch, view);
+	/* Under the lock: what was seen before may be old. */
+	if (nobody_still(watch, &now_seen))
+		attempt(watch, &now_seen);
 	if (lock >= 0)
 		close(lock);
 }
@@ -282,7 +299,7 @@ static enum watch_sight step(struct watch *watch)
 	else if (sight == WATCH_SERVED)
 		stay(watch, view.pidfd);
 	else if (sight == WATCH_NOBODY && !watch_state_lost(watch->state))
-		restart(watch, &view);
+		restart(watch);
 	else if (sight == WATCH_UNCLEAR)
 		wonder(watch, &view);
 	if (sight != WATCH_UNCLEAR)
