@@ -240,6 +240,8 @@ static void dmu_act_send_ready(struct dmu_daemon *daemon)
 	dmu_daemon_event(daemon, "ready", "confinement=0x%x locked=%llu",
 			 daemon->confinement.proved,
 			 (unsigned long long)daemon->confinement.locked_bytes);
+	/* The old one may leave, or be killed by us, before we serve. */
+	dmu_launch_commit();
 	dmu_send_type(daemon, DMU_WIRE_READY);
 }
 
@@ -279,8 +281,6 @@ static void dmu_act_send_drained(struct dmu_daemon *daemon)
 
 static void dmu_act_send_taken(struct dmu_daemon *daemon)
 {
-	/* With state it does not serve yet, but has it, and the old one leaves. */
-	dmu_launch_commit();
 	dmu_send_type(daemon, DMU_WIRE_TAKEN);
 }
 

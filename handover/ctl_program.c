@@ -21,6 +21,7 @@
 #define MFD_EXEC	0x0010U		/* linux/memfd.h of Linux 6.3 */
 #endif
 
+#define LOOK_MS		100
 #define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* A daemon gets no more than this from whoever calls dmuserctl. */
@@ -176,22 +177,30 @@ static void last_line(int output, const char *name, char *line, size_t len)
 	snprintf(line, len, "%s", start);
 }
 
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
+}
+
 /* The child is killed unless it ends in time. 0, or -ETIMEDOUT. */
 static int wait_patiently(pid_t pid, int patience_ms)
 {
 	uint64_t deadline = dmu_now_ms() + (uint64_t)patience_ms, now;
 	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
-	int count = 0;
+	bool ended;
 
-	/* Without a descriptor of it nobody could tell how long it takes. */
-	while (end.fd >= 0 && (now = dmu_now_ms()) < deadline) {
-		count = poll(&end, 1, (int)(deadline - now));
-		if (count > 0 || (count < 0 && errno != EINTR))
-			break;
+	while (!(ended = has_ended(pid)) && (now = dmu_now_ms()) < deadline) {
+		now = deadline - now;
+		/* Without a descriptor of it: look again soon. */
+		if (end.fd < 0 && now > LOOK_MS)
+			now = LOOK_MS;
+		poll(&end, 1, (int)now);
 	}
 	if (end.fd >= 0)
 		close(end.fd);
-	if (count > 0)
+	if (ended)
 		return 0;
 	kill(pid, SIGKILL);
 	return -ETIMEDOUT;

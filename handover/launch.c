@@ -57,10 +57,15 @@ static bool dmu_launch_again(int error)
 	return error == ENOMEM || error == EINTR;
 }
 
-/* In the child: die with @parent, who may be dead already. */
+/* In the child: die with @parent, who may be dead already. One outside of our pid namespace is number 0. */
 static void dmu_launch_depend(pid_t parent)
 {
-	if (!prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) && getppid() != parent)
+	pid_t now;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return;
+	now = getppid();
+	if (now && now != parent)
 		_exit(DMU_EXIT_FAILED);
 }
 
@@ -91,7 +96,8 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 		return dmu_launch_wait(pid, fds[0], program);
 	}
 	close(fds[0]);
-	dmu_launch_depend(parent);
+	if (launch->depends)
+		dmu_launch_depend(parent);
 	/* Cannot fail: a fresh child leads no process group. */
 	setsid();
 	launch->fd = fds[1];
@@ -122,5 +128,7 @@ void dmu_launch_succeed(struct dmu_launch *launch)
 
 void dmu_launch_fail(struct dmu_launch *launch, const char *reason)
 {
+	/* There may be something to undo, and who is told may be gone. */
+	dmu_launch_commit();
 	dmu_launch_say(launch, reason);
 }

@@ -3,8 +3,11 @@
 #ifndef DMUSER_LAUNCH_H
 #define DMUSER_LAUNCH_H
 
+#include <stdbool.h>
+
 struct dmu_launch {
 	int fd;		/* to the waiting parent; -1: nobody waits, or has been told */
+	bool depends;	/* the child dies with the parent until dmu_launch_commit() */
 };
 
 /*
@@ -14,8 +17,8 @@ struct dmu_launch {
  */
 int dmu_launch_detach(struct dmu_launch *launch, const char *program);
 /*
- * From here on the child lives on without its parent. Before, it is killed when the parent is: a start
- * that nobody waits for any more is given up. Call it before any harm can come from that.
+ * From here on the child lives on without its parent. Before, one that depends is killed when the parent is: a
+ * start that nobody waits for any more is given up. Call it before any harm can come from that.
  */
 void dmu_launch_commit(void);
 /* Tell the parent; only the first call of the two does anything. */

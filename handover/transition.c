@@ -15,6 +15,8 @@ struct dmu_rule {
 #define A(action)	DMU_ACTION_##action
 
 /* The newcomer gives up: whoever started it hears why first, as ABORT means death. */
+/* Likewise, where the old one may be gone. */
+#define LEFT	DO(FAILED, A(REPORT_FAILURE), A(SEND_ABORT), A(LOG_LOST))
 #define GIVE_UP		DO(FAILED, A(REPORT_FAILURE), A(SEND_ABORT))
 /* The old one must be dead before what it held can be anybody else's. */
 #define FENCE_OLD	DO(FENCING_OLD, A(KILL_PEER), A(ARM_TIMER))
@@ -103,8 +105,8 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_HANGUP]	= DO(PEER_LEAVING, A(CLOSE_SOCKET)),
 		[DMU_EVENT_PEER_DEAD]	= SUCCEED,
 		[DMU_EVENT_TARGET_GONE]	= DO(FAILED, A(REPORT_FAILURE)),
-		[DMU_EVENT_DRAINED]	= GIVE_UP,
-		[DMU_EVENT_SERVER_FAILED] = GIVE_UP,
+		[DMU_EVENT_DRAINED]	= LEFT,
+		[DMU_EVENT_SERVER_FAILED] = LEFT,
 		[DMU_EVENT_TIMEOUT]	= FENCE_OLD,
 		[DMU_EVENT_TERMINATE]	= STAY(PEER_LEAVING),
 	},
