@@ -153,6 +153,7 @@ static const struct {
 	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_PEER_DEAD, "as peer-leaving, peer-dead" },
 	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_SERVER_FAILED, "channels fail" },
 	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_TERMINATE, "a line of the log" },
+	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_IMPORT_FAILED, "the end of a newcomer: what the old one sees, its scenario has" },
 	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_REFUSE, "as ready-sent" },
 	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_WRONG, "as ready-sent, timeout" },
 	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_SERVER_FAILED, "channels fail" },
