@@ -165,6 +165,9 @@ meant
 refused 1 "which store was served last is not known.*colour" dmuser-second t file:/tmp/copy
 meant
 refused 1 "$run/t/tab.*colour" dmuserctl handover t
+: >"$run/t/tab"
+meant
+refused 1 "$run/t/tab is empty" dmuserctl handover t
 rm "$run/t/tab"
 meant
 refused 1 "$run/t/tab" dmuserctl handover t
