@@ -10,25 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/steps/steps.h"
+#include "tests/steps/run.h"
 
-#define SAID		"/tmp/steps.said"
 #define MALLOC_KB	64
-#define MADE		"made"		/* the device of those cases that make one */
-#define MADE_STORE	"file:/tmp/made.image"
-
-struct run {
-	const char *name;		/* of the device */
-	uint64_t told;			/* of losses by flushes, before */
-	struct tracee sides[2];		/* OLD, NEW; the newcomer's is its launcher's until that has forked */
-	pid_t launcher;			/* 0: none, or it has ended */
-	int launcher_status;
-	bool forked;
-	bool unseen;			/* its launcher was let go before that: the newcomer is only heard of */
-	bool other_memory;		/* malloc() was refused some, and may have found it elsewhere, in more pages */
-	struct seen before;
-	uint64_t deadline;
-};
 
 static void problem(struct result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -41,169 +25,6 @@ static void problem(struct result *result, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(result->problem, sizeof(result->problem), format, args);
 	va_end(args);
-}
-
-/* ---- starting daemons ---- */
-
-static pid_t launch(enum stage stage, const char *const *args)
-{
-	const char *argv[12] = { images[stage].path, "--timeout", "3600000" };
-	unsigned int count = 3;
-	pid_t pid;
-	int fd, status;
-
-	while (*args)
-		argv[count++] = *args++;
-	pid = fork();
-	if (!pid) {
-		fd = open(SAID, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		dup2(fd, STDOUT_FILENO);
-		dup2(fd, STDERR_FILENO);
-		close(fd);
-		ptrace(PTRACE_TRACEME, 0, 0, 0);
-		execv(argv[0], (char **)argv);
-		_exit(127);
-	}
-	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-		die("cannot start %s", argv[0]);
-	return pid;
-}
-
-/* Not traced; it must come to serve. */
-static bool start(enum stage stage, const char *const *args)
-{
-	pid_t pid = launch(stage, args);
-	int status;
-
-	ptrace(PTRACE_DETACH, pid, 0, 0);
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status);
-}
-
-static const char *said(void)
-{
-	static char text[300];
-	int fd = open(SAID, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (fd >= 0)
-		close(fd);
-	text[len > 0 ? len : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}
-
-static void end_process(pid_t pid)
-{
-	if (!pid)
-		return;
-	kill(pid, SIGKILL);
-	while (proc_lives(pid))
-		nap();
-}
-
-/* Somebody serves again, with what the tab file says. */
-static bool restart(const char *name, enum stage stage)
-{
-	const char *const args[] = { stage == FIRST ? "--takeover" : name, stage == FIRST ? name : NULL, NULL };
-
-	dmu_dm_message(name, "unseal");
-	return start(stage, args);
-}
-
-static void remove_made(void)
-{
-	struct seen seen;
-
-	world_look(MADE, &seen);
-	end_process(seen.pid);
-	dm_remove(MADE);
-	unlink(DMU_RUN_DIR "/" MADE "/" DMU_SOCKET_NAME);
-	unlink(DMU_RUN_DIR "/" MADE "/" DMU_TAB_NAME);
-	unlink(DMU_RUN_DIR "/" MADE "/" DMU_TAB_NAME ".partial");
-	unlink(DMU_RUN_DIR "/" MADE "/" DMU_LOCK_NAME);
-	rmdir(DMU_RUN_DIR "/" MADE);
-	unlink("/dev/mapper/" MADE);
-}
-
-/* A daemon that has just answered us closes that connection in a moment. */
-static unsigned int count_fds(const struct run *run, const struct tracee *tracee)
-{
-	while (!proc_quiet(tracee) && now_us() < run->deadline)
-		nap();
-	return proc_fds(tracee->pid);
-}
-
-/* One serves that is not what the scenario wants, or none. */
-static void start_old(const struct scenario *scenario, struct run *run)
-{
-	if (!restart(run->name, scenario->old))
-		die("cannot set the scene for %s: %s", scenario->name, said());
-	if (scenario->stateful && load_flushes())
-		die("%s: the load does not get over a restart", scenario->name);
-}
-
-static void start_made(const struct scenario *scenario)
-{
-	const char *const args[] = { MADE, MADE_STORE, NULL };
-
-	if (!start(scenario->old, args))
-		die("cannot set the scene for %s: %s", scenario->name, said());
-}
-
-/* As the scenario wants it: nobody, or the old one. */
-static void set_scene(const struct scenario *scenario, struct run *run)
-{
-	const struct subject *subject = &subjects[scenario->stateful];
-
-	memset(run, 0, sizeof(*run));
-	run->name = scenario->create || scenario->removed ? MADE : subject->name;
-	run->deadline = now_us() + WAIT_S * 1000000ULL;
-	load_open(subject->load);
-	if (scenario->create)
-		return;
-	if (scenario->removed)
-		start_made(scenario);
-	world_look(run->name, &run->before);
-	if (run->before.pid && (scenario->nobody || run->before.stage != scenario->old)) {
-		end_process(run->before.pid);
-		run->before.pid = 0;
-	}
-	if (scenario->nobody) {
-		dmu_dm_message(run->name, "unseal");
-	} else {
-		if (!run->before.pid)
-			start_old(scenario, run);
-		world_look(run->name, &run->before);
-		tracee_watch(&run->sides[OLD], run->before.pid, scenario->old);
-		run->before.fds = count_fds(run, &run->sides[OLD]);
-	}
-	run->told = load_word("told=");
-}
-
-static void start_newcomer(const struct scenario *scenario, struct run *run, bool traced)
-{
-	const enum dmu_cache_mode cache = run->before.cache ^ scenario->exclusive;
-	const char *args[4] = { run->name, NULL, NULL, NULL };
-	struct tracee *tracee = &run->sides[NEW];
-	unsigned int count = 0;
-	char spec[256];
-
-	if (scenario->newcomer == FIRST && !scenario->create)
-		args[count++] = "--takeover";
-	args[count++] = run->name;
-	snprintf(spec, sizeof(spec), "file:%s,%s", subjects[PLAIN].disk, cache == DMU_DIRECT ? "direct" : "buffered");
-	if (scenario->create)
-		args[count++] = MADE_STORE;
-	else if (!scenario->nobody && !scenario->stateful && !scenario->removed)
-		args[count++] = spec;
-	run->launcher = launch(scenario->newcomer, args);
-	run->forked = false;
-	ptrace(PTRACE_SETOPTIONS, run->launcher, 0, PTRACE_O_TRACEFORK);
-	tracee_watch(tracee, run->launcher, scenario->newcomer);
-	if (traced)
-		tracee_arm(tracee, false);
-	tracee->threads[tracee->thread_count++] = run->launcher;
-	ptrace(PTRACE_CONT, run->launcher, 0, 0);
 }
 
 /* ---- what the tracer hears ---- */
@@ -393,13 +214,13 @@ static void begin(const struct scenario *scenario, struct run *run)
 {
 	bool traced = scenario->victim == NEW || scenario->provoked_at;
 
-	set_scene(scenario, run);
+	scene_set(scenario, run);
 	if (scenario->victim == OLD || scenario->provoked_at) {
 		tracee_seize(&run->sides[OLD], scenario->io);
 		tracee_arm(&run->sides[OLD], scenario->io);
 	}
 	if (!scenario->io)
-		start_newcomer(scenario, run, traced);
+		scene_newcomer(scenario, run, traced);
 }
 
 /* Until nothing will happen any more. */
@@ -485,7 +306,7 @@ static void check_survivor(const struct scenario *scenario, const struct run *ru
 		problem(result, "the node is %ssealed", after->sealed ? "" : "not ");
 	if (result->letter == 'n' && run->launcher_status)
 		problem(result, "the newcomer serves, and who started it heard otherwise (%#x): %s",
-			run->launcher_status, said());
+			run->launcher_status, daemon_said());
 	if (result->letter != 'n' && !scenario->idle && !run->launcher_status)
 		problem(result, "the old one serves, and who started the newcomer heard otherwise");
 }
@@ -544,8 +365,8 @@ static bool serve_again(const struct scenario *scenario, const struct run *run)
 	const char *const create[] = { MADE, MADE_STORE, NULL };
 
 	if (!scenario->create)
-		return restart(run->name, scenario->nobody && !scenario->stateful ? SECOND : scenario->old);
-	return start(FIRST, dm_word(MADE, "channels:") >= 0 ? takeover : create);
+		return daemon_restart(run->name, scenario->nobody && !scenario->stateful ? SECOND : scenario->old);
+	return daemon_start(FIRST, dm_word(MADE, "channels:") >= 0 ? takeover : create);
 }
 
 /* Who serves ends; a newcomer fails, unless it serves already; nothing is left that is in the way of another one. */
@@ -569,8 +390,8 @@ static void look_at_nothing(const struct scenario *scenario, const struct run *r
 		problem(result, "the control node is there");
 	if (!run->launcher_status && scenario->victim == NEW && expect_state(place) < DMU_STATE_PEER_LEAVING)
 		problem(result, "who started the newcomer heard that it serves");
-	if (!start(FIRST, create))
-		problem(result, "a device of that name cannot be made again: %s", said());
+	if (!daemon_start(FIRST, create))
+		problem(result, "a device of that name cannot be made again: %s", daemon_said());
 }
 
 static void look_at_end(const struct scenario *scenario, struct run *run, struct result *result)
@@ -582,7 +403,7 @@ static void look_at_end(const struct scenario *scenario, struct run *run, struct
 	if (after.pid)
 		check_survivor(scenario, run, &after, result);
 	else if (result->letter == '-' && !serve_again(scenario, run))
-		problem(result, "nobody serves, and a restart does not: %s", said());
+		problem(result, "nobody serves, and a restart does not: %s", daemon_said());
 	if (result->letter == '?')
 		problem(result, "somebody else serves, or somebody lives that does not serve (pid %d)", after.pid);
 	if (scenario->stateful)
@@ -595,7 +416,7 @@ static void clean_up(const struct scenario *scenario, struct run *run)
 	for (enum role role = OLD; role <= NEW; role++)
 		tracee_forget(&run->sides[role]);
 	if (scenario->create || scenario->removed)
-		remove_made();
+		scene_remove_made();
 }
 
 /* ---- the two kinds of run ---- */
@@ -629,7 +450,7 @@ unsigned int case_points(struct scenario *scenario, struct point *points, unsign
 	begin(scenario, &run);
 	to_point(scenario, &run, note_point, &found);
 	if (scenario->io && !scenario->idle)
-		start_newcomer(scenario, &run, false);
+		scene_newcomer(scenario, &run, false);
 	while (run.launcher && !run.forked)
 		if (!listen_once(&run))
 			nap();
@@ -638,7 +459,7 @@ unsigned int case_points(struct scenario *scenario, struct point *points, unsign
 			tracee_release(&run.sides[role], 0);
 	finish(scenario, &run, &result);
 	world_look(run.name, &after);
-	scenario->fds = count_fds(&run, &run.sides[scenario->idle ? OLD : run.sides[NEW].pid == after.pid ? NEW : OLD]);
+	scenario->fds = scene_fds(&run, &run.sides[scenario->idle ? OLD : run.sides[NEW].pid == after.pid ? NEW : OLD]);
 	scenario->locked_kb = after.locked_kb;
 	look_at_end(scenario, &run, &result);
 	if (result.problem[0])
@@ -647,7 +468,7 @@ unsigned int case_points(struct scenario *scenario, struct point *points, unsign
 		die("%s: it does not come to its first point", scenario->name);
 	if (!scenario->provoked_at && !scenario->idle && result.letter != 'n' && result.letter != 'N')
 		die("%s, with nothing happening: %c, and who started the newcomer heard: %s", scenario->name,
-		    result.letter, said());
+		    result.letter, daemon_said());
 	clean_up(scenario, &run);
 	return found.count;
 }
@@ -694,7 +515,7 @@ void case_run(const struct scenario *scenario, const struct point *point, enum f
 		problem(result, "never came to this point");
 	} else {
 		if (scenario->io && !scenario->idle)
-			start_newcomer(scenario, &run, false);
+			scene_newcomer(scenario, &run, false);
 		while (run.launcher && !run.forked && victim == OLD)
 			if (!listen_once(&run))
 				nap();
