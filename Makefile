@@ -10,7 +10,11 @@ SHELL := /bin/bash
 
 BUILD ?= build
 KERNEL ?= 6.12
-KERNELS := 6.1 6.12
+# Debian's, see kernel/fetch: those whose tools this machine has, and others.
+OWN_KERNELS := 6.1 6.12
+KERNELS := $(OWN_KERNELS) trixie backports
+# And any other version of Debian's that is asked for, as 7.2.
+stock_kernels := $(sort $(KERNELS) $(filter 6.% 7.%,$(KERNEL) $(MAKECMDGOALS:vm-%=%)))
 UML_KERNELS := uml-6.1 uml-6.12
 VERSION := 0.1.0
 

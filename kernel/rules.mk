@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Debian's stock kernels, unpacked below $(BUILD)/kernel/VER, and our module built for each.
+# Debian's stock kernels, unpacked below $(BUILD)/kernel/NAME, and our module built for each.
 
 kernel_sources = $(wildcard kernel/*.[ch] kernel/Kbuild kernel/uapi/linux/*.h)
 modules := $(KERNELS:%=$(BUILD)/kernel/%/module/dm-user.ko)
 
-## make modules: dm-user.ko for each of Debian 12's kernels
+## make modules: dm-user.ko for each kernel of Debian's: 6.1 6.12 trixie backports
 modules: $(modules)
 
-## make kernels: fetch and unpack Debian 12's kernels, installing nothing
-kernels: $(KERNELS:%=$(BUILD)/kernel/%/release)
-
 # The release file appears last: it says that the rest is there.
-$(KERNELS:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/%/release: kernel/fetch
+$(stock_kernels:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/%/release: kernel/fetch kernel/fetch-tools
 	kernel/fetch $* $(BUILD)/kernel/$*
 
 # Kernels of our own, with what finds mistakes in a module. A stock one has none of it.
@@ -37,4 +34,4 @@ module_flags_uml-6.12 = $(module_flags_uml)
 $(BUILD)/kernel/%/module/dm-user.ko: $(BUILD)/kernel/%/release $(kernel_sources) kernel/build
 	kernel/build $(BUILD)/kernel/$*/headers $(@D) $(module_flags_$*)
 
-.PHONY: modules kernels
+.PHONY: modules

@@ -52,8 +52,8 @@ deps:
 vm_init := $(BUILD)/tests/vm/guest/init
 vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package
 
-## make vm-KERNEL: all that tests/vm/run needs for a guest of that kernel (6.1 6.12 uml-6.1 uml-6.12 debug kcsan)
-vm_kernels := $(KERNELS) $(UML_KERNELS) debug kcsan
+## make vm-KERNEL: all that tests/vm/run needs for a guest of that kernel: see its --help
+vm_kernels := $(stock_kernels) $(UML_KERNELS) debug kcsan
 $(vm_kernels:%=vm-%): vm-%: $(BUILD)/vm/%/base.cpio $(BUILD)/vm/%/module.cpio $(BUILD)/tests/vm/tsc
 
 .PHONY: $(vm_kernels:%=vm-%)
