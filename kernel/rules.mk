@@ -34,4 +34,9 @@ module_flags_uml-6.12 = $(module_flags_uml)
 $(BUILD)/kernel/%/module/dm-user.ko: $(BUILD)/kernel/%/release $(kernel_sources) kernel/build
 	kernel/build $(BUILD)/kernel/$*/headers $(@D) $(module_flags_$*)
 
-.PHONY: modules
+## make kernels [N=NAME]: compile the module for every kernel of Debian's that can be had, try it in a guest; a table in README.md
+kernels: deps
+	@$(MAKE) --no-print-directory programs $(BUILD)/tests/vm/load
+	@BUILD=$(BUILD) tests/vm/kernels $(N)
+
+.PHONY: modules kernels
