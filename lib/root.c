@@ -63,9 +63,9 @@ void dmu_mounts_free(struct dmu_mounts *mounts)
 }
 
 /*
- * An initramfs is no mount that can be pivoted away. Cover it, as switch_root does, and detach all
- * that is mounted in it: else this namespace would keep the file systems on the device that we
- * serve.
+ * Before 7.0 (576ee5dfd459, "fs: add immutable rootfs") an initramfs is no mount that can be pivoted
+ * away. Cover it, as switch_root does, and detach all that is mounted in it: else this namespace
+ * would keep the file systems on the device that we serve.
  */
 static int cover(const struct dmu_mounts *mounts, const char **step)
 {

@@ -9,11 +9,16 @@
 
 second=$(command -v dmuser-second)
 
-# believes WORDS INJECT: a newcomer for which the system call INJECT has succeeded, but did nothing. In a mount
+# believes WORDS INJECT...: a newcomer for which the system call INJECT has succeeded, but did nothing. In a mount
 # namespace that can be spoilt.
 believes() {
-	local words=$1 inject=$2 status=0
-	timeout -s KILL 60 unshare --mount strace -f -qq -o /dev/null -e "trace=${inject%%:*}" -e "inject=$inject" \
+	local words=$1 inject calls='' options=() status=0
+	shift
+	for inject in "$@"; do
+		calls+=,${inject%%:*}
+		options+=(-e "inject=$inject")
+	done
+	timeout -s KILL 60 unshare --mount strace -f -qq -o /dev/null -e "trace=${calls#,}" "${options[@]}" \
 		"$second" --foreground --timeout "$patience" "$name" >/tmp/said 2>&1 7</tmp || status=$?
 	# Killed: by the old one, which has been told, and does not wait for it to be gone by itself.
 	[ "$status" = 1 ] || [ "$status" = 137 ] || fail "$inject: status $status: $(tail -n 3 /tmp/said)"
@@ -36,7 +41,9 @@ timeout -s KILL 60 strace -o /tmp/trace -e trace=prctl,seccomp,memfd_create -e i
 check "a filter that cannot be made is an error" grep -q 'confinement: cannot make the filter' /tmp/said
 
 believes 'namespace is not its own' unshare:retval=0
-believes 'the root directory' chroot:retval=0
+believes 'the root directory' pivot_root:retval=0
+# What it does where it cannot pivot: in an initramfs, before 7.0.
+believes 'the root directory' pivot_root:error=EINVAL chroot:retval=0
 believes 'Cap' capset:retval=0
 believes 'Seccomp: 2' "seccomp:retval=0:when=$(($(grep -c '^seccomp(' /tmp/trace) + 1))"
 believes 'memory' mlockall:retval=0
