@@ -14,7 +14,7 @@ include tests/soak/rules.mk
 
 test_kernels := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KERNEL),$(KERNELS) $(UML_KERNELS))
 
-## make test [T=PATTERN] [KERNEL=6.1]: every test, or some: units, checks of the sources, guests (6.1 6.12 uml-6.1 uml-6.12)
+## make test [T=PATTERN] [KERNEL=6.1]: every test, or some: units, checks of the sources, guests (6.1 6.12 trixie backports uml-6.1 uml-6.12)
 test: deps
 	@$(MAKE) --no-print-directory test-ready
 	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run $(test_kernels:%=--kernel %) $(T)
