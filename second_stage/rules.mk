@@ -12,5 +12,6 @@ $(BUILD)/bin/dmuser-second: $(second_objects) $(daemon_objects) $(lib_archive)
 # Its unit tests link all of it but main().
 second_tests := $(addprefix $(BUILD)/tests/unit/,test_syscalls test_proof)
 
-$(second_tests): %: %.o $(filter-out %/main.o,$(second_objects)) $(BUILD)/tests/unit/daemon.a $(lib_archive)
-	$(CC) $(CFLAGS) -pie -o $@ $^ $(DMU_LDFLAGS) $(LDFLAGS) -lseccomp -lcap -lcmocka
+$(second_tests): %: %.o $(filter-out %/main.o,$(second_objects)) $(BUILD)/tests/unit/fork.o \
+		$(BUILD)/tests/unit/daemon.a $(lib_archive)
+	$(CC) $(CFLAGS) -pie -o $@ $^ $(DMU_LDFLAGS) $(LDFLAGS) $(unit_ldflags) -lseccomp -lcap -lcmocka

@@ -9,13 +9,18 @@ $(BUILD)/tests/unit/daemon.a: $(daemon_objects)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 
-$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/daemon.a $(lib_archive)
-	$(CC) $(CFLAGS) -pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka
+# What they fork, by way of fork.c.
+unit_ldflags := -Wl,--wrap=fork
+
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/fork.o $(BUILD)/tests/unit/daemon.a \
+		$(lib_archive)
+	$(CC) $(CFLAGS) -pie $(DMU_LDFLAGS) $(LDFLAGS) $(unit_ldflags) -o $@ $(filter %.o,$^) \
+		$(filter %.a,$^) -lcmocka
 
 # Both ends of the serve loop.
 $(addprefix $(BUILD)/tests/unit/,test_serve test_steer): $(addprefix $(BUILD)/tests/unit/,fake_channel.o fake_store.o)
 
-.SECONDARY: $(unit_tests:=.o)
+.SECONDARY: $(unit_tests:=.o) $(BUILD)/tests/unit/fork.o
 
 ## make check: build and run the unit tests (no root, no guest, seconds)
 check: $(unit_tests)
