@@ -11,43 +11,48 @@ include tests/steps/rules.mk
 include tests/bench/rules.mk
 include tests/fuzz/rules.mk
 include tests/soak/rules.mk
+include tests/mutants/rules.mk
 
-test_kernels := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KERNEL),$(KERNELS) $(UML_KERNELS))
+# Kernels that were asked for by name.
+kernels_asked := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KERNEL))
 
-## make test [T=PATTERN] [KERNEL=6.1]: every test, or some: units, checks of the sources, guests (6.1 6.12 trixie backports uml-6.1 uml-6.12)
-test: deps
-	@$(MAKE) --no-print-directory test-ready
-	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run $(test_kernels:%=--kernel %) $(T)
+## make test [T=PATTERN] [KERNEL=6.1]: units, checks of the sources, guests: each test where it finds most, bounded
+test: options = $(kernels_asked:%=--kernel %)
 
-## make test-uml [T=PATTERN]: the module's tests, on user-mode kernels with KASAN, lockdep, kmemleak and more
-test-uml: guests = $(UML_KERNELS)
+## make test-all [T=PATTERN] [KERNEL=6.1]: the same unbounded, each VM test on every kernel; hours
+test-all: options = --all $(kernels_asked:%=--kernel %)
+
+## make test-uml [T=PATTERN]: VM tests on user-mode kernels with KASAN, lockdep, kmemleak and more
+test-uml: options = --all --guests $(UML_KERNELS:%=--kernel %)
 
 ## make test-debug [T=PATTERN]: every VM test on a kernel with the same, in QEMU
-test-debug: guests = debug
+test-debug: options = --all --guests --kernel debug
 
 ## make test-kcsan [T=PATTERN]: every VM test on a kernel that looks for data races
-test-kcsan: guests = kcsan
+test-kcsan: options = --all --guests --kernel kcsan
 
-# The first time, that compiles the kernels: see kernel/compile.
-test-uml test-debug test-kcsan: deps
-	@$(MAKE) --no-print-directory programs $(vm_helpers) $(guests:%=vm-%) $(call kunit_modules,$(guests))
-	@BUILD=$(BUILD) tests/run --guests $(guests:%=--kernel %) $(T)
+# The first time, that compiles kernels: see kernel/compile. What is fetched meanwhile costs no time.
+tests_run = BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run $(options) $(T)
+test test-all test-uml test-debug test-kcsan: deps
+	@needs=$$($(tests_run) --needs); $(MAKE) --no-print-directory -j$$(nproc) test-ready needs="$${needs//$$'\n'/ }"
+	@$(tests_run)
+
+test-ready: programs $(unit_tests) $(vm_helpers) $(patsubst %,vm-%,$(filter-out debian,$(needs)))
+test-ready: $(call kunit_modules,$(needs))
+
+# Only root can make a Debian.
+ifeq ($(shell id -u),0)
+test-ready: $(if $(filter debian,$(needs)),debian-ready)
+endif
 
 ## make vm-helpers: the programs that VM tests take into their guests
 vm-helpers: $(vm_helpers)
-
-test-ready: programs modules $(unit_tests) $(vm_helpers) $(test_kernels:%=vm-%) $(call kunit_modules,$(test_kernels))
-
-# The Debian guest takes root to make, and a while: only if its test is to run.
-ifeq ($(shell id -u),0)
-test-ready: $(if $(and $(filter 6.12,$(test_kernels)),$(or $(if $(T),,all),$(findstring $(T),debian_on_dm_user))),debian-ready)
-endif
 
 ## make deps: install what is missing on Debian 12, with sudo unless root
 deps:
 	@./deps
 
-.PHONY: test test-uml test-debug test-kcsan test-ready deps
+.PHONY: test test-all test-uml test-debug test-kcsan test-ready deps
 
 vm_init := $(BUILD)/tests/vm/guest/init
 vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package

@@ -22,10 +22,8 @@ $(addprefix $(BUILD)/tests/unit/,test_serve test_steer): $(addprefix $(BUILD)/te
 
 .SECONDARY: $(unit_tests:=.o) $(BUILD)/tests/unit/fork.o
 
-## make check: build and run the unit tests (no root, no guest, seconds)
+## make check [T=PATTERN]: build and run the unit tests (no root, no guest, seconds)
 check: $(unit_tests)
-	@failed=0; for t in $(unit_tests); do \
-		echo "$$t"; CMOCKA_MESSAGE_OUTPUT=STDOUT timeout 60 $$t || failed=1; \
-	done; exit $$failed
+	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run --units $(T)
 
 .PHONY: check

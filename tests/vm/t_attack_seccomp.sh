@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P8, P4: attacker's code in a serving second stage gets nowhere, without SELinux; and no request fails.
 # vm: --mem 512 --cpus 2 --disk 64M --disk 16M
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 trixie backports
+# quick: backports
 # add: build/tests/attack/attack build/tests/attack/dmuser-attack-walls tests/vm/lib.sh tests/attack/prison.sh
 # One attempt runs data as code, which is a segmentation fault.
 # kernel-log-allow: dmu-serve/.* segfault at

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P8, P4: attacker's code in the second stage's SELinux domain gets nowhere with that alone; nor with both walls.
 # vm: --mem 512 --cpus 2 --disk 64M --disk 16M
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 trixie backports
+# quick: 6.1
 # append: security=selinux
 # add: build/tests/attack/attack build/tests/attack/dmuser-attack-selinux build/tests/attack/dmuser-attack-walls
 # add: tests/vm/lib.sh tests/attack/prison.sh tests/vm/selinux.sh build/tests/vm/selinux build/tests/vm/selinux.policy

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P12: bad input gets one clear line and a status that is not 0, and leaves nothing behind.
 # vm: --mem 512 --cpus 2 --disk 16M
-# kernels: 6.1 6.12 debug kcsan
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

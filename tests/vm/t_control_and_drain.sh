@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P2, P4, P8, P9, P10: info, join, drain with undo, seal and descriptor passing do what they promise.
 # vm: --mem 512 --cpus 2
+# quick: uml-6.12 6.1 backports
 # add: build/tests/vm/abi/abi tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

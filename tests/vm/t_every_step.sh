@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P1, P2, P4: at every step of a handover, of the serve loop and of a start, either daemon is killed, stopped, told to end, without memory, cut off, made to talk nonsense, and chosen by the OOM killer, and the device is removed.
 # vm: --mem 512 --cpus 2 --disk 16M --disk 16M --timeout 900
-# kernels: 6.12 uml-6.1 uml-6.12
+# kernels: 6.12 trixie backports uml-6.1 uml-6.12
 # kernel-log-allow: Memory cgroup out of memory: Killed process [0-9]+ \(dmuser-
 # kernel-log-allow: Out of memory and no killable processes
 # kernel-log-allow: steps invoked oom-killer|Call Trace

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The init script that README.md shows, as it stands, boots a root that dm-user serves; from there, a handover, and the death of the daemon.
 # vm: --mem 512 --cpus 2 --disk 128M
-# kernels: 6.1 6.12 debug kcsan
+# quick: backports
 # add: initramfs/example-init.sh README.md tests/vm/lib.sh tests/vm/example.sh
 # shellcheck source=tests/vm/example.sh
 . /add/example.sh

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P4, P7: a daemon that crashes gives its requests up at once, though somebody collects core dumps and hangs.
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 trixie backports
+# quick: 6.1
 # vm: --mem 512 --cpus 2 --disk 64M
 # add: build/tests/vm/load tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh

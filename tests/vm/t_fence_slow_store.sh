@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P7: daemons killed, or robbed of their writes, while those are under way in a slow store: the newer bytes win.
 # vm: --mem 512 --cpus 2 --disk 64M
-# kernels: 6.12 debug kcsan uml-6.1 uml-6.12
+# kernels: 6.12 trixie backports debug kcsan uml-6.1 uml-6.12
 # add: build/tests/vm/order/fence build/tests/vm/order/slowstore build/tests/vm/order/careless tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

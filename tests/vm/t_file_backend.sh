@@ -3,7 +3,6 @@
 # P12, and the backend "file": files and block devices, direct and buffered, hold what was written; discards
 # free space; bad stores are refused by one line that names them, and nothing is left.
 # vm: --mem 640 --cpus 2 --disk 64M --disk 64M
-# kernels: 6.1 6.12 debug kcsan
 # add: /usr/bin/fallocate tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

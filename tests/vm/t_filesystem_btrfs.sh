@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P2, P6: mkfs, mount, churn, handover, umount and fsck of btrfs.
 # vm: --mem 640 --cpus 2 --disk 192M
-# kernels: 6.1 6.12 debug kcsan
+# kernels: 6.1 6.12 trixie backports debug kcsan
+# quick: backports
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P6: a flush that generation n+1 answers covers what generation n has written; FUA reaches the disk.
 # vm: --mem 512 --cpus 2 --disk 64M
-# kernels: 6.1 6.12 debug kcsan
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

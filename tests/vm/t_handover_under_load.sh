@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P2, P3, P9: 25 handovers in a row under verified load, direct and buffered in turn: no error, no wrong byte.
 # vm: --mem 512 --cpus 2 --disk 64M
-# kernels: 6.1 6.12 debug kcsan
+# quick: 6.12
 # add: build/tests/vm/load tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

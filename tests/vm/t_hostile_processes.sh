@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P1, P10, P11: channels forked, passed on and taken through exec; everything at once; the module unloads after it.
 # vm: --mem 512 --cpus 2 --timeout 1200
+# quick: uml-6.12 6.12
 # add: build/tests/vm/abi/abi tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

@@ -4,7 +4,8 @@
 # vm: --mem 384 --cpus 1 --disk 1G --timeout 900
 # kernel-log-allow: Out of memory: Killed process [0-9]+ \(hog\)
 # kernel-log-allow: hog invoked oom-killer|Call Trace
-# kernels: 6.12 debug
+# kernels: 6.12 trixie backports debug
+# quick: 6.12
 # add: build/tests/vm/hog build/tests/vm/relaunch tests/vm/lib.sh tests/vm/memory.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P2, P4, P12: a newcomer at the wrong moment, with the wrong store, of another version or out of date is refused in words, and does no harm.
 # vm: --mem 512 --cpus 2 --disk 16M --timeout 1800
-# kernels: 6.1 6.12 debug kcsan
 # add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/peer
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

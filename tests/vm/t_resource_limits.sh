@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P1, P12: a shell's limits do not kill a daemon, and one without descriptors neither spins nor drains.
 # vm: --mem 512 --cpus 2 --disk 16M
-# kernels: 6.1 6.12 debug kcsan
+# quick: backports
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

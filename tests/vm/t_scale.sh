@@ -3,7 +3,7 @@
 # P1, P2, P11: many devices, channels, requests and threads at once, and nothing left of them afterwards.
 # vm: --mem 1024 --cpus 2 --timeout 1800
 # KCSAN's pauses would make hours of it.
-# kernels: 6.12 debug uml-6.1 uml-6.12
+# kernels: 6.12 trixie backports debug uml-6.1 uml-6.12
 # add: build/tests/vm/scale/scale tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

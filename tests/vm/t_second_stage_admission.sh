@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P9: after a handover root outside, another user, and who stole a drained channel are refused, and do no harm.
 # vm: --mem 512 --cpus 2 --disk 64M
-# kernels: 6.1 6.12 debug kcsan
+# quick: 6.12
 # add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/steal
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

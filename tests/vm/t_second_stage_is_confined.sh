@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P5, P8: the second stage, seen from outside: memory, descriptors, mounts, capabilities, seccomp.
 # vm: --mem 512 --cpus 2 --disk 64M
-# kernels: 6.1 6.12 debug kcsan
+# kernels: 6.1 6.12 trixie backports debug kcsan
+# quick: 6.1 backports
 # add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/poke
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

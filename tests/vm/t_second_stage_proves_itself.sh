@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P8: a second stage that is not as confined as it believes says which wall is missing, and never serves.
 # vm: --mem 512 --cpus 2 --disk 64M
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 trixie backports
+# quick: 6.1 backports
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

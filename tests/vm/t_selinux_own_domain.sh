@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P8, P9: under SELinux the second stage serves in a domain of its own, and only the daemons' domains get at a device.
 # vm: --disk 64M
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 trixie backports
+# quick: backports
 # append: security=selinux
 # add: build/tests/vm/load build/tests/vm/selinux tests/vm/lib.sh tests/vm/selinux.sh build/tests/vm/selinux.policy
 # shellcheck source=tests/vm/lib.sh

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P2, P9: after a handover that failed the policy's window stays open for the first stage, and closes after one that did not.
 # vm: --disk 64M
-# kernels: 6.1 6.12
+# kernels: 6.1 6.12 trixie backports
+# quick: 6.12
 # append: security=selinux
 # add: build/tests/vm/load build/tests/vm/selinux tests/vm/lib.sh tests/vm/selinux.sh build/tests/vm/selinux.policy
 # add: initramfs/systemd/close-window

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P4, P6: a daemon that dies with what only its memory has loses nothing that was flushed, and the next flush tells of it.
 # vm: --mem 512 --cpus 2 --disk 64M --timeout 1800
-# kernels: 6.1 6.12 debug kcsan
 # add: build/tests/wb/dmuser-first-wb build/tests/wb/dmuser-second-wb tests/vm/lib.sh tests/vm/wb.sh
 # shellcheck source=tests/vm/wb.sh
 . /add/wb.sh

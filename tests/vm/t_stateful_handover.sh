@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P2, P4, P6: what only a daemon's memory has passes to the next one, or stays; whatever fails on the way, no byte is wrong.
 # vm: --mem 512 --cpus 2 --disk 64M --timeout 1800
-# kernels: 6.1 6.12 debug kcsan
+# quick: 6.12
 # add: build/tests/vm/load build/tests/wb/dmuser-first-wb build/tests/wb/dmuser-second-wb tests/vm/lib.sh tests/vm/wb.sh
 # shellcheck source=tests/vm/wb.sh
 . /add/wb.sh

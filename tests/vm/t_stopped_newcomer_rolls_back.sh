@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P4: a newcomer that hangs before READY is killed by the old one, which carries on; an old one that hangs is killed by the new.
 # vm: --mem 512 --cpus 2 --disk 64M
-# kernels: 6.1 6.12 debug kcsan
 # add: build/tests/vm/load tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P1, P2, P4, P5: swap on the served device: what is swapped keeps its bytes, through a handover and the death of the daemon.
 # vm: --mem 384 --cpus 1 --disk 1G --timeout 900
-# kernels: 6.12 debug
+# kernels: 6.12 trixie backports debug
+# quick: backports
 # add: build/tests/vm/hog build/tests/vm/relaunch tests/vm/lib.sh tests/vm/memory.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P12: good rows come back exactly, bad rows are refused by name; status and messages.
 # vm: --mem 512 --cpus 2
-# kernels: 6.1 6.12 debug kcsan
+# quick: uml-6.12 6.1 backports
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

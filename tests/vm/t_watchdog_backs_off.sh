@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P4, P12: dmuser-watch pauses longer and longer while no daemon can be started, says so, recovers, and leaves an administrator alone.
 # vm: --mem 512 --cpus 2 --disk 64M
-# kernels: 6.1 6.12 debug kcsan
+# quick: 6.1
 # add: build/tests/vm/load tests/vm/lib.sh tests/vm/watch.sh
 # shellcheck source=tests/vm/watch.sh
 . /add/watch.sh

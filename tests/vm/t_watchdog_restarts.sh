@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P2, P4, P5: a daemon that dies alone is started again by dmuser-watch, which needs nothing of the device for it.
 # vm: --mem 512 --cpus 2 --disk 64M --timeout 1800
-# kernels: 6.1 6.12 debug kcsan
 # add: tests/vm/lib.sh tests/vm/watch.sh
 # shellcheck source=tests/vm/watch.sh
 . /add/watch.sh

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P4, P12: what dmuser-watch does with signals, without its files, a kernel log or an answer: it says so, ends or goes on, and never hangs.
 # vm: --mem 512 --cpus 2
-# kernels: 6.1 6.12 debug kcsan
 # add: tests/vm/lib.sh tests/vm/watch.sh
 # shellcheck source=tests/vm/watch.sh
 . /add/watch.sh
