@@ -375,6 +375,7 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	bool kills = argc > 1 && !strcmp(argv[1], "kill");
+	unsigned int round;
 	int lost = 0, err;
 
 	if (!kills && (argc < 2 || strcmp(argv[1], "revoke")))
@@ -386,7 +387,8 @@ int main(int argc, char **argv)
 	if (err)
 		die("%s: %s", device, strerror(-err));
 	writers_go();
-	for (unsigned int round = 0; round < rounds; round++) {
+	/* One loss is enough. */
+	for (round = 0; round < rounds && !lost; round++) {
 		if (kills)
 			round_kill(round);
 		else
@@ -396,7 +398,7 @@ int main(int argc, char **argv)
 			die("round %u: writes failed", round);
 	}
 	writers_pause(0);
-	printf("fence: %u rounds, %u with writes under way, %u with fenced ones, %d blocks lost\n", rounds, caught,
+	printf("fence: %u rounds, %u with writes under way, %u with fenced ones, %d blocks lost\n", round, caught,
 	       fenced_rounds, lost);
 	return lost ? EXIT_LOST : 0;
 }
