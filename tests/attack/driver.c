@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * attack seccomp|selinux|both PROGRAM [NAME]: device "t" is served from /dev/vda1; make generation
- * after generation of PROGRAM serve it, and each attempt of the table (or those whose name has NAME
- * in it) by one of them. Prints a table; exit status 0: everything came as it must.
+ * attack seccomp|selinux|both [-n N] PROGRAM [NAME]: device "t" is served from /dev/vda1; make
+ * generation after generation of PROGRAM serve it, and each attempt of the table (or those whose name
+ * has NAME in it) by one of them; of those that the filter kills at once only every Nth. Prints a
+ * table; exit status 0: everything came as it must.
  *
  * attack none PROGRAM [NAME]: likewise of a program without walls, to see what an attempt is worth:
  * one that is refused there, too, or has no effect, proves little.
@@ -42,8 +43,9 @@ static struct driver {
 	int pidfd;
 	struct attack_order order;
 	ssize_t got;		/* of that read: bytes, or -errno */
+	unsigned int each;	/* Nth attempt of those that the filter kills */
 	unsigned int made, failed, killed, refused, starts;
-} driver;
+} driver = { .each = 1 };
 
 static uint64_t mailbox[ATTACK_BLOCK / 8] __attribute__((aligned(4096)));
 
@@ -383,12 +385,16 @@ static void attempt_run(unsigned int number)
 }
 
 /* With both, what the filter kills is killed as without SELinux, which is not asked. */
-static bool is_wanted(const struct attack_attempt *attempt)
+static bool is_wanted(unsigned int number)
 {
+	const struct attack_attempt *attempt = &attack_table[number];
+
 	if (driver.walls == ATTACK_NONE)
 		return !attempt->ends_the_test;
 	if (driver.walls == ATTACK_BOTH)
 		return attempt->expected[ATTACK_BOTH] != KILLED;
+	if (attempt->expected[driver.walls] == KILLED && number % driver.each)
+		return false;
 	return attempt->expected[driver.walls] != UNHELD;
 }
 
@@ -402,7 +408,7 @@ static void attempt_skip(unsigned int number)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: attack seccomp|selinux|both|none PROGRAM [NAME]\n"
+	fprintf(stderr, "usage: attack seccomp|selinux|both|none [-n N] PROGRAM [NAME]\n"
 			"       attack verify\n");
 	return 2;
 }
@@ -421,7 +427,7 @@ static int attack(const char *part)
 	for (i = 0; i < attack_count; i++)
 		if (part && !strstr(attack_table[i].name, part))
 			continue;
-		else if (is_wanted(&attack_table[i]))
+		else if (is_wanted(i))
 			attempt_run(i);
 		else
 			attempt_skip(i);
@@ -449,6 +455,10 @@ int main(int argc, char **argv)
 	if (i > ATTACK_NONE)
 		return usage();
 	driver.walls = i;
+	if (argc > 4 && !strcmp(argv[2], "-n") && atoi(argv[3]) > 0) {
+		driver.each = atoi(argv[3]);
+		argv += 2;
+	}
 	driver.program = argv[2];
 	return attack(argv[3]);
 }

@@ -16,7 +16,11 @@ prison_open() {
 	echo 'root:secret:1::::::' >/etc/shadow
 	chmod 600 /etc/shadow
 
-	tr '\0' '\245' </dev/zero | dd of=/dev/vda bs=1M count=64 iflag=fullblock 2>/dev/null
+	# What is before the store, behind it, and at the end of the disk.
+	tr '\0' '\245' </dev/zero | dd of=/tmp/foreign bs=1M count=2 iflag=fullblock 2>/dev/null
+	for mib in 0 34 62; do
+		dd if=/tmp/foreign of=/dev/vda bs=1M seek="$mib" 2>/dev/null
+	done
 	# A partition table: 32 MiB from 2 MiB on.
 	printf '\0\0\0\0\203\0\0\0\0\020\0\0\0\0\001\0' | dd of=/dev/vda bs=1 seek=446 conv=notrunc 2>/dev/null
 	dd if=/dev/zero of=/dev/vda bs=1 seek=462 count=48 conv=notrunc 2>/dev/null

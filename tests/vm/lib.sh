@@ -59,12 +59,21 @@ is() {
 
 # wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds.
 wait_for() {
-	local end=$((SECONDS + $1)) what=$2
+	local end=$((SECONDS + $1)) slow=$((SECONDS + 15)) what=$2
 	shift 2
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || fail "waiting until $what"
+		if [ "$SECONDS" -ge "$slow" ]; then
+			say "waiting until $what" >&2
+			slow=$end
+		fi
 		sleep 0.05
 	done
+}
+
+# bounded NUMBER LESS: how many rounds; LESS in make test, which is to end soon.
+bounded() {
+	grep -q ' tests=quick' /proc/cmdline && echo "$2" || echo "$1"
 }
 
 at_exit() {

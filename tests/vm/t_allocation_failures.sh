@@ -10,7 +10,7 @@
 . /add/lib.sh
 
 debug=/sys/kernel/debug
-stride=1
+stride=1 operations=$(bounded 500 100)
 [ -e /proc/exitcode ] || stride=7	# emulated
 [ -d $debug/failslab ] || mount -t debugfs debugfs $debug || fail "debugfs"
 
@@ -82,7 +82,7 @@ mark() {
 	done
 }
 
-# serve_on SPEC: some thousand operations while one allocation in ten of the daemon fails
+# serve_on SPEC: some hundreds of operations while one allocation in ten of the daemon fails
 serve_on() {
 	local kind pid
 	create "$name" "$1" || fail "create on $1"
@@ -91,7 +91,7 @@ serve_on() {
 	mark "$pid" 1
 	for kind in failslab fail_page_alloc; do
 		set_failures $kind 10 Y
-		load_progress "$((500 / stride))"
+		load_progress $((operations / stride))
 		echo 0 >$debug/$kind/probability
 		check "$1: no error of the load while $kind fails the daemon" load_calm
 	done
@@ -124,7 +124,7 @@ for task in /proc/[0-9]*/task/*; do
 done 2>/dev/null
 before=$(load_word ops)
 set_failures failslab 2 Y
-wait_for 240 "the load goes on while allocations fail for all" load_past ops $((before + 2000 / stride))
+wait_for 240 "the load goes on while allocations fail for all" load_past ops $((before + 4 * operations / stride))
 echo 0 >$debug/failslab/probability
 is "everybody: errors that the daemon answered" "$(word errors)" 0
 is "everybody: requests that failed" "$(word failed)" 0

@@ -13,7 +13,8 @@
 prison_open
 prison_serve
 prison_serve_other
-/add/attack seccomp /add/dmuser-attack-walls || fail "an attempt ended in another way than it must"
+# A kill of each call by the filter is what test_syscalls is for.
+/add/attack seccomp -n "$(bounded 1 4)" /add/dmuser-attack-walls || fail "an attempt ended in another way than it must"
 ok "every attempt was refused, killed or harmless"
 prison_close
 finish

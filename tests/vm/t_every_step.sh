@@ -15,7 +15,7 @@
 options=$(sed -n 's/.*\bsteps=\([^ ]*\).*/\1/p' /proc/cmdline)
 # All of them take a quarter of an hour; and only user-mode kernels are quick.
 stride=64
-[ ! -e /proc/exitcode ] || stride=8
+[ ! -e /proc/exitcode ] || stride=$(bounded 8 24)
 [ -n "$options" ] || options=-n,$stride
 say "steps $options"
 

@@ -10,7 +10,7 @@
 # User-mode kernels run at the speed of the machine, emulated ones do not. There are rounds of three kinds; for
 # more, DMUSER_APPEND=fence_rounds=340 tests/vm/run --timeout 3000 makes a thousand.
 rounds=6 delay=50
-[ ! -e /proc/exitcode ] || rounds=20 delay=5
+[ ! -e /proc/exitcode ] || rounds=$(bounded 20 8) delay=5
 asked=$(sed -n 's/.*fence_rounds=\([0-9]*\).*/\1/p' /proc/cmdline)
 rounds=${asked:-$rounds}
 
@@ -87,7 +87,7 @@ dmsetup remove hold || fail "remove hold"
 dmsetup create "$name" --table "0 $sectors user 0 0 $name" || fail "create for careless"
 late="/add/careless late $name /dev/mapper/slow"
 $late || fail "careless"
-fence kill "$name" "$disk" $((rounds < 100 ? 20 : rounds / 10)) -p careless -w latewriter -r "$late"
+fence kill "$name" "$disk" 20 -p careless -w latewriter -r "$late"
 is "a daemon that closes before its writes are done is found out" "$?" 3
 pkill careless
 wait_for 60 "the last late write is done" no_late_writers

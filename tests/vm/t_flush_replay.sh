@@ -9,7 +9,7 @@
 
 # User-mode kernels run at the speed of the machine, emulated ones do not.
 handovers=3 mib=4
-[ ! -e /proc/exitcode ] || handovers=10
+[ ! -e /proc/exitcode ] || handovers=$(bounded 10 4)
 handovers=${REPLAY_HANDOVERS:-$handovers}
 sectors=$((mib * 2048))
 log=/dev/vdb

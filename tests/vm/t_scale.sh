@@ -11,7 +11,7 @@
 # Where there is no emulation, more rounds cost little.
 threads=20 churn=100
 if [ -e /proc/exitcode ]; then
-	threads=200 churn=300
+	threads=$(bounded 200 40) churn=$(bounded 300 60)
 fi
 
 scale() {
@@ -23,7 +23,7 @@ scale channels
 scale sleepers
 scale waiting
 scale fenced
-scale threads $threads
-scale churn $churn
+scale threads "$threads"
+scale churn "$churn"
 
 finish

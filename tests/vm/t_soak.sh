@@ -11,7 +11,7 @@
 . /add/guest.sh
 
 # The runs that count are longer and have other seeds: make soak.
-rounds=12
-[ ! -e /proc/exitcode ] || rounds=100
-soak_all $rounds $rounds -s 20260101
+rounds=$(bounded 12 6)
+[ ! -e /proc/exitcode ] || rounds=$(bounded 100 25)
+soak_all "$rounds" "$rounds" -s 20260101
 finish
