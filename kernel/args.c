@@ -9,6 +9,10 @@
 #include "dmu.h"
 
 #define DMU_FIXED_ARGS	3
+/* dm_user_daemon_timeout_msec of Android's driver */
+#define DMU_ANDROID_GRACE_MS	4000
+
+bool dmu_compat_default;
 
 static int dmu_parse_switch(const char *value, bool *on)
 {
@@ -53,9 +57,11 @@ static int dmu_set_nodaemon(struct dmu_config *config, const char *value)
 {
 	if (!strcmp(value, "wait")) {
 		config->nodaemon_fail = false;
+		config->grace_ms = 0;
 		return 0;
 	}
 	config->nodaemon_fail = true;
+	config->grace_ms = 0;
 	if (!str_has_prefix(value, "fail:"))
 		return -EINVAL;
 	return dmu_parse_size(value + strlen("fail:"), 0, INT_MAX, &config->nodaemon_ms);
@@ -91,11 +97,18 @@ static int dmu_set_max_io(struct dmu_config *config, const char *value)
 	return dmu_parse_size(value, PAGE_SIZE, SZ_16M, &config->max_io);
 }
 
+/* It stands for what the other arguments do not say: see dmu_config_set_compat(). */
+static int dmu_set_compat(struct dmu_config *config, const char *value)
+{
+	return strcmp(value, "none") && strcmp(value, "android") ? -EINVAL : 0;
+}
+
 static const struct dmu_arg {
 	const char *key;
 	int (*set)(struct dmu_config *config, const char *value);
 	char *error;
 } dmu_args[] = {
+	{ "compat:", dmu_set_compat, "compat: must be none or android" },
 	{ "orphans:", dmu_set_orphans, "orphans: must be requeue or fail" },
 	{ "nodaemon:", dmu_set_nodaemon, "nodaemon: must be wait or fail:MILLISECONDS" },
 	{ "discard:", dmu_set_discard, "discard: must be on or off" },
@@ -153,6 +166,28 @@ static int dmu_config_parse_optional(struct dmu_config *config, unsigned int arg
 	return 0;
 }
 
+/*
+ * What a row asks for that says nothing more. Android's driver knows no policies, fails what a
+ * closed channel held and, once its daemon has gone, everything; and it offers discard only.
+ */
+static void dmu_config_set_compat(struct dmu_config *config, unsigned int argc, char **argv)
+{
+	unsigned int i;
+
+	config->android = READ_ONCE(dmu_compat_default);
+	for (i = 0; i < argc; i++) {
+		size_t len = str_has_prefix(argv[i], "compat:");
+
+		if (len)
+			config->android = !strcmp(argv[i] + len, "android");
+	}
+	config->discard = true;
+	config->write_zeroes = !config->android;
+	config->orphans_fail = config->android;
+	config->nodaemon_fail = config->android;
+	config->grace_ms = config->android ? DMU_ANDROID_GRACE_MS : 0;
+}
+
 /* A name that is one path component, and that sysfs and DM print unchanged. */
 static bool dmu_ctl_valid(const char *ctl)
 {
@@ -202,8 +237,6 @@ int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, 
 	int ret;
 
 	*config = (struct dmu_config) {
-		.discard = true,
-		.write_zeroes = true,
 		.logical_block_size = SECTOR_SIZE,
 		.max_io = DMU_MAX_IO_DEFAULT,
 	};
@@ -216,6 +249,7 @@ int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, 
 		*error = "Invalid name of a control node";
 		return -EINVAL;
 	}
+	dmu_config_set_compat(config, argc - DMU_FIXED_ARGS, argv + DMU_FIXED_ARGS);
 	ret = dmu_config_parse_optional(config, argc - DMU_FIXED_ARGS, argv + DMU_FIXED_ARGS,
 					error);
 	if (ret)

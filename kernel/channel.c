@@ -17,11 +17,40 @@ static bool dmu_iocb_nowait(const struct kiocb *iocb)
 	return (iocb->ki_flags & IOCB_NOWAIT) || (iocb->ki_filp->f_flags & O_NONBLOCK);
 }
 
-static int dmu_mutex_lock(struct mutex *mutex, bool nowait)
+/* ---- turns ---- */
+
+/* True if it is somebody's turn. Then pollers are woken when it is nobody's any more. */
+static bool dmu_turn_taken(struct dmu_turn *turn)
 {
-	if (nowait)
-		return mutex_trylock(mutex) ? 0 : -EAGAIN;
-	return mutex_lock_interruptible(mutex) ? -ERESTARTSYS : 0;
+	if (!mutex_is_locked(&turn->mutex))
+		return false;
+	WRITE_ONCE(turn->wanted, true);
+	/* Pairs with dmu_turn_end(): the owner sees that, or we see that it has gone. */
+	smp_mb();
+	return mutex_is_locked(&turn->mutex);
+}
+
+/* 0, -ERESTARTSYS, or -EAGAIN instead of waiting. */
+static int dmu_turn_begin(struct dmu_turn *turn, bool nowait)
+{
+	if (!nowait)
+		return mutex_lock_interruptible(&turn->mutex) ? -ERESTARTSYS : 0;
+	do {
+		if (mutex_trylock(&turn->mutex))
+			return 0;
+	} while (!dmu_turn_taken(turn));
+	return -EAGAIN;
+}
+
+static void dmu_turn_end(struct dmu_turn *turn, struct dmu_node *node, __poll_t events)
+{
+	mutex_unlock(&turn->mutex);
+	/* Pairs with dmu_turn_taken(). */
+	smp_mb();
+	if (!READ_ONCE(turn->wanted))
+		return;
+	WRITE_ONCE(turn->wanted, false);
+	__wake_up(&node->pollers, TASK_NORMAL, 0, poll_to_key(events));
 }
 
 /* ---- read ---- */
@@ -142,16 +171,17 @@ static ssize_t dmu_channel_send(struct dmu_channel *channel, struct iov_iter *to
 	int ret;
 
 	for (;;) {
-		spin_lock(&channel->lock);
+		spin_lock_bh(&channel->lock);
 		ret = dmu_send_step(channel, to, &n);
 		total += n;
-		spin_unlock(&channel->lock);
+		spin_unlock_bh(&channel->lock);
 		if (ret <= 0 || !iov_iter_count(to))
 			break;
 		if (!n) {
 			size_t size = min_t(size_t, iov_iter_count(to), PAGE_SIZE);
 
-			if (signal_pending(current))
+			/* Of real signals only: io_uring's task work is none. */
+			if (task_sigpending(current))
 				ret = -EINTR;
 			else if (fault_in_iov_iter_writeable(to, size) == size)
 				ret = -EFAULT;
@@ -173,10 +203,10 @@ static ssize_t dmu_channel_read_message(struct dmu_channel *channel, struct iov_
 	ssize_t ret;
 	bool busy;
 
-	lockdep_assert_held(&channel->read_mutex);
-	spin_lock(&channel->lock);
+	lockdep_assert_held(&channel->read.mutex);
+	spin_lock_bh(&channel->lock);
 	busy = channel->out || channel->canceled;
-	spin_unlock(&channel->lock);
+	spin_unlock_bh(&channel->lock);
 	do {
 		if (!busy) {
 			ret = dmu_channel_next(channel, nowait);
@@ -206,11 +236,11 @@ static ssize_t dmu_channel_read(struct kiocb *iocb, struct iov_iter *to)
 
 	if (!iov_iter_count(to))
 		return 0;
-	ret = dmu_mutex_lock(&channel->read_mutex, nowait);
+	ret = dmu_turn_begin(&channel->read, nowait);
 	if (ret)
 		return ret;
 	ret = dmu_channel_read_message(channel, to, nowait);
-	mutex_unlock(&channel->read_mutex);
+	dmu_turn_end(&channel->read, channel->node, EPOLLIN | EPOLLRDNORM);
 	return ret;
 }
 
@@ -249,16 +279,16 @@ static ssize_t dmu_channel_receive(struct dmu_channel *channel, struct iov_iter 
 	int ret = 1;
 
 	while (iov_iter_count(from)) {
-		spin_lock(&channel->lock);
+		spin_lock_bh(&channel->lock);
 		ret = dmu_receive_step(channel, from, &n);
-		spin_unlock(&channel->lock);
+		spin_unlock_bh(&channel->lock);
 		total += n;
 		if (!ret)
 			break;
 		if (!n && iov_iter_count(from)) {
 			size_t size = min_t(size_t, iov_iter_count(from), PAGE_SIZE);
 
-			if (signal_pending(current))
+			if (task_sigpending(current))
 				ret = -EINTR;
 			else if (fault_in_iov_iter_readable(from, size) == size)
 				ret = -EFAULT;
@@ -305,7 +335,7 @@ static ssize_t dmu_channel_write_locked(struct dmu_channel *channel, struct iov_
 	struct dmu_claim *claim;
 	ssize_t ret, payload;
 
-	lockdep_assert_held(&channel->write_mutex);
+	lockdep_assert_held(&channel->write.mutex);
 	if (channel->in)
 		return dmu_channel_receive(channel, from);
 	ret = dmu_channel_receive_header(channel, from, &claim);
@@ -328,14 +358,14 @@ static ssize_t dmu_channel_write(struct kiocb *iocb, struct iov_iter *from)
 
 	if (!iov_iter_count(from))
 		return 0;
-	ret = dmu_mutex_lock(&channel->write_mutex, dmu_iocb_nowait(iocb));
+	ret = dmu_turn_begin(&channel->write, dmu_iocb_nowait(iocb));
 	if (ret)
 		return ret;
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	dead = node->dead;
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	ret = dead ? -ENOTBLK : dmu_channel_write_locked(channel, from);
-	mutex_unlock(&channel->write_mutex);
+	dmu_turn_end(&channel->write, node, EPOLLOUT | EPOLLWRNORM);
 	return ret;
 }
 
@@ -345,10 +375,12 @@ static __poll_t dmu_channel_poll(struct file *file, poll_table *wait)
 {
 	struct dmu_channel *channel = file->private_data;
 	struct dmu_node *node = channel->node;
-	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
+	__poll_t mask = 0;
 
 	poll_wait(file, &node->pollers, wait);
-	spin_lock(&node->lock);
+	if (!dmu_turn_taken(&channel->write))
+		mask |= EPOLLOUT | EPOLLWRNORM;
+	spin_lock_bh(&node->lock);
 	if (dmu_request_available(channel))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (node->dead)
@@ -361,7 +393,9 @@ static __poll_t dmu_channel_poll(struct file *file, poll_table *wait)
 	if (channel->out || channel->canceled)
 		mask |= EPOLLIN | EPOLLRDNORM;
 	spin_unlock(&channel->lock);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
+	if (dmu_turn_taken(&channel->read))
+		mask &= ~(EPOLLIN | EPOLLRDNORM);
 	return mask;
 }
 

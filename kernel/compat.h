@@ -11,14 +11,20 @@
 #include <linux/module.h>
 #include <linux/version.h>
 
-/* 6.5: block device modes have a type and names of their own. */
+/*
+ * 6.5: block device modes have a type and names of their own.
+ * 05bdb9965305 ("block: replace fmode_t with a block-specific type for block open flags")
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #define DMU_MODE_WRITE	BLK_OPEN_WRITE
 #else
 #define DMU_MODE_WRITE	FMODE_WRITE
 #endif
 
-/* 6.4: a class has no owner. */
+/*
+ * 6.4: a class has no owner.
+ * 1aaba11da9aa ("driver core: class: remove module * from class_create()")
+ */
 static inline struct class *dmu_class_create(const char *name)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
@@ -31,6 +37,8 @@ static inline struct class *dmu_class_create(const char *name)
 /*
  * 6.8: an anonymous inode of its own for a file, which has the security label that @like's has.
  * Before, modules have only the one that all share, and of which no label is asked.
+ * 4f0b9194bc11 ("fs: Rename anon_inode_getfile_secure() and anon_inode_getfd_secure()"), exported
+ * by a7800aa80ea4 ("KVM: Add KVM_CREATE_GUEST_MEMFD ioctl() for guest-specific backing memory")
  */
 static inline struct file *dmu_anon_file(const char *name, const struct file_operations *fops,
 					 void *private, int flags, struct file *like)
@@ -42,7 +50,10 @@ static inline struct file *dmu_anon_file(const char *name, const struct file_ope
 #endif
 }
 
-/* 6.9: a driver sets the hardware's limit of discards; the user's is derived. */
+/*
+ * 6.9: a driver sets the hardware's limit of discards; the user's is derived.
+ * 4f563a64732d ("block: add a max_user_discard_sectors queue limit")
+ */
 static inline void dmu_limits_set_discard(struct queue_limits *limits, unsigned int sectors)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
@@ -56,6 +67,7 @@ static inline void dmu_limits_set_discard(struct queue_limits *limits, unsigned 
 /*
  * 6.11: whether a queue polls is one of its limits. Before, it is a flag, which DM
  * sets when no device below says otherwise, and we have none.
+ * 8023e144f9d6 ("block: move the poll flag to queue_limits")
  */
 static inline void dmu_limits_clear_polling(struct queue_limits *limits)
 {
@@ -64,7 +76,22 @@ static inline void dmu_limits_clear_polling(struct queue_limits *limits)
 #endif
 }
 
-/* The queue of a table that is about to be live. False if it polls and goes on to. */
+/*
+ * 6.17: whether write zeroes unmaps is a limit of its own, which must be 0 or that of write zeroes;
+ * DM begins with the greatest of all.
+ * 0c40d7cb5ef3 ("block: introduce max_{hw|user}_wzeroes_unmap_sectors to queue limits")
+ */
+static inline void dmu_limits_clear_unmap(struct queue_limits *limits)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	limits->max_hw_wzeroes_unmap_sectors = 0;
+#endif
+}
+
+/*
+ * Of the queue of a table that is about to be live: false if it polls and goes on to.
+ * 6.11: see above, 8023e144f9d6 ("block: move the poll flag to queue_limits")
+ */
 static inline bool dmu_queue_stop_polling(struct request_queue *queue)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)

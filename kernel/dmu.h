@@ -29,7 +29,7 @@
  *
  * Locks, each inside of those above it in its group
  *
- *	channel->read_mutex, channel->write_mutex	(never both)
+ *	channel->read.mutex, channel->write.mutex	(never both)
  *	  mmap_lock of a daemon			(page faults)
  *
  *	md->type_lock				(DM: a table is loaded)
@@ -45,10 +45,10 @@
  *	    the slab's				(a claim is freed)
  *	  wait queues', timers', work queues'	(safe in interrupts)
  *
- * No spinlock of ours is held across bio_endio(), and nothing that a daemon must do to
- * answer (read, write, poll, ioctl, close) takes dmu_registry_lock or targets_lock. Data
- * moves between bio and daemon under channel->lock with page faults disabled, a page at
- * a time, so a revoke never waits for a daemon's memory.
+ * Nothing that a daemon must do to answer (read, write, poll, ioctl, close) takes
+ * dmu_registry_lock or targets_lock. Data moves between bio and daemon under channel->lock
+ * with page faults disabled, a page at a time, so a revoke never waits for a daemon's memory.
+ * What may be long is done DMU_BATCH requests a lock hold.
  *
  * Who calls, in which context, and what is held then
  *
@@ -58,9 +58,10 @@
  *	presuspend, postsuspend, preresume, resume
  *			 DM's ioctls, or the removal; md->suspend_lock. May sleep.
  *	status, message	 DM's ioctls; the table's SRCU, once others know it. May sleep.
- *	map		 the submitter of the bio, or DM's work queue; the table's SRCU, and
- *			 any lock or stage of memory reclaim that the submitter is in:
- *			 nothing is allocated, nothing waits; it takes node->lock, then wakes.
+ *	map		 the submitter of the bio, or DM's work queue; also a softirq; the
+ *			 table's SRCU, and any lock or stage of memory reclaim that the
+ *			 submitter is in: nothing is allocated, nothing waits; it takes
+ *			 node->lock, then wakes.
  *	open		 whoever opens the node; nothing. May sleep.
  *	read, write, poll, ioctl
  *			 a daemon; nothing, or the lock of an io_uring or epoll, which
@@ -70,14 +71,15 @@
  *	event_work, nodaemon_work
  *			 dmu_workqueue (WQ_MEM_RECLAIM). May sleep.
  *
- * bio_endio() is called by write, in its mutex, and by release, presuspend, message and
- * nodaemon_work.
+ * All but map and the end of bios is process context. map may be called in a softirq: dm-crypt
+ * above us, with no_write_workqueue, submits where an asynchronous cipher is done, though
+ * submit_bio() says that it might sleep. So the spinlocks are taken with _bh; channel->lock
+ * inside of node->lock without. Nothing is submitted with interrupts off.
  *
- * All of this is process context with interrupts on, and so the spinlocks do without
- * _irq or _bh. For map that is the block layer's rule, not ours: submit_bio_noacct()
- * says might_sleep(), and what bypasses it (blk-throttle) or what DM keeps for later
- * (suspended, requeued, or flushes with data) is submitted by a work queue. We end bios
- * in process context too; whoever submits another when one ends does so there.
+ * Bios end in a softirq, as those of a disk do, and with no spinlock held (end.c). Those above
+ * us that look where they are leave to a worker there what may wait (EROFS, f2fs), or do
+ * without waiting (dm-crypt's memory). In a daemon's write() they would wait themselves, also
+ * for the very device that the daemon serves.
  *
  * What keeps what alive
  *
@@ -90,20 +92,22 @@
  *		   its SRCU readers are gone, after the last request of it has ended.
  *		   Others reach it, and its ti and table, through node->targets and
  *		   node->live only, under targets_lock.
- *	channel	   its file. Others reach it through node->channels only, under
- *		   node->lock; release takes it off there before anything else.
+ *	channel	   its file. Others reach it through a claim only, under node->lock;
+ *		   release drops its claims before anything else.
  *	generation its channels; it goes with the last. Generation 0 is part of the node.
- *	request	   its bio, from map to bio_endio(). It is in one place: on node->queue or
- *		   a claim's waiters (node->lock), in a claim (its channel's lock), or on
- *		   the list of one who took it from there, and ends it or puts it back.
- *		   That is why each is ended once.
- *	claim	   its channel: from read until the answer, a dismissal, or release. The
+ *	request	   its bio, from map to bio_endio(). It is on node->requests until somebody
+ *		   takes it off there, under node->lock, and ends it: that is why each is
+ *		   ended once. Until then it is in one place: on node->queue, node->released
+ *		   or a claim's waiters, or in a claim.
+ *	claim	   its channel: from read until the answer, a dismissal, a give-back, or
+ *		   release. The
  *		   writer ends a HELD or RECEIVING one, the reader a canceled one, each
  *		   with his mutex; a revoke only takes the request away. So what
  *		   channel->in and channel->canceled point to stays when the spinlock
  *		   is dropped. claim->req and the pages of its bio may go then.
  *	module	   every file (fops.owner) and every target (DM). Work that is pending
- *		   after the last of them is waited for when dmu_workqueue goes.
+ *		   after the last of them is waited for when dmu_workqueue goes, and a
+ *		   softirq that has ended the last bio in dmu_end_exit().
  */
 #ifndef DMU_H
 #define DMU_H
@@ -112,6 +116,7 @@
 #include <linux/device-mapper.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/sizes.h>
@@ -124,14 +129,17 @@
 #define DMU_NODE_DIR		"dm-user/"
 #define DMU_NAME_MAX		127	/* of a control node, without the directory */
 #define DMU_MAX_IO_DEFAULT	SZ_1M
+#define DMU_BATCH		64	/* most requests to be moved in one hold of a lock */
 
 /* What a table row asks for. */
 struct dmu_config {
 	char *row;		/* all arguments, as given; what STATUSTYPE_TABLE prints */
 	const char *ctl;	/* owned by the constructor's caller; not valid after it */
+	bool android;		/* compat:android */
 	bool orphans_fail;
 	bool nodaemon_fail;
 	unsigned int nodaemon_ms;
+	unsigned int grace_ms;	/* how long a request waits for the first daemon; 0: as above */
 	bool discard;
 	bool write_zeroes;
 	bool secure_erase;
@@ -153,6 +161,7 @@ struct dmu_counters {
 struct dmu_generation {
 	struct list_head list;		/* in node->generations */
 	u64 number;
+	u64 drains;			/* how often a drain of it began */
 	unsigned int state;		/* DM_USER_SERVING, DRAINING, DRAINED */
 	unsigned int channels;
 	unsigned int held;		/* claims of its channels */
@@ -178,7 +187,9 @@ struct dmu_node {
 	bool sealed;
 	bool suspended;
 	bool has_daemon;		/* some channel could take a request */
+	bool had_daemon;		/* ... now or ever */
 	bool failing;			/* no daemon for longer than the policy waits */
+	unsigned int revoking;		/* revokes that are not through yet */
 	bool read_only;
 	struct dmu_config config;	/* live's, or the first's before that; no row, ctl */
 	dev_t dev;
@@ -186,14 +197,16 @@ struct dmu_node {
 	sector_t sectors;
 	u64 next_seq;
 	u64 newest_generation;
-	u64 queued;			/* requests on the queue and on claims of the fence */
+	struct list_head requests;	/* all, by seq, which is by age */
+	u64 queued;			/* requests on the three lists: queue, released, waiters */
 	struct list_head queue;		/* requests that the next reader may have */
+	struct list_head released;	/* ...whose place is to be looked for (again) */
 	unsigned int fenced;
-	struct list_head fence;		/* revoked claims that may still write... */
-	struct rb_root_cached fence_tree;	/* ...by sector */
-	struct list_head channels;
+	struct rb_root_cached fence_tree;	/* revoked claims that may still write, by sector */
+	struct list_head blocking;	/* those of them that requests wait for */
 	unsigned int channel_count;
 	struct list_head generations;
+	unsigned int generation_count;	/* without unjoined */
 	struct dmu_generation unjoined;	/* generation 0, always on the list */
 	struct dmu_counters counters;
 
@@ -217,37 +230,46 @@ enum dmu_request_state {
 
 /* Lives in the bio (per_io_data). */
 struct dmu_request {
-	struct list_head list;		/* node->queue, claim->waiters, or of who ends it */
+	struct list_head age;		/* node->requests */
+	struct list_head list;		/* where it waits, or of who ends it; not in a claim */
+	struct llist_node ended;	/* end.c */
+	struct dmu_claim *claim;	/* the node's lock: the claim it is in, or NULL */
 	struct bio *bio;
 	u64 seq;
 	unsigned int type;		/* DM_USER_REQ_MAP_* */
 	unsigned long born;		/* jiffies */
 };
 
-/* All fields but msg, which does not change, and fence's are guarded by the channel's lock. */
+/* The channel's lock, but for fence's; channel and msg change with the request only. */
 struct dmu_claim {
+	struct dmu_channel *channel;
 	struct dmu_request *req;	/* NULL: revoked */
 	enum dmu_request_state state;	/* SENDING or later */
 	struct rb_node rb;		/* channel->claims */
 	/* The node's lock: */
-	struct list_head fence;		/* node->fence, or empty */
-	struct rb_node fence_rb;	/* node->fence_tree */
+	struct rb_node fence_rb;	/* node->fence_tree, or empty */
 	u64 fence_last;			/* greatest last sector of the subtree */
 	struct list_head waiters;	/* requests that overlap */
+	struct list_head blocking;	/* node->blocking, if there are any */
 	struct dm_user_message msg;
+};
+
+/* One at a time, in a direction of the stream. */
+struct dmu_turn {
+	struct mutex mutex;		/* whose turn it is */
+	bool wanted;			/* somebody would not wait: pollers are woken at the end */
 };
 
 struct dmu_channel {
 	struct dmu_node *node;
-	struct list_head list;		/* node's lock: node->channels */
 	struct dmu_generation *generation;	/* node's lock */
+	u64 drains;			/* node's lock: of generation 0, before this channel came */
 	u64 taken;			/* node's lock: requests, but those given back unread */
 
-	struct mutex read_mutex;	/* one reader at a time; guards: spare */
+	struct dmu_turn read;		/* guards: spare */
 	struct dmu_claim *spare;	/* for the next request */
 
-	/* One writer at a time; guards: answer, answer_len, and changes of in. */
-	struct mutex write_mutex;
+	struct dmu_turn write;		/* guards: answer, answer_len, and changes of in */
 	struct dm_user_message answer;	/* header of an answer, as far as it has come */
 	unsigned int answer_len;
 
@@ -265,9 +287,25 @@ struct dmu_channel {
 };
 
 /* args.c: the table row */
+extern bool dmu_compat_default;		/* compat:android where a row does not say */
 int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, char **error);
 void dmu_config_free(struct dmu_config *config);
 bool dmu_config_same_limits(const struct dmu_config *a, const struct dmu_config *b);
+
+/*
+ * Nobody has ever served, and each request waits for its own time until somebody does. The node's
+ * lock.
+ */
+static inline bool dmu_node_in_grace(const struct dmu_node *node)
+{
+	return node->config.grace_ms && !node->had_daemon;
+}
+
+/* Then, when a request of age @born has waited long enough; in jiffies. */
+static inline unsigned long dmu_node_grace_end(const struct dmu_node *node, unsigned long born)
+{
+	return born + msecs_to_jiffies(node->config.grace_ms);
+}
 
 /* node.c: life of a node, and who may come in */
 extern struct workqueue_struct *dmu_workqueue;
@@ -277,6 +315,7 @@ void dmu_node_activate(struct dmu_target *target);
 void dmu_node_put(struct dmu_node *node);
 void dmu_node_event(struct dmu_node *node);
 void dmu_node_watch(struct dmu_node *node);
+void dmu_node_begin_grace(struct dmu_node *node);
 void dmu_node_wake(struct dmu_node *node, unsigned int requests);
 void dmu_node_wake_all(struct dmu_node *node);
 int dmu_node_check_queue(struct dmu_target *target);
@@ -314,18 +353,25 @@ struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response);
 void dmu_request_orphan_all(struct dmu_channel *channel);
 void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status);
-void dmu_request_fail_queued(struct dmu_node *node);
+unsigned int dmu_request_fail_queued(struct dmu_node *node);
 bool dmu_request_available(struct dmu_channel *channel);
 void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim);
 
-/* fence.c: what must wait for a revoked write */
+/* end.c: in which context bios end */
+int dmu_end_init(void);
+void dmu_end_exit(void);
+void dmu_end_request(struct dmu_request *req, blk_status_t status);
+
+/* fence.c: where requests wait, and what must wait for a revoked write */
 void dmu_fence_init(struct dmu_claim *claim);
 void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim);
-void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim, struct list_head *waiters);
+void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim);
 bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req);
 unsigned int dmu_fence_requeue_all(struct dmu_node *node, struct list_head *requests);
-unsigned int dmu_fence_queue_all(struct dmu_node *node, struct list_head *requests);
-void dmu_fence_take_all(struct dmu_node *node, struct list_head *requests);
+void dmu_fence_unqueue(struct dmu_node *node, struct dmu_request *req);
+unsigned int dmu_fence_release_some(struct dmu_node *node);
+void dmu_fence_release(struct dmu_node *node);
+struct dmu_request *dmu_fence_take(struct dmu_node *node);
 
 /* channel.c: the stream */
 extern const struct file_operations dmu_channel_fops;

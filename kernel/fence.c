@@ -25,8 +25,9 @@ INTERVAL_TREE_DEFINE(struct dmu_claim, fence_rb, u64, fence_last, dmu_claim_firs
 /* A fresh claim fences nothing. */
 void dmu_fence_init(struct dmu_claim *claim)
 {
-	INIT_LIST_HEAD(&claim->fence);
+	RB_CLEAR_NODE(&claim->fence_rb);
 	INIT_LIST_HEAD(&claim->waiters);
+	INIT_LIST_HEAD(&claim->blocking);
 }
 
 /* The request of @claim is revoked, and may be carried out yet: what overlaps waits from now on. */
@@ -35,48 +36,72 @@ void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim)
 	lockdep_assert_held(&node->lock);
 	if (!claim->msg.len)
 		return;
-	list_add_tail(&claim->fence, &node->fence);
 	dmu_fence_tree_insert(claim, &node->fence_tree);
 	node->fenced++;
 }
 
 /*
- * @claim is in nobody's way any more. Who waited for it is added to @waiters, for
- * dmu_fence_queue_all(), unless another claim covers all of this one: then all of
- * them overlap that one, too, and wait for it without being looked at one by one.
+ * @claim is in nobody's way any more. What waited for it is released, and the caller goes on with
+ * dmu_fence_release_some(); unless another claim covers all of this one: then all of them overlap
+ * that one, too, and wait for it without being looked at one by one.
  */
-void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim, struct list_head *waiters)
+void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim)
 {
-	struct list_head *next = waiters;
 	struct dmu_claim *other;
 
 	lockdep_assert_held(&node->lock);
-	if (list_empty(&claim->fence))
+	if (RB_EMPTY_NODE(&claim->fence_rb))
 		return;
-	list_del_init(&claim->fence);
 	dmu_fence_tree_remove(claim, &node->fence_tree);
+	RB_CLEAR_NODE(&claim->fence_rb);
 	node->fenced--;
 	if (list_empty(&claim->waiters))
 		return;
+	list_del_init(&claim->blocking);
 	other = dmu_fence_tree_iter_first(&node->fence_tree, dmu_claim_first(claim),
 					  dmu_claim_last(claim));
-	if (other && dmu_claim_first(other) <= dmu_claim_first(claim) &&
-	    dmu_claim_last(other) >= dmu_claim_last(claim))
-		next = &other->waiters;
-	list_splice_tail_init(&claim->waiters, next);
+	if (!other || dmu_claim_first(other) > dmu_claim_first(claim) ||
+	    dmu_claim_last(other) < dmu_claim_last(claim)) {
+		list_splice_tail_init(&claim->waiters, &node->released);
+		return;
+	}
+	if (list_empty(&other->waiters))
+		list_add_tail(&other->blocking, &node->blocking);
+	list_splice_tail_init(&claim->waiters, &other->waiters);
 }
 
 /* Where @req belongs: on the queue, or where it must wait before that. */
 static struct list_head *dmu_fence_place(struct dmu_node *node, const struct dmu_request *req)
 {
 	sector_t start = req->bio->bi_iter.bi_sector;
-	struct dmu_claim *claim = NULL;
+	struct dmu_claim *claim;
 
 	lockdep_assert_held(&node->lock);
-	if (bio_sectors(req->bio))
-		claim = dmu_fence_tree_iter_first(&node->fence_tree, start,
-						  start + bio_sectors(req->bio) - 1);
-	return claim ? &claim->waiters : &node->queue;
+	if (!bio_sectors(req->bio))
+		return &node->queue;
+	/* What is being revoked may become a fence yet. */
+	if (node->revoking)
+		return &node->released;
+	claim = dmu_fence_tree_iter_first(&node->fence_tree, start,
+					  start + bio_sectors(req->bio) - 1);
+	if (!claim)
+		return &node->queue;
+	if (list_empty(&claim->waiters))
+		list_add_tail(&claim->blocking, &node->blocking);
+	return &claim->waiters;
+}
+
+/* Take @req, which no daemon holds, off where it waits. */
+void dmu_fence_unqueue(struct dmu_node *node, struct dmu_request *req)
+{
+	struct list_head *head = req->list.next;
+
+	lockdep_assert_held(&node->lock);
+	/* Of the last one, both neighbours are the head of the list. */
+	if (head == req->list.prev && head != &node->queue && head != &node->released)
+		list_del_init(&container_of(head, struct dmu_claim, waiters)->blocking);
+	list_del_init(&req->list);
+	node->queued--;
 }
 
 /* Put @req there, behind all others. True if a reader can have it. */
@@ -86,17 +111,6 @@ bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
 
 	list_move_tail(&req->list, place);
 	return place == &node->queue;
-}
-
-/* The same for a list of them. How many a reader can have: dmu_node_wake() for these. */
-unsigned int dmu_fence_queue_all(struct dmu_node *node, struct list_head *requests)
-{
-	struct dmu_request *req, *next;
-	unsigned int ready = 0;
-
-	list_for_each_entry_safe(req, next, requests, list)
-		ready += dmu_fence_queue(node, req);
-	return ready;
 }
 
 /* Put them there in their order, before all others. How many a reader can have. */
@@ -114,14 +128,59 @@ unsigned int dmu_fence_requeue_all(struct dmu_node *node, struct list_head *requ
 	return ready;
 }
 
-/* Take everything that waits, on the queue or on a claim. */
-void dmu_fence_take_all(struct dmu_node *node, struct list_head *requests)
+/*
+ * Put what waited for claims that are gone where it belongs now, at most DMU_BATCH: the caller
+ * calls dmu_fence_release() for the others. Returns how many a reader can have.
+ */
+unsigned int dmu_fence_release_some(struct dmu_node *node)
 {
+	unsigned int n, ready = 0;
+
+	lockdep_assert_held(&node->lock);
+	if (node->revoking)
+		return 0;
+	for (n = 0; n < DMU_BATCH && !list_empty(&node->released); n++)
+		ready += dmu_fence_queue(node, list_first_entry(&node->released,
+								struct dmu_request, list));
+	return ready;
+}
+
+/*
+ * All of it, also what another caller has left, and wake readers. While something is revoked, who
+ * does that will call here in the end. May sleep.
+ */
+void dmu_fence_release(struct dmu_node *node)
+{
+	unsigned int ready;
+	bool more = true;
+
+	while (more && !list_empty(&node->released)) {
+		spin_lock_bh(&node->lock);
+		more = !node->revoking;
+		ready = dmu_fence_release_some(node);
+		spin_unlock_bh(&node->lock);
+		dmu_node_wake(node, ready);
+		cond_resched();
+	}
+}
+
+/* Take a request that no daemon holds, wherever it waits, off there; NULL: there is none. */
+struct dmu_request *dmu_fence_take(struct dmu_node *node)
+{
+	struct dmu_request *req;
 	struct dmu_claim *claim;
 
 	lockdep_assert_held(&node->lock);
-	list_splice_tail_init(&node->queue, requests);
-	list_for_each_entry(claim, &node->fence, fence)
-		list_splice_tail_init(&claim->waiters, requests);
-	node->queued = 0;
+	if (!list_empty(&node->queue)) {
+		req = list_first_entry(&node->queue, struct dmu_request, list);
+	} else if (!list_empty(&node->released)) {
+		req = list_first_entry(&node->released, struct dmu_request, list);
+	} else if (!list_empty(&node->blocking)) {
+		claim = list_first_entry(&node->blocking, struct dmu_claim, blocking);
+		req = list_first_entry(&claim->waiters, struct dmu_request, list);
+	} else {
+		return NULL;
+	}
+	dmu_fence_unqueue(node, req);
+	return req;
 }

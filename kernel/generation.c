@@ -33,6 +33,7 @@ void dmu_generation_leave(struct dmu_channel *channel)
 		return;
 	}
 	list_del(&generation->list);
+	node->generation_count--;
 	kfree(generation);
 }
 
@@ -46,12 +47,17 @@ static int dmu_generation_check(struct dmu_channel *channel, u64 number, bool cr
 		return -ENOTBLK;
 	if (channel->generation != &node->unjoined || channel->taken)
 		return -EBUSY;
+	/* What drains does not serve on under another name; what has come since may. */
+	if (node->unjoined.state != DM_USER_SERVING && channel->drains != node->unjoined.drains)
+		return -ESHUTDOWN;
 	if (number < node->newest_generation)
 		return -ESTALE;
 	if (create) {
 		if (number == node->newest_generation)
 			return -EEXIST;
-		return number == node->newest_generation + 1 ? 0 : -ERANGE;
+		if (number != node->newest_generation + 1)
+			return -ERANGE;
+		return node->generation_count < DM_USER_GENERATIONS_MAX ? 0 : -ENOSPC;
 	}
 	if (number > node->newest_generation)
 		return -ERANGE;
@@ -71,18 +77,19 @@ int dmu_generation_join(struct dmu_channel *channel, u64 number, bool create)
 	if (!number)
 		return -EINVAL;
 	if (create) {
-		generation = kzalloc(sizeof(*generation), GFP_NOIO);
+		generation = kzalloc(sizeof(*generation), GFP_NOIO | __GFP_ACCOUNT);
 		if (!generation)
 			return -ENOMEM;
 		generation->number = number;
 	}
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	ret = dmu_generation_check(channel, number, create);
 	if (ret)
 		goto unlock;
 	dmu_generation_leave(channel);
 	if (create) {
 		list_add_tail(&generation->list, &node->generations);
+		node->generation_count++;
 		node->newest_generation = number;
 		channel->generation = generation;
 		generation = NULL;
@@ -90,20 +97,16 @@ int dmu_generation_join(struct dmu_channel *channel, u64 number, bool create)
 		channel->generation = dmu_generation_find(node, number);
 	}
 	channel->generation->channels++;
+	dmu_node_watch(node);
 unlock:
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	kfree(generation);
-	if (!ret) {
-		dmu_node_watch(node);
+	if (!ret)
 		dmu_node_event(node);
-	}
 	return ret;
 }
 
-/*
- * Begin or undo a drain. The caller then calls dmu_node_watch() and
- * dmu_node_event(), without the lock.
- */
+/* Begin or undo a drain. The caller then calls dmu_node_event(), without the lock. */
 int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool undo)
 {
 	unsigned int before = generation->state;
@@ -114,11 +117,14 @@ int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generatio
 			return -EALREADY;
 		generation->state = DM_USER_SERVING;
 	} else if (generation->state == DM_USER_SERVING) {
+		generation->drains++;
 		generation->state = generation->held ? DM_USER_DRAINING : DM_USER_DRAINED;
 	}
 	/* Readers leave, or look at the queue again. */
-	if (generation->state != before)
+	if (generation->state != before) {
+		dmu_node_watch(node);
 		dmu_node_wake_all(node);
+	}
 	return 0;
 }
 

@@ -39,7 +39,8 @@ static u64 dmu_info_policy(const struct dmu_config *config)
 	       (config->nodaemon_fail ? DM_USER_POLICY_NODAEMON_FAIL : 0) |
 	       (config->discard ? DM_USER_POLICY_DISCARD : 0) |
 	       (config->write_zeroes ? DM_USER_POLICY_WRITE_ZEROES : 0) |
-	       (config->secure_erase ? DM_USER_POLICY_SECURE_ERASE : 0);
+	       (config->secure_erase ? DM_USER_POLICY_SECURE_ERASE : 0) |
+	       (config->android ? DM_USER_POLICY_COMPAT_ANDROID : 0);
 }
 
 static u64 dmu_info_state(const struct dmu_node *node)
@@ -84,10 +85,10 @@ static long dmu_ioctl_info(struct dmu_channel *channel, void __user *arg)
 	struct dm_user_info info;
 	bool dead;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	dead = node->dead;
 	dmu_info_fill(&info, channel);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	if (dead)
 		return -ENOTBLK;
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
@@ -115,15 +116,14 @@ static long dmu_ioctl_drain(struct dmu_channel *channel, void __user *arg)
 	if (drain.reserved || drain.flags & ~DM_USER_DRAIN_UNDO)
 		return -EINVAL;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	ret = node->dead ? -ENOTBLK :
 		dmu_generation_drain(node, channel->generation, drain.flags & DM_USER_DRAIN_UNDO);
 	drain.state = channel->generation->state;
 	drain.held = channel->generation->held;
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	if (ret)
 		return ret;
-	dmu_node_watch(node);
 	dmu_node_event(node);
 	return copy_to_user(arg, &drain, sizeof(drain)) ? -EFAULT : 0;
 }
@@ -134,12 +134,12 @@ static long dmu_ioctl_seal(struct dmu_channel *channel)
 	struct dmu_node *node = channel->node;
 	int ret = 0;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	if (node->dead)
 		ret = -ENOTBLK;
 	else if (channel->generation->state != DM_USER_SERVING)
 		ret = -ESHUTDOWN;
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	if (!ret)
 		dmu_node_set_sealed(node, true);
 	return ret;

@@ -92,18 +92,65 @@ void dmu_node_wake_all(struct dmu_node *node)
 	wake_up_all(&node->pollers);
 }
 
+/* Call nodaemon_work in @ms milliseconds, and not before. */
+static void dmu_node_rearm(struct dmu_node *node, unsigned int ms)
+{
+	lockdep_assert_held(&node->lock);
+	/* It takes this lock first, so it can't drop the reference before it is there. */
+	if (!node->dead &&
+	    !mod_delayed_work(dmu_workqueue, &node->nodaemon_work, msecs_to_jiffies(ms)))
+		kref_get(&node->ref);
+}
+
+/*
+ * A request has come while nobody has ever served. nodaemon_work is called for the oldest, and then
+ * for this one.
+ */
+void dmu_node_begin_grace(struct dmu_node *node)
+{
+	if (!delayed_work_pending(&node->nodaemon_work))
+		dmu_node_rearm(node, node->config.grace_ms);
+}
+
+/* Requests that have waited for the first daemon for too long fail. The next one has its time. */
+static void dmu_node_end_grace(struct dmu_node *node)
+{
+	unsigned int ms, failed = dmu_request_fail_queued(node);
+	struct dmu_request *req;
+	unsigned long end, left;
+
+	spin_lock_bh(&node->lock);
+	ms = node->config.grace_ms;
+	req = list_first_entry_or_null(&node->requests, struct dmu_request, age);
+	if (req && dmu_node_in_grace(node)) {
+		end = dmu_node_grace_end(node, req->born);
+		left = time_after(end, jiffies) ? end - jiffies : 0;
+		dmu_node_rearm(node, jiffies_to_msecs(left));
+	}
+	spin_unlock_bh(&node->lock);
+	if (failed) {
+		DMERR_LIMIT("%s: no daemon has come for %u ms: I/O fails", node->name, ms);
+		dmu_node_event(node);
+	}
+}
+
 static void dmu_node_nodaemon_work(struct work_struct *work)
 {
 	struct dmu_node *node = container_of(to_delayed_work(work), struct dmu_node, nodaemon_work);
+	bool failing, grace;
 	unsigned int ms;
-	bool failing;
 
-	spin_lock(&node->lock);
-	failing = !node->has_daemon && !node->dead && node->config.nodaemon_fail;
+	spin_lock_bh(&node->lock);
+	grace = dmu_node_in_grace(node) && !node->dead;
+	/* Pending again: it is another time without a daemon, which is not over. */
+	failing = !grace && !node->has_daemon && !node->dead && node->config.nodaemon_fail &&
+		  !delayed_work_pending(&node->nodaemon_work);
 	node->failing = failing;
 	ms = node->config.nodaemon_ms;
-	spin_unlock(&node->lock);
-	if (failing) {
+	spin_unlock_bh(&node->lock);
+	if (grace) {
+		dmu_node_end_grace(node);
+	} else if (failing) {
 		DMERR_LIMIT("%s: no daemon for %u ms: I/O fails until there is one",
 			    node->name, ms);
 		dmu_request_fail_queued(node);
@@ -131,22 +178,23 @@ static void __dmu_node_watch(struct dmu_node *node, bool anew)
 			break;
 		}
 	}
+	node->had_daemon |= node->has_daemon;
 	if (node->has_daemon || !node->config.nodaemon_fail) {
 		node->failing = false;
-	} else if (!node->dead && !node->failing &&
-		   (had || !delayed_work_pending(&node->nodaemon_work))) {
-		/* It takes this lock first, so it can't drop the reference before it is there. */
-		if (!mod_delayed_work(dmu_workqueue, &node->nodaemon_work,
-				      msecs_to_jiffies(node->config.nodaemon_ms)))
-			kref_get(&node->ref);
+	} else if (dmu_node_in_grace(node)) {
+		/* What is pending may be of another policy. */
+		node->failing = false;
+		if (anew)
+			dmu_node_rearm(node, node->config.grace_ms);
+	} else if (!node->failing && (had || !delayed_work_pending(&node->nodaemon_work))) {
+		dmu_node_rearm(node, node->config.nodaemon_ms);
 	}
 }
 
+/* In the same hold of the lock as the change. */
 void dmu_node_watch(struct dmu_node *node)
 {
-	spin_lock(&node->lock);
 	__dmu_node_watch(node, false);
-	spin_unlock(&node->lock);
 }
 
 /* Who may open the node is decided here; channels that are open stay. */
@@ -154,10 +202,10 @@ void dmu_node_set_sealed(struct dmu_node *node, bool sealed)
 {
 	bool changed;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	changed = node->sealed != sealed;
 	node->sealed = sealed;
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	if (changed)
 		dmu_node_event(node);
 }
@@ -188,27 +236,27 @@ int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
 	channel = kzalloc(sizeof(*channel), GFP_NOIO | __GFP_ACCOUNT);
 	if (!channel)
 		return -ENOMEM;
-	mutex_init(&channel->read_mutex);
-	mutex_init(&channel->write_mutex);
+	mutex_init(&channel->read.mutex);
+	mutex_init(&channel->write.mutex);
 	spin_lock_init(&channel->lock);
 	channel->claims = RB_ROOT;
 	channel->node = node;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	ret = dmu_node_check_admission(node, from);
 	if (ret) {
-		spin_unlock(&node->lock);
+		spin_unlock_bh(&node->lock);
 		kfree(channel);
 		return ret;
 	}
 	channel->generation = &node->unjoined;
+	channel->drains = node->unjoined.drains;
 	node->unjoined.channels++;
-	list_add_tail(&channel->list, &node->channels);
 	node->channel_count++;
-	spin_unlock(&node->lock);
+	dmu_node_watch(node);
+	spin_unlock_bh(&node->lock);
 
 	kref_get(&node->ref);
-	dmu_node_watch(node);
 	dmu_node_event(node);
 	*result = channel;
 	return 0;
@@ -220,11 +268,10 @@ void dmu_channel_destroy(struct dmu_channel *channel)
 	struct dmu_node *node = channel->node;
 
 	dmu_request_orphan_all(channel);
-	spin_lock(&channel->lock);
+	spin_lock_bh(&channel->lock);
 	if (channel->spare)
 		dmu_claim_free(channel, channel->spare);
-	spin_unlock(&channel->lock);
-	dmu_node_watch(node);
+	spin_unlock_bh(&channel->lock);
 	dmu_node_event(node);
 	dmu_node_put(node);
 	kfree(channel);
@@ -267,30 +314,47 @@ static void dmu_node_configure(struct dmu_node *node, const struct dmu_target *t
 	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
 }
 
-/* As @target's row wants it: who opens it before the first resume finds what it will be. */
+/* Nobody finds @node any more: its name is free. Those that have it open are told. May sleep. */
+static void dmu_node_kill(struct dmu_node *node)
+{
+	spin_lock_bh(&node->lock);
+	node->dead = true;
+	spin_unlock_bh(&node->lock);
+	dmu_node_wake_all(node);
+	if (cancel_delayed_work_sync(&node->nodaemon_work))
+		dmu_node_put(node);
+}
+
+/*
+ * As @target's row wants it: who opens it before the first resume finds what it will be, unless
+ * another row is loaded instead before that.
+ */
 static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **error)
 {
 	struct mapped_device *md = dm_table_get_md(target->ti->table);
 	struct dmu_node *node;
-	int ret = -ENOMEM;
+	int ret;
 
 	*error = "Cannot allocate memory";
 	node = kzalloc(sizeof(*node), GFP_KERNEL);
 	if (!node)
 		return ERR_PTR(-ENOMEM);
 	node->name = kasprintf(GFP_KERNEL, DMU_NODE_DIR "%s", target->config.ctl);
-	if (!node->name)
-		goto err_free;
+	if (!node->name) {
+		kfree(node);
+		return ERR_PTR(-ENOMEM);
+	}
 	kref_init(&node->ref);
 	mutex_init(&node->targets_lock);
 	INIT_LIST_HEAD(&node->targets);
 	init_waitqueue_head(&node->readers);
 	init_waitqueue_head(&node->pollers);
 	spin_lock_init(&node->lock);
+	INIT_LIST_HEAD(&node->requests);
 	INIT_LIST_HEAD(&node->queue);
-	INIT_LIST_HEAD(&node->fence);
+	INIT_LIST_HEAD(&node->released);
+	INIT_LIST_HEAD(&node->blocking);
 	node->fence_tree = RB_ROOT_CACHED;
-	INIT_LIST_HEAD(&node->channels);
 	INIT_LIST_HEAD(&node->generations);
 	list_add(&node->unjoined.list, &node->generations);
 	INIT_WORK(&node->event_work, dmu_node_event_work);
@@ -303,15 +367,13 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	if (ret) {
 		*error = ret == -EBUSY ? "No device number is left for the control node" :
 					 "Cannot make the control node's device";
-		goto err_free;
+		/* Somebody may have opened an older file of its number, and have it. */
+		dmu_node_kill(node);
+		dmu_node_put(node);
+		return ERR_PTR(ret);
 	}
 	list_add(&node->list, &dmu_nodes);
 	return node;
-
-err_free:
-	kfree(node->name);
-	kfree(node);
-	return ERR_PTR(ret);
 }
 
 static struct dmu_node *dmu_node_find(const char *ctl)
@@ -344,6 +406,11 @@ static int dmu_node_check_share(struct dmu_node *node, const struct dmu_target *
 	}
 	if (node->live && !dmu_config_same_limits(&node->live->config, &target->config)) {
 		*error = "Operations, block sizes and max_io cannot change in a reload";
+		return -EINVAL;
+	}
+	/* Daemons have been told where the row begins, and what they hold is fenced by sector. */
+	if (node->live && node->live->ti->begin != target->ti->begin) {
+		*error = "The row cannot begin elsewhere in a reload";
 		return -EINVAL;
 	}
 	return 0;
@@ -398,12 +465,7 @@ void dmu_node_detach(struct dmu_target *target)
 	if (last) {
 		list_del(&node->list);
 		dmu_device_remove(node);
-		spin_lock(&node->lock);
-		node->dead = true;
-		spin_unlock(&node->lock);
-		dmu_node_wake_all(node);
-		if (cancel_delayed_work_sync(&node->nodaemon_work))
-			dmu_node_put(node);
+		dmu_node_kill(node);
 	}
 	dmu_registry_leave(noio);
 	dmu_node_put(node);
@@ -440,10 +502,10 @@ void dmu_node_activate(struct dmu_target *target)
 	mutex_lock(&node->targets_lock);
 	node->live = target;
 	mutex_unlock(&node->targets_lock);
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	dmu_node_configure(node, target);
 	node->suspended = false;
 	node->failing = false;
 	__dmu_node_watch(node, true);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 }

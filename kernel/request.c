@@ -79,23 +79,17 @@ static bool dmu_type_writes(u64 type)
 	return type != DM_USER_REQ_MAP_READ && type != DM_USER_REQ_MAP_FLUSH;
 }
 
-static void dmu_request_end(struct dmu_request *req, blk_status_t status)
-{
-	req->bio->bi_status = status;
-	bio_endio(req->bio);
-}
-
 /*
- * What presuspend gives back, without a pause, though there may be thousands: DM's work queue
- * submits it anew, and had better not run before DM has said that it is suspended. In 6.1, bios
- * that may not wait would fail.
+ * What presuspend gives back, without a pause where nothing preempts it, though there may be
+ * thousands: DM's work queue submits it anew, and had better not run before DM has said that it is
+ * suspended. In 6.1, bios that may not wait would fail.
  */
 static void dmu_request_end_all(struct list_head *requests, blk_status_t status)
 {
 	struct dmu_request *req, *next;
 
 	list_for_each_entry_safe(req, next, requests, list) {
-		dmu_request_end(req, status);
+		dmu_end_request(req, status);
 		if (status != BLK_STS_DM_REQUEUE)
 			cond_resched();
 	}
@@ -118,22 +112,26 @@ int dmu_request_map(struct dmu_target *target, struct bio *bio)
 	req->bio = bio;
 	req->type = type;
 	req->born = jiffies;
+	req->claim = NULL;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	if (dm_noflush_suspending(target->ti)) {
-		spin_unlock(&node->lock);
+		spin_unlock_bh(&node->lock);
 		return DM_MAPIO_REQUEUE;
 	}
 	if (node->failing) {
 		node->counters.failed++;
-		spin_unlock(&node->lock);
+		spin_unlock_bh(&node->lock);
 		return DM_MAPIO_KILL;
 	}
 	req->seq = node->next_seq++;
+	list_add_tail(&req->age, &node->requests);
 	INIT_LIST_HEAD(&req->list);
 	ready = dmu_fence_queue(node, req);
 	node->queued++;
-	spin_unlock(&node->lock);
+	if (dmu_node_in_grace(node))
+		dmu_node_begin_grace(node);
+	spin_unlock_bh(&node->lock);
 	dmu_node_wake(node, ready);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -163,22 +161,25 @@ bool dmu_request_available(struct dmu_channel *channel)
 /*
  * Have memory for the next claim. The reserve serves one request at a time, so
  * that a daemon which answers one before it reads the next never depends on
- * memory that its own device may be needed to free. Called with read_mutex held.
+ * memory that its own device may be needed to free. It is the reader's turn.
  */
 int dmu_request_prepare_claim(struct dmu_channel *channel)
 {
 	if (channel->spare)
 		return 0;
-	spin_lock(&channel->lock);
+	spin_lock_bh(&channel->lock);
 	if (!channel->reserve_used) {
 		channel->reserve_used = true;
 		channel->spare = &channel->reserve;
 	}
-	spin_unlock(&channel->lock);
+	spin_unlock_bh(&channel->lock);
 	if (!channel->spare)
 		channel->spare = kmem_cache_alloc(dmu_claim_cache,
 						  GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
-	return channel->spare ? 0 : -ENOMEM;
+	if (!channel->spare)
+		return -ENOMEM;
+	channel->spare->channel = channel;
+	return 0;
 }
 
 /* Give @claim, which nothing refers to, back to where it came from. */
@@ -191,12 +192,11 @@ void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim)
 		kmem_cache_free(dmu_claim_cache, claim);
 }
 
-/* Undo everything that refers to @claim, and free it. Who waited for that joins @waiters. */
-static void dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim,
-			   struct list_head *waiters)
+/* Undo everything that refers to @claim, and free it. The caller calls dmu_fence_release(). */
+static void dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim)
 {
 	lockdep_assert_held(&channel->lock);
-	dmu_fence_remove(channel->node, claim, waiters);
+	dmu_fence_remove(channel->node, claim);
 	rb_erase(&claim->rb, &channel->claims);
 	if (channel->in == claim)
 		channel->in = NULL;
@@ -220,15 +220,24 @@ static int dmu_claim_compare(const void *key, const struct rb_node *rb)
 	return seq < other ? -1 : seq > other;
 }
 
+/* The type that the daemon sees. Android's driver passes an empty flush on as DM sends it. */
+static u64 dmu_message_type(const struct dmu_node *node, const struct dmu_request *req)
+{
+	if (req->type == DM_USER_REQ_MAP_FLUSH && node->config.android)
+		return DM_USER_REQ_MAP_WRITE;
+	return req->type;
+}
+
 static void dmu_claim_init(struct dmu_claim *claim, struct dmu_request *req)
 {
 	const struct bio *bio = req->bio;
 
+	req->claim = claim;
 	claim->req = req;
 	claim->state = DMU_REQUEST_SENDING;
 	dmu_fence_init(claim);
 	claim->msg.seq = req->seq;
-	claim->msg.type = req->type;
+	claim->msg.type = dmu_message_type(claim->channel->node, req);
 	claim->msg.flags = dmu_bio_flags(bio);
 	claim->msg.sector = bio->bi_iter.bi_sector;
 	claim->msg.len = bio->bi_iter.bi_size;
@@ -242,12 +251,11 @@ int dmu_request_claim(struct dmu_channel *channel)
 	struct dmu_request *req;
 	int ret;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	ret = dmu_request_peek(channel, &req);
 	if (ret <= 0)
 		goto unlock;
-	list_del(&req->list);
-	node->queued--;
+	dmu_fence_unqueue(node, req);
 	channel->generation->held++;
 	channel->taken++;
 	channel->spare = NULL;
@@ -260,7 +268,7 @@ int dmu_request_claim(struct dmu_channel *channel)
 	channel->out_iter = req->bio->bi_iter;
 	spin_unlock(&channel->lock);
 unlock:
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	return ret;
 }
 
@@ -293,7 +301,7 @@ struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 {
 	struct dmu_claim *claim;
 
-	spin_lock(&channel->lock);
+	spin_lock_bh(&channel->lock);
 	claim = dmu_claim_find(channel, answer->seq);
 	if (claim && answer->type == DM_USER_RESP_SUCCESS &&
 	    claim->msg.type == DM_USER_REQ_MAP_READ && claim->msg.len) {
@@ -303,11 +311,11 @@ struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 		if (claim->req)
 			channel->in_iter = claim->req->bio->bi_iter;
 	}
-	spin_unlock(&channel->lock);
+	spin_unlock_bh(&channel->lock);
 	if (!claim) {
-		spin_lock(&channel->node->lock);
+		spin_lock_bh(&channel->node->lock);
 		channel->node->counters.refused++;
-		spin_unlock(&channel->node->lock);
+		spin_unlock_bh(&channel->node->lock);
 	}
 	return claim;
 }
@@ -336,10 +344,11 @@ static void dmu_count_answer(struct dmu_node *node, struct dmu_generation *gener
 		node->counters.errors++;
 }
 
-/* A claim is gone, which made @ready requests ready or completed a drain, or neither. */
+/* Claims are gone: @ready requests are on the queue now; @drained: that completed a drain. */
 static void dmu_request_dropped(struct dmu_node *node, unsigned int ready, bool drained)
 {
 	dmu_node_wake(node, ready);
+	dmu_fence_release(node);
 	if (drained) {
 		dmu_node_wake_all(node);
 		dmu_node_event(node);
@@ -353,50 +362,76 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 	struct dmu_node *node = channel->node;
 	struct dmu_request *req;
 	unsigned int ready;
-	LIST_HEAD(waiters);
 	bool drained;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	spin_lock(&channel->lock);
 	req = claim->req;
-	if (req)
-		dmu_count_answer(node, channel->generation, claim->msg.type, status);
-	dmu_claim_drop(channel, claim, &waiters);
+	if (req) {
+		dmu_count_answer(node, channel->generation, req->type, status);
+		list_del(&req->age);
+	}
+	dmu_claim_drop(channel, claim);
 	spin_unlock(&channel->lock);
-	ready = dmu_fence_queue_all(node, &waiters);
+	ready = dmu_fence_release_some(node);
 	drained = dmu_generation_drop_claim(channel->generation);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 
 	if (req)
-		dmu_request_end(req, status);
+		dmu_end_request(req, status);
 	dmu_request_dropped(node, ready, drained);
 }
 
 /*
- * The reader is told that what it was reading is revoked: it can't act on it from now on.
- * Called with read_mutex held.
+ * The reader is told that what it was reading is revoked: it can't act on it from now on. It is
+ * the reader's turn.
  */
 void dmu_request_dismiss(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
 	unsigned int ready;
-	LIST_HEAD(waiters);
 	bool drained;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	spin_lock(&channel->lock);
-	dmu_claim_drop(channel, channel->canceled, &waiters);
+	dmu_claim_drop(channel, channel->canceled);
 	spin_unlock(&channel->lock);
-	ready = dmu_fence_queue_all(node, &waiters);
+	ready = dmu_fence_release_some(node);
 	drained = dmu_generation_drop_claim(channel->generation);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	dmu_request_dropped(node, ready, drained);
 }
 
 /*
+ * Orphans, oldest first, are queued again before all others, or end: by the policy, or for want
+ * of a daemon. Then they are on @failed. Then what waited for the claims that they are of. Returns
+ * how many a reader can have.
+ */
+static unsigned int dmu_orphans_place(struct dmu_node *node, struct list_head *orphans,
+				      struct list_head *failed, bool fail)
+{
+	struct dmu_request *req;
+
+	lockdep_assert_held(&node->lock);
+	fail |= node->failing;
+	list_for_each_entry(req, orphans, list) {
+		req->claim = NULL;
+		if (fail) {
+			list_del(&req->age);
+			node->counters.failed++;
+		} else {
+			node->queued++;
+		}
+	}
+	if (fail)
+		list_splice_tail_init(orphans, failed);
+	return dmu_fence_requeue_all(node, orphans) + dmu_fence_release_some(node);
+}
+
+/*
  * SENDING -> QUEUED, before all others, or ended if I/O fails for want of a daemon: the reader
- * could take no byte of what it claimed, which may have been revoked meanwhile. Called with
- * read_mutex held, and channel->sent 0.
+ * could take no byte of what it claimed, which may have been revoked meanwhile. It is the reader's
+ * turn, and channel->sent 0.
  */
 void dmu_request_give_back(struct dmu_channel *channel)
 {
@@ -407,141 +442,192 @@ void dmu_request_give_back(struct dmu_channel *channel)
 	unsigned int ready;
 	bool drained;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	spin_lock(&channel->lock);
 	claim = channel->out ?: channel->canceled;
-	if (claim->req && node->failing) {
-		list_add(&claim->req->list, &failed);
-		node->counters.failed++;
-	} else if (claim->req) {
+	if (claim->req)
 		list_add(&claim->req->list, &requests);
-		node->queued++;
-	}
 	/* Nobody waits for it: of what was not read, nothing can be written. */
-	dmu_claim_drop(channel, claim, &requests);
+	dmu_claim_drop(channel, claim);
 	spin_unlock(&channel->lock);
 	channel->taken--;
-	ready = dmu_fence_requeue_all(node, &requests);
+	ready = dmu_orphans_place(node, &requests, &failed, false);
 	drained = dmu_generation_drop_claim(channel->generation);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	dmu_request_end_all(&failed, BLK_STS_IOERR);
 	dmu_request_dropped(node, ready, drained);
 }
 
-/* Back to the queue, oldest first and before all others. Returns how many a reader can have. */
-static unsigned int dmu_orphans_requeue(struct dmu_node *node, struct list_head *orphans,
-					unsigned int count)
+/* Drop the newest claims of @channel, at most DMU_BATCH. True if that completed a drain. */
+static bool dmu_channel_drop_claims(struct dmu_channel *channel, struct list_head *orphans)
 {
-	lockdep_assert_held(&node->lock);
-	node->counters.requeued += count;
-	node->queued += count;
-	return dmu_fence_requeue_all(node, orphans);
+	struct dmu_claim *claim;
+	bool drained = false;
+	struct rb_node *rb;
+	unsigned int n;
+
+	spin_lock(&channel->lock);
+	for (n = 0; n < DMU_BATCH && (rb = rb_last(&channel->claims)); n++) {
+		claim = rb_entry(rb, struct dmu_claim, rb);
+		if (claim->req)
+			list_add(&claim->req->list, orphans);
+		dmu_claim_drop(channel, claim);
+		drained |= dmu_generation_drop_claim(channel->generation);
+	}
+	spin_unlock(&channel->lock);
+	return drained;
 }
 
 /*
  * The channel closes: SENDING, HELD, RECEIVING -> QUEUED or ended. Its file is
  * gone, so whoever owned it has left its last system call, or said that it is
- * done with the backing store (see close() in the ABI).
+ * done with the backing store (see close() in the ABI). The newest go first, so that
+ * the oldest are before all others in the end.
  */
 void dmu_request_orphan_all(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
-	unsigned int count = 0, ready = 0;
-	struct dmu_claim *claim;
-	bool drained = false;
-	LIST_HEAD(orphans);
-	LIST_HEAD(waiters);
-	struct rb_node *rb;
+	bool drained, done;
+	unsigned int ready;
+	u64 before;
 
-	spin_lock(&node->lock);
-	list_del(&channel->list);
-	node->channel_count--;
-	spin_lock(&channel->lock);
-	while ((rb = rb_first(&channel->claims))) {
-		claim = rb_entry(rb, struct dmu_claim, rb);
-		if (claim->req) {
-			list_add_tail(&claim->req->list, &orphans);
-			count++;
+	do {
+		LIST_HEAD(orphans);
+		LIST_HEAD(failed);
+
+		spin_lock_bh(&node->lock);
+		drained = dmu_channel_drop_claims(channel, &orphans);
+		before = node->queued;
+		ready = dmu_orphans_place(node, &orphans, &failed, node->config.orphans_fail);
+		node->counters.requeued += node->queued - before;
+		done = RB_EMPTY_ROOT(&channel->claims);
+		if (done) {
+			dmu_generation_leave(channel);
+			node->channel_count--;
+			dmu_node_watch(node);
 		}
-		dmu_claim_drop(channel, claim, &waiters);
-		drained |= dmu_generation_drop_claim(channel->generation);
-	}
-	spin_unlock(&channel->lock);
-	/* Only now, when nothing of this channel is in anybody's way. */
-	if (node->config.orphans_fail || node->failing)
-		node->counters.failed += count;
-	else
-		ready = dmu_orphans_requeue(node, &orphans, count);
-	ready += dmu_fence_queue_all(node, &waiters);
-	dmu_generation_leave(channel);
-	spin_unlock(&node->lock);
+		spin_unlock_bh(&node->lock);
 
-	dmu_request_end_all(&orphans, BLK_STS_IOERR);
-	dmu_request_dropped(node, ready, drained);
+		dmu_request_end_all(&failed, BLK_STS_IOERR);
+		dmu_request_dropped(node, ready, drained);
+		cond_resched();
+	} while (!done);
 }
 
 /*
- * Take what @channel holds, but leave the claims. What was not read at all of a
+ * Take the request of @claim, but leave the claim. What was not read at all of a
  * write's payload can't be written.
  */
-static void dmu_channel_revoke(struct dmu_channel *channel, struct list_head *revoked)
+static void dmu_claim_revoke(struct dmu_claim *claim)
 {
+	struct dmu_channel *channel = claim->channel;
 	struct dmu_node *node = channel->node;
-	struct dmu_claim *claim;
-	struct rb_node *rb;
-	bool seen;
+	bool seen = true;
 
 	lockdep_assert_held(&node->lock);
 	spin_lock(&channel->lock);
-	for (rb = rb_first(&channel->claims); rb; rb = rb_next(rb)) {
-		claim = rb_entry(rb, struct dmu_claim, rb);
-		if (!claim->req)
-			continue;
-		list_add_tail(&claim->req->list, revoked);
-		claim->req = NULL;
-		seen = true;
-		if (claim == channel->out) {
-			seen = channel->sent > sizeof(claim->msg);
-			channel->canceled = claim;
-			channel->out = NULL;
-		}
-		if (seen && dmu_type_writes(claim->msg.type))
-			dmu_fence_add(node, claim);
+	claim->req = NULL;
+	if (claim == channel->out) {
+		seen = channel->sent > sizeof(claim->msg);
+		channel->canceled = claim;
+		channel->out = NULL;
 	}
+	if (seen && dmu_type_writes(claim->msg.type))
+		dmu_fence_add(node, claim);
 	spin_unlock(&channel->lock);
 }
 
-/* Any state -> ended: everything that is queued or that a daemon holds. */
+/* Any state -> ended: everything older than @seq that is queued or that a daemon holds. */
+static unsigned int dmu_request_revoke(struct dmu_node *node, u64 seq, struct list_head *revoked)
+{
+	struct dmu_request *req;
+	unsigned int n;
+
+	lockdep_assert_held(&node->lock);
+	for (n = 0; n < DMU_BATCH; n++) {
+		req = list_first_entry_or_null(&node->requests, struct dmu_request, age);
+		if (!req || req->seq >= seq)
+			break;
+		if (req->claim)
+			dmu_claim_revoke(req->claim);
+		else
+			dmu_fence_unqueue(node, req);
+		list_del(&req->age);
+		list_add_tail(&req->list, revoked);
+	}
+	return n;
+}
+
+/*
+ * Any state -> ended: everything that is queued or that a daemon holds now. What comes meanwhile
+ * waits until all that may fence it does.
+ */
 void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status)
 {
-	struct dmu_channel *channel;
-	struct dmu_request *req;
-	LIST_HEAD(revoked);
+	unsigned int n;
+	u64 seq;
 
-	spin_lock(&node->lock);
-	dmu_fence_take_all(node, &revoked);
-	list_for_each_entry(channel, &node->channels, list)
-		dmu_channel_revoke(channel, &revoked);
-	if (status != BLK_STS_DM_REQUEUE)
-		list_for_each_entry(req, &revoked, list)
-			node->counters.failed++;
-	spin_unlock(&node->lock);
+	spin_lock_bh(&node->lock);
+	seq = node->next_seq;
+	node->revoking++;
+	spin_unlock_bh(&node->lock);
+	do {
+		LIST_HEAD(revoked);
 
-	dmu_request_end_all(&revoked, status);
+		spin_lock_bh(&node->lock);
+		n = dmu_request_revoke(node, seq, &revoked);
+		if (status != BLK_STS_DM_REQUEUE)
+			node->counters.failed += n;
+		spin_unlock_bh(&node->lock);
+		dmu_request_end_all(&revoked, status);
+	} while (n == DMU_BATCH);
+	spin_lock_bh(&node->lock);
+	node->revoking--;
+	spin_unlock_bh(&node->lock);
+	dmu_fence_release(node);
 	dmu_node_wake_all(node);
 	dmu_node_event(node);
 }
 
-/* QUEUED -> ended: nobody has come to serve, or has he meanwhile? */
-void dmu_request_fail_queued(struct dmu_node *node)
+/* The next request to fail for want of a daemon, off its lists, or NULL. */
+static struct dmu_request *dmu_request_hopeless(struct dmu_node *node)
 {
-	LIST_HEAD(failed);
+	struct dmu_request *req;
 
-	spin_lock(&node->lock);
+	lockdep_assert_held(&node->lock);
 	if (node->failing) {
-		node->counters.failed += node->queued;
-		dmu_fence_take_all(node, &failed);
+		req = dmu_fence_take(node);
+	} else if (dmu_node_in_grace(node)) {
+		/* Nobody has ever served: none is in a claim. */
+		req = list_first_entry_or_null(&node->requests, struct dmu_request, age);
+		if (req && time_before(jiffies, dmu_node_grace_end(node, req->born)))
+			return NULL;
+		if (req)
+			dmu_fence_unqueue(node, req);
+	} else {
+		return NULL;
 	}
-	spin_unlock(&node->lock);
-	dmu_request_end_all(&failed, BLK_STS_IOERR);
+	if (req)
+		list_del(&req->age);
+	return req;
+}
+
+/* QUEUED -> ended: nobody has come to serve, or has he meanwhile? Returns how many. */
+unsigned int dmu_request_fail_queued(struct dmu_node *node)
+{
+	struct dmu_request *req;
+	unsigned int n, count = 0;
+
+	do {
+		LIST_HEAD(failed);
+
+		spin_lock_bh(&node->lock);
+		for (n = 0; n < DMU_BATCH && (req = dmu_request_hopeless(node)); n++)
+			list_add_tail(&req->list, &failed);
+		node->counters.failed += n;
+		spin_unlock_bh(&node->lock);
+		dmu_request_end_all(&failed, BLK_STS_IOERR);
+		count += n;
+	} while (n == DMU_BATCH);
+	return count;
 }

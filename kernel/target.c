@@ -2,6 +2,7 @@
 /* The device-mapper target "user": DM's calls, turned into the node's. */
 #include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -83,9 +84,9 @@ static void dmu_postsuspend(struct dm_target *ti)
 	struct dmu_target *target = ti->private;
 	struct dmu_node *node = target->node;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	node->suspended = true;
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 }
 
 static int dmu_preresume(struct dm_target *ti)
@@ -98,36 +99,14 @@ static void dmu_resume(struct dm_target *ti)
 	dmu_node_activate(ti->private);
 }
 
-static void dmu_note_oldest(unsigned long *oldest, const struct dmu_request *req)
+/* Age of the oldest request, in milliseconds; 0 if there is none. */
+static unsigned int dmu_oldest_ms(struct dmu_node *node)
 {
-	if (req && time_before(req->born, *oldest))
-		*oldest = req->born;
-}
-
-/* Each list is in order, or nearly so; its first request stands for all. */
-static unsigned long dmu_oldest_born(struct dmu_node *node)
-{
-	struct dmu_channel *channel;
-	struct dmu_claim *claim;
-	struct rb_node *rb;
-	unsigned long oldest = jiffies;
+	struct dmu_request *oldest;
 
 	lockdep_assert_held(&node->lock);
-	dmu_note_oldest(&oldest, list_first_entry_or_null(&node->queue, struct dmu_request, list));
-	list_for_each_entry(claim, &node->fence, fence)
-		dmu_note_oldest(&oldest, list_first_entry_or_null(&claim->waiters,
-								  struct dmu_request, list));
-	list_for_each_entry(channel, &node->channels, list) {
-		spin_lock(&channel->lock);
-		for (rb = rb_first(&channel->claims); rb; rb = rb_next(rb)) {
-			claim = rb_entry(rb, struct dmu_claim, rb);
-			dmu_note_oldest(&oldest, claim->req);
-			if (claim->req)
-				break;
-		}
-		spin_unlock(&channel->lock);
-	}
-	return oldest;
+	oldest = list_first_entry_or_null(&node->requests, struct dmu_request, age);
+	return oldest ? jiffies_to_msecs(jiffies - oldest->born) : 0;
 }
 
 static const char *const dmu_generation_states[] = {
@@ -149,7 +128,7 @@ static void dmu_status_info(struct dmu_node *node, char *result, unsigned int ma
 	DMEMIT("queued:%llu held:%u fenced:%u channels:%u generation:%llu", node->queued, held,
 	       node->fenced, node->channel_count, node->newest_generation);
 	DMEMIT(" sealed:%d suspended:%d daemon:%d oldest_ms:%u", node->sealed, node->suspended,
-	       node->has_daemon, jiffies_to_msecs(jiffies - dmu_oldest_born(node)));
+	       node->has_daemon, dmu_oldest_ms(node));
 	DMEMIT(" reads:%llu writes:%llu flushes:%llu", c->answered[DM_USER_REQ_MAP_READ],
 	       c->answered[DM_USER_REQ_MAP_WRITE], c->answered[DM_USER_REQ_MAP_FLUSH]);
 	DMEMIT(" discards:%llu secure_erases:%llu write_zeroes:%llu",
@@ -172,9 +151,9 @@ static void dmu_status(struct dm_target *ti, status_type_t type, unsigned int st
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		spin_lock(&node->lock);
+		spin_lock_bh(&node->lock);
 		dmu_status_info(node, result, maxlen);
-		spin_unlock(&node->lock);
+		spin_unlock_bh(&node->lock);
 		break;
 	case STATUSTYPE_TABLE:
 		DMEMIT("%s", target->config.row);
@@ -212,14 +191,13 @@ static int dmu_message_drain(struct dmu_node *node, const char *arg)
 
 	if (kstrtou64(arg, 10, &number))
 		return -EINVAL;
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	generation = dmu_generation_find(node, number);
 	ret = generation && generation->channels ?
 		dmu_generation_drain(node, generation, false) : -ENOENT;
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	if (ret)
 		return ret;
-	dmu_node_watch(node);
 	dmu_node_event(node);
 	return 0;
 }
@@ -275,13 +253,15 @@ static void dmu_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	}
 	if (config->write_zeroes)
 		limits->max_write_zeroes_sectors = DMU_MAX_BULK_SECTORS;
+	/* Whether a daemon unmaps where it writes zeroes is not known. */
+	dmu_limits_clear_unmap(limits);
 	if (config->secure_erase)
 		limits->max_secure_erase_sectors = DMU_MAX_BULK_SECTORS;
 }
 
 static struct target_type dmu_target_type = {
 	.name = "user",
-	.version = {1, 0, 0},
+	.version = {1, 1, 0},
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = dmu_ctr,
@@ -297,14 +277,40 @@ static struct target_type dmu_target_type = {
 	.io_hints = dmu_io_hints,
 };
 
+/* compat= of the module: what rows without the argument compat: ask for. */
+static int dmu_compat_set(const char *value, const struct kernel_param *param)
+{
+	if (!sysfs_streq(value, "none") && !sysfs_streq(value, "android"))
+		return -EINVAL;
+	WRITE_ONCE(dmu_compat_default, sysfs_streq(value, "android"));
+	return 0;
+}
+
+static int dmu_compat_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s\n", READ_ONCE(dmu_compat_default) ? "android" : "none");
+}
+
+static const struct kernel_param_ops dmu_compat_ops = {
+	.set = dmu_compat_set,
+	.get = dmu_compat_get,
+};
+
+module_param_cb(compat, &dmu_compat_ops, NULL, 0644);
+MODULE_PARM_DESC(compat, "none or android: for table rows that do not say compat:");
+
 static int __init dmu_init(void)
 {
 	int ret;
 
-	ret = dmu_request_init();
+	ret = dmu_end_init();
 	if (ret)
 		return ret;
-	dmu_workqueue = alloc_workqueue("dm-user", WQ_MEM_RECLAIM, 0);
+	ret = dmu_request_init();
+	if (ret)
+		goto err_end;
+	/* Unbound: its work may end thousands of bios. */
+	dmu_workqueue = alloc_workqueue("dm-user", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!dmu_workqueue) {
 		ret = -ENOMEM;
 		goto err_request;
@@ -323,6 +329,8 @@ err_workqueue:
 	destroy_workqueue(dmu_workqueue);
 err_request:
 	dmu_request_exit();
+err_end:
+	dmu_end_exit();
 	return ret;
 }
 
@@ -332,6 +340,7 @@ static void __exit dmu_exit(void)
 	dmu_device_exit();
 	destroy_workqueue(dmu_workqueue);
 	dmu_request_exit();
+	dmu_end_exit();
 }
 
 module_init(dmu_init);

@@ -338,7 +338,7 @@ void fz_run_poll(struct fz_thread *t, const struct fz_op *op)
 {
 	struct fz_channel *c = fz_channel_get(t, op->channel);
 	struct pollfd p = { .events = POLLIN | POLLOUT | POLLRDHUP };
-	bool sleeps;
+	bool sleeps, alone;
 	int n;
 
 	if (!c)
@@ -346,12 +346,16 @@ void fz_run_poll(struct fz_thread *t, const struct fz_op *op)
 	sleeps = !(op->b & 7) && fz_block_begin(t);
 	if (sleeps)
 		p.events = POLLIN;
+	/* An answer waits for nothing but another one. */
+	alone = !sleeps && fz_channel_writing(c);
 	p.fd = c->fd;
 	t->ops++;
 	n = poll(&p, 1, sleeps ? -1 : 0);
 	if (sleeps)
 		fz_block_end(t);
-	else if (n >= 0 && !c->gone && !(p.revents & POLLOUT))
+	if (alone)
+		fz_channel_done(&c->writing);
+	if (alone && n >= 0 && !c->gone && !(p.revents & POLLOUT))
 		fz_broken(t, "poll: an answer would wait (%#x)", p.revents);
 	if (p.revents & POLLERR && !fz.wiped)
 		fz_broken(t, "P11: poll says that a target is gone which is there");

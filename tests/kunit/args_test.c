@@ -58,6 +58,8 @@ static const struct wrong {
 	{ { FIXED, "1", "orphans:" }, "orphans: must be requeue or fail" },
 	{ { FIXED, "1", "orphans:requeued" }, "orphans: must be requeue or fail" },
 	{ { FIXED, "1", "orphans:Fail" }, "orphans: must be requeue or fail" },
+	{ { FIXED, "1", "compat:" }, "compat: must be none or android" },
+	{ { FIXED, "1", "compat:androi" }, "compat: must be none or android" },
 	{ { FIXED, "1", "nodaemon:" }, "nodaemon: must be wait or fail:MILLISECONDS" },
 	{ { FIXED, "1", "nodaemon:fail" }, "nodaemon: must be wait or fail:MILLISECONDS" },
 	{ { FIXED, "1", "nodaemon:fail:" }, "nodaemon: must be wait or fail:MILLISECONDS" },
@@ -213,6 +215,51 @@ static void every_argument(struct kunit *test)
 	dmu_config_free(&config);
 }
 
+/* As Android's driver, where nothing else is said, before or behind. */
+static void compat(struct kunit *test)
+{
+	static const struct {
+		bool by_default;
+		char *args[2];
+		bool android, orphans_fail, nodaemon_fail, write_zeroes;
+		unsigned int grace_ms;
+	} rows[] = {
+		{ false, {}, false, false, false, true, 0 },
+		{ true, {}, true, true, true, false, 4000 },
+		{ false, { "compat:android" }, true, true, true, false, 4000 },
+		{ true, { "compat:none" }, false, false, false, true, 0 },
+		{ true, { "discard:on" }, true, true, true, false, 4000 },
+		{ false, { "compat:android", "orphans:requeue" }, true, false, true, false, 4000 },
+		{ false, { "orphans:requeue", "compat:android" }, true, false, true, false, 4000 },
+		{ false, { "nodaemon:wait", "compat:android" }, true, true, false, false, 0 },
+		{ false, { "compat:android", "nodaemon:fail:10" }, true, true, true, false, 0 },
+		{ true, { "write_zeroes:on" }, true, true, true, true, 4000 },
+	};
+	struct dmu_config config;
+	unsigned int i;
+	char *error;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *row[ARGS] = { FIXED };
+
+		if (rows[i].args[0]) {
+			row[3] = rows[i].args[1] ? "2" : "1";
+			row[4] = rows[i].args[0];
+			row[5] = rows[i].args[1];
+		}
+		dmu_compat_default = rows[i].by_default;
+		dmu_test_is(test, parse(&config, row, &error), 0);
+		if (config.android != rows[i].android ||
+		    config.orphans_fail != rows[i].orphans_fail ||
+		    config.nodaemon_fail != rows[i].nodaemon_fail ||
+		    config.write_zeroes != rows[i].write_zeroes || !config.discard ||
+		    config.grace_ms != rows[i].grace_ms)
+			KUNIT_FAIL(test, "case %u", i);
+		dmu_config_free(&config);
+	}
+	dmu_compat_default = false;
+}
+
 /* The other value of each, and the limits. */
 static void other_values(struct kunit *test)
 {
@@ -309,6 +356,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(twice),
 	KUNIT_CASE(defaults),
 	KUNIT_CASE(every_argument),
+	KUNIT_CASE(compat),
 	KUNIT_CASE(other_values),
 	KUNIT_CASE(row_is_escaped),
 	KUNIT_CASE(longest_name),

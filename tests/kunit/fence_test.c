@@ -16,25 +16,24 @@ static struct dmu_claim *fence(struct dmu_test_env *env, u64 sector, u64 bytes)
 	dmu_fence_init(claim);
 	claim->msg.sector = sector;
 	claim->msg.len = bytes;
-	spin_lock(&env->node.lock);
+	spin_lock_bh(&env->node.lock);
 	dmu_fence_add(&env->node, claim);
-	spin_unlock(&env->node.lock);
+	spin_unlock_bh(&env->node.lock);
 	return claim;
 }
 
 /* All of these at once, as at the close of a channel. How many requests a reader can have after it. */
 static unsigned int unfence_all(struct dmu_test_env *env, struct dmu_claim **claims, unsigned int n)
 {
-	LIST_HEAD(waiters);
-	unsigned int i, ready;
+	unsigned int i, woken = env->woken;
 
-	spin_lock(&env->node.lock);
+	spin_lock_bh(&env->node.lock);
 	for (i = 0; i < n; i++)
-		dmu_fence_remove(&env->node, claims[i], &waiters);
-	ready = dmu_fence_queue_all(&env->node, &waiters);
-	spin_unlock(&env->node.lock);
-	dmu_test_true(env->test, list_empty(&waiters));
-	return ready;
+		dmu_fence_remove(&env->node, claims[i]);
+	spin_unlock_bh(&env->node.lock);
+	dmu_fence_release(&env->node);
+	dmu_test_true(env->test, list_empty(&env->node.released));
+	return env->woken - woken;
 }
 
 static unsigned int unfence(struct dmu_test_env *env, struct dmu_claim *claim)
@@ -218,7 +217,7 @@ static void remove_all(struct kunit *test)
 	dmu_test_is(test, dmu_test_count(&node->queue), 1);
 	dmu_test_is(test, unfence_all(env, mine, 4), 2);
 	dmu_test_is(test, node->fenced, 1);
-	dmu_test_is(test, dmu_test_count(&node->fence), 1);
+	dmu_test_is(test, dmu_test_count(&node->blocking), 1);
 	dmu_test_is(test, dmu_test_count(&node->queue), 3);
 	dmu_test_true(test, list_is_first(&free->req->list, &node->queue));
 	dmu_test_true(test, listed(&node->queue, freed[0]) && listed(&node->queue, freed[1]));
@@ -253,8 +252,8 @@ static void order_is_kept(struct kunit *test)
 	}
 }
 
-/* Everything that waits, with the queue first; the fences stay. */
-static void take_all(struct kunit *test)
+/* Everything that waits, one by one, with the queue first; the fences stay. */
+static void take(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
 	struct dmu_node *node = &env->node;
@@ -269,23 +268,74 @@ static void take_all(struct kunit *test)
 	for (i = 0; i < 6; i++)
 		io[i] = dmu_test_map(env, REQ_OP_READ, i < 4 ? 100 * i : 400, SZ_4K);
 	dmu_test_is(test, dmu_test_count(&node->queue), 3);
-	spin_lock(&node->lock);
-	dmu_fence_take_all(node, &taken);
-	spin_unlock(&node->lock);
+	dmu_test_is(test, dmu_test_count(&node->blocking), 3);
+	spin_lock_bh(&node->lock);
+	/* And what was waiting for a claim that has gone meanwhile. */
+	dmu_fence_remove(node, claims[1]);
+	while ((req = dmu_fence_take(node)))
+		list_add_tail(&req->list, &taken);
+	spin_unlock_bh(&node->lock);
 	dmu_test_is(test, dmu_test_count(&taken), 6);
 	req = list_first_entry(&taken, struct dmu_request, list);
 	dmu_test_true(test, req == io[3]->req);
 	dmu_test_is(test, node->queued, 0);
-	dmu_test_true(test, list_empty(&node->queue));
+	dmu_test_true(test, list_empty(&node->queue) && list_empty(&node->released));
 	for (i = 0; i < 3; i++)
 		dmu_test_true(test, list_empty(&claims[i]->waiters));
-	dmu_test_is(test, node->fenced, 3);
-	dmu_test_is(test, dmu_test_count(&node->fence), 3);
+	dmu_test_is(test, node->fenced, 2);
+	dmu_test_true(test, list_empty(&node->blocking));
 	/* Back, for the end of all. */
 	list_splice(&taken, &node->queue);
 	node->queued = 6;
 	for (i = 0; i < 3; i++)
 		unfence(env, claims[i]);
+}
+
+/* A claim blocks from its first waiter to its last, whichever way they go. */
+static void blocking(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_claim *claim = fence(env, 0, SZ_4K);
+	struct dmu_test_io *io[2];
+	unsigned int round;
+
+	for (round = 0; round < 2; round++) {
+		dmu_test_true(test, list_empty(&claim->blocking));
+		io[0] = dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+		io[1] = dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+		dmu_test_is(test, dmu_test_count(&node->blocking), 1);
+		spin_lock_bh(&node->lock);
+		dmu_fence_unqueue(node, io[round]->req);
+		dmu_test_is(test, dmu_test_count(&node->blocking), 1);
+		dmu_test_is(test, dmu_test_count(&claim->waiters), 1);
+		dmu_fence_unqueue(node, io[!round]->req);
+		spin_unlock_bh(&node->lock);
+		dmu_test_true(test, list_empty(&node->blocking));
+		dmu_test_is(test, node->queued, 0);
+		/* Back, for the end of all. */
+		list_add(&io[0]->req->list, &node->queue);
+		list_add(&io[1]->req->list, &node->queue);
+		node->queued = 2;
+		dmu_request_revoke_all(node, BLK_STS_IOERR);
+	}
+	unfence(env, claim);
+}
+
+/* More than one hold of the lock moves: all go, and none twice. */
+static void many_waiters(struct kunit *test)
+{
+	const unsigned int count = 5 * DMU_BATCH / 2;
+	struct dmu_test_env *env = test->priv;
+	struct dmu_claim *claim = fence(env, 0, SZ_4K);
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		dmu_test_map(env, REQ_OP_READ, i % 8, 512);
+	dmu_test_is(test, dmu_test_count(&claim->waiters), count);
+	dmu_test_is(test, unfence(env, claim), count);
+	dmu_test_is(test, dmu_test_count(&env->node.queue), count);
+	dmu_test_is(test, env->node.queued, count);
 }
 
 /* ---- at random, against a model that looks at every pair ---- */
@@ -351,9 +401,9 @@ static void chaos_fence(struct chaos *chaos, bool many)
 		claim->msg.sector = below(chaos, 64);
 		claim->msg.len = (1 + below(chaos, below(chaos, 8) ? 4 : 40)) << SECTOR_SHIFT;
 		chaos->up[at] = true;
-		spin_lock(&chaos->env->node.lock);
+		spin_lock_bh(&chaos->env->node.lock);
 		dmu_fence_add(&chaos->env->node, claim);
-		spin_unlock(&chaos->env->node.lock);
+		spin_unlock_bh(&chaos->env->node.lock);
 		return;
 	}
 	chaos->up[at] = false;
@@ -402,8 +452,10 @@ static void chaos_take(struct chaos *chaos)
 		if (!chaos->io[i] || chaos->io[i]->req != req)
 			continue;
 		dmu_test_true(chaos->env->test, chaos->free[i]);
-		list_del(&req->list);
-		node->queued--;
+		spin_lock_bh(&node->lock);
+		dmu_fence_unqueue(node, req);
+		list_del(&req->age);
+		spin_unlock_bh(&node->lock);
 		chaos->io[i] = NULL;
 		bio_endio(req->bio);
 		return;
@@ -433,7 +485,7 @@ static void chaos_see(struct chaos *chaos, struct list_head *list, struct dmu_cl
 static void chaos_check(struct chaos *chaos)
 {
 	struct dmu_node *node = &chaos->env->node;
-	unsigned int i, up = 0, waiting = 0;
+	unsigned int i, up = 0, waiting = 0, blocking = 0;
 
 	memset(chaos->seen, 0, sizeof(chaos->seen));
 	chaos_see(chaos, &node->queue, NULL);
@@ -441,6 +493,7 @@ static void chaos_check(struct chaos *chaos)
 		if (!chaos->up[i])
 			continue;
 		chaos_see(chaos, &chaos->fences[i].waiters, &chaos->fences[i]);
+		blocking += !list_empty(&chaos->fences[i].waiters);
 		up++;
 	}
 	for (i = 0; i < WAITERS; i++) {
@@ -449,6 +502,7 @@ static void chaos_check(struct chaos *chaos)
 			KUNIT_FAIL(chaos->env->test, "request %llu is lost", chaos->io[i]->seq);
 	}
 	dmu_test_is(chaos->env->test, node->fenced, up);
+	dmu_test_is(chaos->env->test, dmu_test_count(&node->blocking), blocking);
 	dmu_test_is(chaos->env->test, node->queued, waiting);
 }
 
@@ -486,7 +540,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(waiters_move_together),
 	KUNIT_CASE(remove_all),
 	KUNIT_CASE(order_is_kept),
-	KUNIT_CASE(take_all),
+	KUNIT_CASE(take),
+	KUNIT_CASE(blocking),
+	KUNIT_CASE(many_waiters),
 	KUNIT_CASE(like_the_model),
 	{}
 };

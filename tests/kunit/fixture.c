@@ -10,6 +10,12 @@ struct dmu_test_bio {
 	struct bio bio;
 };
 
+/* A channel of env->channels. */
+struct dmu_test_channel {
+	struct dmu_channel channel;
+	struct list_head list;
+};
+
 static struct dmu_test_env *dmu_test_env_of(struct dmu_node *node)
 {
 	return container_of(node, struct dmu_test_env, node);
@@ -34,9 +40,8 @@ void dmu_node_event(struct dmu_node *node)
 
 void dmu_node_watch(struct dmu_node *node)
 {
-	spin_lock(&node->lock);
+	lockdep_assert_held(&node->lock);
 	dmu_test_env_of(node)->watches++;
-	spin_unlock(&node->lock);
 }
 
 void dmu_node_wake(struct dmu_node *node, unsigned int requests)
@@ -48,6 +53,20 @@ void dmu_node_wake(struct dmu_node *node, unsigned int requests)
 void dmu_node_wake_all(struct dmu_node *node)
 {
 	dmu_test_env_of(node)->woken_all++;
+}
+
+void dmu_node_begin_grace(struct dmu_node *node)
+{
+	lockdep_assert_held(&node->lock);
+	dmu_test_env_of(node)->graces++;
+}
+
+/* ---- end.c ---- */
+
+void dmu_end_request(struct dmu_request *req, blk_status_t status)
+{
+	req->bio->bi_status = status;
+	bio_endio(req->bio);
 }
 
 /* ---- DM ---- */
@@ -85,6 +104,8 @@ static void dmu_test_end_io(struct bio *bio)
 	/* Whoever waits for the bio may do anything now, such as submit another. */
 	lockdep_assert_not_held(&io->env->node.lock);
 	dmu_test_io_end(io, bio, bio->bi_status);
+	if (io->again)
+		dmu_test_map(io->env, REQ_OP_READ, 0, SZ_4K);
 }
 
 struct dmu_test_io *dmu_test_io_create(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
@@ -140,10 +161,12 @@ struct dmu_test_env *dmu_test_env_create(struct kunit *test)
 	spin_lock_init(&node->lock);
 	init_waitqueue_head(&node->readers);
 	init_waitqueue_head(&node->pollers);
+	INIT_LIST_HEAD(&env->channels);
+	INIT_LIST_HEAD(&node->requests);
 	INIT_LIST_HEAD(&node->queue);
-	INIT_LIST_HEAD(&node->fence);
+	INIT_LIST_HEAD(&node->released);
+	INIT_LIST_HEAD(&node->blocking);
 	node->fence_tree = RB_ROOT_CACHED;
-	INIT_LIST_HEAD(&node->channels);
 	INIT_LIST_HEAD(&node->generations);
 	list_add(&node->unjoined.list, &node->generations);
 	return env;
@@ -154,26 +177,28 @@ void dmu_test_env_destroy(struct dmu_test_env *env)
 {
 	struct dmu_node *node = &env->node;
 	struct kunit *test = env->test;
-	struct dmu_channel *channel, *next;
+	struct dmu_test_channel *channel, *next;
 	struct dmu_test_io *io, *next_io;
 
 	dmu_request_revoke_all(node, BLK_STS_IOERR);
-	list_for_each_entry_safe(channel, next, &node->channels, list)
-		dmu_test_close(channel);
+	list_for_each_entry_safe(channel, next, &env->channels, list)
+		dmu_test_close(&channel->channel);
 	list_for_each_entry_safe(io, next_io, &env->ios, list) {
 		if (io->ended != 1)
 			KUNIT_FAIL(test, "request %llu ended %u times", io->seq, io->ended);
 		kfree(io);
 	}
-	dmu_test_is(test, env->opened, 0);
 	dmu_test_is(test, node->channel_count, 0);
 	dmu_test_is(test, node->queued, 0);
 	dmu_test_is(test, node->fenced, 0);
+	dmu_test_true(test, list_empty(&node->requests));
 	dmu_test_true(test, list_empty(&node->queue));
-	dmu_test_true(test, list_empty(&node->fence));
+	dmu_test_true(test, list_empty(&node->released));
+	dmu_test_true(test, list_empty(&node->blocking));
 	dmu_test_true(test, RB_EMPTY_ROOT(&node->fence_tree.rb_root));
 	dmu_test_is(test, node->unjoined.channels, 0);
 	dmu_test_is(test, node->unjoined.held, 0);
+	dmu_test_is(test, node->generation_count, 0);
 	dmu_test_true(test, list_is_singular(&node->generations));
 	kfree(env);
 }
@@ -203,22 +228,24 @@ void dmu_test_exit(struct kunit *test)
 
 struct dmu_channel *dmu_test_open(struct dmu_test_env *env)
 {
-	struct dmu_channel *channel = kzalloc(sizeof(*channel), GFP_KERNEL);
+	struct dmu_test_channel *tc = kzalloc(sizeof(*tc), GFP_KERNEL);
 	struct dmu_node *node = &env->node;
+	struct dmu_channel *channel;
 
-	KUNIT_ASSERT_NOT_NULL(env->test, channel);
-	mutex_init(&channel->read_mutex);
-	mutex_init(&channel->write_mutex);
+	KUNIT_ASSERT_NOT_NULL(env->test, tc);
+	list_add_tail(&tc->list, &env->channels);
+	channel = &tc->channel;
+	mutex_init(&channel->read.mutex);
+	mutex_init(&channel->write.mutex);
 	spin_lock_init(&channel->lock);
 	channel->claims = RB_ROOT;
 	channel->node = node;
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	channel->generation = &node->unjoined;
+	channel->drains = node->unjoined.drains;
 	node->unjoined.channels++;
-	list_add_tail(&channel->list, &node->channels);
 	node->channel_count++;
-	spin_unlock(&node->lock);
-	env->opened++;
+	spin_unlock_bh(&node->lock);
 	return channel;
 }
 
@@ -227,15 +254,15 @@ void dmu_test_close(struct dmu_channel *channel)
 	struct dmu_test_env *env = dmu_test_env_of(channel->node);
 
 	dmu_request_orphan_all(channel);
-	spin_lock(&channel->lock);
+	spin_lock_bh(&channel->lock);
 	if (channel->spare)
 		dmu_claim_free(channel, channel->spare);
-	spin_unlock(&channel->lock);
+	spin_unlock_bh(&channel->lock);
 	dmu_test_true(env->test, RB_EMPTY_ROOT(&channel->claims));
 	dmu_test_true(env->test, !channel->reserve_used);
 	dmu_test_true(env->test, !channel->generation);
-	kfree(channel);
-	env->opened--;
+	list_del(&container_of(channel, struct dmu_test_channel, channel)->list);
+	kfree(container_of(channel, struct dmu_test_channel, channel));
 }
 
 /* ---- what channel.c does ---- */
@@ -252,7 +279,7 @@ void dmu_test_send(struct dmu_channel *channel, size_t bytes)
 {
 	size_t total = DMU_TEST_HEADER;
 
-	spin_lock(&channel->lock);
+	spin_lock_bh(&channel->lock);
 	if (channel->out) {
 		if (channel->out->msg.type == DM_USER_REQ_MAP_WRITE)
 			total += channel->out->msg.len;
@@ -260,7 +287,7 @@ void dmu_test_send(struct dmu_channel *channel, size_t bytes)
 		if (channel->sent == total)
 			dmu_request_sent(channel);
 	}
-	spin_unlock(&channel->lock);
+	spin_unlock_bh(&channel->lock);
 }
 
 /*
@@ -304,9 +331,9 @@ bool dmu_test_drain(struct dmu_channel *channel, bool undo)
 {
 	int ret;
 
-	spin_lock(&channel->node->lock);
+	spin_lock_bh(&channel->node->lock);
 	ret = dmu_generation_drain(channel->node, channel->generation, undo);
-	spin_unlock(&channel->node->lock);
+	spin_unlock_bh(&channel->node->lock);
 	return !ret;
 }
 

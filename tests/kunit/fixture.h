@@ -3,8 +3,8 @@
  * What the suites share: a node, channels and bios around the files under test.
  *
  * kernel/'s request.c, fence.c, generation.c and args.c are compiled as they are.
- * What they call in node.c is counted here, not done; DM's part is played by
- * struct dmu_test_env; the bios are ours, and so is their end.
+ * What they call in node.c is counted here, not done, and what they call in end.c is done
+ * at once; DM's part is played by struct dmu_test_env; the bios are ours, and so is their end.
  */
 #ifndef DMU_TEST_FIXTURE_H
 #define DMU_TEST_FIXTURE_H
@@ -26,7 +26,8 @@ struct dmu_test_env {
 	struct dmu_node node;
 	bool noflush;			/* what DM says of a suspend */
 	struct list_head ios;
-	unsigned int opened;		/* channels that no test closed yet */
+	struct list_head channels;	/* that no test closed yet */
+	unsigned int graces;
 	unsigned int woken;		/* readers, one by one */
 	unsigned int woken_all;
 	unsigned int events;
@@ -41,6 +42,7 @@ struct dmu_test_io {
 	struct bio *bio;		/* likewise */
 	u64 seq;
 	int mapped;			/* what the map function returned */
+	bool again;			/* its end submits another one */
 	unsigned int ended;		/* how often; must be 1 when the test is over */
 	blk_status_t status;
 };

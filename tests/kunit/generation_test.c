@@ -106,9 +106,9 @@ static void join(struct kunit *test)
 
 	make_history(env, join->history);
 	channel = dmu_test_open(env);
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	was = dmu_generation_find(node, join->number);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	channels = was ? was->channels : 0;
 	events = env->events;
 	watches = env->watches;
@@ -127,9 +127,9 @@ static void join(struct kunit *test)
 		dmu_test_is(test, channel->generation->state, DM_USER_SERVING);
 		dmu_test_is(test, channel->generation->held, 0);
 		dmu_test_is(test, node->unjoined.channels, 0);
-		spin_lock(&node->lock);
+		spin_lock_bh(&node->lock);
 		was = dmu_generation_find(node, join->number);
-		spin_unlock(&node->lock);
+		spin_unlock_bh(&node->lock);
 		dmu_test_true(test, was == channel->generation);
 	}
 	node->dead = false;
@@ -182,10 +182,10 @@ static void leave(struct kunit *test)
 	dmu_test_is(test, dmu_test_count(&node->generations), 2);
 	dmu_test_close(two);
 	dmu_test_is(test, dmu_test_count(&node->generations), 1);
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	dmu_test_true(test, !dmu_generation_find(node, 1));
 	dmu_test_true(test, dmu_generation_find(node, 0) == &node->unjoined);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 }
 
 /* Generation 0 drains like any other, and serves again when the last of it has gone. */
@@ -199,8 +199,14 @@ static void unjoined_come_back(struct kunit *test)
 	dmu_test_is(test, node->unjoined.state, DM_USER_DRAINED);
 	dmu_test_close(one);
 	dmu_test_is(test, node->unjoined.state, DM_USER_DRAINED);
-	/* By a join, too. */
-	dmu_test_is(test, dmu_generation_join(two, 1, true), 0);
+	/* What drained with it stays; what has come since is free to go, and it serves again. */
+	one = dmu_test_open(env);
+	dmu_test_is(test, dmu_test_read(one), 0);
+	dmu_test_is(test, dmu_generation_join(two, 1, true), -ESHUTDOWN);
+	dmu_test_is(test, dmu_generation_join(one, 1, true), 0);
+	dmu_test_is(test, dmu_generation_join(two, 1, false), -ESHUTDOWN);
+	dmu_test_is(test, node->unjoined.state, DM_USER_DRAINED);
+	dmu_test_close(two);
 	dmu_test_is(test, node->unjoined.state, DM_USER_SERVING);
 	dmu_test_is(test, node->unjoined.channels, 0);
 	one = dmu_test_open(env);
@@ -211,6 +217,40 @@ static void unjoined_come_back(struct kunit *test)
 	one = dmu_test_open(env);
 	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
 	dmu_test_is(test, dmu_test_read(one), 1);
+}
+
+/* A drain of generation 0 that was taken back keeps nobody. */
+static void unjoined_undone(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *one = dmu_test_open(env), *two = dmu_test_open(env);
+
+	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	dmu_test_read(one);
+	dmu_test_drain(one, false);
+	dmu_test_is(test, dmu_generation_join(two, 1, true), -ESHUTDOWN);
+	dmu_test_true(test, dmu_test_drain(one, true));
+	dmu_test_is(test, dmu_generation_join(two, 1, true), 0);
+}
+
+/* So many have channels at one time, and the next one when one of them has gone. */
+static void not_without_end(struct kunit *test)
+{
+	struct dmu_channel *channel, *first = NULL;
+	struct dmu_test_env *env = test->priv;
+	unsigned int i;
+
+	for (i = 1; i <= DM_USER_GENERATIONS_MAX; i++) {
+		channel = dmu_test_open(env);
+		first = first ?: channel;
+		dmu_test_is(test, dmu_generation_join(channel, i, true), 0);
+	}
+	channel = dmu_test_open(env);
+	dmu_test_is(test, dmu_generation_join(channel, i, true), -ENOSPC);
+	dmu_test_is(test, env->node.newest_generation, DM_USER_GENERATIONS_MAX);
+	dmu_test_is(test, dmu_generation_join(dmu_test_open(env), i - 1, false), 0);
+	dmu_test_close(first);
+	dmu_test_is(test, dmu_generation_join(channel, i, true), 0);
 }
 
 /* SERVING -> DRAINING -> DRAINED, and back from the middle only; of this generation only. */
@@ -282,6 +322,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(join_once),
 	KUNIT_CASE(leave),
 	KUNIT_CASE(unjoined_come_back),
+	KUNIT_CASE(unjoined_undone),
+	KUNIT_CASE(not_without_end),
 	KUNIT_CASE(drain),
 	KUNIT_CASE(drop_claim),
 	{}

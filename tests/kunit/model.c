@@ -282,6 +282,8 @@ int model_join(struct model *m, struct model_channel *c, u64 number, bool create
 		return -ENOTBLK;
 	if (c->taken || c->generation != &m->generations[0])
 		return -EBUSY;
+	if (c->drained && m->generations[0].state != DM_USER_SERVING)
+		return -ESHUTDOWN;
 	if (number < m->newest)
 		return -ESTALE;
 	if (create && number == m->newest)
@@ -306,7 +308,11 @@ int model_join(struct model *m, struct model_channel *c, u64 number, bool create
 int model_drain(struct model *m, struct model_channel *c, bool undo)
 {
 	struct model_generation *g = c->generation;
+	unsigned int i;
 
+	if (!undo && g == &m->generations[0] && g->state == DM_USER_SERVING)
+		for (i = 0; i < MODEL_CHANNELS; i++)
+			m->channels[i].drained |= m->channels[i].generation == g;
 	if (undo && g->state == DM_USER_DRAINED)
 		return -EALREADY;
 	if (undo)

@@ -53,6 +53,7 @@ struct model_generation {
 
 struct model_channel {
 	bool used;
+	bool drained;			/* it was there when some drain began */
 	u64 taken;
 	struct model_generation *generation;
 	struct model_claim claims[MODEL_CLAIMS];

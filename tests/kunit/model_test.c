@@ -325,9 +325,9 @@ static void compare_channel(struct run *run, struct dmu_channel *channel, struct
 	dmu_test_is(test, g->channels, mc->generation->channels);
 	dmu_test_is(test, g->held, mc->generation->held);
 	dmu_test_is(test, g->answered, mc->generation->answered);
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	available = dmu_request_available(channel);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	dmu_test_is(test, available, model_claim(&run->model, mc) != -EAGAIN);
 }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* From DM to the daemon and back: the transitions that end well, one promise a case. */
+#include <linux/delay.h>
+#include <linux/interrupt.h>
+
 #include "suites.h"
 
 #define KB4	SZ_4K
@@ -125,6 +128,77 @@ static void map_in_suspend(struct kunit *test)
 	dmu_test_is(test, env->woken, 1);
 }
 
+/* An empty flush as Android's driver passes it on; it is a flush still, and fences nothing. */
+static void map_android(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct dmu_node *node = &env->node;
+	struct dmu_test_io *io[2];
+
+	node->config.android = true;
+	io[0] = dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
+	io[1] = dmu_test_map(env, REQ_OP_WRITE, 8, KB4);
+	dmu_test_is(test, dmu_test_claim(channel), 1);
+	dmu_test_is(test, channel->out->msg.type, DM_USER_REQ_MAP_WRITE);
+	dmu_test_is(test, channel->out->msg.len, 0);
+	dmu_test_is(test, channel->out->msg.flags, DM_USER_REQ_MAP_FLAG_PREFLUSH);
+	dmu_test_send(channel, SIZE_MAX / 2);
+	dmu_test_is(test, channel->sent, DMU_TEST_HEADER);
+	dmu_test_true(test, dmu_test_answer(channel, io[0]->seq, DM_USER_RESP_SUCCESS));
+	dmu_test_is(test, node->counters.answered[DM_USER_REQ_MAP_FLUSH], 1);
+	dmu_test_is(test, node->counters.answered[DM_USER_REQ_MAP_WRITE], 0);
+	dmu_test_is(test, dmu_test_claim(channel), 1);
+	dmu_test_is(test, channel->out->msg.len, KB4);
+	dmu_test_send(channel, SIZE_MAX / 2);
+	dmu_test_true(test, dmu_test_answer(channel, io[1]->seq, DM_USER_RESP_SUCCESS));
+	dmu_test_is(test, node->counters.answered[DM_USER_REQ_MAP_WRITE], 1);
+	dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_request_revoke_all(node, BLK_STS_DM_REQUEUE);
+	dmu_test_is(test, node->fenced, 0);
+}
+
+struct soft_map {
+	struct tasklet_struct tasklet;
+	struct dmu_test_env *env;
+	struct dmu_test_io *io;
+	bool mapped;
+};
+
+static void soft_map(struct tasklet_struct *tasklet)
+{
+	struct soft_map *soft = container_of(tasklet, struct soft_map, tasklet);
+
+	soft->io->mapped = dmu_request_map(&soft->env->target, soft->io->bio);
+	WRITE_ONCE(soft->mapped, true);
+}
+
+/*
+ * What is above us may submit in a softirq, which interrupts whoever has our locks: lockdep tells
+ * if one of them is ever taken with softirqs on, here or by another case.
+ */
+static void map_in_softirq(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct soft_map soft = { .env = env };
+	unsigned int i;
+
+	soft.io = dmu_test_io_create(env, REQ_OP_WRITE, 0, KB4);
+	tasklet_setup(&soft.tasklet, soft_map);
+	tasklet_schedule(&soft.tasklet);
+	for (i = 0; i < 1000 && !READ_ONCE(soft.mapped); i++)
+		msleep(10);
+	tasklet_kill(&soft.tasklet);
+	dmu_test_true(test, soft.mapped);
+	dmu_test_is(test, soft.io->mapped, DM_MAPIO_SUBMITTED);
+	soft.io->seq = soft.io->req->seq;
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_true(test, dmu_test_answer(channel, soft.io->seq, DM_USER_RESP_SUCCESS));
+	dmu_test_is(test, soft.io->ended, 1);
+}
+
 /* First come, first served; a request wakes one reader, and only one. */
 static void queue_order(struct kunit *test)
 {
@@ -152,9 +226,9 @@ static void check_claim(struct kunit *test, struct dmu_channel *channel, int wan
 	struct dmu_node *node = channel->node;
 	bool available;
 
-	spin_lock(&node->lock);
+	spin_lock_bh(&node->lock);
 	available = dmu_request_available(channel);
-	spin_unlock(&node->lock);
+	spin_unlock_bh(&node->lock);
 	dmu_test_is(test, available, want != -EAGAIN);
 	dmu_test_is(test, dmu_test_claim(channel), want);
 }
@@ -424,6 +498,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(map_refuses_others),
 	KUNIT_CASE(map_flags),
 	KUNIT_CASE(map_in_suspend),
+	KUNIT_CASE(map_android),
+	KUNIT_CASE(map_in_softirq),
 	KUNIT_CASE(queue_order),
 	KUNIT_CASE(claim_says),
 	KUNIT_CASE(given_back_is_next),

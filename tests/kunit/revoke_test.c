@@ -193,7 +193,6 @@ static void revoke_twice(struct kunit *test)
 	waiter = dmu_test_map(env, REQ_OP_WRITE, 300, KB4);
 	dmu_request_revoke_all(node, BLK_STS_IOERR);
 	dmu_test_is(test, node->fenced, 3);
-	dmu_test_is(test, dmu_test_count(&node->fence), 3);
 	dmu_test_is(test, waiter->ended, 1);
 	dmu_test_is(test, waiter->status, BLK_STS_IOERR);
 	dmu_test_is(test, node->counters.failed, 1);
@@ -356,6 +355,128 @@ static void no_daemon_fails_waiting(struct kunit *test)
 	node->failing = false;
 }
 
+/* More claims and requests than one hold of the lock moves: each is taken once, and in order. */
+static void many_at_once(struct kunit *test)
+{
+	const unsigned int count = 5 * DMU_BATCH / 2;
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct dmu_test_io *io;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		dmu_test_map(env, REQ_OP_WRITE, 8 * i, KB4);
+		dmu_test_read(channel);
+	}
+	dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
+	dmu_test_close(channel);
+	dmu_test_is(test, node->counters.requeued, count);
+	dmu_test_is(test, node->queued, count + 1);
+	/* The oldest is the next one, and what was never taken the last. */
+	channel = dmu_test_open(env);
+	for (i = 0; i <= count; i++) {
+		dmu_test_is(test, dmu_test_claim(channel), 1);
+		dmu_test_is(test, channel->out->msg.seq, i);
+		dmu_test_send(channel, SIZE_MAX / 2);
+	}
+	for (i = 0; i < count; i++)
+		dmu_test_map(env, REQ_OP_READ, 8 * i, KB4);
+	dmu_request_revoke_all(node, BLK_STS_DM_REQUEUE);
+	dmu_test_is(test, node->queued, 0);
+	dmu_test_is(test, node->fenced, count + 1);
+	list_for_each_entry(io, &env->ios, list)
+		dmu_test_is(test, io->ended, 1);
+	io = dmu_test_map(env, REQ_OP_READ, 0, KB4);
+	dmu_test_is(test, node->queued, 1);
+	node->failing = true;
+	for (i = 0; i < count; i++)
+		dmu_test_is(test, dmu_test_map(env, REQ_OP_READ, 0, KB4)->mapped, DM_MAPIO_KILL);
+	node->failing = false;
+	for (i = 0; i < count; i++)
+		dmu_test_map(env, REQ_OP_READ, 8 * i, KB4);
+	node->failing = true;
+	dmu_request_fail_queued(node);
+	dmu_test_is(test, node->queued, 0);
+	dmu_test_is(test, io->ended, 1);
+	dmu_test_is(test, node->counters.failed, 2 * count + 1);
+	node->failing = false;
+}
+
+/* What comes while a revoke goes on waits for what that has not come to yet, and may fence it. */
+static void revoke_fences_newcomers(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env), *other = dmu_test_open(env);
+	struct dmu_node *node = &env->node;
+	struct dmu_test_io *first, *late;
+	unsigned int i;
+
+	/* The first one's end submits a write to where the last one goes, which is of another batch. */
+	first = dmu_test_map(env, REQ_OP_READ, 1000, KB4);
+	first->again = true;
+	for (i = 0; i < DMU_BATCH; i++)
+		dmu_test_map(env, REQ_OP_READ, 2000, KB4);
+	dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
+	while (dmu_test_read(channel) == 1)
+		;
+	dmu_test_is(test, node->queued, 0);
+	dmu_request_revoke_all(node, BLK_STS_IOERR);
+	late = list_last_entry(&env->ios, struct dmu_test_io, list);
+	dmu_test_is(test, late->ended, 0);
+	dmu_test_is(test, node->queued, 1);
+	dmu_test_is(test, node->fenced, 1);
+	dmu_test_is(test, dmu_test_read(other), -EAGAIN);
+	dmu_test_close(channel);
+	dmu_test_is(test, dmu_test_read(other), 1);
+	dmu_test_true(test, dmu_test_answer(other, late->seq, DM_USER_RESP_ERROR));
+}
+
+/* A revoke ends what was there when it began, not what those submit whose I/O ended. */
+static void revoke_ends(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_test_io *old = dmu_test_map(env, REQ_OP_READ, 0, KB4), *io;
+
+	old->again = true;
+	dmu_request_revoke_all(&env->node, BLK_STS_IOERR);
+	dmu_test_is(test, old->ended, 1);
+	io = list_last_entry(&env->ios, struct dmu_test_io, list);
+	dmu_test_true(test, io != old);
+	dmu_test_is(test, io->ended, 0);
+	dmu_test_is(test, env->node.queued, 1);
+}
+
+/* The time without a first daemon is each request's own. */
+static void grace_is_each_ones_own(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_test_io *old, *young;
+
+	node->config.nodaemon_fail = true;
+	node->config.grace_ms = 60000;
+	old = dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
+	dmu_test_is(test, env->graces, 1);
+	young = dmu_test_map(env, REQ_OP_WRITE, 8, KB4);
+	dmu_test_is(test, dmu_request_fail_queued(node), 0);
+	dmu_test_is(test, old->ended + young->ended, 0);
+	old->req->born -= msecs_to_jiffies(60000);
+	dmu_test_is(test, dmu_request_fail_queued(node), 1);
+	dmu_test_is(test, old->ended, 1);
+	dmu_test_is(test, old->status, BLK_STS_IOERR);
+	dmu_test_is(test, young->ended, 0);
+	dmu_test_is(test, node->queued, 1);
+	dmu_test_is(test, node->counters.failed, 1);
+	/* Once somebody has served there is none. */
+	young->req->born -= msecs_to_jiffies(60000);
+	node->had_daemon = true;
+	dmu_request_fail_queued(node);
+	dmu_test_is(test, young->ended, 0);
+	dmu_test_map(env, REQ_OP_WRITE, 16, KB4);
+	dmu_test_is(test, env->graces, 2);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(orphans_requeue),
 	KUNIT_CASE(orphans_fail),
@@ -369,6 +490,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(swallowed_ends_drain),
 	KUNIT_CASE(close_ends_drain),
 	KUNIT_CASE(no_daemon_fails_waiting),
+	KUNIT_CASE(many_at_once),
+	KUNIT_CASE(revoke_fences_newcomers),
+	KUNIT_CASE(revoke_ends),
+	KUNIT_CASE(grace_is_each_ones_own),
 	{}
 };
 

@@ -180,7 +180,7 @@ static char claim_letter(struct cell *cell)
 		claim = dmu_test_find(cell->channel, cell->io->seq);
 	if (!claim)
 		return '-';
-	return (list_empty(&claim->fence) ? " shr" : " SHR")[claim->state];
+	return (RB_EMPTY_NODE(&claim->fence_rb) ? " shr" : " SHR")[claim->state];
 }
 
 static bool listed(const struct list_head *list, const struct dmu_request *req)
@@ -210,7 +210,7 @@ static char request_letter(struct cell *cell)
 	}
 	if (listed(&node->queue, io->req))
 		return 'Q';
-	list_for_each_entry(claim, &node->fence, fence)
+	list_for_each_entry(claim, &node->blocking, blocking)
 		if (listed(&claim->waiters, io->req))
 			return 'W';
 	claim = cell->channel ? dmu_test_find(cell->channel, io->seq) : NULL;

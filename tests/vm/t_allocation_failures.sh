@@ -48,7 +48,7 @@ leaks() {
 locks_without_reclaim() {
 	local lock
 	[ -e /proc/lockdep ] || fail "no lockdep"
-	for lock in dmu_registry_lock '&node->targets_lock' '&node->lock' '&channel->lock' '&channel->read_mutex'; do
+	for lock in dmu_registry_lock '&node->targets_lock' '&node->lock' '&channel->lock' '&channel->read.mutex'; do
 		grep -qF ": $lock" /proc/lockdep || fail "lockdep does not know $lock"
 		awk -v lock=": $lock" 'index($0, lock) { on = 1; next } / -> / { if (on) print; next } { on = 0 }' \
 			/proc/lockdep | grep -w fs_reclaim && fail "reclaim that waits for I/O, under $lock"

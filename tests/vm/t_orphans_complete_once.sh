@@ -7,5 +7,5 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-check "ABI subtests: orphans" /add/abi orphans
+check "ABI subtests: orphans compat" /add/abi orphans compat
 finish

@@ -8,4 +8,12 @@
 . /add/lib.sh
 
 check "ABI subtests: removal reload" /add/abi removal reload
+
+# What a device waits for goes with it: nothing runs in a module that is no more.
+check "a device whose daemons have a second to come" \
+	dmsetup create "$name" --table "0 64 user 0 0 $name 1 nodaemon:fail:1000"
+check "is removed" dmsetup remove "$name"
+check "the module unloads" rmmod dm-user
+sleep 2
+check "and can be loaded again" modprobe dm-user
 finish

@@ -21,15 +21,19 @@
  * Requests may be answered in any order, on the channel that read them.
  * Anything but DM_USER_RESP_SUCCESS and DM_USER_RESP_UNSUPPORTED is an I/O error.
  *
- * All integers are native-endian. Compatible with Android's dm-user, whose
- * message layout and numbers these are, except that a cache flush is always
- * DM_USER_REQ_MAP_FLUSH with ``len`` 0 here, and flags unknown to this header are
- * left out instead of failing the request.
+ * All integers are native-endian. Message layout and numbers are those of Android's
+ * dm-user. A cache flush is DM_USER_REQ_MAP_FLUSH with ``len`` 0 here. With the table
+ * argument compat:android it is what Android's driver sends instead,
+ * DM_USER_REQ_MAP_WRITE with ``len`` 0 and DM_USER_REQ_MAP_FLAG_PREFLUSH, and the defaults
+ * of the policies are what that driver does. Flags unknown to this header are left out
+ * instead of failing the request.
  *
  * read()::
  *
- *	blocks until there is a request. With O_NONBLOCK, or RWF_NOWAIT, -EAGAIN.
- *	-EINTR / restarted	a signal while idle; no request was taken
+ *	blocks until there is a request. With O_NONBLOCK, or RWF_NOWAIT, -EAGAIN; also if
+ *	another read is in progress.
+ *	-EINTR / restarted	a signal while idle, or while the buffer's memory comes;
+ *				nothing was taken
  *	0			this generation drains and has no new request to take
  *	-ENOTBLK		the target is gone; close the channel
  *	-ECANCELED		the kernel took back the request that was read in part (a
@@ -51,7 +55,7 @@
  * poll()::
  *
  *	EPOLLIN			read() would not block
- *	EPOLLOUT		always: an answer never waits
+ *	EPOLLOUT		no other write is in progress: an answer waits for nothing else
  *	EPOLLRDHUP		the generation drains
  *	EPOLLHUP		the drain is complete, or the target is gone
  *	EPOLLERR		the target is gone
@@ -161,6 +165,7 @@ struct dm_user_message {
 #define DM_USER_POLICY_DISCARD		(1ULL << 2)	/* discard is offered */
 #define DM_USER_POLICY_WRITE_ZEROES	(1ULL << 3)
 #define DM_USER_POLICY_SECURE_ERASE	(1ULL << 4)
+#define DM_USER_POLICY_COMPAT_ANDROID	(1ULL << 5)	/* compat:android */
 
 /* dm_user_info.state */
 #define DM_USER_STATE_SEALED		(1ULL << 0)
@@ -185,8 +190,9 @@ struct dm_user_message {
  * @start:		first sector of the target in the mapped device
  * @logical_block_size:	in bytes; every sector and len is a multiple of it
  * @physical_block_size: in bytes
- * @max_io_bytes:	longest payload of a request
+ * @max_io_bytes:	no payload crosses a multiple of it, counted from @start
  * @nodaemon_ms:	with DM_USER_POLICY_NODAEMON_FAIL, milliseconds until failure
+ *			(compat:android: once there has been a daemon)
  * @generation:		this channel's generation; 0 if it never joined one
  * @newest_generation:	the newest one that was ever joined; 0 if none was
  * @channels:		open channels of this node
@@ -220,6 +226,9 @@ struct dm_user_info {
 /* dm_user_join.flags */
 #define DM_USER_JOIN_CREATE	(1U << 0)
 
+/* How many generations a node has at one time at most, those that drain included. */
+#define DM_USER_GENERATIONS_MAX	64
+
 /**
  * struct dm_user_join - name the generation of a channel
  * @generation:	with DM_USER_JOIN_CREATE the newest generation plus one, which
@@ -228,12 +237,14 @@ struct dm_user_info {
  * @reserved:	zero
  *
  * Channels that have not joined are generation 0 together: it drains as one, too,
- * and serves again when the last of them is closed.
+ * and serves again when the last of them has been closed or has joined another. Those
+ * that it had when the drain began cannot join another one any more.
  *
  * A channel joins once, before its first read. -EEXIST: created by somebody
  * else in the meantime; -ESTALE: older than the newest; -ERANGE: a gap; -ENOENT:
- * the generation has no channel; -ESHUTDOWN: it drains; -EBUSY: this channel has
- * joined or read already; -ENOMEM.
+ * the generation has no channel; -ESHUTDOWN: it drains, or generation 0 does, with this
+ * channel; -EBUSY: this channel has joined or read already; -ENOSPC:
+ * DM_USER_GENERATIONS_MAX generations have channels; -ENOMEM.
  */
 struct dm_user_join {
 	__u64 generation;

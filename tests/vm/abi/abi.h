@@ -31,7 +31,7 @@ struct abi_group {
 extern const struct abi_test abi_stream[], abi_requests[], abi_answers[], abi_wait[], abi_control[],
 	abi_drain[], abi_orphans[], abi_suspend[], abi_removal[], abi_reload[], abi_hostile[],
 	abi_hostile_answers[], abi_hostile_leak[], abi_hostile_memory[], abi_hostile_process[],
-	abi_hostile_hang[], abi_hostile_ioctl[], abi_hostile_races[];
+	abi_hostile_hang[], abi_hostile_ioctl[], abi_hostile_races[], abi_compat[];
 
 /* ---- checks ---- */
 
@@ -85,6 +85,8 @@ struct target {
 
 int dm_create(const char *name);
 int dm_load(const char *name, uint64_t sectors, const char *type, const char *params);
+/* Likewise, behind @start sectors of another row. */
+int dm_load_at(const char *name, uint64_t start, uint64_t sectors, const char *type, const char *params);
 int dm_suspend(const char *name, uint32_t flags);
 int dm_resume(const char *name, uint32_t flags);
 int dm_remove(const char *name);

@@ -122,6 +122,9 @@ int ch_take(int fd, struct dm_user_message *m, void *payload, size_t chunk)
 	err = ch_read_all(fd, m, sizeof(*m), chunk);
 	if (err || m->type != DM_USER_REQ_MAP_WRITE)
 		return err;
+	/* An empty one is a flush, of compat:android. */
+	if (!m->len && m->flags & DM_USER_REQ_MAP_FLAG_PREFLUSH)
+		return 0;
 	if (!OK(m->len && m->len <= ABI_MAX_IO, "length %llu of a write", (unsigned long long)m->len))
 		return -EMSGSIZE;
 	if (!payload)

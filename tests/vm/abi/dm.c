@@ -56,20 +56,36 @@ int dm_create(const char *name)
 	return dm_simple(DM_DEV_CREATE, name, 0);
 }
 
-int dm_load(const char *name, uint64_t sectors, const char *type, const char *params)
+/* One row; where the next one begins. */
+static struct dm_target_spec *dm_spec(struct dm_target_spec *spec, uint64_t start, uint64_t sectors,
+				      const char *type, const char *params)
+{
+	spec->sector_start = start;
+	spec->length = sectors;
+	spec->next = sizeof(*spec) + ((strlen(params) + 8) & ~7UL);
+	snprintf(spec->target_type, sizeof(spec->target_type), "%s", type);
+	strcpy((char *)(spec + 1), params);
+	return (void *)spec + spec->next;
+}
+
+int dm_load_at(const char *name, uint64_t start, uint64_t sectors, const char *type, const char *params)
 {
 	struct dm_ioctl *dmi = dm_new(name, 0);
 	struct dm_target_spec *spec = (void *)dmi + dmi->data_start;
 	int err;
 
-	dmi->target_count = 1;
-	spec->length = sectors;
-	spec->next = sizeof(*spec) + ((strlen(params) + 8) & ~7UL);
-	snprintf(spec->target_type, sizeof(spec->target_type), "%s", type);
-	strcpy((char *)(spec + 1), params);
+	dmi->target_count = start ? 2 : 1;
+	if (start)
+		spec = dm_spec(spec, 0, start, "error", "");
+	dm_spec(spec, start, sectors, type, params);
 	err = dm_run(DM_TABLE_LOAD, dmi);
 	free(dmi);
 	return err;
+}
+
+int dm_load(const char *name, uint64_t sectors, const char *type, const char *params)
+{
+	return dm_load_at(name, 0, sectors, type, params);
 }
 
 int dm_suspend(const char *name, uint32_t flags)

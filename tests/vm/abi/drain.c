@@ -100,6 +100,66 @@ static void drain_undo(void)
 	drain_is(fd, DM_USER_DRAIN_UNDO, -EALREADY, 0, 0, "and for good");
 }
 
+/* A daemon that never joined drains like any other: it does not serve on under a number. */
+static void drain_unjoined(void)
+{
+	struct dm_user_message m;
+	struct target t;
+	int a, b, next;
+	struct io *io;
+	uint8_t byte;
+
+	target_create(&t, NULL);
+	a = ch_need(&t);
+	b = ch_need(&t);
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(a, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(dm_message(t.name, "drain 0"), 0, "drain, by message");
+	NEED(IS(ch_join(b, 1, DM_USER_JOIN_CREATE), -ESHUTDOWN, "no new generation while it drains"), "no join");
+	IS(ch_answer(a, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
+	IS(io_end(io), -EIO, "read");
+	drain_is(b, DM_USER_DRAIN_UNDO, -EALREADY, 0, 0, "it has drained");
+	NEED(IS(ch_join(b, 1, DM_USER_JOIN_CREATE), -ESHUTDOWN, "nor when it has"), "no join");
+	IS(ch_read(b, &byte, 1), 0, "nothing to read");
+	/* What comes after it is not of it. */
+	next = ch_need(&t);
+	IS(ch_read(next, &byte, 1), 0, "a channel that has not joined drains, too");
+	IS(ch_join(next, 1, DM_USER_JOIN_CREATE), 0, "but may join");
+	IS(ch_join(b, 1, 0), -ESHUTDOWN, "which those before it may not");
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(next, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(ch_answer(next, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "and serves");
+	IS(io_end(io), -EIO, "read");
+	close(a);
+	close(b);
+	b = ch_need(&t);
+	IS(ch_join(b, 1, 0), 0, "with the last of it gone, everything is as before");
+	close(b);
+	close(next);
+}
+
+/* A passed descriptor makes no generations without end: what looks at all of them holds a lock. */
+static void drain_bounded(void)
+{
+	int fd[DM_USER_GENERATIONS_MAX + 1];
+	struct target t;
+
+	target_create(&t, NULL);
+	for (int i = 0; i <= DM_USER_GENERATIONS_MAX; i++)
+		fd[i] = i ? ch_new(fd[0]) : ch_need(&t);
+	for (int i = 0; i < DM_USER_GENERATIONS_MAX; i++)
+		IS(ch_join(fd[i], i + 1, DM_USER_JOIN_CREATE), 0, "create %d", i + 1);
+	IS(ch_join(fd[DM_USER_GENERATIONS_MAX], DM_USER_GENERATIONS_MAX + 1, DM_USER_JOIN_CREATE), -ENOSPC,
+	   "one more");
+	IS(dm_word(t.name, "generation:"), DM_USER_GENERATIONS_MAX, "the newest");
+	close(fd[1]);
+	IS(ch_join(fd[DM_USER_GENERATIONS_MAX], DM_USER_GENERATIONS_MAX + 1, DM_USER_JOIN_CREATE), 0,
+	   "when one has gone");
+	for (int i = 0; i <= DM_USER_GENERATIONS_MAX; i++)
+		if (i != 1)
+			close(fd[i]);
+}
+
 struct blocked {
 	int fd;
 	pthread_t thread;
@@ -229,5 +289,7 @@ const struct abi_test abi_drain[] = {
 	{ "blocked", drain_blocked, "blocked reads of a draining generation return 0 and lose nothing" },
 	{ "partial", drain_partial, "a request read in part can be read to its end" },
 	{ "relay", drain_relay, "P2: twenty generations under writes, no error, nothing twice" },
+	{ "unjoined", drain_unjoined, "P4: generation 0 drains like any other, and no join evades that" },
+	{ "bounded", drain_bounded, "P12: a node has so many generations at most" },
 	{ NULL, NULL, NULL }
 };

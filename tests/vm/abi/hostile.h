@@ -65,5 +65,7 @@ long call_end(struct call *c);
 void take_back(const struct target *t);
 /* A userfaultfd and @len bytes of memory that nobody will provide; NULL where there is none. */
 void *memory_never(size_t len, int *uffd);
+/* Waits until some thread waits for one of these pages of it that nobody has waited for before. */
+void memory_asked_for(int uffd, const uint8_t *area, unsigned int pages);
 
 #endif

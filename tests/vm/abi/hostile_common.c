@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -178,4 +179,15 @@ void *memory_never(size_t len, int *uffd)
 	reg.range.len = len;
 	NEED(!ioctl(*uffd, UFFDIO_API, &api) && !ioctl(*uffd, UFFDIO_REGISTER, &reg), "register it");
 	return area;
+}
+
+void memory_asked_for(int uffd, const uint8_t *area, unsigned int pages)
+{
+	struct pollfd poller = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	NEED(poll(&poller, 1, ABI_WAIT_MS) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg),
+	     "a page fault comes");
+	OK(msg.event == UFFD_EVENT_PAGEFAULT &&
+	   msg.arg.pagefault.address - (uintptr_t)area < pages * 4096, "at one of our pages");
 }

@@ -17,18 +17,6 @@
 
 #define HEADER	sizeof(struct dm_user_message)
 
-/* Some thread waits for one of these pages now that was not waited for before. */
-static void memory_asked_for(int uffd, const uint8_t *area, unsigned int pages)
-{
-	struct pollfd poller = { .fd = uffd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	NEED(poll(&poller, 1, ABI_WAIT_MS) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg),
-	     "a page fault comes");
-	OK(msg.event == UFFD_EVENT_PAGEFAULT &&
-	   msg.arg.pagefault.address - (uintptr_t)area < pages * 4096, "at one of our pages");
-}
-
 /* A read that could deliver nothing has taken nothing. */
 static void memory_unread(void)
 {

@@ -2,6 +2,7 @@
 /* Orphans, and times without a daemon. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dm-ioctl.h>
 #include <liburing.h>
 #include <poll.h>
 #include <signal.h>
@@ -287,6 +288,35 @@ static void nodaemon_late(void)
 	close(dev);
 }
 
+#define ANEW_MS	1500
+
+/*
+ * A resume gives a daemon the whole time, whether the last time is still running (@wait_ms after the last daemon left)
+ * or over. By our own clock: however slow this machine is, nothing fails sooner.
+ */
+static void nodaemon_resume(const struct target *t, long wait_ms)
+{
+	uint64_t begin;
+
+	close(ch_need(t));
+	usleep(wait_ms * 1000);
+	IS(dm_suspend(t->name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	begin = abi_now_ms();
+	IS(dm_resume(t->name, DM_NOFLUSH_FLAG), 0, "resume");
+	IS(io_do(t, IO_FSYNC, 0, 0, 0), -EIO, "nobody comes");
+	OK(abi_now_ms() - begin >= ANEW_MS, "%llu ms after a resume",
+	   (unsigned long long)(abi_now_ms() - begin));
+}
+
+static void nodaemon_anew(void)
+{
+	struct target t;
+
+	target_create(&t, "nodaemon:fail:1500");
+	nodaemon_resume(&t, ANEW_MS / 2);
+	nodaemon_resume(&t, ANEW_MS + 500);
+}
+
 const struct abi_test abi_orphans[] = {
 	{ "requeue", orphans_requeue, "P1: a closed channel's requests go to another, same seq, from the start" },
 	{ "oldest", orphans_oldest, "P2, P12: an orphan goes before what came later, and its age is told" },
@@ -295,6 +325,7 @@ const struct abi_test abi_orphans[] = {
 	{ "killed", orphans_killed, "P4: what a killed daemon held waits for the next" },
 	{ "wait", nodaemon_wait, "P2: without a daemon requests wait, until one comes or `fail` is sent" },
 	{ "nodaemon_fail", nodaemon_fail, "nodaemon:fail:MS fails after its time, until a daemon comes" },
+	{ "nodaemon_anew", nodaemon_anew, "nodaemon:fail:MS gives its whole time after a resume" },
 	{ "nodaemon_late", nodaemon_late, "nodaemon:fail:MS fails nothing once a daemon is there" },
 	{ NULL, NULL, NULL }
 };

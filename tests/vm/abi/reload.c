@@ -168,6 +168,33 @@ static void reload_inactive(void)
 	close(fd);
 }
 
+/* A reload may make a row longer, and not move it: a daemon knows its start, and the fence goes by sector. */
+static void reload_moved(void)
+{
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	char row[128];
+	int fd;
+
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	dm_row(row, sizeof(row), t.ctl, NULL);
+	IS(dm_load_at(t.name, 8, t.sectors, "user", row), -EINVAL, "8 sectors further on");
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(m.sector, 0, "it serves on as it was");
+	IS(ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
+	IS(io_end(io), -EIO, "read");
+	close(fd);
+	target_remove(&t);
+	/* A node of another name is another matter, and so is a table that is not live yet. */
+	target_create(&t, NULL);
+	dm_row(row, sizeof(row), ABI_CTL ".new", NULL);
+	IS(dm_load_at(t.name, 8, t.sectors, "user", row), 0, "8 sectors further on, on another node");
+	IS(dm_load_at(t.name, 16, t.sectors, "user", row), 0, "and again elsewhere");
+}
+
 /* A channel of a node that no table has used yet: it says what the row says. */
 static int reload_fresh_channel(const struct target *t)
 {
@@ -247,6 +274,7 @@ const struct abi_test abi_reload[] = {
 	{ "twins", reload_twins, "a node belongs to one device" },
 	{ "rename", reload_rename_node, "a reload with another node moves what was held there" },
 	{ "inactive", reload_inactive, "tables that never live leave nothing" },
+	{ "moved", reload_moved, "P7: a reload cannot move a row that daemons serve" },
 	{ "smaller_blocks", reload_smaller_blocks,
 	  "a row that asks for larger blocks than the live device has is refused" },
 	{ NULL, NULL, NULL }

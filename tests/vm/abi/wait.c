@@ -4,17 +4,20 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "abi.h"
+#include "hostile.h"
 
 /* One blocking read of a header in a thread of its own. */
 struct reader {
@@ -467,6 +470,201 @@ static void wait_exclusive(void)
 	close(b);
 }
 
+/* Every poller is told of a request, also those that ask for exclusive wake-ups: another may do nothing. */
+static void wait_pollers(void)
+{
+	struct idler idlers[3];
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int fd[3];
+
+	target_create(&t, NULL);
+	for (int i = 0; i < 3; i++) {
+		fd[i] = ch_need(&t);
+		idler_start(&idlers[i], fd[i]);
+		NEED(UNTIL(idlers[i].tid && abi_blocked_in(idlers[i].tid, SYS_epoll_pwait)), "poller %d sleeps", i);
+		idlers[i].woken = 0;
+	}
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	for (int i = 0; i < 3; i++)
+		OK(UNTIL(idlers[i].woken), "poller %d is told", i);
+	ch_take_type(fd[2], &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	IS(ch_answer(fd[2], &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "fsync");
+	for (int i = 0; i < 3; i++) {
+		idler_end(&idlers[i]);
+		close(fd[i]);
+	}
+}
+
+/* This thread and those that it makes run on one processor; @first: this one before all others. */
+static void one_processor(bool first)
+{
+	struct sched_param param = { .sched_priority = first };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	NEED(!sched_setaffinity(0, sizeof(set), &set), "one processor");
+	NEED(!sched_setscheduler(0, first ? SCHED_FIFO : SCHED_OTHER, &param), "a scheduler");
+}
+
+/*
+ * A request wakes one reader, which cannot run before a signal comes: it leaves, and passes the wake-up on to the
+ * other, which sleeps. (A drain wakes all by itself.)
+ */
+static void wait_pass_on(void)
+{
+	uint8_t *buf = abi_buffer(4096);
+	struct io_uring_cqe *cqe;
+	struct reader old, new;
+	struct io_uring ring;
+	struct target t;
+	int dev, a, b;
+
+	target_create(&t, NULL);
+	one_processor(false);
+	signal_handle(SIGUSR1, 0);
+	a = ch_need(&t);
+	b = ch_need(&t);
+	dev = open(t.dev, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	NEED(dev >= 0, "open the device");
+	NEED(IS(io_uring_queue_init(4, &ring, 0), 0, "io_uring_queue_init"), "a ring");
+	/* It waits in front of the other: it is woken. */
+	reader_start(&old, a);
+	reader_start(&new, b);
+	one_processor(true);
+	io_uring_prep_read(io_uring_get_sqe(&ring), dev, buf, 4096, 0);
+	IS(io_uring_submit(&ring), 1, "submit");
+	IS(dm_word(t.name, "queued:"), 1, "the request is there, and nobody has run since");
+	pthread_kill(old.thread, SIGUSR1);
+	one_processor(false);
+	IS(reader_end(&old), -EINTR, "it leaves without");
+	NEED(reader_end(&new) == sizeof(new.m), "the other gets it");
+	abi_fill(buf, 4096, 1);
+	IS(ch_answer(b, &new.m, 0, buf, 0), 0, "answer");
+	NEED(UNTIL(!io_uring_peek_cqe(&ring, &cqe)), "the request ends");
+	IS(cqe->res, 4096, "read");
+	io_uring_queue_exit(&ring);
+	close(dev);
+	close(a);
+	close(b);
+	free(buf);
+}
+
+/* A write that would have to wait for another says so, poll does too, and who polls is told when it need not. */
+static void wait_turn(void)
+{
+	struct call call = { .what = CALL_WRITE, .len = sizeof(struct dm_user_message) };
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLET }, got;
+	struct iovec iov = { &call, 1 };
+	uint8_t *buf = abi_buffer(4096);
+	struct dm_user_message m;
+	struct target t;
+	struct io *io;
+	int uffd, ep;
+
+	call.buf = memory_never(4096, &uffd);
+	if (!call.buf) {
+		puts("# no userfaultfd here");
+		return;
+	}
+	target_create(&t, NULL);
+	call.fd = ch_need(&t);
+	io = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(call.fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(ch_poll(call.fd), POLLOUT, "nobody writes");
+	call_start(&call);
+	memory_asked_for(uffd, call.buf, 1);
+	IS(ch_poll(call.fd), 0, "another would wait for it");
+	IS(pwritev2(call.fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN, "RWF_NOWAIT");
+	ep = epoll_create1(EPOLL_CLOEXEC);
+	NEED(!epoll_ctl(ep, EPOLL_CTL_ADD, call.fd, &event), "poll for it");
+	IS(epoll_wait(ep, &got, 1, 0), 0, "not yet");
+	/* All zeroes: success, of request 0. */
+	close(uffd);
+	IS(call_end(&call), sizeof(m), "the header of its answer");
+	IS(epoll_wait(ep, &got, 1, ABI_WAIT_MS), 1, "that it is over is told");
+	IS(got.events, EPOLLOUT, "and what is possible now");
+	abi_fill(buf, 4096, 7);
+	IS(ch_write(call.fd, buf, 4096), 4096, "the payload");
+	io_end_read(io, 7);
+	close(ep);
+	close(call.fd);
+	free(buf);
+	target_remove(&t);
+}
+
+/*
+ * One answer by io_uring, whose memory is not there yet, while task work is pending: a poll that another request of
+ * the same submission has just completed.
+ */
+static int disturbed_write(struct io_uring *ring, int event, int fd, void *area, size_t len)
+{
+	struct __kernel_timespec limit = { .tv_sec = ABI_WAIT_MS / 1000 };
+	struct io_uring_sqe *sqe[3];
+	uint64_t one = 1;
+	int res = 0;
+
+	for (int i = 0; i < 3; i++)
+		sqe[i] = io_uring_get_sqe(ring);
+	io_uring_prep_poll_add(sqe[0], event, POLLIN);
+	io_uring_prep_write(sqe[1], event, &one, sizeof(one), -1);
+	io_uring_prep_write(sqe[2], fd, area, len, -1);
+	for (int i = 0; i < 3; i++)
+		io_uring_sqe_set_data64(sqe[i], i);
+	NEED(IS(io_uring_submit(ring), 3, "submit"), "three requests");
+	for (int done = 0; done < 3; done++) {
+		struct io_uring_cqe *cqe;
+
+		NEED(IS(io_uring_wait_cqe_timeout(ring, &cqe, &limit), 0, "request ends"), "an end");
+		if (io_uring_cqe_get_data64(cqe) == 2)
+			res = cqe->res;
+		io_uring_cqe_seen(ring, cqe);
+	}
+	IS(read(event, &one, sizeof(one)), sizeof(one), "the event was there");
+	return res;
+}
+
+/* io_uring's task work is no signal: it interrupts no read and no write. */
+static void wait_task_work(void)
+{
+	const size_t len = sizeof(struct dm_user_message) + 65536;
+	int fd, file, event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	char path[] = "/tmp/answer.XXXXXX";
+	struct dm_user_message m;
+	struct io_uring ring;
+	struct target t;
+	struct io *io;
+	uint8_t *area;
+	int res;
+
+	file = mkstemp(path);
+	NEED(file >= 0 && !ftruncate(file, len + 4096), "a file");
+	unlink(path);
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	NEED(IS(io_uring_queue_init(16, &ring, 0), 0, "io_uring_queue_init"), "a ring");
+	io = io_start(&t, IO_READ, 0, 65536, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	NEED(pwrite(file, &(struct dm_user_message){ .seq = m.seq }, sizeof(m), 0) == sizeof(m), "the header");
+	/* Present in the file, and not in this address space. */
+	area = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+	NEED(area != MAP_FAILED, "memory");
+	for (size_t at = 0; at < len; at += res) {
+		madvise(area, len, MADV_DONTNEED);
+		res = disturbed_write(&ring, event, fd, area + at, at ? len - at : sizeof(m) + 100);
+		NEED(OK(res > 0, "write at %zu: %d", at, res), "progress");
+	}
+	IS(io_end(io), 0, "read");
+	munmap(area, len);
+	io_uring_queue_exit(&ring);
+	close(fd);
+	close(file);
+	close(event);
+}
+
 #define CLOSERS		4
 #define CLOSER_FDS	4
 
@@ -545,6 +743,10 @@ const struct abi_test abi_wait[] = {
 	{ "herd", wait_herd, "every blocked reader gets its request" },
 	{ "exclusive", wait_exclusive,
 	  "a poller that never reads keeps no request from a blocked reader" },
+	{ "pollers", wait_pollers, "a request is told to all pollers" },
+	{ "pass_on", wait_pass_on, "P1: a reader that a signal takes away passes on the wake-up for what it does not take" },
+	{ "turn", wait_turn, "EAGAIN for another's write: poll agrees, and tells when that is over" },
+	{ "task_work", wait_task_work, "io_uring's task work is no signal" },
 	{ "last_close", wait_last_close, "P11: all channels close at once when the target goes" },
 	{ NULL, NULL, NULL }
 };

@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <linux/dm-ioctl.h>
@@ -103,6 +106,56 @@ static void loaded_only(struct world *w)
 static void created_only(struct world *w)
 {
 	IS(dm_create(w->t.name), 0, "create");
+}
+
+/*
+ * Somebody opens an old device file all the time, of the number that the next node gets, and may have
+ * found the node when it turns out that it cannot be made.
+ */
+static struct {
+	pthread_t thread;
+	atomic_bool stop;
+	char path[32];
+} stale;
+
+static void *stale_thread(void *arg)
+{
+	struct world *w = arg;
+	int fd = -1;
+
+	while (!stale.stop) {
+		if (fd < 0)
+			fd = open(stale.path, O_RDWR | O_CLOEXEC);
+		sched_yield();
+	}
+	w->other = fd;
+	return NULL;
+}
+
+/* The major number of our device files. */
+static unsigned int stale_major(void)
+{
+	FILE *file = fopen("/proc/devices", "re");
+	unsigned int major = 0, number;
+	char line[128], name[64];
+
+	NEED(file, "open /proc/devices");
+	while (!major && fgets(line, sizeof(line), file) && strncmp(line, "Block", 5))
+		if (sscanf(line, "%u %63s", &number, name) == 2 && !strcmp(name, "dm-user"))
+			major = number;
+	fclose(file);
+	NEED(major, "our device number");
+	return major;
+}
+
+static void created_and_stale(struct world *w)
+{
+	IS(dm_create(w->t.name), 0, "create");
+	snprintf(stale.path, sizeof(stale.path), "/dev/stale");
+	unlink(stale.path);
+	NEED(!mknod(stale.path, S_IFCHR | 0600, makedev(stale_major(), 0)), "an old device file");
+	stale.stop = false;
+	NEED(!pthread_create(&stale.thread, NULL, stale_thread, w), "a thread");
 }
 
 /* ---- the calls ---- */
@@ -339,6 +392,23 @@ static void node_is_all_or_nothing(struct world *w, int ret)
 	IS(dm_remove(w->t.name), 0, "remove");
 }
 
+/* Whoever has found it has a channel of nothing; nobody else finds it. */
+static void stale_has_nothing(struct world *w, int ret)
+{
+	struct dm_user_info info;
+
+	stale.stop = true;
+	pthread_join(stale.thread, NULL);
+	if (ret < 0 && w->other >= 0)
+		IS(ch_info(w->other, &info), -ENOTBLK, "what was found");
+	if (ret < 0)
+		OK(open(stale.path, O_RDWR | O_CLOEXEC) < 0, "nothing is to be found");
+	unlink(stale.path);
+	node_is_all_or_nothing(w, ret);
+	if (w->other >= 0)
+		IS(ch_info(w->other, &info), -ENOTBLK, "and everything is gone with the device");
+}
+
 /* DM says EFAULT also when all is done, and only the result did not reach us. */
 static void reload_takes_effect(struct world *w, int ret)
 {
@@ -410,6 +480,8 @@ const struct call calls[] = {
 	  true },
 	{ "message-wrong", "refused", NULL, do_message_wrong, NULL, false, true },
 	{ "load", "a table, or none", created_only, do_load_table, node_is_all_or_nothing, true, true },
+	{ "load-stale", "a node, or none for those that have found it", created_and_stale, do_load_table,
+	  stale_has_nothing, true, true },
 	{ "first-resume", "a live device, or one that can be loaded", loaded_only, do_resume, is_loaded_anew,
 	  true, true },
 	{ "reload", "the new table, or the old one", NULL, do_reload, reload_takes_effect, false, true },

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* compat:android: what a daemon written for Android's driver relies on, and how to ask for it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+#define PARAMETER	"/sys/module/dm_user/parameters/compat"
+#define GRACE_MS	4000
+
+static int parameter_set(const char *value)
+{
+	int fd = open(PARAMETER, O_WRONLY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static void parameter_is(const char *want)
+{
+	char text[32] = "";
+	FILE *file = fopen(PARAMETER, "re");
+
+	NEED(file, "open " PARAMETER);
+	OK(fgets(text, sizeof(text), file) && !strcmp(text, want), "the parameter is %s", text);
+	fclose(file);
+}
+
+/* A flush by fsync: @type and @flags are what the daemon sees. */
+static void flush_is(const struct target *t, int fd, uint64_t type, uint64_t flags)
+{
+	struct io *io = io_start(t, IO_FSYNC, 0, 0, 0);
+	struct dm_user_message m;
+
+	ch_take_type(fd, &m, type, NULL);
+	IS(m.len, 0, "a flush is empty");
+	IS(m.flags & DM_USER_REQ_MAP_FLAG_PREFLUSH, flags, "its flags");
+	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
+	IS(io_end(io), 0, "fsync");
+}
+
+/* An empty WRITE with PREFLUSH, as Android's driver sends it; a flush all the same. */
+static void compat_flush(void)
+{
+	struct dm_user_info info;
+	struct target t;
+	int fd;
+
+	target_create(&t, "compat:android");
+	fd = ch_need(&t);
+	IS(ch_info(fd, &info), 0, "info");
+	IS(info.policy, DM_USER_POLICY_COMPAT_ANDROID | DM_USER_POLICY_ORPHANS_FAIL |
+	   DM_USER_POLICY_NODAEMON_FAIL | DM_USER_POLICY_DISCARD, "policy");
+	flush_is(&t, fd, DM_USER_REQ_MAP_WRITE, DM_USER_REQ_MAP_FLAG_PREFLUSH);
+	IS(dm_word(t.name, "flushes:"), 1, "it counts as a flush");
+	IS(dm_word(t.name, "writes:"), 0, "and not as a write");
+	close(fd);
+	target_remove(&t);
+	target_create(&t, NULL);
+	fd = ch_need(&t);
+	flush_is(&t, fd, DM_USER_REQ_MAP_FLUSH, DM_USER_REQ_MAP_FLAG_PREFLUSH);
+	close(fd);
+}
+
+/* What a closed channel held fails, though another is open; what waits goes on. */
+static void compat_close(void)
+{
+	struct dm_user_message m;
+	struct io *held, *waits;
+	struct target t;
+	int a, b;
+
+	target_create(&t, "compat:android");
+	a = ch_need(&t);
+	b = ch_need(&t);
+	held = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(a, &m, DM_USER_REQ_MAP_READ, NULL);
+	waits = io_start(&t, IO_READ, 4096, 4096, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "another request waits");
+	close(a);
+	IS(io_end(held), -EIO, "what it held");
+	ch_take_type(b, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(ch_answer(b, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
+	IS(io_end(waits), -EIO, "by its answer");
+	IS(dm_word(t.name, "failed:"), 1, "one failed for the close");
+	IS(dm_word(t.name, "errors:"), 1, "and one by an answer");
+	close(b);
+}
+
+/* The last daemon leaves: all that waits fails, and all that comes, until there is another. */
+static void compat_last(void)
+{
+	struct target t;
+	struct io *io;
+	int a, b;
+
+	target_create(&t, "compat:android");
+	a = ch_need(&t);
+	b = ch_need(&t);
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request waits");
+	close(a);
+	OK(!io->done, "and goes on waiting when one of two leaves");
+	close(b);
+	IS(io_end(io), -EIO, "not when the last does");
+	IS(io_do(&t, IO_READ, 0, 4096, 0), -EIO, "nor anything after it");
+	a = ch_need(&t);
+	flush_is(&t, a, DM_USER_REQ_MAP_WRITE, DM_USER_REQ_MAP_FLAG_PREFLUSH);
+	close(a);
+}
+
+/* Before the first daemon, each request waits for its own time. Nothing fails sooner, however slow we are. */
+static void compat_grace(void)
+{
+	struct io *first, *second;
+	struct dm_user_message m;
+	uint64_t begin, later;
+	struct target t;
+	int fd;
+
+	target_create(&t, "compat:android");
+	begin = abi_now_ms();
+	first = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request waits");
+	OK(UNTIL(first->done || dm_word(t.name, "oldest_ms:") > GRACE_MS / 2), "for half of the time");
+	later = abi_now_ms();
+	second = io_start(&t, IO_FSYNC, 0, 0, 0);
+	IS(io_end(first), -EIO, "nobody comes");
+	OK(abi_now_ms() - begin >= GRACE_MS, "%llu ms", (unsigned long long)(abi_now_ms() - begin));
+	IS(io_end(second), -EIO, "and fails");
+	OK(abi_now_ms() - later >= GRACE_MS, "but not with the first one");
+	IS(dm_word(t.name, "failed:"), 2, "both failed");
+
+	/* The next one has its time, too, and is served by who comes meanwhile. */
+	begin = abi_now_ms();
+	first = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(UNTIL(dm_word(t.name, "queued:") == 1 || first->done), "a third waits");
+	fd = ch_need(&t);
+	if (abi_now_ms() - begin < GRACE_MS) {
+		ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
+		IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
+		IS(io_end(first), 0, "fsync");
+	} else {
+		puts("# this machine is too slow to be in time");
+		io_end(first);
+	}
+	close(fd);
+}
+
+/* A timer of the policy before is none of this one: requests have their four seconds, and no more. */
+static void compat_reload(void)
+{
+	uint64_t begin;
+	struct target t;
+	char row[128];
+	struct io *io;
+
+	target_create(&t, "nodaemon:fail:3600000 write_zeroes:off");
+	dm_row(row, sizeof(row), t.ctl, "compat:android");
+	IS(dm_load(t.name, t.sectors, "user", row), 0, "load %s", row);
+	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), 0, "resume");
+	begin = abi_now_ms();
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	IS(io_end(io), -EIO, "nobody comes");
+	OK(abi_now_ms() - begin >= GRACE_MS, "%llu ms", (unsigned long long)(abi_now_ms() - begin));
+}
+
+/* The parameter is for rows that do not say, the argument for the others. */
+static void compat_default(void)
+{
+	static const struct {
+		const char *parameter, *args;
+		bool android;
+	} rows[] = {
+		{ "android", NULL, true },
+		{ "android", "max_io:65536", true },
+		{ "android", "compat:none", false },
+		{ "none", NULL, false },
+		{ "none\n", "compat:android", true },
+	};
+	struct dm_user_info info;
+	struct target t;
+	char text[512];
+	int fd;
+
+	parameter_is("none\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		IS(parameter_set(rows[i].parameter), 0, "set it");
+		target_create(&t, rows[i].args);
+		IS(parameter_set("none"), 0, "a row that is loaded keeps what it has");
+		fd = ch_need(&t);
+		IS(ch_info(fd, &info), 0, "info");
+		IS(!!(info.policy & DM_USER_POLICY_COMPAT_ANDROID), rows[i].android, "row %zu", i);
+		IS(dm_status(t.name, true, text, sizeof(text)), 0, "table");
+		OK(!!strstr(text, "compat:") == (rows[i].args && strstr(rows[i].args, "compat:")),
+		   "the row is as given: %s", text);
+		close(fd);
+		target_remove(&t);
+	}
+	IS(parameter_set("Android"), -EINVAL, "no such value");
+	parameter_is("none\n");
+	IS(dm_create(ABI_NAME), 0, "create");
+	IS(dm_load(ABI_NAME, ABI_SECTORS, "user", "0 0 " ABI_CTL " 1 compat:maybe"), -EINVAL, "nor in a row");
+}
+
+const struct abi_test abi_compat[] = {
+	{ "flush", compat_flush, "compat:android sends an empty flush as Android's driver does" },
+	{ "close", compat_close, "compat:android fails what a closed channel held" },
+	{ "last", compat_last, "compat:android fails everything once the last daemon has left" },
+	{ "grace", compat_grace, "compat:android gives each request its time for the first daemon to come" },
+	{ "reload", compat_reload, "compat:android by a reload begins with its own time" },
+	{ "default", compat_default, "the module's parameter is for rows that do not say" },
+	{ NULL, NULL, NULL }
+};
