@@ -22,6 +22,7 @@
 
 #define CONTROL		"/dev/mapper/control"
 #define TARGET		"user"
+#define COMPAT_PARAMETER	"/sys/module/dm_user/parameters/compat"
 #define BUFFER_BYTES	16384
 /* libdevmapper.h: DM_UDEV_PRIMARY_SOURCE_FLAG << DM_UDEV_FLAGS_SHIFT */
 #define UDEV_PRIMARY	(0x0040U << 16)
@@ -163,6 +164,26 @@ static int create_device(int control, union request *request, const char *name, 
 	return rc;
 }
 
+/*
+ * "compat:none" if rows that do not say would be Android's: policies of ours are not to change with a
+ * parameter of the module. Where the parameter cannot be read there is none, or no /sys yet.
+ */
+static const char *compat_arg(const char *args)
+{
+	char text[16] = "";
+	int fd;
+
+	if (strstr(args, "compat:"))
+		return "";
+	fd = open(COMPAT_PARAMETER, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return "";
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	close(fd);
+	return !*text || !strcmp(text, "none\n") ? "" : "compat:none";
+}
+
 static unsigned int count_words(const char *text)
 {
 	unsigned int n = 0;
@@ -175,7 +196,8 @@ static unsigned int count_words(const char *text)
 static int load_table(int control, union request *request, const char *name, const char *ctl,
 		      uint64_t sectors, const char *args, bool read_only, char *error, size_t len)
 {
-	unsigned int words = count_words(args);
+	const char *compat = compat_arg(args);
+	unsigned int words = count_words(args) + !!*compat;
 	struct dm_target_spec *spec;
 	size_t room;
 	char *row;
@@ -189,7 +211,8 @@ static int load_table(int control, union request *request, const char *name, con
 	memcpy(spec->target_type, TARGET, sizeof(TARGET));
 	row = (char *)(spec + 1);
 	room = request->bytes + sizeof(*request) - row;
-	n = words ? snprintf(row, room, "0 0 %s %u %s", ctl, words, args) :
+	n = words ? snprintf(row, room, "0 0 %s %u %s%s%s", ctl, words, compat,
+			     *compat && *args ? " " : "", args) :
 		    snprintf(row, room, "0 0 %s", ctl);
 	if (n < 0 || (size_t)n >= room) {
 		snprintf(error, len, "table row of '%s' is too long", name);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P12: good rows come back exactly, bad rows are refused by name; status and messages.
-# vm: --mem 512 --cpus 2
+# vm: --mem 512 --cpus 2 --disk 16M
 # quick: uml-6.12 6.1 backports
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
@@ -51,6 +51,8 @@ refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail
 refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail:
 refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail:-1
 refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail:1s
+refused 'compat: must be' 2048 0 0 c 1 compat:
+refused 'compat: must be' 2048 0 0 c 1 compat:Android
 refused 'discard: must be' 2048 0 0 c 1 discard:yes
 refused 'write_zeroes: must be' 2048 0 0 c 1 write_zeroes:1
 refused 'secure_erase: must be' 2048 0 0 c 1 secure_erase:
@@ -73,6 +75,7 @@ kept x y c 1 orphans:fail
 kept 0 0 c 8 orphans:requeue nodaemon:fail:0 discard:off write_zeroes:off secure_erase:on \
 	logical_block_size:1024 physical_block_size:4096 max_io:65536
 kept 0 0 c 2 nodaemon:wait max_io:16777216
+kept 0 0 c 2 orphans:requeue compat:android
 kept 0 0 "$(printf 'n%.0s' $(seq 127))"
 
 dmsetup create "$name" --table '0 2048 user 0 0 c'
@@ -97,4 +100,15 @@ done
 ok "other messages are refused"
 exec 5>&-
 dmsetup remove "$name"
+
+# What the module does with rows that do not say is none of our own devices' business.
+parameter=/sys/module/dm_user/parameters/compat
+is "rows are not Android's by default" "$(cat "$parameter")" none
+echo android >"$parameter"
+create "$name" "file:$disk" || fail "create"
+is "our own row says so" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
+remove
+! echo other >"$parameter" 2>/dev/null || fail "another value was taken"
+rmmod dm-user && modprobe dm-user compat=android || fail "load it with the parameter"
+is "given to modprobe" "$(cat "$parameter")" android
 finish
