@@ -10,18 +10,18 @@
 # shellcheck source=tests/vm/memory.sh
 . /add/memory.sh
 
-# Nothing but swap is on the device. What is read from it was written there.
+# Pages. A request of the device may be for several, the more the newer the kernel.
 swapped_in() {
-	[ "$(word reads)" -ge "$1" ]
+	[ "$(vm_count pswpin)" -ge "$1" ]
 }
 
 # Every hog checks and writes some more pages, some of which have to come back from swap.
 swapping_goes_on() {
 	local in out
-	in=$(word reads) out=$(word writes)
+	in=$(vm_count pswpin) out=$(vm_count pswpout)
 	hogs_go_on "$1" "$pages"
 	await 180 "$1: pages are swapped in" swapped_in $((in + pages))
-	ok "$1: swapped in $(($(word reads) - in)), out $(($(word writes) - out)) times"
+	ok "$1: $(($(vm_count pswpin) - in)) pages swapped in, $(($(vm_count pswpout) - out)) out"
 }
 
 memory_prepare
