@@ -146,6 +146,9 @@ static int dmu_request_peek(struct dmu_channel *channel, struct dmu_request **re
 		return -ENOTBLK;
 	if (channel->generation->state != DM_USER_SERVING)
 		return 0;
+	/* What is on the queue may overlap what has been revoked, and is to be revoked, too. */
+	if (node->revoking)
+		return -EAGAIN;
 	*req = list_first_entry_or_null(&node->queue, struct dmu_request, list);
 	return *req ? 1 : -EAGAIN;
 }
@@ -559,8 +562,8 @@ static unsigned int dmu_request_revoke(struct dmu_node *node, u64 seq, struct li
 }
 
 /*
- * Any state -> ended: everything that is queued or that a daemon holds now. What comes meanwhile
- * waits until all that may fence it does.
+ * Any state -> ended: everything that is queued or that a daemon holds now. Until all of it fences
+ * what it must, no request is handed out, and what is mapped has no place yet.
  */
 void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status)
 {

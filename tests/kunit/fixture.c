@@ -106,6 +106,8 @@ static void dmu_test_end_io(struct bio *bio)
 	dmu_test_io_end(io, bio, bio->bi_status);
 	if (io->again)
 		dmu_test_map(io->env, REQ_OP_READ, 0, SZ_4K);
+	if (io->env->taker)
+		io->env->taken += dmu_test_claim(io->env->taker) == 1;
 }
 
 struct dmu_test_io *dmu_test_io_create(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,

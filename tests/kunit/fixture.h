@@ -27,6 +27,8 @@ struct dmu_test_env {
 	bool noflush;			/* what DM says of a suspend */
 	struct list_head ios;
 	struct list_head channels;	/* that no test closed yet */
+	struct dmu_channel *taker;	/* reads whenever a bio ends, or NULL */
+	unsigned int taken;		/* requests that it got */
 	unsigned int graces;
 	unsigned int woken;		/* readers, one by one */
 	unsigned int woken_all;

@@ -432,12 +432,37 @@ static void revoke_fences_newcomers(struct kunit *test)
 	dmu_test_true(test, dmu_test_answer(other, late->seq, DM_USER_RESP_ERROR));
 }
 
+/* What was queued before a revoke, and overlaps what it has fenced already, is not handed out any more. */
+static void revoke_hands_nothing_out(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env);
+	unsigned int i;
+
+	env->taker = dmu_test_open(env);
+	for (i = 0; i < DMU_BATCH; i++)
+		dmu_test_map(env, REQ_OP_WRITE, 8 * i, KB4);
+	while (dmu_test_read(channel) == 1)
+		;
+	for (i = 0; i < DMU_BATCH; i++)
+		dmu_test_map(env, REQ_OP_WRITE, 8 * i, KB4);
+	dmu_request_revoke_all(&env->node, BLK_STS_IOERR);
+	dmu_test_is(test, env->taken, 0);
+	dmu_test_is(test, env->node.queued, 0);
+	dmu_test_is(test, env->node.fenced, DMU_BATCH);
+	env->taker = NULL;
+}
+
 /* A revoke ends what was there when it began, not what those submit whose I/O ended. */
 static void revoke_ends(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
 	struct dmu_test_io *old = dmu_test_map(env, REQ_OP_READ, 0, KB4), *io;
+	unsigned int i;
 
+	/* Another batch is due after them. */
+	for (i = 1; i < DMU_BATCH; i++)
+		dmu_test_map(env, REQ_OP_READ, 0, KB4);
 	old->again = true;
 	dmu_request_revoke_all(&env->node, BLK_STS_IOERR);
 	dmu_test_is(test, old->ended, 1);
@@ -492,6 +517,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(no_daemon_fails_waiting),
 	KUNIT_CASE(many_at_once),
 	KUNIT_CASE(revoke_fences_newcomers),
+	KUNIT_CASE(revoke_hands_nothing_out),
 	KUNIT_CASE(revoke_ends),
 	KUNIT_CASE(grace_is_each_ones_own),
 	{}
