@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <jansson.h>
+#include <linux/dm-user.h>
 
 #include "handover/daemon.h"
 #include "lib/dmuser.h"
@@ -94,7 +95,7 @@ int ctl_unseal(const struct ctl_args *args);
 
 /* ---- what the kernel says of a target (ctl_kstatus.c; pure) ---- */
 
-#define CTL_GENERATIONS	64
+#define CTL_GENERATIONS	(DM_USER_GENERATIONS_MAX + 1)	/* and generation 0 */
 
 struct ctl_generation {
 	uint64_t number;
@@ -109,6 +110,7 @@ struct ctl_kstatus {
 	uint64_t sealed, suspended, daemon;	/* 0 or 1 */
 	uint64_t reads, writes, flushes, discards, secure_erases, write_zeroes;
 	uint64_t errors, unsupported, requeued, failed, refused;
+	uint64_t android;			/* 0 or 1 */
 	unsigned int generation_count;
 	struct ctl_generation generations[CTL_GENERATIONS];	/* beyond that: not shown */
 };
@@ -116,15 +118,19 @@ struct ctl_kstatus {
 /* The TABLE status of a target: the words after "user". */
 struct ctl_policy {
 	char ctl[128];			/* the kernel takes up to 127 */
+	bool android;			/* compat:android */
 	bool orphans_fail, nodaemon_fail;
 	uint64_t nodaemon_ms;
 	bool discard, write_zeroes, secure_erase;
 	uint64_t logical_block_size, physical_block_size, max_io;
 };
 
-/* Words of an unknown key are skipped: a newer kernel may say more. -EINVAL: malformed. */
+/*
+ * Words of an unknown key are skipped: a newer kernel may say more. -EINVAL: malformed. Whether a row that does not
+ * say is compat:android was decided by the module's parameter when it was loaded: the INFO status knows.
+ */
 int ctl_kstatus_parse(struct ctl_kstatus *status, const char *params);
-int ctl_policy_parse(struct ctl_policy *policy, const char *params);
+int ctl_policy_parse(struct ctl_policy *policy, const char *params, bool android);
 /* The newest generation that serves, or NULL. */
 const struct ctl_generation *ctl_kstatus_serving(const struct ctl_kstatus *status);
 

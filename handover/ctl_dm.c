@@ -133,7 +133,7 @@ static int device_table(const char *name, struct ctl_device *device)
 	}
 	snprintf(device->table, sizeof(device->table), "%llu %llu user %s",
 		 (unsigned long long)device->start, (unsigned long long)device->sectors, params);
-	ret = ctl_policy_parse(&device->policy, params);
+	ret = ctl_policy_parse(&device->policy, params, device->kstatus.android);
 out:
 	if (task)
 		dm_task_destroy(task);

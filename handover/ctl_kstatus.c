@@ -19,7 +19,7 @@ static const struct {
 	FIELD(channels), FIELD(generation), FIELD(sealed), FIELD(suspended), FIELD(daemon),
 	FIELD(reads), FIELD(writes), FIELD(flushes), FIELD(discards), FIELD(secure_erases),
 	FIELD(write_zeroes), FIELD(errors), FIELD(unsupported), FIELD(requeued), FIELD(failed),
-	FIELD(refused),
+	FIELD(refused), FIELD(android),
 };
 
 /* NR,STATE,CHANNELS,HELD,ANSWERED[,what a newer kernel adds] */
@@ -125,14 +125,17 @@ static void policy_word_parse(struct ctl_policy *policy, const char *word)
 	}
 }
 
-int ctl_policy_parse(struct ctl_policy *policy, const char *params)
+int ctl_policy_parse(struct ctl_policy *policy, const char *params, bool android)
 {
 	char copy[PARAMS_MAX], *word, *next;
 	unsigned int i;
 
 	memset(policy, 0, sizeof(*policy));
+	policy->android = android;
+	policy->orphans_fail = android;
+	policy->nodaemon_fail = android;
 	policy->discard = true;
-	policy->write_zeroes = true;
+	policy->write_zeroes = !android;
 	policy->logical_block_size = 512;
 	policy->max_io = 1 << 20;
 	if (strlen(params) >= sizeof(copy))

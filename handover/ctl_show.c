@@ -81,6 +81,7 @@ static json_t *policy_json(const struct ctl_policy *policy)
 {
 	json_t *json = json_object();
 
+	json_object_set_new(json, "compat", json_string(policy->android ? "android" : "none"));
 	json_object_set_new(json, "orphans",
 			    json_string(policy->orphans_fail ? "fail" : "requeue"));
 	json_object_set_new(json, "nodaemon", json_string(policy->nodaemon_fail ? "fail" : "wait"));
@@ -214,7 +215,8 @@ json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon
 
 static void policy_print(const struct ctl_policy *policy)
 {
-	printf("policy      orphans are %s, without a daemon requests ",
+	printf("policy      %sorphans are %s, without a daemon requests ",
+	       policy->android ? "as Android's driver; " : "",
 	       policy->orphans_fail ? "failed" : "requeued");
 	if (policy->nodaemon_fail)
 		printf("fail after %" PRIu64 " ms\n", policy->nodaemon_ms);

@@ -136,6 +136,8 @@ static void dmu_status_info(struct dmu_node *node, char *result, unsigned int ma
 	       c->answered[DM_USER_REQ_MAP_WRITE_ZEROES]);
 	DMEMIT(" errors:%llu unsupported:%llu requeued:%llu failed:%llu refused:%llu",
 	       c->errors, c->unsupported, c->requeued, c->failed, c->refused);
+	if (node->config.android)
+		DMEMIT(" android:1");
 	list_for_each_entry(g, &node->generations, list)
 		if (g->channels)
 			DMEMIT(" gen:%llu,%s,%u,%u,%llu", g->number,

@@ -19,7 +19,7 @@ static int ask_kernel(const char *name, struct watch_view *view)
 
 	ret = dmu_dm_status(name, true, text, sizeof(text));
 	if (!ret)
-		ret = ctl_policy_parse(&policy, text);
+		ret = ctl_policy_parse(&policy, text, false);
 	if (!ret && snprintf(view->ctl, sizeof(view->ctl), "%s", policy.ctl) >= (int)sizeof(view->ctl))
 		ret = -EINVAL;
 	if (!ret)

@@ -200,7 +200,7 @@ static void policy_defaults(void **state)
 {
 	struct ctl_policy policy;
 
-	assert_int_equal(ctl_policy_parse(&policy, "0 0 root"), 0);
+	assert_int_equal(ctl_policy_parse(&policy, "0 0 root", false), 0);
 	assert_string_equal(policy.ctl, "root");
 	assert_false(policy.orphans_fail);
 	assert_false(policy.nodaemon_fail);
@@ -210,7 +210,7 @@ static void policy_defaults(void **state)
 	assert_int_equal(policy.logical_block_size, 512);
 	assert_int_equal(policy.physical_block_size, 512);
 	assert_int_equal(policy.max_io, 1 << 20);
-	assert_int_equal(ctl_policy_parse(&policy, "0 0"), -EINVAL);
+	assert_int_equal(ctl_policy_parse(&policy, "0 0", false), -EINVAL);
 }
 
 static void policy_words(void **state)
@@ -219,7 +219,7 @@ static void policy_words(void **state)
 
 	assert_int_equal(ctl_policy_parse(&policy, "0 8192 node 7 orphans:fail nodaemon:fail:500 "
 					  "discard:off secure_erase:on logical_block_size:4096 "
-					  "max_io:65536 later:thing"), 0);
+					  "max_io:65536 later:thing", false), 0);
 	assert_string_equal(policy.ctl, "node");
 	assert_true(policy.orphans_fail);
 	assert_true(policy.nodaemon_fail);
@@ -229,6 +229,29 @@ static void policy_words(void **state)
 	assert_int_equal(policy.logical_block_size, 4096);
 	assert_int_equal(policy.physical_block_size, 4096);
 	assert_int_equal(policy.max_io, 65536);
+}
+
+/* What the kernel says of a row that is Android's, with a word or by the module's parameter. */
+static void policy_of_android(void **state)
+{
+	struct ctl_kstatus status;
+	struct ctl_policy policy;
+
+	assert_int_equal(ctl_kstatus_parse(&status, "queued:0 refused:0 android:1"), 0);
+	assert_int_equal(status.android, 1);
+	assert_int_equal(ctl_policy_parse(&policy, "0 0 root", true), 0);
+	assert_true(policy.android);
+	assert_true(policy.orphans_fail);
+	assert_true(policy.nodaemon_fail);
+	assert_int_equal(policy.nodaemon_ms, 0);
+	assert_true(policy.discard);
+	assert_false(policy.write_zeroes);
+	assert_int_equal(ctl_policy_parse(&policy, "0 0 root 4 compat:android orphans:requeue nodaemon:wait "
+					  "write_zeroes:on", true), 0);
+	assert_true(policy.android);
+	assert_false(policy.orphans_fail);
+	assert_false(policy.nodaemon_fail);
+	assert_true(policy.write_zeroes);
 }
 
 static void fake_device(struct ctl_device *device)
@@ -241,7 +264,7 @@ static void fake_device(struct ctl_device *device)
 	device->open_count = 1;
 	device->sectors = 8192;
 	strcpy(device->table, "0 8192 user 0 0 root");
-	assert_int_equal(ctl_policy_parse(&device->policy, "0 0 root"), 0);
+	assert_int_equal(ctl_policy_parse(&device->policy, "0 0 root", false), 0);
 	assert_int_equal(ctl_kstatus_parse(&device->kstatus, KERNEL_INFO), 0);
 }
 
@@ -394,6 +417,7 @@ int main(void)
 		cmocka_unit_test(a_drained_generation_does_not_serve),
 		cmocka_unit_test(policy_defaults),
 		cmocka_unit_test(policy_words),
+		cmocka_unit_test(policy_of_android),
 		cmocka_unit_test(json_of_a_device),
 		cmocka_unit_test(json_without_a_daemon),
 		cmocka_unit_test(copies_of_dynamic_programs_are_refused),

@@ -108,6 +108,11 @@ echo android >"$parameter"
 create "$name" "file:$disk" || fail "create"
 is "our own row says so" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
 remove
+dmsetup create "$name" --table "0 2048 user 0 0 $name" || fail "a row of three arguments"
+is "a row that does not say is what the parameter says" \
+	"$(dmuserctl status --json "$name" | jq -c '.policy | [.compat, .orphans, .nodaemon, .nodaemon_ms, .write_zeroes]')" \
+	'["android","fail","fail",0,false]'
+dmsetup remove "$name"
 ! echo other >"$parameter" 2>/dev/null || fail "another value was taken"
 rmmod dm-user && modprobe dm-user compat=android || fail "load it with the parameter"
 is "given to modprobe" "$(cat "$parameter")" android

@@ -63,11 +63,13 @@ static void compat_flush(void)
 	flush_is(&t, fd, DM_USER_REQ_MAP_WRITE, DM_USER_REQ_MAP_FLAG_PREFLUSH);
 	IS(dm_word(t.name, "flushes:"), 1, "it counts as a flush");
 	IS(dm_word(t.name, "writes:"), 0, "and not as a write");
+	IS(dm_word(t.name, "android:"), 1, "the status says what is in force");
 	close(fd);
 	target_remove(&t);
 	target_create(&t, NULL);
 	fd = ch_need(&t);
 	flush_is(&t, fd, DM_USER_REQ_MAP_FLUSH, DM_USER_REQ_MAP_FLAG_PREFLUSH);
+	IS(dm_word(t.name, "android:"), -ENOENT, "and says nothing otherwise");
 	close(fd);
 }
 
