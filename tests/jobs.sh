@@ -85,6 +85,7 @@ jobs_progress() {
 		line=$(tail -n 1 "$(job_log "$job")" | tr -d '\0\r' | cut -c1-120)
 		echo "... $(job_title "$job") $((SECONDS - started[job])) s${line:+: $line}"
 	done
+	# When to look again; nothing waits for that.
 	sleep 60 &
 	tick=$!
 }

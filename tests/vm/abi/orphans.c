@@ -290,16 +290,11 @@ static void nodaemon_late(void)
 
 #define ANEW_MS	1500
 
-/*
- * A resume gives a daemon the whole time, whether the last time is still running (@wait_ms after the last daemon left)
- * or over. By our own clock: however slow this machine is, nothing fails sooner.
- */
-static void nodaemon_resume(const struct target *t, long wait_ms)
+/* Suspend and resume: from then on a daemon has the whole time. By our own clock: nothing fails sooner, at any speed. */
+static void nodaemon_resume(const struct target *t)
 {
 	uint64_t begin;
 
-	close(ch_need(t));
-	usleep(wait_ms * 1000);
 	IS(dm_suspend(t->name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
 	begin = abi_now_ms();
 	IS(dm_resume(t->name, DM_NOFLUSH_FLAG), 0, "resume");
@@ -308,13 +303,21 @@ static void nodaemon_resume(const struct target *t, long wait_ms)
 	   (unsigned long long)(abi_now_ms() - begin));
 }
 
+/* A resume while the time is running, and when it is over. */
 static void nodaemon_anew(void)
 {
 	struct target t;
+	struct io *io;
 
 	target_create(&t, "nodaemon:fail:1500");
-	nodaemon_resume(&t, ANEW_MS / 2);
-	nodaemon_resume(&t, ANEW_MS + 500);
+	close(ch_need(&t));
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	OK(UNTIL(io->done || dm_word(t.name, "oldest_ms:") > ANEW_MS / 2), "half of the time is over");
+	nodaemon_resume(&t);
+	IS(io_end(io), -EIO, "what waited before the resume");
+	close(ch_need(&t));
+	IS(io_do(&t, IO_FSYNC, 0, 0, 0), -EIO, "all of it is over");
+	nodaemon_resume(&t);
 }
 
 const struct abi_test abi_orphans[] = {
