@@ -7,5 +7,5 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-check "ABI subtests: wait" /add/abi wait
+check "ABI subtests: wait poll uring" /add/abi wait poll uring
 finish

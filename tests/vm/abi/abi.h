@@ -31,7 +31,7 @@ struct abi_group {
 extern const struct abi_test abi_stream[], abi_requests[], abi_answers[], abi_wait[], abi_control[],
 	abi_drain[], abi_orphans[], abi_suspend[], abi_removal[], abi_reload[], abi_hostile[],
 	abi_hostile_answers[], abi_hostile_leak[], abi_hostile_memory[], abi_hostile_process[],
-	abi_hostile_hang[], abi_hostile_ioctl[], abi_hostile_races[], abi_compat[];
+	abi_hostile_hang[], abi_hostile_ioctl[], abi_hostile_races[], abi_compat[], abi_poll[], abi_uring[];
 
 /* ---- checks ---- */
 
@@ -174,6 +174,8 @@ struct io *io_start(const struct target *t, enum io_op op, uint64_t offset, size
 int io_end(struct io *io);
 /* As io_end() of a read, and check that it is filled with @tag. */
 void io_end_read(struct io *io, uint64_t tag);
+/* @io is a read: the daemon on @fd takes it and answers with an error. */
+void io_refuse(struct io *io, int fd);
 /* Start and end. The daemon must be another thread. */
 int io_do(const struct target *t, enum io_op op, uint64_t offset, size_t len, uint64_t tag);
 

@@ -5,6 +5,7 @@
 #include <linux/dm-ioctl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -171,8 +172,10 @@ void *memory_never(size_t len, int *uffd)
 	void *area;
 
 	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (*uffd < 0)
+	if (*uffd < 0) {
+		puts("# no userfaultfd here");
 		return NULL;
+	}
 	area = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	NEED(area != MAP_FAILED, "memory");
 	reg.range.start = (uintptr_t)area;

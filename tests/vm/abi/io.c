@@ -102,6 +102,16 @@ void io_end_read(struct io *io, uint64_t tag)
 	io_end(io);
 }
 
+void io_refuse(struct io *io, int fd)
+{
+	struct dm_user_message m;
+
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
+	IS(m.sector, io->offset / 512, "its sector");
+	IS(ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
+	IS(io_end(io), -EIO, "the read ends with that error");
+}
+
 int io_do(const struct target *t, enum io_op op, uint64_t offset, size_t len, uint64_t tag)
 {
 	return io_end(io_start(t, op, offset, len, tag));

@@ -21,7 +21,7 @@ static const struct abi_group groups[] = {
 	{ "hostile-answers", abi_hostile_answers }, { "hostile-leak", abi_hostile_leak },
 	{ "hostile-memory", abi_hostile_memory }, { "hostile-process", abi_hostile_process },
 	{ "hostile-hang", abi_hostile_hang }, { "hostile-ioctl", abi_hostile_ioctl },
-	{ "hostile-races", abi_hostile_races }, { "compat", abi_compat },
+	{ "hostile-races", abi_hostile_races }, { "compat", abi_compat }, { "poll", abi_poll }, { "uring", abi_uring },
 };
 
 /* What a test that hangs was doing, before it is killed. */
