@@ -55,13 +55,12 @@ static int dmu_set_orphans(struct dmu_config *config, const char *value)
 
 static int dmu_set_nodaemon(struct dmu_config *config, const char *value)
 {
+	config->grace_ms = 0;
 	if (!strcmp(value, "wait")) {
 		config->nodaemon_fail = false;
-		config->grace_ms = 0;
 		return 0;
 	}
 	config->nodaemon_fail = true;
-	config->grace_ms = 0;
 	if (!str_has_prefix(value, "fail:"))
 		return -EINVAL;
 	return dmu_parse_size(value + strlen("fail:"), 0, INT_MAX, &config->nodaemon_ms);
@@ -97,10 +96,17 @@ static int dmu_set_max_io(struct dmu_config *config, const char *value)
 	return dmu_parse_size(value, PAGE_SIZE, SZ_16M, &config->max_io);
 }
 
+/* The value of compat:, or of the module's parameter. 0 or -EINVAL. */
+int dmu_compat_parse(const char *value, bool *android)
+{
+	*android = sysfs_streq(value, "android");
+	return *android || sysfs_streq(value, "none") ? 0 : -EINVAL;
+}
+
 /* It stands for what the other arguments do not say: see dmu_config_set_compat(). */
 static int dmu_set_compat(struct dmu_config *config, const char *value)
 {
-	return strcmp(value, "none") && strcmp(value, "android") ? -EINVAL : 0;
+	return dmu_compat_parse(value, &config->android);
 }
 
 static const struct dmu_arg {
@@ -178,8 +184,9 @@ static void dmu_config_set_compat(struct dmu_config *config, unsigned int argc, 
 	for (i = 0; i < argc; i++) {
 		size_t len = str_has_prefix(argv[i], "compat:");
 
+		/* What is wrong with it is said when its turn comes. */
 		if (len)
-			config->android = !strcmp(argv[i] + len, "android");
+			dmu_compat_parse(argv[i] + len, &config->android);
 	}
 	config->discard = true;
 	config->write_zeroes = !config->android;

@@ -288,6 +288,7 @@ struct dmu_channel {
 
 /* args.c: the table row */
 extern bool dmu_compat_default;		/* compat:android where a row does not say */
+int dmu_compat_parse(const char *value, bool *android);
 int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, char **error);
 void dmu_config_free(struct dmu_config *config);
 bool dmu_config_same_limits(const struct dmu_config *a, const struct dmu_config *b);

@@ -282,10 +282,12 @@ static struct target_type dmu_target_type = {
 /* compat= of the module: what rows without the argument compat: ask for. */
 static int dmu_compat_set(const char *value, const struct kernel_param *param)
 {
-	if (!sysfs_streq(value, "none") && !sysfs_streq(value, "android"))
-		return -EINVAL;
-	WRITE_ONCE(dmu_compat_default, sysfs_streq(value, "android"));
-	return 0;
+	bool android;
+	int ret = dmu_compat_parse(value, &android);
+
+	if (!ret)
+		WRITE_ONCE(dmu_compat_default, android);
+	return ret;
 }
 
 static int dmu_compat_get(char *buffer, const struct kernel_param *param)
