@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The end of a bio, in a softirq, whoever calls: see dmu.h. A tasklet, because 6.1 has no other
- * softirq for a module. It runs when bottom halves are enabled again, on this processor, which is
- * before dmu_end_request() returns, or in ksoftirqd if there is very much to do.
+ * The end of a bio, in a softirq, whatever context the caller is in: see dmu.h. A tasklet, because
+ * 6.1 has no other softirq for a module. It runs when bottom halves are enabled again, on this
+ * processor, so before dmu_end_request() returns; or in ksoftirqd if there is very much to do.
  */
 #include <linux/interrupt.h>
 #include <linux/percpu.h>

@@ -146,8 +146,8 @@ unsigned int dmu_fence_release_some(struct dmu_node *node)
 }
 
 /*
- * All of it, also what another caller has left, and wake readers. While something is revoked, who
- * does that will call here in the end. May sleep.
+ * All of it, also what another caller has left, and wake readers. While requests are revoked,
+ * nothing is done: dmu_request_revoke_all() calls this function in the end. May sleep.
  */
 void dmu_fence_release(struct dmu_node *node)
 {

@@ -326,8 +326,8 @@ static void dmu_node_kill(struct dmu_node *node)
 }
 
 /*
- * As @target's row wants it: who opens it before the first resume finds what it will be, unless
- * another row is loaded instead before that.
+ * As @target's row wants it: a daemon that opens the node before the first resume finds what it
+ * will be, unless another row is loaded instead before that.
  */
 static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **error)
 {

@@ -615,7 +615,7 @@ static struct dmu_request *dmu_request_hopeless(struct dmu_node *node)
 	return req;
 }
 
-/* QUEUED -> ended: nobody has come to serve, or has he meanwhile? Returns how many. */
+/* QUEUED -> ended, unless a daemon has come meanwhile. Returns how many. */
 unsigned int dmu_request_fail_queued(struct dmu_node *node)
 {
 	struct dmu_request *req;

@@ -132,7 +132,7 @@ const struct attack_attempt attack_table[] = {
 	  DOES(fchmodat, AT_FDCWD, S("/etc/shadow"), 0666) },
 	{ "look at /etc/shadow", KILL(DENIED),
 	  DOES(newfstatat, AT_FDCWD, S("/etc/shadow"), BUFFER, 0) },
-	/* A handle of 8 bytes and type 1: since 6.14 the kernel looks at it before it asks who may. */
+	/* A handle of 8 bytes and type 1: since 6.14 the kernel checks it before the caller's capability. */
 	{ "open by handle", KILL(DENIED),
 	  DOES(open_by_handle_at, AT_FDCWD, S("\b\0\0\0\1\0\0\0\0\0\0\0\0\0\0"), O_RDWR) },
 	{ "watch the file system", KILL(DENIED), DOES(fanotify_init, 0, O_RDONLY) },

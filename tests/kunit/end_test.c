@@ -34,7 +34,7 @@ static void note_end(struct bio *bio)
 		complete(&run.done);
 }
 
-/* Whoever ends a bio in a task, it ends in a softirq, in its turn, with its status. */
+/* A bio that a task ends does so in a softirq, in its turn, with its status. */
 static void in_a_softirq(struct kunit *test)
 {
 	static const blk_status_t statuses[BIOS] = { BLK_STS_OK, BLK_STS_IOERR, BLK_STS_NOTSUPP };

@@ -175,7 +175,7 @@ static void soft_map(struct tasklet_struct *tasklet)
 }
 
 /*
- * What is above us may submit in a softirq, which interrupts whoever has our locks: lockdep tells
+ * What is above us may submit in a softirq, which interrupts the owner of a lock of ours: lockdep tells
  * if one of them is ever taken with softirqs on, here or by another case.
  */
 static void map_in_softirq(struct kunit *test)

@@ -453,7 +453,7 @@ static void revoke_hands_nothing_out(struct kunit *test)
 	env->taker = NULL;
 }
 
-/* A revoke ends what was there when it began, not what those submit whose I/O ended. */
+/* A revoke ends what was there when it began, not what a client submits when its I/O has ended. */
 static void revoke_ends(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;

@@ -219,7 +219,7 @@ static void calls_of_x32_kill(void **state)
 					 role_names[role]);
 }
 
-/* Does the kernel know int $0x80? getpid is 20 there. One that does not kills who tries. */
+/* Does the kernel know int $0x80? getpid is 20 there. A kernel without it kills the caller. */
 static bool has_int80(void)
 {
 	pid_t pid = fork();

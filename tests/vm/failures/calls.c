@@ -109,7 +109,7 @@ static void created_only(struct world *w)
 }
 
 /*
- * Somebody opens an old device file all the time, of the number that the next node gets, and may have
+ * A thread opens an old device file all the time, of the number that the next node gets, and may have
  * found the node when it turns out that it cannot be made.
  */
 static struct {
@@ -393,8 +393,8 @@ static void node_is_all_or_nothing(struct world *w, int ret)
 }
 
 /*
- * Whoever has found it has a channel of nothing, and nobody else finds it; or all is there, and only the result did not
- * reach us.
+ * The opener that has found the node has a channel of nothing, and no open finds it any more; or all is there, and only
+ * the result did not reach us.
  */
 static void stale_has_nothing(struct world *w, int ret)
 {
