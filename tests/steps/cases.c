@@ -35,7 +35,7 @@ static void newcomer_forked(struct run *run)
 	int status;
 
 	ptrace(PTRACE_GETEVENTMSG, launcher.pid, 0, &child);
-	if (waitpid((pid_t)child, &status, __WALL) != (pid_t)child)
+	if (run->stray != (pid_t)child && waitpid((pid_t)child, &status, __WALL) != (pid_t)child)
 		die("no child");
 	tracee_inherit(tracee, &launcher, (pid_t)child);
 	run->forked = true;
@@ -66,9 +66,14 @@ static bool listen_once(struct run *run)
 	} else if (pid == run->launcher && status >> 16 == PTRACE_EVENT_FORK) {
 		newcomer_forked(run);
 	} else {
-		for (enum role role = OLD; role <= NEW; role++)
-			if (tracee_owns(&run->sides[role], pid))
-				tracee_stopped(&run->sides[role], pid, status);
+		enum role role = OLD;
+
+		while (role <= NEW && !tracee_owns(&run->sides[role], pid))
+			role++;
+		if (role <= NEW)
+			tracee_stopped(&run->sides[role], pid, status);
+		else if (WIFSTOPPED(status))
+			run->stray = pid;
 	}
 	return true;
 }

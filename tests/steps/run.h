@@ -15,6 +15,7 @@ struct run {
 	pid_t launcher;			/* 0: none, or it has ended */
 	int launcher_status;
 	bool forked;
+	pid_t stray;			/* has stopped and is nobody's: a child, heard of before its parent's fork */
 	bool unseen;			/* its launcher was let go before that: the newcomer is only heard of */
 	bool other_memory;		/* malloc() was refused some, and may have found it elsewhere, in more pages */
 	struct seen before;
