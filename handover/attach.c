@@ -11,7 +11,8 @@
 #define DMU_ALONE_MS	2000	/* for a dying daemon's channels to close */
 #define DMU_LOOK_MS	20
 
-int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec)
+int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec,
+			    enum dmu_use use)
 {
 	char error[DMU_WIRE_REASON_MAX] = "";
 	int rc;
@@ -21,7 +22,7 @@ int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *sp
 	daemon->ops = dmu_backend_find(spec->backend);
 	if (!daemon->ops)
 		return dmu_daemon_blame(daemon, EINVAL, "unknown backend '%s'", spec->backend);
-	rc = daemon->ops->open(&daemon->backend, &daemon->spec, error, sizeof(error));
+	rc = daemon->ops->open(&daemon->backend, &daemon->spec, use, error, sizeof(error));
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "%s", error);
 	daemon->ops->geometry(daemon->backend, &daemon->geometry);
@@ -64,7 +65,7 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 	char args[sizeof(daemon->spec.table_args) + 80];
 	int rc;
 
-	rc = dmu_daemon_open_backend(daemon, &options->spec);
+	rc = dmu_daemon_open_backend(daemon, &options->spec, DMU_USE_NEW);
 	if (rc)
 		return rc;
 	snprintf(args, sizeof(args), "%s", daemon->spec.table_args);
@@ -123,12 +124,12 @@ static int dmu_attach_existing(struct dmu_daemon *daemon)
 	if (rc)
 		return rc;
 	if (options->spec_given)
-		return dmu_daemon_open_backend(daemon, &options->spec);
+		return dmu_daemon_open_backend(daemon, &options->spec, DMU_USE_AGAIN);
 	rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error,
 				 sizeof(error));
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "no BACKEND:SOURCE given, and %s", error);
-	return dmu_daemon_open_backend(daemon, &daemon->spec);
+	return dmu_daemon_open_backend(daemon, &daemon->spec, DMU_USE_AGAIN);
 }
 
 /* As many as are wanted, of which there is one if the node was opened already. */
@@ -171,6 +172,9 @@ static int dmu_attach_write_tab(struct dmu_daemon *daemon)
 	/* A taker's spec is written once it serves: see DMU_ACTION_REPORT_SERVING. */
 	if (options->takeover)
 		return 0;
+	rc = dmu_store_record(daemon);
+	if (rc)
+		return rc;
 	rc = dmu_rundir_write_tab(&daemon->rundir, options->name, daemon->spec.text);
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_TAB_NAME ": %s",

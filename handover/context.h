@@ -134,7 +134,8 @@ int dmu_steps_run(struct dmu_daemon *daemon, const struct dmu_step *steps);
 /* attach.c. 0 or -errno, blamed. */
 int dmu_daemon_attach(struct dmu_daemon *daemon);
 /* A spec, from wherever it comes; and its backend, opened and measured. */
-int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec);
+int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec,
+			    enum dmu_use use);
 /* Take the device, the channels and the run directory back, after a start that failed. */
 void dmu_daemon_detach(struct dmu_daemon *daemon);
 
@@ -143,8 +144,12 @@ int dmu_daemon_prepare(struct dmu_daemon *daemon);
 
 /* store.c. Is block device @at @device, or made of it: through device-mapper, or a loop device? */
 bool dmu_store_lies_on(dev_t at, dev_t device);
-/* It is, for all we know; daemon->store is ours then. 0 or -errno, blamed. */
+/*
+ * It is what the daemon before served, for all we know; daemon->store is ours then. A device that is
+ * made now has it recorded, before the tab line. Both 0 or -errno, blamed.
+ */
 int dmu_store_check(struct dmu_daemon *daemon);
+int dmu_store_record(struct dmu_daemon *daemon);
 
 /*
  * state.c. All seals that there are: content, size, and that no other is set any more. Functions

@@ -16,6 +16,7 @@
 #define DMU_RUN_DIR		"/run/dm-user"
 #define DMU_SOCKET_NAME		"handover.sock"	/* in RUN_DIR/NAME */
 #define DMU_TAB_NAME		"tab"
+#define DMU_STORE_NAME		"store"
 #define DMU_LOCK_NAME		"lock"		/* flock: held by who starts */
 #define DMU_TIMEOUT_MS		10000
 #define DMU_CHANNELS_DEFAULT	4

@@ -35,7 +35,8 @@ static int dmu_prepare_ask_kernel(struct dmu_daemon *daemon)
 
 static int dmu_prepare_open_backend(struct dmu_daemon *daemon)
 {
-	return daemon->backend ? 0 : dmu_daemon_open_backend(daemon, &daemon->spec);
+	return daemon->backend ? 0 :
+		dmu_daemon_open_backend(daemon, &daemon->spec, DMU_USE_SHARED);
 }
 
 /* Every request would wait for itself: a backend that lies on the device that it is to serve. */
@@ -67,25 +68,30 @@ static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* The device was made from another generation's store: ours must look the same to it. */
+/*
+ * The device was made from another generation's store: ours must look the same to it. It may have
+ * grown: the device has not.
+ */
 static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 {
 	const struct dmu_geometry *geometry = &daemon->geometry;
 	const struct dm_user_info *info = &daemon->info;
 
-	if (geometry->size % 512 || geometry->size / 512 != info->sectors)
-		return dmu_daemon_blame(daemon, EINVAL, "%s has %llu bytes, the device %llu",
+	if (geometry->size / 512 < info->sectors)
+		return dmu_daemon_blame(daemon, EINVAL, "%s has shrunk to %llu bytes, and the device has %llu",
 					daemon->spec.source, (unsigned long long)geometry->size,
 					(unsigned long long)info->sectors * 512);
 	if (geometry->logical_block_size > info->logical_block_size ||
 	    geometry->alignment > info->logical_block_size)
 		return dmu_daemon_blame(daemon, EINVAL,
-					"%s has blocks of %u bytes, the device of %u",
+					"%s has blocks of %u bytes, the device of %u%s",
 					daemon->spec.source,
 					geometry->alignment > geometry->logical_block_size ?
 						geometry->alignment :
 						geometry->logical_block_size,
-					info->logical_block_size);
+					info->logical_block_size,
+					daemon->spec.cache == DMU_DIRECT ?
+						" (use the option buffered)" : "");
 	if (geometry->read_only && !(info->state & DM_USER_STATE_READ_ONLY))
 		return dmu_daemon_blame(daemon, EROFS, "%s is read-only, the device is not",
 					daemon->spec.source);
@@ -297,7 +303,7 @@ static int dmu_prepare_self_test(struct dmu_daemon *daemon)
 	rc = daemon->ops->read(daemon->backend, daemon->block, len, 0);
 	if (!rc)
 		rc = daemon->ops->read(daemon->backend, daemon->block, len,
-				       daemon->geometry.size - len);
+				       daemon->info.sectors * 512 - len);
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot read %s: %s", daemon->spec.source,
 					strerrordesc_np(-rc));
@@ -313,8 +319,8 @@ const struct dmu_step dmu_prepare_steps[] = {
 	DMU_STEP(dmu_prepare_check_program),
 	DMU_STEP(dmu_prepare_open_backend),
 	DMU_STEP(dmu_prepare_check_loop),
-	DMU_STEP(dmu_prepare_check_geometry),
 	DMU_STEP(dmu_store_check),
+	DMU_STEP(dmu_prepare_check_geometry),
 	DMU_STEP(dmu_prepare_join),
 	DMU_STEP(dmu_prepare_reside),
 	DMU_STEP(dmu_state_prepare),

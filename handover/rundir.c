@@ -11,7 +11,6 @@
 #include "handover/peer.h"
 #include "handover/rundir.h"
 
-#define DMU_TAB_PARTIAL	DMU_TAB_NAME ".partial"
 #define DMU_TAB_LINE_MAX	(DMU_SPEC_MAX + DMU_NAME_MAX + 4)
 #define DMU_LOCK_TRIES	25
 #define DMU_LOCK_PAUSE_MS	20
@@ -56,6 +55,8 @@ void dmu_rundir_undo(struct dmu_rundir *rundir)
 		dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
 	if (rundir->tabbed)
 		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
+	if (rundir->stored)
+		dmu_rundir_unlink(rundir, DMU_STORE_NAME);
 	if (rundir->made) {
 		if (rundir->lock >= 0)
 			dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
@@ -189,59 +190,98 @@ int dmu_rundir_rewrite_tab(struct dmu_rundir *rundir, const char *name, const ch
 	return rc;
 }
 
-int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char *text)
+/* All of it or nothing. */
+static int dmu_rundir_write(const struct dmu_rundir *rundir, const char *file, const char *line)
 {
-	char path[256], partial[256];
-	char line[DMU_TAB_LINE_MAX];
-	int fd, len, rc = 0;
+	char path[256], partial[256 + sizeof(".partial")];
+	size_t len = strlen(line);
+	int fd, rc = 0;
 
-	dmu_rundir_path(rundir, DMU_TAB_NAME, path, sizeof(path));
-	dmu_rundir_path(rundir, DMU_TAB_PARTIAL, partial, sizeof(partial));
-	len = snprintf(line, sizeof(line), "%s %s\n", name, text);
+	dmu_rundir_path(rundir, file, path, sizeof(path));
+	snprintf(partial, sizeof(partial), "%s.partial", path);
 	fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	errno = EIO;
-	if (write(fd, line, (size_t)len) != len || rename(partial, path))
+	if (write(fd, line, len) != (ssize_t)len || rename(partial, path))
 		rc = -errno;
 	close(fd);
 	if (rc)
 		unlink(partial);
+	return rc;
+}
+
+int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char *text)
+{
+	char line[DMU_TAB_LINE_MAX];
+	int rc;
+
+	snprintf(line, sizeof(line), "%s %s\n", name, text);
+	rc = dmu_rundir_write(rundir, DMU_TAB_NAME, line);
 	rundir->tabbed = !rc;
+	return rc;
+}
+
+int dmu_rundir_write_store(struct dmu_rundir *rundir, const char *store)
+{
+	char line[DMU_SPEC_MAX + 1];
+	int rc;
+
+	snprintf(line, sizeof(line), "%s\n", store);
+	rc = dmu_rundir_write(rundir, DMU_STORE_NAME, line);
+	rundir->stored = !rc;
+	return rc;
+}
+
+/* The first line of a file that only root may write. 0; -ENOENT: none; -errno; with @error. */
+static int dmu_rundir_read(const struct dmu_rundir *rundir, const char *name, char *line, int size,
+			   char *error, size_t len)
+{
+	char path[256];
+	FILE *file;
+	int rc;
+
+	dmu_rundir_path(rundir, name, path, sizeof(path));
+	file = fopen(path, "re");
+	if (!file) {
+		rc = -errno;
+		snprintf(error, len, "cannot read %s: %s", path, strerror(-rc));
+		return rc;
+	}
+	rc = dmu_trusted_check(fileno(file), path, error, len);
+	/* Of a daemon that died before it served. */
+	if (!rc && !fgets(line, size, file)) {
+		snprintf(error, len, "%s is empty", path);
+		rc = -ENOENT;
+	}
+	fclose(file);
+	return rc;
+}
+
+int dmu_rundir_read_store(const struct dmu_rundir *rundir, char *store, size_t size, char *error,
+			  size_t len)
+{
+	int rc = dmu_rundir_read(rundir, DMU_STORE_NAME, store, (int)size, error, len);
+
+	if (!rc)
+		store[strcspn(store, "\n")] = '\0';
 	return rc;
 }
 
 int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec,
 			char *error, size_t len)
 {
-	char path[256], line[DMU_TAB_LINE_MAX], of[DMU_NAME_MAX + 1], why[256];
-	bool some;
-	FILE *file;
+	char line[DMU_TAB_LINE_MAX], of[DMU_NAME_MAX + 1], why[256];
 	int rc;
 
-	dmu_rundir_path(rundir, DMU_TAB_NAME, path, sizeof(path));
-	file = fopen(path, "re");
-	if (!file) {
-		rc = -errno;
-		snprintf(error, len, "cannot read %s: %s", path,
-			 strerror(-rc));
-		return rc;
-	}
-	rc = dmu_trusted_check(fileno(file), path, error, len);
-	some = !rc && fgets(line, sizeof(line), file);
-	fclose(file);
+	rc = dmu_rundir_read(rundir, DMU_TAB_NAME, line, sizeof(line), error, len);
 	if (rc)
 		return rc;
-	/* Of one that died before it served. */
-	if (!some) {
-		snprintf(error, len, "%s is empty", path);
-		return -ENOENT;
-	}
 	snprintf(why, sizeof(why), "no line for %s", name);
 	rc = dmu_tab_parse_line(line, of, spec, why, sizeof(why));
 	if (rc == 1 && !strcmp(of, name))
 		return 0;
-	snprintf(error, len, "%s: %s", path, why);
+	snprintf(error, len, "%s/" DMU_TAB_NAME ": %s", rundir->path, why);
 	return -EINVAL;
 }
 
@@ -258,6 +298,7 @@ static bool dmu_rundir_try_clean(struct dmu_rundir *rundir)
 	if (fd == -ECONNREFUSED) {
 		dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
 		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
+		dmu_rundir_unlink(rundir, DMU_STORE_NAME);
 		dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
 		rmdir(rundir->path);
 	}

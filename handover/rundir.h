@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* RUN_DIR/NAME: the lock, the tab line and the socket of one device's daemons. */
+/* RUN_DIR/NAME: the lock, the tab line, the store's identity and the socket of one device's daemons. */
 #ifndef DMUSER_RUNDIR_H
 #define DMUSER_RUNDIR_H
 
@@ -19,6 +19,7 @@ struct dmu_rundir {
 	bool made;		/* RUN_DIR/NAME */
 	bool bound;		/* the socket */
 	bool tabbed;		/* the tab line */
+	bool stored;		/* the store's identity */
 };
 
 /*
@@ -43,6 +44,13 @@ int dmu_rundir_open_tab(struct dmu_rundir *rundir);
 int dmu_rundir_rewrite_tab(struct dmu_rundir *rundir, const char *name, const char *text);
 int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec,
 			char *error, size_t len);
+/*
+ * Which store is served, as its backend knows it, for the same successor: 0; -ENOENT: nothing is
+ * known; -errno; with @error.
+ */
+int dmu_rundir_write_store(struct dmu_rundir *rundir, const char *store);
+int dmu_rundir_read_store(const struct dmu_rundir *rundir, char *store, size_t size, char *error,
+			  size_t len);
 /* Remove what this daemon made. */
 void dmu_rundir_undo(struct dmu_rundir *rundir);
 /*

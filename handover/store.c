@@ -73,72 +73,62 @@ bool dmu_store_lies_on(dev_t at, dev_t device)
 	return dmu_store_lies_below(at, device, DMU_STORE_DEPTH);
 }
 
-static int dmu_store_identify(const struct dmu_backend_ops *ops, const struct dmu_backend *backend,
-			      const struct dmu_spec *spec, char *store, size_t len)
+static int dmu_store_identify(struct dmu_daemon *daemon, char *store, size_t len)
 {
+	const struct dmu_backend_ops *ops = daemon->ops;
 	char identity[DMU_SPEC_MAX] = "";
 	int rc = 0;
 
 	if (ops->identity)
-		rc = ops->identity(backend, identity, sizeof(identity));
+		rc = ops->identity(daemon->backend, identity, sizeof(identity));
 	else
-		snprintf(identity, sizeof(identity), "%s", spec->source);
+		snprintf(identity, sizeof(identity), "%s", daemon->spec.source);
+	if (!rc && (size_t)snprintf(store, len, "%s:%s", ops->name, identity) >= len)
+		rc = -ENAMETOOLONG;
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot tell what store %s is: %s",
+					daemon->spec.source, strerror(-rc));
+	return 0;
+}
+
+int dmu_store_record(struct dmu_daemon *daemon)
+{
+	int rc = dmu_store_identify(daemon, daemon->store, sizeof(daemon->store));
+
 	if (rc)
 		return rc;
-	return (size_t)snprintf(store, len, "%s:%s", ops->name, identity) < len ? 0 : -ENAMETOOLONG;
-}
-
-static int dmu_store_of_spec(const struct dmu_spec *spec, char *store, size_t len, char *error,
-			     size_t error_len)
-{
-	const struct dmu_backend_ops *ops = dmu_backend_find(spec->backend);
-	struct dmu_backend *backend;
-	int rc;
-
-	rc = ops->open(&backend, spec, error, error_len);
+	rc = dmu_rundir_write_store(&daemon->rundir, daemon->store);
 	if (rc)
-		return rc;
-	rc = dmu_store_identify(ops, backend, spec, store, len);
-	if (rc)
-		snprintf(error, error_len, "%s", strerror(-rc));
-	ops->close(backend);
-	return rc;
+		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_STORE_NAME ": %s",
+					daemon->rundir.path, strerror(-rc));
+	return 0;
 }
 
-/* Blames, and says how to go on regardless. */
-static int dmu_store_doubt(struct dmu_daemon *daemon, int error, const char *what)
+/*
+ * Nobody can be asked. The daemon that served last has left its spec, and what that was: by now a
+ * name, or a number, may be another store's. Another one is taken only if there is no spec. 1: it
+ * is that store; 0: none is known; -errno.
+ */
+static int dmu_store_check_last(struct dmu_daemon *daemon, const char *ours)
 {
-	return dmu_daemon_blame(daemon, error, "%s: to serve %.48s all the same, remove %s/" DMU_TAB_NAME
-				" first", what, daemon->spec.source, daemon->rundir.path);
-}
-
-/* The one that crashed left its spec. Another store is taken only if there is none. */
-static int dmu_store_check_tab(struct dmu_daemon *daemon, const char *ours)
-{
-	char store[DMU_SPEC_MAX] = "", error[DMU_WIRE_REASON_MAX], what[DMU_WIRE_REASON_MAX];
+	char last[sizeof(daemon->store)], error[DMU_WIRE_REASON_MAX], what[DMU_WIRE_REASON_MAX];
 	struct dmu_spec spec;
 	int rc;
 
 	rc = dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, &spec, error, sizeof(error));
 	if (rc == -ENOENT)
 		return 0;
-	if (rc) {
+	if (!rc)
+		rc = dmu_rundir_read_store(&daemon->rundir, last, sizeof(last), error, sizeof(error));
+	if (rc)
 		snprintf(what, sizeof(what), "which store was served last is not known: %.80s", error);
-		return dmu_store_doubt(daemon, -rc, what);
-	}
-	if (!strcmp(spec.text, daemon->spec.text))
-		return 0;
-	rc = dmu_store_of_spec(&spec, store, sizeof(store), error, sizeof(error));
-	if (rc) {
-		snprintf(what, sizeof(what), "cannot look at the store served last, %.48s: %.40s",
-			 spec.source, error);
-		return dmu_store_doubt(daemon, -rc, what);
-	}
-	if (!strcmp(store, ours))
-		return 0;
-	snprintf(what, sizeof(what), "%.48s is not the store served last, %.48s", daemon->spec.source,
-		 spec.source);
-	return dmu_store_doubt(daemon, EXDEV, what);
+	else if (strcmp(last, ours))
+		snprintf(what, sizeof(what), "%.48s is not the store served last, %.40s (%.56s)",
+			 daemon->spec.source, spec.source, last);
+	else
+		return 1;
+	return dmu_daemon_blame(daemon, rc ? -rc : EXDEV, "%s: to serve it all the same, remove %s/"
+				DMU_TAB_NAME " first", what, daemon->rundir.path);
 }
 
 int dmu_store_check(struct dmu_daemon *daemon)
@@ -146,17 +136,22 @@ int dmu_store_check(struct dmu_daemon *daemon)
 	char ours[sizeof(daemon->store)];
 	int rc;
 
-	rc = dmu_store_identify(daemon->ops, daemon->backend, &daemon->spec, ours, sizeof(ours));
+	if (!daemon->options.takeover)
+		return 0;
+	rc = dmu_store_identify(daemon, ours, sizeof(ours));
 	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "cannot tell what store %s is: %s",
-					daemon->spec.source, strerror(-rc));
-	if (daemon->taken_over && strcmp(ours, daemon->store))
+		return rc;
+	if (!daemon->taken_over) {
+		rc = dmu_store_check_last(daemon, ours);
+		if (!rc)
+			return dmu_store_record(daemon);
+		if (rc < 0)
+			return rc;
+	} else if (strcmp(ours, daemon->store)) {
 		return dmu_daemon_blame(daemon, EXDEV,
-					"%.64s (%.64s) is not the store that is served, %.64s",
+					"%.48s (%.64s) is not the store that is served, %.64s",
 					daemon->spec.source, ours, daemon->store);
-	rc = 0;
-	if (!daemon->taken_over && daemon->options.takeover && daemon->options.spec_given)
-		rc = dmu_store_check_tab(daemon, ours);
+	}
 	memcpy(daemon->store, ours, sizeof(daemon->store));
-	return rc;
+	return 0;
 }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Backend "file": an image file or a block device, through the page cache (buffered) or past it
- * (direct).
+ * (direct). How it is opened, and known again: file.c.
  *
- * There is no exclusive lock: two generations have the store open at the same time, and the kernel
- * sees to it that each request is with one of them only.
+ * Two generations have the store open at the same time; the kernel sees to it that each request is
+ * with one of them only.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,23 +17,17 @@
 #include <string.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/backends.h"
+#include "lib/file.h"
 
-#define SECTOR		512U
-#define MAX_BLOCK	4096U
 #define PAUSE_MS	5	/* until memory is asked for again */
 #define LOG_INTERVAL_MS	10000
+#define CLEAN_TRIES	8	/* of pages in the way of a discard */
 
 struct dmu_backend {
-	int fd;
-	bool is_bdev;
-	enum dmu_cache_mode cache;
-	struct dmu_geometry geometry;
+	struct dmu_file file;
 	pthread_mutex_t flush_lock;	/* one fdatasync at a time; guards: flush_owed */
 	atomic_uint flush_failures;	/* changed under flush_lock */
 	bool flush_owed;		/* a failure that no flush has told yet */
@@ -75,7 +68,7 @@ static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t 
 	ssize_t n;
 
 	while (len) {
-		n = pread(store->fd, buf, len, offset);
+		n = pread(store->file.fd, buf, len, offset);
 		if (n < 0 && is_transient(store, errno))
 			continue;
 		if (n < 0)
@@ -94,7 +87,7 @@ static int write_all(struct dmu_backend *store, const void *buf, size_t len, uin
 	ssize_t n;
 
 	while (len) {
-		n = pwrite(store->fd, buf, len, offset);
+		n = pwrite(store->file.fd, buf, len, offset);
 		if (n < 0 && is_transient(store, errno))
 			continue;
 		if (n < 0)
@@ -119,7 +112,7 @@ static int store_sync(struct dmu_backend *store, unsigned int seen)
 	int rc;
 
 	do {
-		rc = fdatasync(store->fd) ? -errno : 0;
+		rc = fdatasync(store->file.fd) ? -errno : 0;
 	} while (rc == -EINTR);
 	if (rc)
 		atomic_fetch_add(&store->flush_failures, 1);
@@ -143,7 +136,7 @@ static int file_flush(struct dmu_backend *store)
 		rc = -EIO;
 	store->flush_owed = false;
 	pthread_mutex_unlock(&store->flush_lock);
-	if (store->geometry.read_only && (rc == -EINVAL || rc == -EROFS))
+	if (!store->file.writable && (rc == -EINVAL || rc == -EROFS))
 		rc = 0;
 	return rc;
 }
@@ -174,33 +167,66 @@ static int file_write(struct dmu_backend *store, const void *buf, size_t len, ui
 	return rc || !fua ? rc : store_sync_write(store);
 }
 
-static int allocate(struct dmu_backend *store, int mode, uint64_t offset, uint64_t len)
-{
-	int rc;
+typedef int change_fn(int fd, unsigned long how, uint64_t offset, uint64_t len);
 
-	do {
-		rc = fallocate(store->fd, mode | FALLOC_FL_KEEP_SIZE, offset, len);
-	} while (rc && is_transient(store, errno));
-	return rc ? to_unsupported(errno) : 0;
+/*
+ * All that takes bytes away. Where somebody has a claim on a block device, or tries for one, the
+ * kernel does not cut the range out of the page cache but drops its pages; one that is dirty it
+ * keeps, and says EBUSY. So begin to write them, as often as others dirty them again, within
+ * reason: the next try waits for that to end. Nothing here asks how it ended: that is a flush's.
+ */
+static int change(struct dmu_backend *store, change_fn *call, unsigned long how, uint64_t offset,
+		  uint64_t len)
+{
+	unsigned int cleaned = 0;
+	int err;
+
+	while (call(store->file.fd, how, offset, len)) {
+		err = errno;
+		if (err == EBUSY && cleaned++ < CLEAN_TRIES)
+			sync_file_range(store->file.fd, offset, len, SYNC_FILE_RANGE_WRITE);
+		else if (!is_transient(store, err))
+			return to_unsupported(err);
+	}
+	return 0;
 }
 
-static int bdev_range(struct dmu_backend *store, unsigned long command, uint64_t offset,
-		      uint64_t len)
+static int call_fallocate(int fd, unsigned long mode, uint64_t offset, uint64_t len)
+{
+	return fallocate(fd, (int)mode | FALLOC_FL_KEEP_SIZE, offset, len);
+}
+
+static int call_ioctl(int fd, unsigned long command, uint64_t offset, uint64_t len)
 {
 	uint64_t range[2] = { offset, len };
-	int rc;
 
-	do {
-		rc = ioctl(store->fd, command, range);
-	} while (rc && is_transient(store, errno));
-	return rc ? to_unsupported(errno) : 0;
+	return ioctl(fd, command, range);
 }
 
+/* A hint: where it cannot be followed, it has been taken. */
 static int file_discard(struct dmu_backend *store, uint64_t offset, uint64_t len)
 {
-	if (store->is_bdev)
-		return bdev_range(store, BLKDISCARD, offset, len);
-	return allocate(store, FALLOC_FL_PUNCH_HOLE, offset, len);
+	int rc;
+
+	if (store->file.is_bdev)
+		rc = change(store, call_ioctl, BLKDISCARD, offset, len);
+	else
+		rc = change(store, call_fallocate, FALLOC_FL_PUNCH_HOLE, offset, len);
+	return rc == -EBUSY ? 0 : rc;
+}
+
+static int write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_t len)
+{
+	/* Not const: that would be as many bytes of the program. */
+	static uint8_t zeroes[16384] __attribute__((aligned(DMU_FILE_BLOCK_MAX)));
+	size_t part;
+	int rc = 0;
+
+	for (; len && !rc; offset += part, len -= part) {
+		part = len < sizeof(zeroes) ? len : sizeof(zeroes);
+		rc = write_all(store, zeroes, part, offset);
+	}
+	return rc;
 }
 
 static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_t len,
@@ -210,292 +236,64 @@ static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_
 
 	/* Both leave zeroes, on a block device too, where the second writes them if it must. */
 	if (may_unmap)
-		rc = allocate(store, FALLOC_FL_PUNCH_HOLE, offset, len);
+		rc = change(store, call_fallocate, FALLOC_FL_PUNCH_HOLE, offset, len);
 	if (rc == -EOPNOTSUPP)
-		rc = allocate(store, FALLOC_FL_ZERO_RANGE, offset, len);
+		rc = change(store, call_fallocate, FALLOC_FL_ZERO_RANGE, offset, len);
+	if (rc == -EBUSY)
+		rc = write_zeroes(store, offset, len);
 	return rc || !fua ? rc : store_sync_write(store);
 }
 
 static int file_secure_erase(struct dmu_backend *store, uint64_t offset, uint64_t len)
 {
 	/* A file system keeps no promise about where the old bytes were. */
-	return store->is_bdev ? bdev_range(store, BLKSECDISCARD, offset, len) : -EOPNOTSUPP;
+	return store->file.is_bdev ? change(store, call_ioctl, BLKSECDISCARD, offset, len) : -EOPNOTSUPP;
 }
 
-/* ---- open ---- */
-
-static void say_in_use(const char *source, int rc, char *error, size_t len)
-{
-	snprintf(error, len, "file: '%s' is in use, mounted or part of another device: %s", source,
-		 strerror(-rc));
-}
-
-static int open_store(const struct dmu_spec *spec, char *error, size_t len)
-{
-	int flags = O_CLOEXEC | O_NOCTTY | (spec->read_only ? O_RDONLY : O_RDWR) |
-		    (spec->cache == DMU_DIRECT ? O_DIRECT : 0);
-	struct stat st;
-	int fd, rc;
-
-	/* The next generation opens it from the same words and another working directory. */
-	if (spec->source[0] != '/') {
-		snprintf(error, len, "file: '%s' is not an absolute path", spec->source);
-		return -EINVAL;
-	}
-	/* Looked at before it is opened: a FIFO would block, a tape would wind. */
-	if (!stat(spec->source, &st) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
-		snprintf(error, len, "file: '%s' is neither a file nor a block device",
-			 spec->source);
-		return -EINVAL;
-	}
-	fd = open(spec->source, flags);
-	if (fd >= 0)
-		return fd;
-	rc = -errno;
-	if (rc == -EINVAL && spec->cache == DMU_DIRECT)
-		snprintf(error, len, "file: '%s' cannot do direct I/O (use the option buffered)",
-			 spec->source);
-	else if (rc == -EBUSY)
-		/* A kernel that lets nobody write to mounted devices says so here. */
-		say_in_use(spec->source, rc, error, len);
-	else
-		snprintf(error, len, "file: cannot open '%s' %s: %s", spec->source,
-			 spec->read_only ? "read-only" : "read-write", strerror(-rc));
-	return rc;
-}
-
-/*
- * A device that is mounted, or is part of another, has a claim on it; served and written by us at
- * the same time it would be ruined. The claim is only tried: the generations of a target share the
- * store. Others may try at the same moment, hence some patience.
- */
-static int check_unclaimed(const char *path)
-{
-	int fd, tries;
-
-	for (tries = 0; tries < 20; tries++) {
-		fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
-		if (fd >= 0) {
-			close(fd);
-			return 0;
-		}
-		if (errno != EBUSY)
-			return -errno;
-		usleep(25000);
-	}
-	return -EBUSY;
-}
-
-static int measure_bdev(struct dmu_backend *store, const struct dmu_spec *spec, char *error,
-			size_t len)
-{
-	struct dmu_geometry *geometry = &store->geometry;
-	int logical = 0, read_only = 0, rc;
-	unsigned int physical = 0;
-
-	if (ioctl(store->fd, BLKGETSIZE64, &geometry->size) ||
-	    ioctl(store->fd, BLKSSZGET, &logical) || ioctl(store->fd, BLKPBSZGET, &physical) ||
-	    ioctl(store->fd, BLKROGET, &read_only)) {
-		rc = -errno;
-		snprintf(error, len, "file: cannot measure '%s': %s", spec->source, strerror(-rc));
-		return rc;
-	}
-	geometry->logical_block_size = logical;
-	geometry->physical_block_size = physical;
-	if (spec->read_only)
-		return 0;
-	if (read_only) {
-		snprintf(error, len, "file: '%s' is a read-only device (use the option ro)",
-			 spec->source);
-		return -EROFS;
-	}
-	rc = check_unclaimed(spec->source);
-	if (rc)
-		say_in_use(spec->source, rc, error, len);
-	return rc;
-}
-
-/*
- * A killed process must have no I/O under way when it is dead, or a late write of the last
- * generation could overtake one of the next. A network file system lets a killed process go while
- * the server still works on its direct write; its buffered writes are the page cache's, which both
- * generations share.
- */
-static int check_direct_ends(int fd, const char *path, char *error, size_t len)
-{
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs))
-		return -errno;
-	switch ((uint32_t)fs.f_type) {
-	case NFS_SUPER_MAGIC:
-	case SMB_SUPER_MAGIC:
-	case CIFS_SUPER_MAGIC:
-	case SMB2_SUPER_MAGIC:
-	case CEPH_SUPER_MAGIC:
-	case V9FS_MAGIC:
-	case AFS_SUPER_MAGIC:
-	case AFS_FS_MAGIC:
-		snprintf(error, len,
-			 "file: '%s' is on a network file system: no direct I/O (use the option "
-			 "buffered)", path);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/*
- * The least unit of direct I/O on a file depends on the file system and on the device below. Trying
- * tells nothing: a hole may be read at any alignment. Who does not say gets the greatest.
- */
-static int measure_direct(int fd, const char *path, uint32_t *unit, char *error, size_t len)
-{
-	struct statfs fs;
-	struct statx stx;
-	int rc;
-
-	rc = check_direct_ends(fd, path, error, len);
-	if (rc)
-		return rc;
-	*unit = MAX_BLOCK;
-	/* tmpfs takes the flag, and knows no alignment. */
-	if (!fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC) {
-		*unit = SECTOR;
-		return 0;
-	}
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) ||
-	    !(stx.stx_mask & STATX_DIOALIGN))
-		return 0;
-	if (!stx.stx_dio_offset_align) {
-		snprintf(error, len, "file: '%s' cannot do direct I/O (use the option buffered)",
-			 path);
-		return -EINVAL;
-	}
-	*unit = stx.stx_dio_offset_align < SECTOR ? SECTOR : stx.stx_dio_offset_align;
-	return 0;
-}
-
-static int measure(struct dmu_backend *store, const struct dmu_spec *spec, char *error, size_t len)
-{
-	struct dmu_geometry *geometry = &store->geometry;
-	struct stat st;
-	int rc;
-
-	if (fstat(store->fd, &st))
-		return -errno;
-	store->is_bdev = S_ISBLK(st.st_mode);
-	if (store->is_bdev) {
-		rc = measure_bdev(store, spec, error, len);
-		if (rc)
-			return rc;
-	} else {
-		geometry->size = st.st_size;
-		geometry->logical_block_size = SECTOR;
-		rc = store->cache != DMU_DIRECT ? 0 :
-			measure_direct(store->fd, spec->source, &geometry->logical_block_size,
-				       error, len);
-		if (rc)
-			return rc;
-		geometry->physical_block_size =
-			st.st_blksize >= (blksize_t)MAX_BLOCK ? MAX_BLOCK : SECTOR;
-	}
-	geometry->alignment = store->cache == DMU_DIRECT ? geometry->logical_block_size : 1;
-	geometry->read_only = spec->read_only;
-	if (geometry->physical_block_size < geometry->logical_block_size)
-		geometry->physical_block_size = geometry->logical_block_size;
-	return 0;
-}
-
-static int check_size(const struct dmu_backend *store, const struct dmu_spec *spec, char *error,
-		      size_t len)
-{
-	uint64_t size = store->geometry.size;
-	uint32_t block = store->geometry.logical_block_size;
-
-	if (!size) {
-		snprintf(error, len, "file: '%s' is empty", spec->source);
-		return -EINVAL;
-	}
-	if (block < SECTOR || block > MAX_BLOCK || (block & (block - 1))) {
-		snprintf(error, len, "file: '%s' has blocks of %u bytes, which is not supported",
-			 spec->source, block);
-		return -EINVAL;
-	}
-	if (size % block) {
-		snprintf(error, len,
-			 "file: size of '%s', %llu bytes, is not a multiple of its block size %u%s",
-			 spec->source, (unsigned long long)size, block,
-			 store->is_bdev ? "" : " (truncated?)");
-		return -EINVAL;
-	}
-	return 0;
-}
+/* ---- the store ---- */
 
 static void file_close(struct dmu_backend *store)
 {
 	pthread_mutex_destroy(&store->flush_lock);
-	close(store->fd);
+	close(store->file.fd);
 	free(store);
 }
 
-static int file_open(struct dmu_backend **backend, const struct dmu_spec *spec, char *error,
-		     size_t len)
+static int file_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,
+		     char *error, size_t len)
 {
 	struct dmu_backend *store = calloc(1, sizeof(*store));
 	int rc;
 
-	snprintf(error, len, "file: '%s': out of memory or unreadable", spec->source);
-	if (!store)
+	if (!store) {
+		snprintf(error, len, "file: '%s': out of memory", spec->source);
 		return -ENOMEM;
-	store->fd = open_store(spec, error, len);
-	if (store->fd < 0) {
-		rc = store->fd;
-		goto free_store;
 	}
-	store->cache = spec->cache;
-	rc = measure(store, spec, error, len);
-	if (!rc)
-		rc = check_size(store, spec, error, len);
-	if (rc)
-		goto close_fd;
+	rc = dmu_file_open(&store->file, spec, use, error, len);
+	if (rc) {
+		free(store);
+		return rc;
+	}
 	pthread_mutex_init(&store->flush_lock, NULL);
-	if (len)
-		*error = '\0';
 	*backend = store;
 	return 0;
-
-close_fd:
-	close(store->fd);
-free_store:
-	free(store);
-	return rc;
 }
 
 static void file_geometry(const struct dmu_backend *store, struct dmu_geometry *geometry)
 {
-	*geometry = store->geometry;
+	*geometry = store->file.geometry;
 }
 
 static int file_fds(const struct dmu_backend *store, int *fds, int max)
 {
 	if (max > 0)
-		fds[0] = store->fd;
+		fds[0] = store->file.fd;
 	return 1;
 }
 
-/* Two devices of one number, or two names of one inode, share a page cache. Nothing else does. */
 static int file_identity(const struct dmu_backend *store, char *text, size_t len)
 {
-	struct stat st;
-
-	if (fstat(store->fd, &st))
-		return -errno;
-	if (store->is_bdev)
-		snprintf(text, len, "device %u:%u", major(st.st_rdev), minor(st.st_rdev));
-	else
-		snprintf(text, len, "inode %llu of %u:%u", (unsigned long long)st.st_ino,
-			 major(st.st_dev), minor(st.st_dev));
-	return 0;
+	return dmu_file_identity(&store->file, text, len);
 }
 
 const struct dmu_backend_ops dmu_backend_file = {

@@ -36,7 +36,7 @@ int dmu_channel_seal(int fd);
 enum dmu_cache_mode { DMU_BUFFERED, DMU_DIRECT };
 
 struct dmu_geometry {
-	uint64_t size;			/* bytes; a multiple of logical_block_size */
+	uint64_t size;			/* bytes; a multiple of logical_block_size; may grow */
 	uint32_t logical_block_size;	/* bytes, power of two, 512..4096 */
 	uint32_t physical_block_size;	/* bytes */
 	uint32_t alignment;		/* of buffers, offsets and lengths, bytes; 1 if none */
@@ -84,6 +84,18 @@ int dmu_trusted_directory(const char *path, char *error, size_t len);
 
 struct dmu_backend;			/* an open backing store, private to its backend */
 
+/* What a store is opened for. */
+enum dmu_use {
+	DMU_USE_NEW,	/* a device is to be made of it: refused if anybody else may use it */
+	DMU_USE_SHARED,	/* a generation beside the one that serves from it */
+	/*
+	 * A device that nobody serves. A refusal would be a hang, so only what would harm the data is
+	 * refused; what has become read-only has its writes fail, as it would have with a daemon
+	 * that lived on.
+	 */
+	DMU_USE_AGAIN,
+};
+
 /*
  * A backend is one file with one of these and one line in backend.c's table. Calls of read..zero
  * come from several threads at once. Offsets and lengths are in bytes, multiples of
@@ -99,8 +111,8 @@ struct dmu_backend_ops {
 	 * When the device is removed, what was not flushed is lost, as in a disk's volatile cache.
 	 */
 	bool stateful;
-	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, char *error,
-		    size_t len);
+	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,
+		    char *error, size_t len);
 	void (*close)(struct dmu_backend *backend);
 	void (*geometry)(const struct dmu_backend *backend, struct dmu_geometry *geometry);
 	int (*read)(struct dmu_backend *backend, void *buf, size_t len, uint64_t offset);
@@ -118,7 +130,8 @@ struct dmu_backend_ops {
 	/*
 	 * Write to @text (of @len bytes, at most DMU_SPEC_MAX with the NUL) one printable line that
 	 * is the same for two open backends of this kind if and only if they share one store, as
-	 * two generations must. 0 or -errno. NULL: the source says it.
+	 * two generations must, until the next boot: what a name or a number stands for may change.
+	 * 0 or -errno. NULL: the source says it.
 	 */
 	int (*identity)(const struct dmu_backend *backend, char *text, size_t len);
 	/*
@@ -187,9 +200,9 @@ struct dmu_server_config {
  * all signals are blocked in them. System calls of a thread after go: read, writev, write (its
  * event, a log line), dup3 (in place of its channel, when it fails), futex, poll (only after EAGAIN
  * or ENOMEM), clock_gettime (only where it is no vDSO), and the backend's: for "file" pread64,
- * pwrite64, fdatasync, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or
- * max_io_bytes is 0 or beyond 64 MiB; -ENOMEM, -EAGAIN, -EMFILE. On failure the channels are still
- * the caller's.
+ * pwrite64, fdatasync, sync_file_range, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL:
+ * no channel, or max_io_bytes is 0 or beyond 64 MiB; -ENOMEM, -EAGAIN, -EMFILE. On failure the
+ * channels are still the caller's.
  *
  * Requests that fail are logged at DMU_LOG_ERR, one line in ten seconds at most.
  */

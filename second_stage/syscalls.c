@@ -138,6 +138,7 @@ static void dmu_allow_store(struct dmu_list *list, int fd)
 
 	for (i = 0; i < ARRAY_SIZE(dmu_calls_store); i++)
 		dmu_allow(list, dmu_calls_store[i], ARG(0, fd));
+	dmu_allow(list, SCMP_SYS(sync_file_range), ARG(0, fd), ARG(3, SYNC_FILE_RANGE_WRITE));
 	for (i = 0; i < ARRAY_SIZE(dmu_fallocate_modes); i++)
 		dmu_allow(list, SCMP_SYS(fallocate), ARG(0, fd), ARG(1, dmu_fallocate_modes[i]));
 	for (i = 0; i < ARRAY_SIZE(dmu_ioctls_store); i++)

@@ -66,12 +66,12 @@ static long main_thread_make(void)
 	return said;
 }
 
-static int hostile_open(struct dmu_backend **backend, const struct dmu_spec *spec, char *error,
+static int hostile_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use, char *error,
 			size_t len)
 {
 	is_main = true;
 	attack_remember_stack();
-	return dmu_backend_file.open(backend, spec, error, len);
+	return dmu_backend_file.open(backend, spec, use, error, len);
 }
 
 static int hostile_write(struct dmu_backend *backend, const void *buf, size_t len, uint64_t offset,

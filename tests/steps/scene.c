@@ -86,6 +86,8 @@ void scene_remove_made(void)
 	unlink(DMU_RUN_DIR "/" MADE "/" DMU_SOCKET_NAME);
 	unlink(DMU_RUN_DIR "/" MADE "/" DMU_TAB_NAME);
 	unlink(DMU_RUN_DIR "/" MADE "/" DMU_TAB_NAME ".partial");
+	unlink(DMU_RUN_DIR "/" MADE "/" DMU_STORE_NAME);
+	unlink(DMU_RUN_DIR "/" MADE "/" DMU_STORE_NAME ".partial");
 	unlink(DMU_RUN_DIR "/" MADE "/" DMU_LOCK_NAME);
 	rmdir(DMU_RUN_DIR "/" MADE);
 	unlink("/dev/mapper/" MADE);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,9 +51,24 @@ ssize_t pwrite(int fd, const void *from, size_t len, off_t offset)
 	return no_memory() ? -1 : syscall(SYS_pwrite64, fd, from, len, offset);
 }
 
+static unsigned int dirty, cleaned;	/* so many more changes find dirty pages; writes of those */
+
 int fallocate(int fd, int mode, off_t offset, off_t len)
 {
+	if (dirty) {
+		dirty--;
+		errno = EBUSY;
+		return -1;
+	}
 	return no_memory() ? -1 : syscall(SYS_fallocate, fd, mode, offset, len);
+}
+
+int sync_file_range(int fd, off_t offset, off_t len, unsigned int flags)
+{
+	/* Nothing that would be told of a failure, as only a flush may be. */
+	assert_int_equal(flags, SYNC_FILE_RANGE_WRITE);
+	cleaned++;
+	return syscall(SYS_sync_file_range, fd, offset, len, flags);
 }
 
 static unsigned int syncs, failed_syncs;
@@ -101,14 +117,20 @@ static void make_image(off_t size)
 	close(fd);
 }
 
-static int try_open(struct dmu_backend **store, const char *source, const char *options)
+static int try_open_for(enum dmu_use use, struct dmu_backend **store, const char *source,
+			const char *options)
 {
 	struct dmu_spec spec;
 	char text[512];
 
 	snprintf(text, sizeof(text), "file:%s%s", source, options);
 	assert_int_equal(dmu_spec_parse(&spec, text, error, sizeof(error)), 0);
-	return file->open(store, &spec, error, sizeof(error));
+	return file->open(store, &spec, use, error, sizeof(error));
+}
+
+static int try_open(struct dmu_backend **store, const char *source, const char *options)
+{
+	return try_open_for(DMU_USE_NEW, store, source, options);
 }
 
 static void refuses(const char *source, const char *options, int rc, const char *named)
@@ -237,13 +259,118 @@ static void two_generations_share_the_store(void **state)
 
 	make_image(SIZE);
 	old = open_image("");
-	new = open_image("");
+	assert_int_equal(try_open_for(DMU_USE_SHARED, &new, path, ""), 0);
 	memset(expected, 0x11, SIZE);
 	assert_int_equal(file->write(old, expected, SIZE, 0, false), 0);
 	assert_int_equal(file->flush(new), 0);
 	check_all(new);
 	file->close(old);
 	file->close(new);
+}
+
+static void an_image_in_use_is_refused(void **state)
+{
+	struct dmu_backend *store, *newcomer, *other;
+
+	make_image(SIZE);
+	store = open_image("");
+	refuses(path, "", -EBUSY, "in use");
+	refuses(path, ",ro", -EBUSY, "in use");
+	assert_int_equal(try_open_for(DMU_USE_AGAIN, &other, path, ""), -EBUSY);
+	/* The lock passes from one generation to the next. */
+	assert_int_equal(try_open_for(DMU_USE_SHARED, &newcomer, path, ""), 0);
+	file->close(store);
+	refuses(path, "", -EBUSY, "in use");
+	file->close(newcomer);
+	assert_int_equal(try_open_for(DMU_USE_AGAIN, &store, path, ""), 0);
+	refuses(path, "", -EBUSY, "in use");
+	file->close(store);
+	/* Any number may read. */
+	store = open_image(",ro");
+	other = open_image(",ro");
+	refuses(path, "", -EBUSY, "in use");
+	file->close(store);
+	file->close(other);
+	file->close(open_image(""));
+}
+
+static void qemu_has_it(const struct flock *locks, int count, const char *options, int rc)
+{
+	struct dmu_backend *store;
+	int fd = open(path, O_RDWR | O_CLOEXEC), i;
+
+	assert_true(fd >= 0);
+	for (i = 0; i < count; i++)
+		assert_int_equal(fcntl(fd, F_OFD_SETLK, &locks[i]), 0);
+	if (rc)
+		refuses(path, options, rc, "in use");
+	else
+		file->close(open_image(options));
+	assert_int_equal(try_open(&store, path, options), rc);
+	if (!rc)
+		file->close(store);
+	close(fd);
+}
+
+/* The bytes that QEMU 7.2 locks of a raw image: seen in /proc/locks. */
+static void what_qemu_has_open_is_refused(void **state)
+{
+#define BYTE(at)	{ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (at), .l_len = 1 }
+	static const struct flock writer[] = { BYTE(100), BYTE(101), BYTE(201) };
+	static const struct flock reader[] = { BYTE(100), BYTE(201) };
+
+	make_image(SIZE);
+	qemu_has_it(writer, 3, "", -EBUSY);
+	qemu_has_it(writer, 3, ",ro", -EBUSY);
+	qemu_has_it(reader, 2, "", -EBUSY);
+	qemu_has_it(reader, 2, ",ro", 0);
+}
+
+static void identify(char *text, const char *options)
+{
+	struct dmu_backend *store = open_image(options);
+
+	assert_int_equal(file->identity(store, text, DMU_SPEC_MAX), 0);
+	file->close(store);
+}
+
+static void another_image_of_the_same_name_is_another_store(void **state)
+{
+	char first[DMU_SPEC_MAX], then[DMU_SPEC_MAX];
+	unsigned int i;
+
+	make_image(SIZE);
+	identify(first, "");
+	identify(then, ",ro");
+	assert_string_equal(then, first);
+	make_image(2 * SIZE);
+	identify(then, "");
+	assert_string_equal(then, first);
+	/* File systems give the number of an inode to the next one that is made. */
+	for (i = 0; i < 10; i++) {
+		unlink(path);
+		make_image(SIZE);
+		identify(then, "");
+		assert_string_not_equal(then, first);
+	}
+}
+
+/* For a device that nobody serves; of another, half a block at the end is a sign of damage. */
+static void a_store_may_grow(void **state)
+{
+	static const enum dmu_use uses[] = { DMU_USE_SHARED, DMU_USE_AGAIN };
+	struct dmu_geometry geometry;
+	struct dmu_backend *store;
+	int i;
+
+	make_image(SIZE + 700);
+	refuses(path, "", -EINVAL, "truncated");
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(try_open_for(uses[i], &store, path, ""), 0);
+		file->geometry(store, &geometry);
+		assert_int_equal(geometry.size, SIZE + 512);
+		file->close(store);
+	}
 }
 
 static void lack_of_memory_costs_time_and_no_error(void **state)
@@ -273,6 +400,40 @@ static void lack_of_memory_costs_time_and_no_error(void **state)
 	short_of_memory = 1;
 	assert_int_equal(file->flush(store), -ENOMEM);
 	assert_int_equal(file->flush(store), 0);
+	file->close(store);
+}
+
+/* What a claim on a block device makes of a discard, and of zeroes, while their range is written to. */
+static void dirty_pages_are_written_not_an_error(void **state)
+{
+	struct dmu_backend *store;
+
+	make_image(SIZE);
+	store = open_image("");
+	memset(expected, 0x33, SIZE);
+	assert_int_equal(file->write(store, expected, SIZE, 0, false), 0);
+	if (!can_allocate(FALLOC_FL_PUNCH_HOLE))
+		skip();
+	dirty = 8;
+	cleaned = 0;
+	assert_int_equal(file->discard(store, 0, BLOCK), 0);
+	assert_int_equal(dirty, 0);
+	assert_int_equal(cleaned, 8);
+	memset(expected, 0, BLOCK);
+	check_all(store);
+	/* Never clean: a discard need not do anything, zeroes must be there. */
+	dirty = UINT_MAX;
+	assert_int_equal(file->discard(store, BLOCK, BLOCK), 0);
+	check_all(store);
+	cleaned = 0;
+	assert_int_equal(file->write_zeroes(store, BLOCK, 63 * BLOCK, true, false), 0);
+	assert_int_equal(cleaned, 8);
+	assert_int_equal(file->write_zeroes(store, 100 * BLOCK, BLOCK, false, true), 0);
+	assert_int_equal(cleaned, 16);
+	memset(expected + BLOCK, 0, 63 * BLOCK);
+	memset(expected + 100 * BLOCK, 0, BLOCK);
+	check_all(store);
+	dirty = 0;
 	file->close(store);
 }
 
@@ -363,7 +524,12 @@ int main(void)
 		cmocka_unit_test(buffered),
 		cmocka_unit_test(direct),
 		cmocka_unit_test(two_generations_share_the_store),
+		cmocka_unit_test(an_image_in_use_is_refused),
+		cmocka_unit_test(what_qemu_has_open_is_refused),
+		cmocka_unit_test(another_image_of_the_same_name_is_another_store),
+		cmocka_unit_test(a_store_may_grow),
 		cmocka_unit_test(lack_of_memory_costs_time_and_no_error),
+		cmocka_unit_test(dirty_pages_are_written_not_an_error),
 		cmocka_unit_test(a_failure_told_to_a_write_is_told_to_a_flush),
 		cmocka_unit_test(a_read_only_flush_is_one),
 		cmocka_unit_test(read_only),

@@ -77,7 +77,7 @@ static const struct {
 	{ SYS_listen, true, false },	{ SYS_accept4, true, false },
 	{ SYS_recvmsg, true, false },	{ SYS_sendmsg, true, false },
 	{ SYS_getsockopt, true, false }, { SYS_pidfd_send_signal, true, false },
-	{ SYS_prctl, true, false },
+	{ SYS_prctl, true, false },	{ SYS_sync_file_range, false, true },
 };
 
 enum way { NATIVE, INT80 };
@@ -273,6 +273,9 @@ static void arguments_count(void **state)
 		{ SYS_pwrite64, { CHANNEL, address, 4, 0 }, false, false },
 		{ SYS_fdatasync, { STORE }, false, true },
 		{ SYS_fdatasync, { OTHER }, false, false },
+		{ SYS_sync_file_range, { STORE, 0, 4, SYNC_FILE_RANGE_WRITE }, false, true },
+		{ SYS_sync_file_range, { STORE, 0, 4, SYNC_FILE_RANGE_WAIT_AFTER }, false, false },
+		{ SYS_sync_file_range, { OTHER, 0, 4, SYNC_FILE_RANGE_WRITE }, false, false },
 		{ SYS_fallocate, { STORE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 },
 		  false, true },
 		{ SYS_fallocate, { STORE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 0, 4 },

@@ -38,7 +38,7 @@ static struct dmu_backend *open_one(void)
 
 	snprintf(text, sizeof(text), "wb:%s", path);
 	assert_int_equal(dmu_spec_parse(&spec, text, error, sizeof(error)), 0);
-	if (wb->open(&backend, &spec, error, sizeof(error)))
+	if (wb->open(&backend, &spec, DMU_USE_SHARED, error, sizeof(error)))
 		fail_msg("%s", error);
 	return backend;
 }

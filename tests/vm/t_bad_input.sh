@@ -155,10 +155,17 @@ dmuserctl unseal t || fail "unseal"
 rm "$run/t/handover.sock"
 meant
 refused 1 "/tmp/copy is not the store served last, /tmp/link.*remove $run/t/tab" dmuser-second t file:/tmp/copy
-mv "$run/t/tab" /tmp/kept
-echo 't file:/tmp/away' >"$run/t/tab"
+# By the same name.
+mv /tmp/link /tmp/away
+cp /tmp/good /tmp/link
 meant
-refused 1 "cannot look at the store served last, /tmp/away.*remove $run/t/tab" dmuser-second t file:/tmp/copy
+refused 1 "/tmp/link is not the store served last, /tmp/link.*remove $run/t/tab" dmuserctl handover t
+mv /tmp/away /tmp/link
+mv "$run/t/store" /tmp/known
+meant
+refused 1 "which store was served last is not known.*$run/t/store.*remove $run/t/tab" dmuserctl handover t
+mv /tmp/known "$run/t/store"
+mv "$run/t/tab" /tmp/kept
 echo 't file:/tmp/good,colour=red' >"$run/t/tab"
 meant
 refused 1 "which store was served last is not known.*colour" dmuser-second t file:/tmp/copy

@@ -306,7 +306,7 @@ static void wb_close(struct dmu_backend *wb)
 	free(wb);
 }
 
-static int wb_open(struct dmu_backend **backend, const struct dmu_spec *spec, char *error,
+static int wb_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use, char *error,
 		   size_t len)
 {
 	struct dmu_backend *wb = calloc(1, sizeof(*wb));
@@ -319,7 +319,7 @@ static int wb_open(struct dmu_backend **backend, const struct dmu_spec *spec, ch
 	if (!rc)
 		rc = make_memory(wb);
 	if (!rc)
-		rc = dmu_backend_file.open(&wb->file, spec, error, len);
+		rc = dmu_backend_file.open(&wb->file, spec, use, error, len);
 	if (rc) {
 		free(wb->memory);
 		free(wb);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Private to libdmuser: the store of backend "file", from its name to a descriptor. */
+#ifndef DMUSER_FILE_H
+#define DMUSER_FILE_H
+
+#include "lib/dmuser.h"
+
+#define DMU_FILE_BLOCK_MAX	4096U	/* of logical and physical blocks, bytes */
+
+struct dmu_file {
+	int fd;
+	bool is_bdev;
+	bool writable;		/* by this descriptor */
+	struct dmu_geometry geometry;
+};
+
+/* Open and measure it, and lock an image. 0, or -errno with @error, which names the source. */
+int dmu_file_open(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_use use,
+		  char *error, size_t len);
+/*
+ * Which store it is: as struct dmu_backend_ops.identity. Two of one identity share a page cache.
+ */
+int dmu_file_identity(const struct dmu_file *file, char *text, size_t len);
+
+#endif

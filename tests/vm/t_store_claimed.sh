@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# P2 while somebody else has a claim on the store, or tries for one: its kernel then refuses to discard what is dirty.
+# vm: --mem 320 --cpus 2
+# add: tests/vm/lib.sh
+# quick: 6.12
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+rounds=$(bounded 300 100)
+modprobe loop
+truncate -s 16M /tmp/image
+loop=$(losetup -f)
+losetup "$loop" /tmp/image || fail "losetup"
+create "$name" "file:$loop" || fail "create"
+check "somebody claims the store" dmsetup create claim --table "0 $(blockdev --getsz "$loop") linear $loop 0"
+
+# Through the page cache of the store: all that is written there is dirty for a while.
+for _ in $(seq "$rounds"); do
+	dd if=/dev/zero of="/dev/mapper/$name" bs=64k count=32 oflag=direct conv=notrunc status=none || fail "a write"
+done &
+writer=$!
+while kill -0 $writer 2>/dev/null; do
+	blkdiscard -f -o 0 -l 2M "/dev/mapper/$name" || fail "a discard"
+	blkdiscard -f -z -o 1M -l 1M "/dev/mapper/$name" || fail "zeroes"
+done
+wait $writer || fail "the writer"
+is "errors of $rounds rounds" "$(word errors)" 0
+dmsetup remove claim
+remove
+losetup -d "$loop"
+rm /tmp/image
+finish

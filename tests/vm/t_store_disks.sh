@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Disks that come and go, and those of large physical blocks.
+# vm: --mem 320
+# add: tests/vm/lib.sh
+# kernels: 6.1 6.12 trixie backports
+# quick: backports
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+hosts=/sys/bus/pseudo/drivers/scsi_debug/add_host
+
+one_disk() {
+	[ "$(lsblk -dno NAME,TYPE | grep -c '^sd.*disk')" = "$1" ]
+}
+
+modprobe sd_mod
+check "a disk of 16 KiB blocks" modprobe scsi_debug dev_size_mb=8 physblk_exp=5 delay=0
+wait_for 60 "it is there" one_disk 1
+sd=/dev/$(lsblk -dno NAME | grep '^sd')
+is "its blocks" "$(blockdev --getpbsz "$sd")" 16384
+check "is served" create "$name" "file:$sd"
+is "physical blocks of the device" "$(blockdev --getpbsz "/dev/mapper/$name")" 4096
+check "a write" dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=8 oflag=direct status=none
+check "a handover" handover "$name"
+number=$(cat "/sys/class/block/${sd#/dev/}/dev")
+
+kill -KILL "$(server)" || fail "kill"
+wait_for 20 "the daemon is dead" word_is daemon 0
+echo -1 >$hosts
+wait_for 60 "it is unplugged" one_disk 0
+echo 1 >$hosts
+wait_for 60 "another is plugged" one_disk 1
+is "of the same number" "$(cat "/sys/class/block/${sd#/dev/}/dev")" "$number"
+said=$(handover "$name" 2>&1) && fail "served another disk"
+[[ $said == *"$sd is not the store served last"* ]] || fail "it says: $said"
+ok "is refused: $said"
+remove
+wait_for 20 "nobody has it open" rmmod scsi_debug
+finish

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A store is known by what it is, not by its name or number: another one in its place is refused, by a restart and
+# by a handover. What is the same one is accepted when it has grown or become read-only, as a refusal would be a hang.
+# vm: --mem 320
+# add: tests/vm/lib.sh
+# quick: uml-6.12
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+mib=1048576
+
+# crash: nobody serves
+crash() {
+	local pid
+	pid=$(server)
+	kill -KILL "$pid" || fail "kill"
+	wait_for 20 "the daemon is dead" word_is daemon 0
+}
+
+# refused WORDS [ARGUMENT...]: no handover, in one line with these words
+refused() {
+	local words=$1 said
+	shift
+	said=$(handover "$name" "$@" 2>&1) && fail "handed over: $*"
+	[ "$(wc -l <<<"$said")" = 1 ] || fail "more than one line: $said"
+	[[ $said == *"$words"* ]] || fail "'$said' does not say '$words'"
+	ok "refused: $said"
+}
+
+same() {
+	cmp -n "$mib" "/dev/mapper/$name" "$1" || fail "not what is in $1"
+	ok "$name shows $1"
+}
+
+image() {
+	head -c $((4 * mib)) /dev/urandom >"$1"
+}
+
+modprobe loop
+image /tmp/image
+image /tmp/other
+
+create "$name" file:/tmp/image || fail "create"
+said=$(create second file:/tmp/image 2>&1) && fail "a second device on the same image"
+[[ $said == *"'/tmp/image' is in use"* ]] || fail "the second device: $said"
+ok "no second device on the same image: $said"
+said=$(create second file:/tmp/image,ro 2>&1) && fail "a second, read-only device on the same image"
+check "a handover" handover "$name"
+said=$(create second file:/tmp/image 2>&1) && fail "a second device on the same image, after a handover"
+crash
+mv /tmp/image /tmp/kept
+mv /tmp/other /tmp/image
+refused "is not the store served last"
+mv /tmp/image /tmp/other
+mv /tmp/kept /tmp/image
+check "a restart on the right image" handover "$name"
+same /tmp/image
+said=$(create second file:/tmp/image 2>&1) && fail "a second device on the same image, after a crash"
+mv /tmp/image /tmp/kept
+mv /tmp/other /tmp/image
+refused "is not the store that is served"
+mv /tmp/image /tmp/other
+mv /tmp/kept /tmp/image
+
+truncate -s $((5 * mib + 700)) /tmp/image
+check "a handover of a store that has grown" handover "$name"
+crash
+check "a restart on a store that has grown" handover "$name"
+is "the device keeps its size" "$(blockdev --getsize64 "/dev/mapper/$name")" $((4 * mib))
+same /tmp/image
+crash
+cp /tmp/image /tmp/whole
+truncate -s $((3 * mib)) /tmp/image
+refused "has shrunk to 3145728 bytes"
+dd if=/tmp/whole of=/tmp/image bs=1M skip=3 seek=3 conv=notrunc status=none
+check "a restart on a store that has its size again" handover "$name"
+remove
+
+# The same with a loop device.
+loop=$(losetup -f)
+losetup "$loop" /tmp/image || fail "losetup"
+create "$name" "file:$loop" || fail "create on a loop device"
+crash
+losetup -d "$loop"
+wait_for 20 "it is free" losetup "$loop" /tmp/other
+refused "is not the store served last"
+losetup -d "$loop"
+wait_for 20 "it is free" losetup "$loop" /tmp/image
+refused "is not the store served last"
+rm "$run/$name/tab"
+check "a restart on the store that was asked for" handover "$name" "file:$loop"
+same /tmp/image
+
+# Read-only by now.
+crash
+blockdev --setro "$loop"
+check "a restart on a store that has become read-only" handover "$name"
+same /tmp/image
+! dd if=/tmp/other of="/dev/mapper/$name" bs=4k count=1 oflag=direct status=none 2>/dev/null || fail "written"
+ok "what is written fails"
+refused "is a read-only device"
+blockdev --setrw "$loop"
+check "a handover when it is writable again" handover "$name"
+check "what is written is" dd if=/tmp/other of="/dev/mapper/$name" bs=1M count=1 oflag=direct status=none
+same /tmp/other
+remove
+losetup -d "$loop"
+rm -f /tmp/image /tmp/other /tmp/whole
+finish
