@@ -161,7 +161,9 @@ struct dmu_counters {
 struct dmu_generation {
 	struct list_head list;		/* in node->generations */
 	u64 number;
-	u64 drains;			/* how often a drain of it began */
+	u64 drains;			/* how many; one after an undone one is the same */
+	bool undone;			/* there was one that was undone */
+	bool ordered;			/* there is one by message, which cannot be */
 	unsigned int state;		/* DM_USER_SERVING, DRAINING, DRAINED */
 	unsigned int channels;
 	unsigned int held;		/* claims of its channels */
@@ -265,6 +267,7 @@ struct dmu_channel {
 	struct dmu_generation *generation;	/* node's lock */
 	u64 drains;			/* node's lock: of generation 0, before this channel came */
 	u64 taken;			/* node's lock: requests, but those given back unread */
+	bool passed;			/* it came by DM_USER_IOC_OPEN; constant */
 
 	struct dmu_turn read;		/* guards: spare */
 	struct dmu_claim *spare;	/* for the next request */
@@ -321,6 +324,7 @@ void dmu_node_wake(struct dmu_node *node, unsigned int requests);
 void dmu_node_wake_all(struct dmu_node *node);
 int dmu_node_check_queue(struct dmu_target *target);
 void dmu_node_set_sealed(struct dmu_node *node, bool sealed);
+bool dmu_node_mark_sealed(struct dmu_node *node, bool sealed);
 int dmu_node_open(struct inode *inode, struct file *file);
 int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
 		       struct dmu_channel **channel);
@@ -336,7 +340,8 @@ struct dmu_node *dmu_device_find(dev_t devt);
 /* generation.c: who drains together */
 int dmu_generation_join(struct dmu_channel *channel, u64 number, bool create);
 void dmu_generation_leave(struct dmu_channel *channel);
-int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool undo);
+void dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool ordered);
+int dmu_generation_undo(struct dmu_node *node, struct dmu_generation *generation);
 bool dmu_generation_drop_claim(struct dmu_generation *generation);
 struct dmu_generation *dmu_generation_find(struct dmu_node *node, u64 number);
 

@@ -30,11 +30,22 @@ void dmu_generation_leave(struct dmu_channel *channel)
 	if (generation == &node->unjoined) {
 		/* Channels that never join may come and go; a drain ends with them. */
 		generation->state = DM_USER_SERVING;
+		generation->undone = false;
+		generation->ordered = false;
 		return;
 	}
 	list_del(&generation->list);
 	node->generation_count--;
 	kfree(generation);
+}
+
+/*
+ * The last of them are for who opens the node, as a daemon does that nobody who serves has let in:
+ * those who serve cannot keep it out.
+ */
+static unsigned int dmu_generations_max(const struct dmu_channel *channel)
+{
+	return channel->passed ? DM_USER_GENERATIONS_PASSED_MAX : DM_USER_GENERATIONS_MAX;
 }
 
 static int dmu_generation_check(struct dmu_channel *channel, u64 number, bool create)
@@ -57,7 +68,7 @@ static int dmu_generation_check(struct dmu_channel *channel, u64 number, bool cr
 			return -EEXIST;
 		if (number != node->newest_generation + 1)
 			return -ERANGE;
-		return node->generation_count < DM_USER_GENERATIONS_MAX ? 0 : -ENOSPC;
+		return node->generation_count < dmu_generations_max(channel) ? 0 : -ENOSPC;
 	}
 	if (number > node->newest_generation)
 		return -ERANGE;
@@ -106,25 +117,32 @@ unlock:
 	return ret;
 }
 
-/* Begin or undo a drain. The caller then calls dmu_node_event(), without the lock. */
-int dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool undo)
+/* The caller then calls dmu_node_wake_all() and dmu_node_event(), without the lock. */
+void dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool ordered)
 {
-	unsigned int before = generation->state;
-
 	lockdep_assert_held(&node->lock);
-	if (undo) {
-		if (generation->state == DM_USER_DRAINED)
-			return -EALREADY;
-		generation->state = DM_USER_SERVING;
-	} else if (generation->state == DM_USER_SERVING) {
-		generation->drains++;
+	if (generation->state == DM_USER_SERVING) {
+		/* Over and over, undone in between, it is one: or nobody could join beside that. */
+		if (!generation->undone || ordered)
+			generation->drains++;
 		generation->state = generation->held ? DM_USER_DRAINING : DM_USER_DRAINED;
-	}
-	/* Readers leave, or look at the queue again. */
-	if (generation->state != before) {
 		dmu_node_watch(node);
-		dmu_node_wake_all(node);
 	}
+	if (ordered)
+		generation->ordered = true;
+}
+
+/* Likewise. 0; -EALREADY: it is complete, or an administrator's. */
+int dmu_generation_undo(struct dmu_node *node, struct dmu_generation *generation)
+{
+	lockdep_assert_held(&node->lock);
+	if (generation->state == DM_USER_SERVING)
+		return 0;
+	if (generation->state == DM_USER_DRAINED || generation->ordered)
+		return -EALREADY;
+	generation->state = DM_USER_SERVING;
+	generation->undone = true;
+	dmu_node_watch(node);
 	return 0;
 }
 

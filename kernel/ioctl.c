@@ -108,8 +108,9 @@ static long dmu_ioctl_join(struct dmu_channel *channel, void __user *arg)
 static long dmu_ioctl_drain(struct dmu_channel *channel, void __user *arg)
 {
 	struct dmu_node *node = channel->node;
+	struct dmu_generation *generation;
 	struct dm_user_drain drain;
-	int ret;
+	int ret = 0;
 
 	if (copy_from_user(&drain, arg, sizeof(drain)))
 		return -EFAULT;
@@ -117,13 +118,20 @@ static long dmu_ioctl_drain(struct dmu_channel *channel, void __user *arg)
 		return -EINVAL;
 
 	spin_lock_bh(&node->lock);
-	ret = node->dead ? -ENOTBLK :
-		dmu_generation_drain(node, channel->generation, drain.flags & DM_USER_DRAIN_UNDO);
-	drain.state = channel->generation->state;
-	drain.held = channel->generation->held;
+	generation = channel->generation;
+	if (node->dead)
+		ret = -ENOTBLK;
+	else if (drain.flags & DM_USER_DRAIN_UNDO)
+		ret = dmu_generation_undo(node, generation);
+	else
+		dmu_generation_drain(node, generation, false);
+	drain.state = generation->state;
+	drain.held = generation->held;
 	spin_unlock_bh(&node->lock);
 	if (ret)
 		return ret;
+	/* Readers leave, or look at the queue again. */
+	dmu_node_wake_all(node);
 	dmu_node_event(node);
 	return copy_to_user(arg, &drain, sizeof(drain)) ? -EFAULT : 0;
 }
@@ -132,6 +140,7 @@ static long dmu_ioctl_drain(struct dmu_channel *channel, void __user *arg)
 static long dmu_ioctl_seal(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
+	bool changed = false;
 	int ret = 0;
 
 	spin_lock_bh(&node->lock);
@@ -139,9 +148,11 @@ static long dmu_ioctl_seal(struct dmu_channel *channel)
 		ret = -ENOTBLK;
 	else if (channel->generation->state != DM_USER_SERVING)
 		ret = -ESHUTDOWN;
+	else
+		changed = dmu_node_mark_sealed(node, true);
 	spin_unlock_bh(&node->lock);
-	if (!ret)
-		dmu_node_set_sealed(node, true);
+	if (changed)
+		dmu_node_event(node);
 	return ret;
 }
 

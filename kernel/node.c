@@ -197,14 +197,23 @@ void dmu_node_watch(struct dmu_node *node)
 	__dmu_node_watch(node, false);
 }
 
+/* True if that changed it: the caller then calls dmu_node_event(), without the lock. */
+bool dmu_node_mark_sealed(struct dmu_node *node, bool sealed)
+{
+	bool changed = node->sealed != sealed;
+
+	lockdep_assert_held(&node->lock);
+	node->sealed = sealed;
+	return changed;
+}
+
 /* Who may open the node is decided here; channels that are open stay. */
 void dmu_node_set_sealed(struct dmu_node *node, bool sealed)
 {
 	bool changed;
 
 	spin_lock_bh(&node->lock);
-	changed = node->sealed != sealed;
-	node->sealed = sealed;
+	changed = dmu_node_mark_sealed(node, sealed);
 	spin_unlock_bh(&node->lock);
 	if (changed)
 		dmu_node_event(node);
@@ -251,6 +260,7 @@ int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
 	}
 	channel->generation = &node->unjoined;
 	channel->drains = node->unjoined.drains;
+	channel->passed = !!from;
 	node->unjoined.channels++;
 	node->channel_count++;
 	dmu_node_watch(node);

@@ -189,17 +189,19 @@ static int dmu_message_drain(struct dmu_node *node, const char *arg)
 {
 	struct dmu_generation *generation;
 	u64 number;
-	int ret;
+	bool found;
 
 	if (kstrtou64(arg, 10, &number))
 		return -EINVAL;
 	spin_lock_bh(&node->lock);
 	generation = dmu_generation_find(node, number);
-	ret = generation && generation->channels ?
-		dmu_generation_drain(node, generation, false) : -ENOENT;
+	found = generation && generation->channels;
+	if (found)
+		dmu_generation_drain(node, generation, true);
 	spin_unlock_bh(&node->lock);
-	if (ret)
-		return ret;
+	if (!found)
+		return -ENOENT;
+	dmu_node_wake_all(node);
 	dmu_node_event(node);
 	return 0;
 }

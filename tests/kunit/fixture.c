@@ -331,11 +331,17 @@ bool dmu_test_answer(struct dmu_channel *channel, u64 seq, u64 response)
 /* False: it is too late for an undo. */
 bool dmu_test_drain(struct dmu_channel *channel, bool undo)
 {
-	int ret;
+	struct dmu_node *node = channel->node;
+	int ret = 0;
 
-	spin_lock_bh(&channel->node->lock);
-	ret = dmu_generation_drain(channel->node, channel->generation, undo);
-	spin_unlock_bh(&channel->node->lock);
+	spin_lock_bh(&node->lock);
+	if (undo)
+		ret = dmu_generation_undo(node, channel->generation);
+	else
+		dmu_generation_drain(node, channel->generation, false);
+	spin_unlock_bh(&node->lock);
+	if (!ret)
+		dmu_node_wake_all(node);
 	return !ret;
 }
 

@@ -253,6 +253,83 @@ static void not_without_end(struct kunit *test)
 	dmu_test_is(test, dmu_generation_join(channel, i, true), 0);
 }
 
+/* Those who serve cannot fill the node with generations of channels that they have made. */
+static void room_for_who_opens(struct kunit *test)
+{
+	struct dmu_channel *passed, *opened;
+	struct dmu_test_env *env = test->priv;
+	unsigned int i;
+
+	for (i = 1; i <= DM_USER_GENERATIONS_PASSED_MAX; i++) {
+		passed = dmu_test_open(env);
+		passed->passed = true;
+		dmu_test_is(test, dmu_generation_join(passed, i, true), 0);
+	}
+	passed = dmu_test_open(env);
+	passed->passed = true;
+	dmu_test_is(test, dmu_generation_join(passed, i, true), -ENOSPC);
+	opened = dmu_test_open(env);
+	dmu_test_is(test, dmu_generation_join(opened, i, true), 0);
+	/* Not to create one it needs none. */
+	dmu_test_is(test, dmu_generation_join(passed, i, false), 0);
+}
+
+/* What an administrator has ended does not come back; a drain by the daemon itself may. */
+static void ordered_is_for_good(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = joined(env, 1), *newcomer;
+	struct dmu_node *node = &env->node;
+
+	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_drain(channel, false);
+	dmu_test_true(test, dmu_test_drain(channel, true));
+	dmu_test_drain(channel, false);
+	spin_lock_bh(&node->lock);
+	dmu_generation_drain(node, channel->generation, true);
+	spin_unlock_bh(&node->lock);
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
+	dmu_test_true(test, !dmu_test_drain(channel, true));
+	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
+	/* Of generation 0, too, until the last of it has gone. */
+	channel = dmu_test_open(env);
+	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	newcomer = dmu_test_open(env);
+	spin_lock_bh(&node->lock);
+	dmu_generation_drain(node, &node->unjoined, true);
+	spin_unlock_bh(&node->lock);
+	dmu_test_true(test, !dmu_test_drain(channel, true));
+	dmu_test_is(test, dmu_generation_join(newcomer, 2, true), -ESHUTDOWN);
+	dmu_test_close(newcomer);
+	dmu_test_close(channel);
+	channel = dmu_test_open(env);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_drain(channel, false);
+	dmu_test_true(test, dmu_test_drain(channel, true));
+}
+
+/* Who drains and undoes that over and over does not keep newcomers from joining. */
+static void drain_again_is_the_same(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_channel *channel = dmu_test_open(env), *newcomer;
+	unsigned int i;
+
+	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	newcomer = dmu_test_open(env);
+	dmu_test_drain(channel, false);
+	dmu_test_is(test, dmu_generation_join(newcomer, 1, true), -ESHUTDOWN);
+	for (i = 1; i < 4; i++) {
+		newcomer = dmu_test_open(env);
+		dmu_test_true(test, dmu_test_drain(channel, true));
+		dmu_test_drain(channel, false);
+		dmu_test_is(test, dmu_generation_join(newcomer, i, true), 0);
+	}
+}
+
 /* SERVING -> DRAINING -> DRAINED, and back from the middle only; of this generation only. */
 static void drain(struct kunit *test)
 {
@@ -324,6 +401,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(unjoined_come_back),
 	KUNIT_CASE(unjoined_undone),
 	KUNIT_CASE(not_without_end),
+	KUNIT_CASE(room_for_who_opens),
+	KUNIT_CASE(ordered_is_for_good),
+	KUNIT_CASE(drain_again_is_the_same),
 	KUNIT_CASE(drain),
 	KUNIT_CASE(drop_claim),
 	{}

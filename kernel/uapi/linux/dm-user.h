@@ -226,8 +226,13 @@ struct dm_user_info {
 /* dm_user_join.flags */
 #define DM_USER_JOIN_CREATE	(1U << 0)
 
-/* How many generations a node has at one time at most, those that drain included. */
-#define DM_USER_GENERATIONS_MAX	64
+/*
+ * How many generations a node has at one time at most, those that drain included. The
+ * last of them begin with a channel that came by open(2), so that those who serve
+ * cannot keep out who opens the node.
+ */
+#define DM_USER_GENERATIONS_MAX		64
+#define DM_USER_GENERATIONS_PASSED_MAX	48	/* with one of DM_USER_IOC_OPEN */
 
 /**
  * struct dm_user_join - name the generation of a channel
@@ -244,7 +249,7 @@ struct dm_user_info {
  * else in the meantime; -ESTALE: older than the newest; -ERANGE: a gap; -ENOENT:
  * the generation has no channel; -ESHUTDOWN: it drains, or generation 0 does, with this
  * channel; -EBUSY: this channel has joined or read already; -ENOSPC:
- * DM_USER_GENERATIONS_MAX generations have channels; -ENOMEM.
+ * DM_USER_GENERATIONS_MAX (or PASSED_MAX) generations have channels; -ENOMEM.
  */
 struct dm_user_join {
 	__u64 generation;
@@ -264,8 +269,10 @@ struct dm_user_join {
  *
  * Blocked reads of the generation return 0; a request that has been read in part
  * can be read to its end. The answer to the last request held completes the
- * drain, for good. UNDO is refused with -EALREADY then. A drain of a generation
- * that drains already, and UNDO of one that does not, succeed.
+ * drain, for good. UNDO is refused with -EALREADY then, and where the message
+ * "drain" was sent. A drain of a generation that drains already, and UNDO of one that
+ * does not, succeed. One after UNDO is the same drain again: for generation 0, of
+ * the channels that it had when that one began.
  */
 struct dm_user_drain {
 	__u32 flags;

@@ -115,6 +115,7 @@ static void drain_unjoined(void)
 	io = io_start(&t, IO_READ, 0, 4096, 0);
 	ch_take_type(a, &m, DM_USER_REQ_MAP_READ, NULL);
 	IS(dm_message(t.name, "drain 0"), 0, "drain, by message");
+	NEED(IS(ch_drain(b, DM_USER_DRAIN_UNDO, NULL), -EALREADY, "which is not theirs to undo"), "no undo");
 	NEED(IS(ch_join(b, 1, DM_USER_JOIN_CREATE), -ESHUTDOWN, "no new generation while it drains"), "no join");
 	IS(ch_answer(a, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
 	IS(io_end(io), -EIO, "read");
@@ -138,14 +139,19 @@ static void drain_unjoined(void)
 /* A passed descriptor makes no generations without end: what looks at all of them holds a lock. */
 static void drain_bounded(void)
 {
-	int fd[DM_USER_GENERATIONS_MAX + 1];
+	int fd[DM_USER_GENERATIONS_MAX + 1], passed;
 	struct target t;
 
 	target_create(&t, NULL);
 	for (int i = 0; i <= DM_USER_GENERATIONS_MAX; i++)
-		fd[i] = i ? ch_new(fd[0]) : ch_need(&t);
-	for (int i = 0; i < DM_USER_GENERATIONS_MAX; i++)
+		fd[i] = i && i < DM_USER_GENERATIONS_PASSED_MAX ? ch_new(fd[0]) : ch_need(&t);
+	passed = ch_new(fd[0]);
+	for (int i = 0; i < DM_USER_GENERATIONS_MAX; i++) {
+		if (i == DM_USER_GENERATIONS_PASSED_MAX)
+			IS(ch_join(passed, i + 1, DM_USER_JOIN_CREATE), -ENOSPC, "one that was passed");
 		IS(ch_join(fd[i], i + 1, DM_USER_JOIN_CREATE), 0, "create %d", i + 1);
+	}
+	close(passed);
 	IS(ch_join(fd[DM_USER_GENERATIONS_MAX], DM_USER_GENERATIONS_MAX + 1, DM_USER_JOIN_CREATE), -ENOSPC,
 	   "one more");
 	IS(dm_word(t.name, "generation:"), DM_USER_GENERATIONS_MAX, "the newest");
