@@ -23,6 +23,7 @@
 #define CONTROL		"/dev/mapper/control"
 #define TARGET		"user"
 #define COMPAT_PARAMETER	"/sys/module/dm_user/parameters/compat"
+#define COMPAT_MINOR	1	/* since target version 1.1 */
 #define BUFFER_BYTES	16384
 /* libdevmapper.h: DM_UDEV_PRIMARY_SOURCE_FLAG << DM_UDEV_FLAGS_SHIFT */
 #define UDEV_PRIMARY	(0x0040U << 16)
@@ -117,8 +118,11 @@ static void node_remove(const char *name, uint64_t dev)
 
 /* ---- steps of creation; @request is theirs to use ---- */
 
-static int check_target(int control, union request *request, char *error, size_t len)
+/* *@has_compat: its rows may say compat:. */
+static int check_target(int control, union request *request, bool *has_compat, char *error,
+			size_t len)
 {
+	const struct dm_target_versions *target;
 	int rc;
 
 	prepare(request, "");
@@ -141,9 +145,13 @@ static int check_target(int control, union request *request, char *error, size_t
 			 "' (is the module dm-user loaded?)");
 		return -ENOENT;
 	}
-	if (rc)
+	if (rc) {
 		snprintf(error, len, "cannot ask for the target '%s': %s", TARGET, strerror(-rc));
-	return rc;
+		return rc;
+	}
+	target = payload_of(request);
+	*has_compat = target->version[0] > 1 || target->version[1] >= COMPAT_MINOR;
+	return 0;
 }
 
 static int create_device(int control, union request *request, const char *name, bool read_only,
@@ -165,23 +173,23 @@ static int create_device(int control, union request *request, const char *name, 
 }
 
 /*
- * "compat:none" if rows that do not say would be Android's: policies of ours are not to change with a
- * parameter of the module. Where the parameter cannot be read there is none, or no /sys yet.
+ * "compat:none" if rows that do not say are Android's, or may be, as there is no /sys yet: policies
+ * of ours are not to change with a parameter of the module.
  */
-static const char *compat_arg(const char *args)
+static const char *compat_arg(const char *args, bool has_compat)
 {
 	char text[16] = "";
+	ssize_t len = 0;
 	int fd;
 
-	if (strstr(args, "compat:"))
+	if (!has_compat || strstr(args, "compat:"))
 		return "";
 	fd = open(COMPAT_PARAMETER, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return "";
-	if (read(fd, text, sizeof(text) - 1) <= 0)
-		text[0] = '\0';
-	close(fd);
-	return !*text || !strcmp(text, "none\n") ? "" : "compat:none";
+	if (fd >= 0) {
+		len = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	return len > 0 && !strcmp(text, "none\n") ? "" : "compat:none";
 }
 
 static unsigned int count_words(const char *text)
@@ -194,9 +202,9 @@ static unsigned int count_words(const char *text)
 }
 
 static int load_table(int control, union request *request, const char *name, const char *ctl,
-		      uint64_t sectors, const char *args, bool read_only, char *error, size_t len)
+		      uint64_t sectors, const char *compat, const char *args, bool read_only,
+		      char *error, size_t len)
 {
-	const char *compat = compat_arg(args);
 	unsigned int words = count_words(args) + !!*compat;
 	struct dm_target_spec *spec;
 	size_t room;
@@ -263,6 +271,7 @@ int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const cha
 		  bool read_only, char *error, size_t len)
 {
 	union request *request;
+	bool has_compat;
 	int control, rc;
 
 	if (!dmu_name_valid(name) || !dmu_name_valid(ctl)) {
@@ -283,12 +292,13 @@ int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const cha
 	request = malloc(sizeof(*request));
 	if (!request)
 		goto close_control;
-	rc = check_target(control, request, error, len);
+	rc = check_target(control, request, &has_compat, error, len);
 	if (!rc)
 		rc = create_device(control, request, name, read_only, error, len);
 	if (rc)
 		goto free_request;
-	rc = load_table(control, request, name, ctl, sectors, args, read_only, error, len);
+	rc = load_table(control, request, name, ctl, sectors, compat_arg(args, has_compat), args,
+			read_only, error, len);
 	if (!rc)
 		rc = resume_device(control, request, name, error, len);
 	if (!rc) {

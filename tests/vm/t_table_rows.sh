@@ -108,6 +108,9 @@ echo android >"$parameter"
 create "$name" "file:$disk" || fail "create"
 is "our own row says so" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
 remove
+check "without a /sys" unshare -m sh -c "umount -l /sys && dmuserctl create --timeout $patience $name file:$disk"
+is "our own row says so" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
+remove
 dmsetup create "$name" --table "0 2048 user 0 0 $name" || fail "a row of three arguments"
 is "a row that does not say is what the parameter says" \
 	"$(dmuserctl status --json "$name" | jq -c '.policy | [.compat, .orphans, .nodaemon, .nodaemon_ms, .write_zeroes]')" \
