@@ -8,7 +8,8 @@
 
 #include "handover/context.h"
 
-#define DMU_ALONE_MS	2000	/* for a dying daemon's channels to close */
+/* For a dying daemon's channels to close: not before its last write has ended, in a slow store. */
+#define DMU_ALONE_MS	DMU_TIMEOUT_MS
 #define DMU_LOOK_MS	20
 
 int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec,

@@ -13,7 +13,7 @@
 #include "handover/ctl.h"
 
 #define LEAVE_MS	1000	/* for the old daemon to be gone: then its copy can be removed */
-#define DYING_MS	2000	/* for a dying daemon's channels to close */
+#define DYING_MS	DMU_TIMEOUT_MS	/* for a dying daemon's channels to close */
 #define LOOK_MS		20
 
 struct handover {
