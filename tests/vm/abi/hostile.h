@@ -35,6 +35,7 @@ struct bystander {
 	struct target t;
 	struct server server;
 	uint8_t *store;
+	int dev;
 	pthread_t client;
 	atomic_bool stop, gone;
 	atomic_ulong turns;

@@ -63,7 +63,7 @@ unsigned int rounds(unsigned int emulated)
 #define BYSTANDER_SECTORS	2048
 #define BYSTANDER_LEN		4096
 
-static bool bystander_turn(struct bystander *b, int dev, uint8_t *buf, uint64_t turn)
+static bool bystander_turn(int dev, uint8_t *buf, uint64_t turn)
 {
 	uint64_t at = turn * 7 % (BYSTANDER_SECTORS * 512 / BYSTANDER_LEN) * BYSTANDER_LEN;
 	bool good;
@@ -80,13 +80,12 @@ static void *bystander_client(void *arg)
 {
 	uint8_t *buf = abi_buffer(BYSTANDER_LEN);
 	struct bystander *b = arg;
-	int dev = open(b->t.dev, O_RDWR | O_DIRECT | O_CLOEXEC);
 
-	while (!b->stop && bystander_turn(b, dev, buf, b->turns)) {
+	while (!b->stop && bystander_turn(b->dev, buf, b->turns)) {
 		b->turns++;
 		abi_nap();
 	}
-	close(dev);
+	close(b->dev);
 	free(buf);
 	b->gone = true;
 	return NULL;
@@ -98,6 +97,9 @@ void bystander_start(struct bystander *b)
 	b->store = abi_buffer(BYSTANDER_SECTORS * 512);
 	target_create_as(&b->t, ABI_NAME "2", ABI_CTL "2", BYSTANDER_SECTORS, NULL);
 	server_start(&b->server, ch_need(&b->t), b->store);
+	/* Here, before anybody takes the descriptors away. */
+	b->dev = open(b->t.dev, O_RDWR | O_DIRECT | O_CLOEXEC);
+	NEED(b->dev >= 0, "the bystander's device");
 	NEED(!pthread_create(&b->client, NULL, bystander_client, b), "a thread");
 }
 
