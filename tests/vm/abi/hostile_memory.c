@@ -286,6 +286,7 @@ static void memory_vanishes(void)
 	struct bystander by;
 	struct target t;
 	struct io *io;
+	uint64_t end;
 	int fd;
 
 	NEED(f.memfd >= 0 && !ftruncate(f.memfd, FLICKER), "a file");
@@ -297,7 +298,9 @@ static void memory_vanishes(void)
 	fd = ch_need(&t);
 	flicker_on(&f);
 	NEED(!pthread_create(&f.thread, NULL, flicker_thread, &f), "a thread");
-	for (unsigned int round = 0; round < rounds(4); round++) {
+	end = abi_now_ms() + ABI_WAIT_MS;
+	/* So many, and on, until the kernel has come upon a hole. */
+	for (unsigned int round = 0; round < rounds(4) || (!f.faults && abi_now_ms() < end); round++) {
 		io = io_start(&t, IO_WRITE, 0, FLICKER, round);
 		NEED(ch_ready(fd, POLLIN) && ch_read(fd, &m, HEADER) == HEADER, "a write");
 		NEED(m.len == FLICKER, "of one piece");
