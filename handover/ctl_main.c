@@ -14,6 +14,7 @@ int main(int argc, char **argv)
 	struct ctl_args args;
 	int status;
 
+	dmu_process_begin();
 	if (ctl_args_parse(&args, argc, argv, error, sizeof(error))) {
 		ctl_error("%s (see dmuserctl --help)", error);
 		return CTL_USAGE;

@@ -254,6 +254,10 @@ int ctl_program_run(const struct ctl_program *program, char *const argv[], const
 	int output, status, ret = 0;
 	pid_t pid;
 
+	if (getpid() == 1) {
+		snprintf(error, len, "dmuserctl is the first process of a PID namespace, all of which ends with it");
+		return -EPERM;
+	}
 	/* Memory rather than a pipe: the daemon must never depend on a reader. */
 	output = memfd_create("dmuserctl-output", MFD_CLOEXEC);
 	if (output < 0) {

@@ -28,21 +28,21 @@ int ctl_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 {
 	char path[CTL_PATH_MAX];
 	struct statfs fs;
+	bool made;
 	int ret;
 
 	ret = ctl_run_path(path, sizeof(path), run_dir, name, NULL);
 	if (ret)
 		goto fail;
-	if ((mkdir(run_dir, 0755) && errno != EEXIST) || (mkdir(path, 0700) && errno != EEXIST) ||
-	    statfs(path, &fs)) {
+	ret = dmu_trusted_make(run_dir, 0755, &made, error, len);
+	if (!ret)
+		ret = dmu_trusted_make(path, 0700, &made, error, len);
+	if (ret)
+		return ret;
+	if (statfs(path, &fs)) {
 		ret = -errno;
 		goto fail;
 	}
-	ret = dmu_trusted_directory(run_dir, error, len);
-	if (!ret)
-		ret = dmu_trusted_directory(path, error, len);
-	if (ret)
-		return ret;
 	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
 		return 0;
 	snprintf(error, len,

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -71,19 +70,6 @@ static int dmu_daemon_open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* 0, 1 and 2 must be somebody before any other descriptor is made. */
-static int dmu_daemon_fill_stdio(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 ? -errno : 0;
-}
-
 /* After it the process has all the descriptors that it makes for itself. */
 static int dmu_start_descriptors(struct dmu_daemon *daemon)
 {
@@ -122,7 +108,6 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 {
 	int status = DMU_EXIT_FAILED;
 
-	umask(077);
 	if (dmu_steps_run(daemon, dmu_start_steps))
 		dmu_daemon_act(daemon, DMU_ACTION_REPORT_FAILURE);
 	else
@@ -142,6 +127,7 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	static struct dmu_daemon daemon;
 	int status;
 
+	dmu_process_begin();
 	dmu_daemon_init(&daemon, stage);
 	status = dmu_options_parse(&daemon.options, stage, argc, argv);
 	if (status >= 0)
@@ -158,10 +144,6 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	if (status) {
 		fprintf(stderr, "%s: cannot become an I/O flusher: %s\n", stage->program,
 			strerror(-status));
-		return DMU_EXIT_FAILED;
-	}
-	if (dmu_daemon_fill_stdio()) {
-		fprintf(stderr, "%s: cannot open /dev/null: %s\n", stage->program, strerror(errno));
 		return DMU_EXIT_FAILED;
 	}
 	dmu_resident_mark_argv(argv);

@@ -82,6 +82,11 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 	pid_t pid;
 
 	launch->fd = -1;
+	if (parent == 1) {
+		fprintf(stderr, "%s: is the first process of a PID namespace, all of which ends with it\n",
+			program);
+		return DMU_EXIT_FAILED;
+	}
 	if (pipe2(fds, O_CLOEXEC)) {
 		fprintf(stderr, "%s: cannot make a pipe: %s\n", program, strerror(errno));
 		return DMU_EXIT_FAILED;

@@ -33,20 +33,9 @@ static void dmu_rundir_unlink(const struct dmu_rundir *rundir, const char *file)
 /* Who can write there can lead a newcomer to another daemon, or to another store. */
 static int dmu_rundir_make(struct dmu_rundir *rundir, char *error, size_t len)
 {
-	int rc;
+	int rc = dmu_trusted_make(rundir->parent, 0755, &rundir->made_parent, error, len);
 
-	if (!mkdir(rundir->parent, 0755))
-		rundir->made_parent = true;
-	else if (errno != EEXIST)
-		return -errno;
-	rc = dmu_trusted_directory(rundir->parent, error, len);
-	if (rc)
-		return rc;
-	if (!mkdir(rundir->path, 0700))
-		rundir->made = true;
-	else if (errno != EEXIST)
-		return -errno;
-	return dmu_trusted_directory(rundir->path, error, len);
+	return rc ? rc : dmu_trusted_make(rundir->path, 0700, &rundir->made, error, len);
 }
 
 void dmu_rundir_undo(struct dmu_rundir *rundir)

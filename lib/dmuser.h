@@ -81,6 +81,8 @@ int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char
  */
 int dmu_trusted_check(int fd, const char *path, char *error, size_t len);
 int dmu_trusted_directory(const char *path, char *error, size_t len);
+/* Likewise, and one of @mode is made, whatever the umask, if there was none: then *@made is set. */
+int dmu_trusted_make(const char *path, mode_t mode, bool *made, char *error, size_t len);
 
 struct dmu_backend;			/* an open backing store, private to its backend */
 
@@ -258,6 +260,15 @@ int dmu_dm_message(const char *name, const char *message);
  * device; -ENODATA: no table; -EMEDIUMTYPE: another target's; -ENOSPC: longer than @len.
  */
 int dmu_dm_status(const char *name, bool table, char *text, size_t len);
+
+/* ---- process: what a program inherits ---- */
+
+/*
+ * First in main(): descriptors 0 to 2 that are closed become /dev/null, signals are not blocked nor
+ * SIGCHLD ignored, no scheduling below the normal (of processor and I/O), umask 077, no
+ * supplementary groups. What cannot be changed stays as it is.
+ */
+void dmu_process_begin(void);
 
 /* ---- resident: what a process that serves its own root must be (all fail as -errno) ---- */
 

@@ -44,3 +44,20 @@ int dmu_trusted_directory(const char *path, char *error, size_t len)
 	close(fd);
 	return rc;
 }
+
+int dmu_trusted_make(const char *path, mode_t mode, bool *made, char *error, size_t len)
+{
+	int rc = 0;
+
+	if (!mkdir(path, mode)) {
+		*made = true;
+		rc = chmod(path, mode) ? -errno : 0;
+	} else if (errno != EEXIST) {
+		rc = -errno;
+	}
+	if (rc) {
+		snprintf(error, len, "cannot make %s: %s", path, strerror(-rc));
+		return rc;
+	}
+	return dmu_trusted_directory(path, error, len);
+}

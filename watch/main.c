@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "handover/launch.h"
@@ -63,7 +62,6 @@ static int watch(const struct watch_options *options, struct start *start)
 	char error[CTL_ERROR_MAX] = "";
 	int status = CTL_FAILED, ret;
 
-	umask(077);
 	ret = reside(start, error, sizeof(error));
 	if (!ret) {
 		ret = watch_state_open(&state, options);
@@ -97,6 +95,7 @@ int main(int argc, char **argv)
 	char error[CTL_ERROR_MAX];
 	int status;
 
+	dmu_process_begin();
 	status = watch_options_parse(&options, argc, argv);
 	if (status >= 0)
 		return status;

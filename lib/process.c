@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a process inherits from who started it: a shell with closed descriptors, a service manager
+ * that ignores signals, an init script without a console. None of it is to change what we do.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/ioprio.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/dmuser.h"
+
+/* What is opened next must not become standard output, to be written to as such. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* The lowest that is free is this one. Where there is no /dev, what cannot be written to. */
+		if (open("/dev/null", O_RDWR | O_NOCTTY) < 0)
+			open("/", O_PATH);
+	}
+}
+
+/* Whoever ignores SIGCHLD waits for children in vain, and kills who got their numbers. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Of a job that was to run when nothing else does: what waits for it waits for all the others. */
+static void reset_priority(void)
+{
+	const struct sched_param param = { 0 };
+	int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+
+	if (policy == SCHED_IDLE || policy == SCHED_BATCH)
+		sched_setscheduler(0, SCHED_OTHER, &param);
+	if (getpriority(PRIO_PROCESS, 0) > 0)
+		setpriority(PRIO_PROCESS, 0, 0);
+	if (IOPRIO_PRIO_CLASS(syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0)) == IOPRIO_CLASS_IDLE)
+		syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, 0);
+}
+
+void dmu_process_begin(void)
+{
+	fill_stdio();
+	reset_signals();
+	reset_priority();
+	umask(077);
+	/* Root needs none of them. */
+	if (!geteuid())
+		setgroups(0, NULL);
+}

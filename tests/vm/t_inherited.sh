@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a program inherits does not decide what it does: no descriptors, SIGCHLD ignored and others blocked, a strange
+# umask, hundreds of groups, no claim on processor or disk.
+# vm: --mem 320 --disk 64M
+# add: /usr/bin/chrt /usr/bin/nice tests/vm/lib.sh
+# quick: 6.12
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+groups=$(seq -s, 3001 3560)
+
+# badly COMMAND...: its exit status, or 99 if it does not end.
+badly() {
+	(
+		trap '' CHLD
+		umask 0177
+		timeout 90 /add/chrt -i 0 /add/nice -n 19 busybox ionice -c 3 setpriv --groups "$groups" "$@" \
+			<&- >&- 2>&-
+	)
+	local status=$?
+	[ $status != 124 ] || status=99
+	return $status
+}
+
+# What it is like, told by one that is such.
+# shellcheck disable=SC2016 # for that shell
+badly bash -c 'exec >/tmp/like; grep -E "SigIgn|Groups" /proc/self/status; cut -d" " -f41 /proc/self/stat'
+[ $((0x$(sed -n 's/^SigIgn:\t//p' /tmp/like) >> 16 & 1)) = 1 ] || fail "SIGCHLD is not ignored: $(cat /tmp/like)"
+grep -q '3001.*3560' /tmp/like || fail "no groups: $(cat /tmp/like)"
+is "policy" "$(tail -n 1 /tmp/like)" 5
+
+# normal PID: it has nothing of that
+normal() {
+	is "groups of $1" "$(sed -n 's/^Groups:[[:space:]]*//p' "/proc/$1/status" | tr -d ' ')" ""
+	is "policy of $1" "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f39)" 0
+	is "nice of $1" "$(sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f17)" 0
+	is "I/O priority of $1" "$(busybox ionice -p "$1")" "none: prio 0"
+}
+
+check "create" badly dmuserctl create --timeout "$patience" "$name" "file:$disk"
+normal "$(server)"
+is "mode of $run" "$(stat -c %a "$run")" 755
+is "mode of $run/$name" "$(stat -c %a "$run/$name")" 700
+badly dmuserctl create --timeout "$patience" other file:/none && fail "a failure passed for success"
+ok "a failure is one"
+check "handover" badly dmuserctl handover --timeout "$patience" "$name"
+normal "$(server)"
+check "status" badly dmuserctl status "$name"
+check "dmuser-watch" badly dmuser-watch --timeout "$patience" "$name"
+pid=$(server)
+kill -KILL "$pid" || fail "kill"
+wait_for 60 "another serves" word_is generation 3
+wait_for 60 "and says so" test -n "$(server)"
+normal "$(server)"
+normal "$(pgrep -x dmuser-watch)"
+check "remove" badly dmuserctl remove "$name"
+
+said=$(unshare --fork --pid dmuserctl create "$name" "file:$disk" 2>&1) && fail "a daemon that ends at once"
+[[ $said == *"first process of a PID namespace"* ]] || fail "it says: $said"
+ok "$said"
+finish
