@@ -142,10 +142,8 @@ void dmu_daemon_detach(struct dmu_daemon *daemon);
 /* prepare.c. 0 or -errno, blamed. */
 int dmu_daemon_prepare(struct dmu_daemon *daemon);
 
-/* store.c. Is block device @at @device, or made of it: through device-mapper, or a loop device? */
-bool dmu_store_lies_on(dev_t at, dev_t device);
 /*
- * It is what the daemon before served, for all we know; daemon->store is ours then. A device that is
+ * store.c. It is what the daemon before served, for all we know; daemon->store is ours then. A device that is
  * made now has it recorded, before the tab line. Both 0 or -errno, blamed.
  */
 int dmu_store_check(struct dmu_daemon *daemon);

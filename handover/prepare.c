@@ -39,14 +39,22 @@ static int dmu_prepare_open_backend(struct dmu_daemon *daemon)
 		dmu_daemon_open_backend(daemon, &daemon->spec, DMU_USE_SHARED);
 }
 
+static dev_t dmu_prepare_device(const struct dmu_daemon *daemon)
+{
+	return makedev(daemon->info.dev_major, daemon->info.dev_minor);
+}
+
+static bool dmu_prepare_lies_on_device(const struct dmu_daemon *daemon, int fd)
+{
+	return dmu_lies_on(fd, dmu_prepare_device(daemon));
+}
+
 /* Every request would wait for itself: a backend that lies on the device that it is to serve. */
 static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
 {
-	const dev_t device = makedev(daemon->info.dev_major, daemon->info.dev_minor);
 	struct dmu_confinement *confinement = &daemon->confinement;
 	struct stat st;
 	int count = 0, i;
-	dev_t at;
 
 	if (daemon->ops->fds)
 		count = daemon->ops->fds(daemon->backend, daemon->backend_fds, DMU_BACKEND_FDS_MAX);
@@ -58,12 +66,12 @@ static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
 		if (fstat(daemon->backend_fds[i], &st))
 			return dmu_daemon_blame(daemon, errno, "cannot look at %s: %s",
 						daemon->spec.source, strerror(errno));
-		at = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
-		if (dmu_store_lies_on(at, device))
+		if (dmu_prepare_lies_on_device(daemon, daemon->backend_fds[i]))
 			return dmu_daemon_blame(daemon, ELOOP,
 						"%s %s the device that it is to serve",
 						daemon->spec.source,
-						st.st_rdev == device ? "is" : "lies on");
+						st.st_rdev == dmu_prepare_device(daemon) ? "is" :
+						"lies on");
 	}
 	return 0;
 }
@@ -98,20 +106,18 @@ static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 	return 0;
 }
 
-static bool dmu_prepare_lies_on_device(const struct dmu_daemon *daemon, const struct stat *st)
-{
-	return st->st_dev == makedev(daemon->info.dev_major, daemon->info.dev_minor);
-}
-
 /* A page of text that must be read from the device that the text serves would never come. */
 static int dmu_prepare_check_program(struct dmu_daemon *daemon)
 {
-	struct stat st;
+	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	bool lies_on_device;
 
-	if (stat("/proc/self/exe", &st))
+	if (fd < 0)
 		return dmu_daemon_blame(daemon, errno, "cannot look at /proc/self/exe: %s",
 					strerror(errno));
-	if (dmu_prepare_lies_on_device(daemon, &st))
+	lies_on_device = dmu_prepare_lies_on_device(daemon, fd);
+	close(fd);
+	if (lies_on_device)
 		return dmu_daemon_blame(
 			daemon, ELOOP,
 			"this program lies on the device that it is to serve: run it from a tmpfs");
@@ -160,10 +166,7 @@ static int dmu_prepare_reside(struct dmu_daemon *daemon)
 /* The log of a process in the foreground, unless that would write to the device itself. */
 static bool dmu_prepare_keeps_stderr(const struct dmu_daemon *daemon)
 {
-	struct stat st;
-
-	return daemon->options.foreground && !fstat(STDERR_FILENO, &st) &&
-	       !dmu_prepare_lies_on_device(daemon, &st);
+	return daemon->options.foreground && !dmu_prepare_lies_on_device(daemon, STDERR_FILENO);
 }
 
 static int dmu_prepare_close_fds(struct dmu_daemon *daemon)

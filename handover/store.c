@@ -3,75 +3,11 @@
  * Which storage it is that the device shows. Two generations of one device share it, page cache and
  * all; with two of them, what one has acknowledged the other would not have.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "handover/context.h"
-
-#define DMU_STORE_DEPTH	8	/* of devices on devices; the kernel has such a limit, too */
-
-/* A line of a file that is there for some devices. */
-static bool dmu_sysfs_line(const char *path, char *line, int size)
-{
-	FILE *file = fopen(path, "re");
-	bool some;
-
-	if (!file)
-		return false;
-	some = fgets(line, size, file);
-	fclose(file);
-	line[some ? strcspn(line, "\n") : 0] = '\0';
-	return some;
-}
-
-static bool dmu_store_lies_below(dev_t at, dev_t device, int depth);
-
-static bool dmu_store_slaves_lie_on(const char *path, dev_t device, int depth)
-{
-	char name[PATH_MAX], line[32];
-	unsigned int number[2];
-	struct dirent *entry;
-	bool found = false;
-	DIR *dir = opendir(path);
-
-	while (dir && !found && (entry = readdir(dir))) {
-		snprintf(name, sizeof(name), "%s/%s/dev", path, entry->d_name);
-		if (entry->d_name[0] != '.' && dmu_sysfs_line(name, line, sizeof(line)) &&
-		    sscanf(line, "%u:%u", &number[0], &number[1]) == 2)
-			found = dmu_store_lies_below(makedev(number[0], number[1]), device, depth);
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-static bool dmu_store_lies_below(dev_t at, dev_t device, int depth)
-{
-	char path[64], line[PATH_MAX];
-	struct stat st;
-
-	if (at == device || !depth)
-		return at == device;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(at), minor(at));
-	if (dmu_store_slaves_lie_on(path, device, depth - 1))
-		return true;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file", major(at),
-		 minor(at));
-	if (!dmu_sysfs_line(path, line, sizeof(line)) || stat(line, &st))
-		return false;
-	return dmu_store_lies_below(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev, device,
-				    depth - 1);
-}
-
-bool dmu_store_lies_on(dev_t at, dev_t device)
-{
-	return dmu_store_lies_below(at, device, DMU_STORE_DEPTH);
-}
 
 static int dmu_store_identify(struct dmu_daemon *daemon, char *store, size_t len)
 {

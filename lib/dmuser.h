@@ -261,6 +261,15 @@ int dmu_dm_message(const char *name, const char *message);
  */
 int dmu_dm_status(const char *name, bool table, char *text, size_t len);
 
+/* ---- below: what lies on what ---- */
+
+/*
+ * Is what @fd is of block device @device, or does it lie on that: a file or a directory of a file
+ * system, or a device made of others? Asks sysfs; without it only the nearest is known. overlayfs
+ * is not looked through.
+ */
+bool dmu_lies_on(int fd, dev_t device);
+
 /* ---- process: what a program inherits ---- */
 
 /*

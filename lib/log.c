@@ -4,6 +4,7 @@
  * that threads need no lock and nothing is allocated. errno is kept.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static void one_line(char *text)
 /* @line has room for LINE_MAX_BYTES + 2: the newline, and a NUL. */
 static void emit(char *line, size_t prefix)
 {
+	struct pollfd stream = { .fd = sink.stream, .events = POLLOUT };
 	size_t len = strlen(line);
 	ssize_t written;
 
@@ -64,7 +66,8 @@ static void emit(char *line, size_t prefix)
 		written = write(sink.kmsg, line, len);
 		(void)written;
 	}
-	if (sink.stream >= 0) {
+	/* Nor does one wait for its reader: who is behind a pipe may wait for the device. */
+	if (sink.stream >= 0 && poll(&stream, 1, 0) == 1) {
 		written = write(sink.stream, line + prefix, len - prefix);
 		(void)written;
 	}

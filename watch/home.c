@@ -82,16 +82,14 @@ static int store_take(struct home *home, const struct watch_options *options)
 static int trees_check(struct home *home, const struct watch_options *options)
 {
 	char path[sizeof("/dev/mapper/") + DMU_NAME_MAX];
-	struct stat device, st;
+	struct stat device;
 	unsigned int i;
 
 	snprintf(path, sizeof(path), "/dev/mapper/%s", options->name);
 	if (stat(path, &device))
 		return fail(home, errno, "find", path);
 	for (i = 0; i < home->count; i++) {
-		if (fstat(home->trees[i].fd, &st))
-			return fail(home, errno, "look at", home->trees[i].path);
-		if (st.st_dev == device.st_rdev) {
+		if (dmu_lies_on(home->trees[i].fd, device.st_rdev)) {
 			snprintf(home->error, home->len, "%s lies on %s itself", home->trees[i].path, path);
 			return -ELOOP;
 		}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What lies on which block device: through file systems, and devices made of devices (device-mapper,
+ * md, loop). Whatever a daemon waits for must not lie on the device that it serves.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/btrfs.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "lib/dmuser.h"
+
+#define DEPTH	8	/* of devices on devices; the kernel has such a limit, too */
+
+static bool device_lies_on(dev_t at, dev_t device, int depth);
+static bool file_lies_on(int fd, dev_t device, int depth);
+
+/* A line of a file that is there for some devices. */
+static bool sysfs_line(const char *path, char *line, int size)
+{
+	FILE *file = fopen(path, "re");
+	bool some;
+
+	if (!file)
+		return false;
+	some = fgets(line, size, file);
+	fclose(file);
+	line[some ? strcspn(line, "\n") : 0] = '\0';
+	return some;
+}
+
+/* One of the block devices that a directory of sysfs lists. */
+static bool any_lies_on(const char *path, dev_t device, int depth)
+{
+	char name[PATH_MAX], line[32];
+	unsigned int number[2];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir = opendir(path);
+
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(name, sizeof(name), "%s/%s/dev", path, entry->d_name);
+		if (entry->d_name[0] != '.' && sysfs_line(name, line, sizeof(line)) &&
+		    sscanf(line, "%u:%u", &number[0], &number[1]) == 2)
+			found = device_lies_on(makedev(number[0], number[1]), device, depth);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static bool loop_lies_on(dev_t at, dev_t device, int depth)
+{
+	char path[64], line[PATH_MAX];
+	bool found;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file", major(at), minor(at));
+	if (!sysfs_line(path, line, sizeof(line)))
+		return false;
+	fd = open(line, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	found = file_lies_on(fd, device, depth);
+	close(fd);
+	return found;
+}
+
+static bool device_lies_on(dev_t at, dev_t device, int depth)
+{
+	char path[64];
+
+	if (at == device || !depth)
+		return at == device;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(at), minor(at));
+	return any_lies_on(path, device, depth - 1) || loop_lies_on(at, device, depth - 1);
+}
+
+/* btrfs may have many devices, and the number of none of them. */
+static bool btrfs_lies_on(int fd, dev_t device, int depth)
+{
+	struct btrfs_ioctl_fs_info_args info = { 0 };
+	const __u8 *id = info.fsid;
+	char path[96];
+	int rc;
+
+	/* It may be open for its path only. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	rc = ioctl(fd, BTRFS_IOC_FS_INFO, &info);
+	close(fd);
+	if (rc)
+		return false;
+	snprintf(path, sizeof(path), "/sys/fs/btrfs/%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+		 "%02x%02x%02x%02x%02x%02x/devices", id[0], id[1], id[2], id[3], id[4], id[5], id[6],
+		 id[7], id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]);
+	return any_lies_on(path, device, depth - 1);
+}
+
+static bool file_lies_on(int fd, dev_t device, int depth)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (!depth || fstat(fd, &st))
+		return false;
+	if (S_ISBLK(st.st_mode))
+		return device_lies_on(st.st_rdev, device, depth);
+	if (!fstatfs(fd, &fs) && (uint32_t)fs.f_type == BTRFS_SUPER_MAGIC)
+		return btrfs_lies_on(fd, device, depth);
+	return device_lies_on(st.st_dev, device, depth);
+}
+
+bool dmu_lies_on(int fd, dev_t device)
+{
+	return file_lies_on(fd, device, DEPTH);
+}

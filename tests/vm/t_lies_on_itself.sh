@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a daemon or dmuser-watch would need, or wait for, must not lie on the very device: a store, a program, a log.
+# Through a file system of many devices (btrfs), and a device made of it (dm-crypt, dm-linear).
+# vm: --mem 640
+# add: tests/vm/lib.sh
+# kernels: 6.1 6.12 trixie backports
+# quick: 6.1
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+# refused WORDS COMMAND...
+refused() {
+	local words=$1 said
+	shift
+	said=$("$@" 2>&1) && fail "done: $*"
+	[[ $said == *"$words"* ]] || fail "$*: '$said' does not say '$words'"
+	ok "refused: $said"
+}
+
+# all_refused WHAT: what is on /mnt is on the device
+all_refused() {
+	cp "$(command -v dmuser-second)" "$(command -v dmuser-watch)" /mnt/ || fail "copy"
+	truncate -s 64M /mnt/image
+	sync
+	refused "/mnt/image lies on the device" dmuserctl handover "$name" file:/mnt/image
+	refused "this program lies on the device" /mnt/dmuser-second --timeout "$patience" "$name"
+	/mnt/dmuser-second --foreground --timeout 1000 "$name" >/mnt/log 2>&1 && fail "a program on the device served"
+	[ ! -s /mnt/log ] || grep -q 'lies on' /mnt/log || fail "the log: $(cat /mnt/log)"
+	dmuser-second --foreground --timeout "$patience" "$name" 2>/mnt/log &
+	wait_for 60 "it serves" alive $!
+	wait_for 60 "it says so" served_by $!
+	is "lines of a log on $1" "$(grep -c event= /mnt/log)" 0
+	mkdir -p "/mnt/run/$name"
+	cp "$run/$name/tab" "/mnt/run/$name/"
+	refused "/mnt/run lies on /dev/mapper/$name" dmuser-watch --run-dir /mnt/run "$name"
+}
+
+served_by() {
+	[ "$(server)" = "$1" ]
+}
+
+truncate -s 256M /tmp/image
+create "$name" file:/tmp/image || fail "create"
+mkdir -p /mnt
+
+mkfs.btrfs -q "/dev/mapper/$name" && mount -t btrfs "/dev/mapper/$name" /mnt || fail "btrfs"
+all_refused "btrfs"
+umount /mnt
+
+dmsetup create over --table "0 $(blockdev --getsz "/dev/mapper/$name") linear /dev/mapper/$name 0" || fail "over"
+mkfs.ext4 -q /dev/mapper/over && mount -t ext4 /dev/mapper/over /mnt || fail "ext4"
+all_refused "ext4 on dm-linear"
+umount /mnt
+dmsetup remove over
+remove
+rm /tmp/image
+finish
