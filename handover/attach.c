@@ -66,6 +66,9 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 	char args[sizeof(daemon->spec.table_args) + 80];
 	int rc;
 
+	/* Else its store, which it has, is what would be blamed. */
+	if (dmu_dm_exists(options->name) == 1)
+		return dmu_daemon_blame(daemon, EEXIST, "device name '%s' is in use", options->name);
 	rc = dmu_daemon_open_backend(daemon, &options->spec, DMU_USE_NEW);
 	if (rc)
 		return rc;
@@ -173,7 +176,7 @@ static int dmu_attach_write_tab(struct dmu_daemon *daemon)
 	/* A taker's spec is written once it serves: see DMU_ACTION_REPORT_SERVING. */
 	if (options->takeover)
 		return 0;
-	rc = dmu_store_record(daemon);
+	rc = dmu_store_claim(daemon);
 	if (rc)
 		return rc;
 	rc = dmu_rundir_write_tab(&daemon->rundir, options->name, daemon->spec.text);

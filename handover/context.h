@@ -143,11 +143,12 @@ void dmu_daemon_detach(struct dmu_daemon *daemon);
 int dmu_daemon_prepare(struct dmu_daemon *daemon);
 
 /*
- * store.c. It is what the daemon before served, for all we know; daemon->store is ours then. A device that is
- * made now has it recorded, before the tab line. Both 0 or -errno, blamed.
+ * store.c. It is what the daemon before served, for all we know; daemon->store is ours then. A
+ * device that is made now has it recorded, before the tab line, and is refused if it is another
+ * one's. Both 0 or -errno, blamed.
  */
 int dmu_store_check(struct dmu_daemon *daemon);
-int dmu_store_record(struct dmu_daemon *daemon);
+int dmu_store_claim(struct dmu_daemon *daemon);
 
 /*
  * state.c. All seals that there are: content, size, and that no other is set any more. Functions

@@ -9,7 +9,6 @@
 
 #include "handover/ctl.h"
 
-#define MS_MAX	3600000		/* what the daemons accept */
 
 static const struct ctl_option_row {
 	const char *name;
@@ -95,7 +94,10 @@ static int option_apply(struct ctl_args *args, const struct ctl_option_row *row,
 		args->run_dir = value;
 		break;
 	case 't':
-		return number_option(&args->timeout_ms, row->name, value, 1, MS_MAX, error, len);
+		/* Of a daemon, or of `wait` itself. */
+		return number_option(&args->timeout_ms, row->name, value,
+				     strcmp(args->command->name, "wait") ? DMU_TIMEOUT_MIN_MS : 1,
+				     DMU_TIMEOUT_MAX_MS, error, len);
 	case 'c':
 		return number_option(&args->channels, row->name, value, 1, 64, error, len);
 	case 'g':

@@ -219,7 +219,9 @@ static void policy_print(const struct ctl_policy *policy)
 	       policy->android ? "as Android's driver; " : "",
 	       policy->orphans_fail ? "failed" : "requeued");
 	if (policy->nodaemon_fail)
-		printf("fail after %" PRIu64 " ms\n", policy->nodaemon_ms);
+		printf("fail after %" PRIu64 " ms%s\n", policy->nodaemon_ms,
+		       policy->android && !policy->nodaemon_ms ?
+			       " (before the first one, each after 4000 ms)" : "");
 	else
 		printf("wait\n");
 	printf("offers      %s%s%sblocks of %" PRIu64 " (physical %" PRIu64

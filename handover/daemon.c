@@ -142,8 +142,8 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	 */
 	status = dmu_resident_io_flusher();
 	if (status) {
-		fprintf(stderr, "%s: cannot become an I/O flusher: %s\n", stage->program,
-			strerror(-status));
+		fprintf(stderr, "%s: cannot become an I/O flusher: %s%s\n", stage->program,
+			strerror(-status), status == -EPERM ? " (CAP_SYS_RESOURCE is needed)" : "");
 		return DMU_EXIT_FAILED;
 	}
 	dmu_resident_mark_argv(argv);

@@ -18,7 +18,9 @@
 #define DMU_TAB_NAME		"tab"
 #define DMU_STORE_NAME		"store"
 #define DMU_LOCK_NAME		"lock"		/* flock: held by who starts */
-#define DMU_TIMEOUT_MS		10000
+#define DMU_TIMEOUT_MS		10000		/* by default */
+#define DMU_TIMEOUT_MIN_MS	100
+#define DMU_TIMEOUT_MAX_MS	3600000
 #define DMU_CHANNELS_DEFAULT	4
 
 /* Exit statuses. */

@@ -10,8 +10,6 @@
 #include "handover/options.h"
 #include "handover/peer.h"
 
-#define DMU_TIMEOUT_MIN_MS	100
-#define DMU_TIMEOUT_MAX_MS	3600000
 
 /* What stands on the line is being read into this. */
 struct dmu_options_parser {
@@ -160,6 +158,9 @@ static int dmu_show_help(struct dmu_options_parser *parser, const char *value)
 		const struct dmu_option *option = &dmu_options[i];
 		char left[40];
 
+		/* It can do nothing else. */
+		if (stage->takeover_only && option->set == dmu_set_takeover)
+			continue;
 		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", option->letter ? '-' : ' ',
 			 option->letter ? option->letter : ' ', option->letter ? ',' : ' ',
 			 option->name, option->value ? "=" : "",

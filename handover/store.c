@@ -3,6 +3,7 @@
  * Which storage it is that the device shows. Two generations of one device share it, page cache and
  * all; with two of them, what one has acknowledged the other would not have.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static int dmu_store_identify(struct dmu_daemon *daemon, char *store, size_t len
 	return 0;
 }
 
-int dmu_store_record(struct dmu_daemon *daemon)
+static int dmu_store_record(struct dmu_daemon *daemon)
 {
 	int rc = dmu_store_identify(daemon, daemon->store, sizeof(daemon->store));
 
@@ -38,6 +39,43 @@ int dmu_store_record(struct dmu_daemon *daemon)
 		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_STORE_NAME ": %s",
 					daemon->rundir.path, strerror(-rc));
 	return 0;
+}
+
+/* Has the device @name ours for its store, with a daemon or without, and may one of us write? */
+static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
+{
+	char store[sizeof(daemon->store)], text[DMU_WIRE_REASON_MAX];
+	struct dmu_rundir other = { 0 };
+	struct dmu_spec spec;
+	int rc;
+
+	snprintf(other.path, sizeof(other.path), "%s/%s", daemon->rundir.parent, name);
+	if (dmu_rundir_read_store(&other, store, sizeof(store), text, sizeof(text)) ||
+	    strcmp(store, daemon->store))
+		return false;
+	/* What is recorded may be of a device that is gone. */
+	rc = dmu_dm_status(name, false, text, sizeof(text));
+	if (rc && rc != -ENOSPC)
+		return false;
+	return !daemon->spec.read_only ||
+	       dmu_rundir_read_tab(&other, name, &spec, text, sizeof(text)) || !spec.read_only;
+}
+
+/* First ours is recorded, then others' are looked at: of two at a time at least one sees the other. */
+int dmu_store_claim(struct dmu_daemon *daemon)
+{
+	DIR *dir = opendir(daemon->rundir.parent);
+	int rc = dmu_store_record(daemon);
+	struct dirent *entry;
+
+	while (dir && !rc && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, daemon->options.name) && dmu_name_valid(entry->d_name) &&
+		    dmu_store_is_of(daemon, entry->d_name))
+			rc = dmu_daemon_blame(daemon, EBUSY, "%s is the store of device %s",
+					      daemon->spec.source, entry->d_name);
+	if (dir)
+		closedir(dir);
+	return rc;
 }
 
 /*
@@ -59,12 +97,12 @@ static int dmu_store_check_last(struct dmu_daemon *daemon, const char *ours)
 	if (rc)
 		snprintf(what, sizeof(what), "which store was served last is not known: %.80s", error);
 	else if (strcmp(last, ours))
-		snprintf(what, sizeof(what), "%.48s is not the store served last, %.40s (%.56s)",
-			 daemon->spec.source, spec.source, last);
+		snprintf(what, sizeof(what), "%.40s (%.64s) is not the store served last, %.64s",
+			 daemon->spec.source, ours, last);
 	else
 		return 1;
-	return dmu_daemon_blame(daemon, rc ? -rc : EXDEV, "%s: to serve it all the same, remove %s/"
-				DMU_TAB_NAME " first", what, daemon->rundir.path);
+	return dmu_daemon_blame(daemon, rc ? -rc : EXDEV, "%s: if it is the right one, remove %s/"
+				DMU_TAB_NAME, what, daemon->rundir.path);
 }
 
 int dmu_store_check(struct dmu_daemon *daemon)

@@ -19,16 +19,16 @@ kernels_asked := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KE
 ## make test [T=PATTERN] [KERNEL=6.1]: units, checks of the sources, guests: each test where it finds most, bounded
 test: options = $(kernels_asked:%=--kernel %)
 
-## make test-all [T=PATTERN] [KERNEL=6.1]: the same unbounded, each VM test on every kernel; hours
+## make test-all [T=PATTERN] [KERNEL=6.1]: each VM test on every kernel that it can run on, with more rounds; hours
 test-all: options = --all $(kernels_asked:%=--kernel %)
 
 ## make test-uml [T=PATTERN]: VM tests on user-mode kernels with KASAN, lockdep, kmemleak and more
 test-uml: options = --all --guests $(UML_KERNELS:%=--kernel %)
 
-## make test-debug [T=PATTERN]: every VM test on a kernel with the same, in QEMU
+## make test-debug [T=PATTERN]: VM tests on a kernel with the same, in QEMU
 test-debug: options = --all --guests --kernel debug
 
-## make test-kcsan [T=PATTERN]: every VM test on a kernel that looks for data races
+## make test-kcsan [T=PATTERN]: VM tests on a kernel that looks for data races
 test-kcsan: options = --all --guests --kernel kcsan
 
 # The first time, that compiles kernels: see kernel/compile. What is fetched meanwhile costs no time.

@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 		return say(&options, "must be root");
 	/* Its own memory, and that of the daemons that it starts, waits for no I/O of the device. */
 	if (dmu_resident_io_flusher())
-		return say(&options, "cannot become an I/O flusher");
+		return say(&options, "cannot become an I/O flusher: CAP_SYS_RESOURCE is needed");
 	if (!watch_home_entered(argv)) {
 		status = dmu_dm_exists(options.name);
 		if (status <= 0)

@@ -83,7 +83,7 @@ mark
 
 say "another store, another size, another backend"
 truncate -s 1M /tmp/half
-refused 1 '/tmp/half has 1048576 bytes, the device 16777216' dmuserctl handover "$name" file:/tmp/half
+refused 1 '/tmp/half .*is not the store that is served' dmuserctl handover "$name" file:/tmp/half
 refused 2 "tape" dmuser-second "$name" tape:/dev/st0
 refused 1 "tape" dmuserctl handover "$name" tape:/dev/st0
 truncate -s 16M /tmp/image
@@ -91,7 +91,7 @@ create u file:/tmp/image || fail "create u"
 other=$(server u)
 truncate -s 4M /tmp/image
 said=$(dmuserctl handover u 2>&1) && fail "a shorter image was taken"
-[[ $said =~ /tmp/image\ has\ 4194304\ bytes,\ the\ device\ 16777216 ]] || fail "a shorter image: $said"
+[[ $said =~ /tmp/image\ has\ shrunk\ to\ 4194304\ bytes,\ and\ the\ device\ has\ 16777216 ]] || fail "a shorter image: $said"
 ok "a shorter image: $said"
 truncate -s 16M /tmp/image
 is "u: the same daemon serves" "$(server u)" "$other"

@@ -33,7 +33,7 @@ echo 1 >$hosts
 wait_for 60 "another is plugged" one_disk 1
 is "of the same number" "$(cat "/sys/class/block/${sd#/dev/}/dev")" "$number"
 said=$(handover "$name" 2>&1) && fail "served another disk"
-[[ $said == *"$sd is not the store served last"* ]] || fail "it says: $said"
+[[ $said == *"$sd "*"is not the store served last"* ]] || fail "it says: $said"
 ok "is refused: $said"
 remove
 wait_for 20 "nobody has it open" rmmod scsi_debug

@@ -49,6 +49,8 @@ said=$(create second file:/tmp/image,ro 2>&1) && fail "a second, read-only devic
 check "a handover" handover "$name"
 said=$(create second file:/tmp/image 2>&1) && fail "a second device on the same image, after a handover"
 crash
+said=$(create second file:/tmp/image 2>&1) && fail "a second device on the image of one that nobody serves"
+[[ $said == *"/tmp/image is the store of device $name"* ]] || fail "the second device: $said"
 mv /tmp/image /tmp/kept
 mv /tmp/other /tmp/image
 refused "is not the store served last"
@@ -81,6 +83,12 @@ remove
 loop=$(losetup -f)
 losetup "$loop" /tmp/image || fail "losetup"
 create "$name" "file:$loop" || fail "create on a loop device"
+said=$(create second "file:$loop" 2>&1) && fail "a second device on the same loop device"
+[[ $said == *"$loop is the store of device $name"* ]] || fail "the second device: $said"
+said=$(create second "file:$loop,ro" 2>&1) && fail "a second, read-only device on the same loop device"
+said=$(create "$name" "file:$loop" 2>&1) && fail "a second device of that name"
+[[ $said == *"device name '$name' is in use"* ]] || fail "the second device: $said"
+ok "no second device on the same block device"
 crash
 losetup -d "$loop"
 wait_for 20 "it is free" losetup "$loop" /tmp/other
