@@ -16,6 +16,10 @@ KERNELS := $(OWN_KERNELS) trixie backports
 # And any other version of Debian's that is asked for, as 7.2.
 stock_kernels := $(sort $(KERNELS) $(filter 6.% 7.%,$(KERNEL) $(MAKECMDGOALS:vm-%=%)))
 UML_KERNELS := uml-6.1 uml-6.12
+known_kernels := $(KERNELS) $(UML_KERNELS) debug kcsan
+ifneq ($(filter-out $(known_kernels) 6.% 7.%,$(KERNEL)),)
+$(error KERNEL=$(KERNEL) is none of $(known_kernels), nor a version that Debian has, as 7.2)
+endif
 VERSION := 0.1.0
 
 CC ?= gcc
