@@ -27,15 +27,15 @@ man_pages = $(sort $(wildcard docs/man/*.[1-9]))
 
 ## make install: the programs, the library and the man pages, below DESTDIR and PREFIX
 install: programs $(BUILD)/lib/dmuser.pc
-	$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/include/linux \
-		$(DESTDIR)$(LIBDIR)/pkgconfig
-	$(INSTALL) -s $(filter $(BUILD)/bin/%,$(programs)) $(DESTDIR)$(PREFIX)/sbin
-	$(INSTALL) -m 644 lib/dmuser.h $(DESTDIR)$(PREFIX)/include
-	$(INSTALL) -m 644 kernel/uapi/linux/dm-user.h $(DESTDIR)$(PREFIX)/include/linux
-	$(INSTALL) -m 644 $(lib_archive) $(DESTDIR)$(LIBDIR)
-	$(INSTALL) -m 644 $(BUILD)/lib/dmuser.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/include/linux" \
+		"$(DESTDIR)$(LIBDIR)/pkgconfig"
+	$(INSTALL) -s $(filter $(BUILD)/bin/%,$(programs)) "$(DESTDIR)$(PREFIX)/sbin"
+	$(INSTALL) -m 644 lib/dmuser.h "$(DESTDIR)$(PREFIX)/include"
+	$(INSTALL) -m 644 kernel/uapi/linux/dm-user.h "$(DESTDIR)$(PREFIX)/include/linux"
+	$(INSTALL) -m 644 $(lib_archive) "$(DESTDIR)$(LIBDIR)"
+	$(INSTALL) -m 644 $(BUILD)/lib/dmuser.pc "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	for page in $(man_pages); do \
-		$(INSTALL) -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page; \
+		$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}" $$page; \
 	done
 
 .PHONY: install $(BUILD)/lib/dmuser.pc

@@ -17,10 +17,10 @@
 #define HEADER		sizeof(struct dm_user_message)
 
 struct fake_request {
-	struct dm_user_message message;
 	uint8_t *payload;
 	bool answered;
 	struct fake_answer answer;
+	struct dm_user_message message;		/* last: what follows one is its payload */
 };
 
 static struct {

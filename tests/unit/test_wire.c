@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,10 @@ static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 			.sealed = true, .stats = stats, .stage = "second", .version = "0.1.0",
 			.name = "root", .ctl = "root", .spec = "file:/x",
 		};
+		/* What is between two of them has no value, and is compared, too. */
+		memset(&message->status.sealed + 1, 0,
+		       offsetof(struct dmu_wire_status, stats) -
+		       offsetof(struct dmu_wire_status, sealed) - sizeof(bool));
 		break;
 	case DMU_WIRE_CONFINEMENT:
 		message->confinement = (struct dmu_wire_confinement){
