@@ -98,15 +98,20 @@ static const char *row_find(struct dm_task *task, uint64_t *start, uint64_t *sec
 	return NULL;
 }
 
+/* What device-mapper knows a device by. */
+enum key { BY_NAME, BY_UUID };
+
 /* Run a STATUS or TABLE task that does not wait for I/O; *@task is to be destroyed if not NULL. */
-static int query(struct dm_task **task, int type, const char *name, struct dm_info *info)
+static int query(struct dm_task **task, int type, enum key key, const char *name, struct dm_info *info)
 {
+	char uuid[sizeof(DMU_UUID_PREFIX) + DMU_NAME_MAX];
 	int ret;
 
-	*task = task_new(type, name);
+	*task = task_new(type, key == BY_NAME ? name : NULL);
 	if (!*task)
 		return task_new_error();
-	if (!dm_task_no_flush(*task))
+	snprintf(uuid, sizeof(uuid), DMU_UUID_PREFIX "%s", name);
+	if ((key == BY_UUID && !dm_task_set_uuid(*task, uuid)) || !dm_task_no_flush(*task))
 		return -ENOMEM;
 	ret = task_run(*task);
 	if (ret)
@@ -116,14 +121,14 @@ static int query(struct dm_task **task, int type, const char *name, struct dm_in
 	return info->exists ? 0 : -ENXIO;
 }
 
-static int device_table(const char *name, struct ctl_device *device)
+static int device_table(struct ctl_device *device)
 {
 	struct dm_task *task;
 	struct dm_info info;
 	const char *params;
 	int ret;
 
-	ret = query(&task, DM_DEVICE_TABLE, name, &info);
+	ret = query(&task, DM_DEVICE_TABLE, BY_NAME, device->name, &info);
 	if (ret)
 		goto out;
 	params = row_find(task, &device->start, &device->sectors);
@@ -140,7 +145,7 @@ out:
 	return ret;
 }
 
-int ctl_dm_device(const char *name, struct ctl_device *device)
+static int device_find(enum key key, const char *name, struct ctl_device *device)
 {
 	const char *params, *uuid;
 	struct dm_task *task;
@@ -149,10 +154,10 @@ int ctl_dm_device(const char *name, struct ctl_device *device)
 	int ret;
 
 	memset(device, 0, sizeof(*device));
-	ret = query(&task, DM_DEVICE_STATUS, name, &info);
+	ret = query(&task, DM_DEVICE_STATUS, key, name, &info);
 	if (ret)
 		goto out;
-	snprintf(device->name, sizeof(device->name), "%s", name);
+	snprintf(device->name, sizeof(device->name), "%s", dm_task_get_name(task));
 	uuid = dm_task_get_uuid(task);
 	snprintf(device->uuid, sizeof(device->uuid), "%s", uuid ? uuid : "");
 	device->major = info.major;
@@ -166,11 +171,29 @@ int ctl_dm_device(const char *name, struct ctl_device *device)
 	else
 		ret = info.live_table ? -EMEDIUMTYPE : -ENODATA;
 	if (!ret)
-		ret = device_table(name, device);
+		ret = device_table(device);
 out:
 	if (task)
 		dm_task_destroy(task);
 	return ret;
+}
+
+int ctl_dm_device(const char *name, struct ctl_device *device)
+{
+	int ret = device_find(BY_UUID, name, device);
+
+	return ret == -ENXIO ? device_find(BY_NAME, name, device) : ret;
+}
+
+const char *ctl_dm_first_name(const char *name)
+{
+	static struct ctl_device device;
+	const char *first = device.uuid + strlen(DMU_UUID_PREFIX);
+
+	if (device_find(BY_UUID, name, &device) != -ENXIO || device_find(BY_NAME, name, &device) == -ENXIO ||
+	    strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)) || !dmu_name_valid(first))
+		return name;
+	return first;
 }
 
 void ctl_dm_device_error(const char *name, int error)
@@ -217,7 +240,7 @@ int ctl_dm_each(int (*visit)(const struct ctl_device *device, void *context), vo
 		goto out;
 	do {
 		/* One that goes away meanwhile, or is no business of ours, is not in the list. */
-		if (!ctl_dm_device(names->name, &device)) {
+		if (!device_find(BY_NAME, names->name, &device)) {
 			ret = visit(&device, context);
 			if (ret)
 				break;

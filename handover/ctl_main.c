@@ -36,6 +36,9 @@ int main(int argc, char **argv)
 		 */
 		dmu_resident_io_flusher();
 		ctl_dm_init();
+		/* One that is to be made has no other name yet. */
+		if (args.name && args.command->run != ctl_create)
+			args.name = ctl_dm_first_name(args.name);
 		status = args.command->run(&args);
 	}
 	if (fflush(stdout) || ferror(stdout)) {

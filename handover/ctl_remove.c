@@ -211,8 +211,8 @@ static int remove_device(const struct ctl_args *args, const struct ctl_device *d
 			goto out;
 		}
 	}
-	ret = args->given & CTL_FORCE ? remove_failed_device(args->name)
-				      : ctl_dm_remove(args->name);
+	ret = args->given & CTL_FORCE ? remove_failed_device(device->name)
+				      : ctl_dm_remove(device->name);
 	if (ret == -EBUSY)
 		busy_error(device, args->given & CTL_FORCE);
 	else if (ret && ret != -ENXIO)

@@ -249,21 +249,38 @@ static int resume_device(int control, union request *request, const char *name, 
 	return rc;
 }
 
+/*
+ * The request is about the device that was created as @name: it may have been renamed. One that
+ * somebody else has created has no such UUID.
+ */
+static void prepare_for(int control, union request *request, const char *name)
+{
+	char now[DM_NAME_LEN];
+
+	prepare(request, "");
+	snprintf(request->dm.uuid, sizeof(request->dm.uuid), DMU_UUID_PREFIX "%s", name);
+	snprintf(now, sizeof(now), "%s",
+		 command(control, DM_DEV_STATUS, request) ? name : request->dm.name);
+	prepare(request, now);
+}
+
 static int remove_device(int control, union request *request, const char *name)
 {
+	char now[DM_NAME_LEN];
 	uint64_t dev;
 	int rc;
 
-	prepare(request, name);
+	prepare_for(control, request, name);
 	rc = command(control, DM_DEV_STATUS, request);
 	if (rc)
 		return rc;
 	dev = request->dm.dev;
-	prepare(request, name);
+	snprintf(now, sizeof(now), "%s", request->dm.name);
+	prepare(request, now);
 	request->dm.event_nr = UDEV_PRIMARY;
 	rc = command(control, DM_DEV_REMOVE, request);
 	if (!rc)
-		node_remove(name, dev);
+		node_remove(now, dev);
 	return rc;
 }
 
@@ -356,7 +373,7 @@ static int call_begin(struct call *call, const char *name)
 		close(call->control);
 		return -ENOMEM;
 	}
-	prepare(call->request, name);
+	prepare_for(call->control, call->request, name);
 	return 0;
 }
 
@@ -366,7 +383,7 @@ static void call_end(struct call *call)
 	close(call->control);
 }
 
-int dmu_dm_exists(const char *name)
+int dmu_dm_number(const char *name, dev_t *number)
 {
 	struct call call;
 	int rc = call_begin(&call, name);
@@ -374,7 +391,16 @@ int dmu_dm_exists(const char *name)
 	if (rc)
 		return rc;
 	rc = command(call.control, DM_DEV_STATUS, call.request);
+	*number = rc ? 0 : call.request->dm.dev;
 	call_end(&call);
+	return rc;
+}
+
+int dmu_dm_exists(const char *name)
+{
+	dev_t number;
+	int rc = dmu_dm_number(name, &number);
+
 	return rc == -ENXIO ? 0 : rc ? rc : 1;
 }
 

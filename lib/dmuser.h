@@ -250,9 +250,12 @@ int dmu_server_destroy(struct dmu_server *server);
  */
 int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args,
 		  bool read_only, char *error, size_t len);
+/* These are about the device that was created as @name, also when it has been renamed since. */
 int dmu_dm_remove(const char *name);
 /* 1 if a device of that name exists, 0 if not, -errno. */
 int dmu_dm_exists(const char *name);
+/* Its number. 0 or -errno; -ENXIO: no such device. */
+int dmu_dm_number(const char *name, dev_t *number);
 /* Send the target @message ("seal", "unseal", ...). */
 int dmu_dm_message(const char *name, const char *message);
 /*

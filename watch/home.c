@@ -81,16 +81,17 @@ static int store_take(struct home *home, const struct watch_options *options)
 /* None of it may lie on the device. */
 static int trees_check(struct home *home, const struct watch_options *options)
 {
-	char path[sizeof("/dev/mapper/") + DMU_NAME_MAX];
-	struct stat device;
 	unsigned int i;
+	dev_t device;
+	int ret;
 
-	snprintf(path, sizeof(path), "/dev/mapper/%s", options->name);
-	if (stat(path, &device))
-		return fail(home, errno, "find", path);
+	ret = dmu_dm_number(options->name, &device);
+	if (ret)
+		return fail(home, -ret, "find device", options->name);
 	for (i = 0; i < home->count; i++) {
-		if (dmu_lies_on(home->trees[i].fd, device.st_rdev)) {
-			snprintf(home->error, home->len, "%s lies on %s itself", home->trees[i].path, path);
+		if (dmu_lies_on(home->trees[i].fd, device)) {
+			snprintf(home->error, home->len, "%s lies on %s itself", home->trees[i].path,
+				 options->name);
 			return -ELOOP;
 		}
 	}

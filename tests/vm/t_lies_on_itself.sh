@@ -33,7 +33,7 @@ all_refused() {
 	is "lines of a log on $1" "$(grep -c event= /mnt/log)" 0
 	mkdir -p "/mnt/run/$name"
 	cp "$run/$name/tab" "/mnt/run/$name/"
-	refused "/mnt/run lies on /dev/mapper/$name" dmuser-watch --run-dir /mnt/run "$name"
+	refused "/mnt/run lies on $name itself" dmuser-watch --run-dir /mnt/run "$name"
 }
 
 served_by() {

@@ -85,6 +85,7 @@ wait "$standby"
 is "status of one that stood by" $? 0
 
 # Another file has the name of the store: it is still the one that was served.
+ln "$image" /tmp/kept
 cp "$image" /tmp/other
 printf 'served' | dd of="/dev/mapper/$name" oflag=direct conv=sync bs=4096 2>/dev/null || fail "write"
 mv /tmp/other "$image"
@@ -92,6 +93,7 @@ restart "another file has the name of the store"
 is "with the store that was served" "$(dd if="/dev/mapper/$name" iflag=direct bs=4096 count=1 2>/dev/null | head -c 6)" served
 said=$(handover "$name" 2>&1) && fail "a handover to the other file"
 ok "a handover to the other file is refused: $said"
+mv /tmp/kept "$image"
 
 # A daemon that does not answer, with so many waiting for it that nobody else can.
 kill -TERM "$watch"

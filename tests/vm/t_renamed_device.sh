@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A served device that was renamed is served, handed over, restarted and removed as before, by either name.
+# vm: --mem 320 --disk 64M
+# add: tests/vm/lib.sh
+# quick: 6.1
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+served_anew() {
+	[ "$(generation new)" = 4 ] && [ "$(server new)" != "$pid" ]
+}
+
+unused_new() {
+	[ "$(dmsetup info -c --noheadings -o open new)" = 0 ]
+}
+
+no_watch() {
+	! pgrep -x dmuser-watch
+}
+
+create "$name" "file:$disk" || fail "create"
+check "dmuser-watch" dmuser-watch --timeout "$patience" "$name"
+check "rename" dmsetup rename "$name" new
+check "handover, by its first name" handover "$name"
+check "handover, by its new name" handover new
+is "generation" "$(generation new)" 3
+is "the same, by its first name" "$(generation "$name")" 3
+is "its path" "$(dmuserctl status --json "$name" | jq -r .path)" /dev/mapper/new
+pid=$(server new)
+kill -KILL "$pid" || fail "kill"
+wait_for 60 "dmuser-watch has restarted it" served_anew
+check "reads" dd if=/dev/mapper/new of=/dev/null bs=1M count=1 iflag=direct status=none
+said=$(create "$name" file:/tmp/image 2>&1) && fail "another device of that name and run directory"
+ok "no other device of its first name: $said"
+create other "file:$disk" >/dev/null 2>&1 && fail "another device on its store"
+ok "no other device on its store"
+wait_for 20 "nobody uses it" unused_new
+check "remove, by its new name" dmuserctl remove new
+[ ! -e "$run/$name" ] || fail "left: $(ls "$run/$name")"
+wait_for 60 "dmuser-watch has left" no_watch
+finish
