@@ -28,7 +28,7 @@ int ctl_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 {
 	char path[CTL_PATH_MAX];
 	struct statfs fs;
-	bool made;
+	bool made = false;
 	int ret;
 
 	ret = ctl_run_path(path, sizeof(path), run_dir, name, NULL);

@@ -117,7 +117,7 @@ static bool file_lies_on(int fd, dev_t device, int depth)
 		return false;
 	if (S_ISBLK(st.st_mode))
 		return device_lies_on(st.st_rdev, device, depth);
-	if (!fstatfs(fd, &fs) && (uint32_t)fs.f_type == BTRFS_SUPER_MAGIC)
+	if (!major(st.st_dev) && !fstatfs(fd, &fs) && (uint32_t)fs.f_type == BTRFS_SUPER_MAGIC)
 		return btrfs_lies_on(fd, device, depth);
 	return device_lies_on(st.st_dev, device, depth);
 }

@@ -378,12 +378,14 @@ static int identify_bdev(const struct dmu_file *file, const struct stat *st, cha
 static int identify_filesystem(const struct dmu_file *file, dev_t device, char *text, size_t len)
 {
 	struct statfs fs;
-	uint32_t id[2];
+	uint32_t id[2] = { 0 };
 
-	if (fstatfs(file->fd, &fs))
-		return -errno;
-	memcpy(id, &fs.f_fsid, sizeof(id));
-	if (!major(device) && (id[0] || id[1]))
+	if (!major(device)) {
+		if (fstatfs(file->fd, &fs))
+			return -errno;
+		memcpy(id, &fs.f_fsid, sizeof(id));
+	}
+	if (id[0] || id[1])
 		snprintf(text, len, "%08x%08x", id[0], id[1]);
 	else
 		snprintf(text, len, "%u:%u", major(device), minor(device));

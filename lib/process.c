@@ -60,7 +60,7 @@ void dmu_process_begin(void)
 	reset_signals();
 	reset_priority();
 	umask(077);
-	/* Root needs none of them. */
-	if (!geteuid())
+	/* Root needs none of them; without any there is nothing to ask a security policy for. */
+	if (!geteuid() && getgroups(0, NULL) > 0)
 		setgroups(0, NULL);
 }

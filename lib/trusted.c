@@ -47,15 +47,12 @@ int dmu_trusted_directory(const char *path, char *error, size_t len)
 
 int dmu_trusted_make(const char *path, mode_t mode, bool *made, char *error, size_t len)
 {
-	int rc = 0;
+	mode_t mask = umask(0);
+	int rc = mkdir(path, mode) ? -errno : 0;
 
-	if (!mkdir(path, mode)) {
-		*made = true;
-		rc = chmod(path, mode) ? -errno : 0;
-	} else if (errno != EEXIST) {
-		rc = -errno;
-	}
-	if (rc) {
+	umask(mask);
+	*made = *made || !rc;
+	if (rc && rc != -EEXIST) {
 		snprintf(error, len, "cannot make %s: %s", path, strerror(-rc));
 		return rc;
 	}
