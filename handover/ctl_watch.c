@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "handover/ctl.h"
@@ -13,6 +12,7 @@
 int ctl_watch_read(const char *run_dir, const char *name, struct ctl_watch *watch)
 {
 	char path[CTL_PATH_MAX], line[2 * CTL_ERROR_MAX];
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 	const char *reason;
 	ssize_t n;
 	int fd, ret;
@@ -23,8 +23,8 @@ int ctl_watch_read(const char *run_dir, const char *name, struct ctl_watch *watc
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	/* The lock is gone with who wrote it. */
-	ret = flock(fd, LOCK_SH | LOCK_NB) ? 0 : -ENOENT;
+	/* The lock is gone with who wrote it. To try it would be in the way of one that begins to watch. */
+	ret = fcntl(fd, F_OFD_GETLK, &lock) ? -errno : lock.l_type == F_UNLCK ? -ENOENT : 0;
 	n = pread(fd, line, sizeof(line) - 1, 0);
 	close(fd);
 	if (ret || n <= 0)

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,12 +25,14 @@ static bool left_unsealed(int fd)
 /* 0; -EWOULDBLOCK: another one has it; -ESTALE: it has just been removed by who had it. */
 static int open_locked(struct watch_state *state)
 {
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int ret;
 
 	state->fd = open(state->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (state->fd < 0)
 		return -errno;
-	if (flock(state->fd, LOCK_EX | LOCK_NB))
+	/* A kind of lock that can be asked about without being taken: see ctl_watch_read(). */
+	if (fcntl(state->fd, F_OFD_SETLK, &lock))
 		ret = -errno;
 	else
 		ret = watch_state_lost(state) ? -ESTALE : 0;

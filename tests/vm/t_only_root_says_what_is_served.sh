@@ -61,7 +61,7 @@ is "$run" "$(stat -c %a $run)" 755
 is "$run/$name" "$(stat -c %a "$run/$name")" 700
 for file in "$run/$name"/*; do
 	case ${file##*/} in
-	tab | lock) wanted=600 ;;
+	tab | store | lock) wanted=600 ;;
 	handover.sock | dmuser-second.*) wanted=700 ;;
 	*) wanted="no such file" ;;
 	esac

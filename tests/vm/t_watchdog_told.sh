@@ -133,6 +133,23 @@ ok "status says why: $(dmuserctl status "$name" | grep ^watchdog)"
 exec 8>&-
 wait_for 60 "when it is closed, another one serves" served_by_other "$pid"
 wait_for 20 "and status says no more" watchdog_is reason null
+
+# Status asks who watches, all the time, and keeps none from starting.
+kill -KILL "$watch"
+wait_for 20 "the watchdog is dead" gone "$watch"
+while :; do
+	dmuserctl status "$name" >/dev/null
+done &
+looker=$!
+for _ in 1 2 3 4 5 6 7 8; do
+	watch
+	kill -KILL "$watch"
+	wait_for 20 "the watchdog is dead" gone "$watch"
+done
+kill "$looker"
+wait "$looker" 2>/dev/null
+watch
+ok "status is in nobody's way"
 remove
 wait_for 20 "the watchdog leaves with the device" gone "$watch"
 finish
