@@ -143,9 +143,9 @@ void dmu_daemon_detach(struct dmu_daemon *daemon);
 int dmu_daemon_prepare(struct dmu_daemon *daemon);
 
 /*
- * store.c. It is what the daemon before served, for all we know; daemon->store is ours then. A
- * device that is made now has it recorded, before the tab line, and is refused if it is another
- * one's. Both 0 or -errno, blamed.
+ * store.c. It is what the daemon before served, for all we know; daemon->store is ours then. One
+ * that is new to the device is recorded, for a new device before its tab line, and refused if it is
+ * another device's. Both 0 or -errno, blamed.
  */
 int dmu_store_check(struct dmu_daemon *daemon);
 int dmu_store_claim(struct dmu_daemon *daemon);

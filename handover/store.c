@@ -118,7 +118,7 @@ int dmu_store_check(struct dmu_daemon *daemon)
 	if (!daemon->taken_over) {
 		rc = dmu_store_check_last(daemon, ours);
 		if (!rc)
-			return dmu_store_record(daemon);
+			return dmu_store_claim(daemon);
 		if (rc < 0)
 			return rc;
 	} else if (strcmp(ours, daemon->store)) {

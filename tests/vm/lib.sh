@@ -57,6 +57,15 @@ is() {
 	ok "$1"
 }
 
+# fails_saying WORDS COMMAND...: it fails, and says WORDS.
+fails_saying() {
+	local words=$1 said
+	shift
+	said=$("$@" 2>&1) && fail "not refused: $*"
+	[[ $said == *"$words"* ]] || fail "$*: no '$words' in: $said"
+	ok "refused: $said"
+}
+
 # wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds.
 wait_for() {
 	local end=$((SECONDS + $1)) slow=$((SECONDS + 15)) what=$2
