@@ -9,7 +9,6 @@
 
 #include "handover/ctl.h"
 
-
 static const struct ctl_option_row {
 	const char *name;
 	char letter;

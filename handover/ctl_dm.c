@@ -213,8 +213,8 @@ void ctl_dm_device_error(const char *name, int error)
 		break;
 	case -ENOENT:
 	case -ENODEV:
-		ctl_error("%s: no device-mapper in this kernel (%s: %s; are the modules dm-mod and dm-user loaded?)", name, CONTROL,
-			  strerror(-error));
+		ctl_error("%s: no device-mapper in this kernel (%s: %s; are the modules dm-mod and "
+			  "dm-user loaded?)", name, CONTROL, strerror(-error));
 		break;
 	default:
 		ctl_error("%s: cannot ask device-mapper: %s", name, strerror(-error));

@@ -28,15 +28,14 @@ int ctl_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 {
 	char path[CTL_PATH_MAX];
 	struct statfs fs;
-	bool made = false;
 	int ret;
 
 	ret = ctl_run_path(path, sizeof(path), run_dir, name, NULL);
 	if (ret)
 		goto fail;
-	ret = dmu_trusted_make(run_dir, 0755, &made, error, len);
+	ret = dmu_trusted_make(run_dir, 0755, NULL, error, len);
 	if (!ret)
-		ret = dmu_trusted_make(path, 0700, &made, error, len);
+		ret = dmu_trusted_make(path, 0700, NULL, error, len);
 	if (ret)
 		return ret;
 	if (statfs(path, &fs)) {

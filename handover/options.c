@@ -10,7 +10,6 @@
 #include "handover/options.h"
 #include "handover/peer.h"
 
-
 /* What stands on the line is being read into this. */
 struct dmu_options_parser {
 	struct dmu_daemon_options *options;

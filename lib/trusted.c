@@ -51,7 +51,8 @@ int dmu_trusted_make(const char *path, mode_t mode, bool *made, char *error, siz
 	int rc = mkdir(path, mode) ? -errno : 0;
 
 	umask(mask);
-	*made = *made || !rc;
+	if (made && !rc)
+		*made = true;
 	if (rc && rc != -EEXIST) {
 		snprintf(error, len, "cannot make %s: %s", path, strerror(-rc));
 		return rc;

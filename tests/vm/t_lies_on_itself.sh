@@ -9,22 +9,13 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# refused WORDS COMMAND...
-refused() {
-	local words=$1 said
-	shift
-	said=$("$@" 2>&1) && fail "done: $*"
-	[[ $said == *"$words"* ]] || fail "$*: '$said' does not say '$words'"
-	ok "refused: $said"
-}
-
 # all_refused WHAT: what is on /mnt is on the device
 all_refused() {
 	cp "$(command -v dmuser-second)" "$(command -v dmuser-watch)" /mnt/ || fail "copy"
 	truncate -s 64M /mnt/image
 	sync
-	refused "/mnt/image lies on the device" dmuserctl handover "$name" file:/mnt/image
-	refused "this program lies on the device" /mnt/dmuser-second --timeout "$patience" "$name"
+	fails_saying "/mnt/image lies on the device" dmuserctl handover "$name" file:/mnt/image
+	fails_saying "this program lies on the device" /mnt/dmuser-second --timeout "$patience" "$name"
 	/mnt/dmuser-second --foreground --timeout 1000 "$name" >/mnt/log 2>&1 && fail "a program on the device served"
 	[ ! -s /mnt/log ] || grep -q 'lies on' /mnt/log || fail "the log: $(cat /mnt/log)"
 	dmuser-second --foreground --timeout "$patience" "$name" 2>/mnt/log &
@@ -33,7 +24,7 @@ all_refused() {
 	is "lines of a log on $1" "$(grep -c event= /mnt/log)" 0
 	mkdir -p "/mnt/run/$name"
 	cp "$run/$name/tab" "/mnt/run/$name/"
-	refused "/mnt/run lies on $name itself" dmuser-watch --run-dir /mnt/run "$name"
+	fails_saying "/mnt/run lies on $name itself" dmuser-watch --run-dir /mnt/run "$name"
 }
 
 served_by() {

@@ -31,10 +31,8 @@ pid=$(server new)
 kill -KILL "$pid" || fail "kill"
 wait_for 60 "dmuser-watch has restarted it" served_anew
 check "reads" dd if=/dev/mapper/new of=/dev/null bs=1M count=1 iflag=direct status=none
-said=$(create "$name" file:/tmp/image 2>&1) && fail "another device of that name and run directory"
-ok "no other device of its first name: $said"
-create other "file:$disk" >/dev/null 2>&1 && fail "another device on its store"
-ok "no other device on its store"
+fails_saying "device name '$name' is in use" create "$name" file:/tmp/image
+fails_saying "$disk is the store of device $name" create other "file:$disk"
 wait_for 20 "nobody uses it" unused_new
 check "remove, by its new name" dmuserctl remove new
 [ ! -e "$run/$name" ] || fail "left: $(ls "$run/$name")"

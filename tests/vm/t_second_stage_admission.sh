@@ -10,15 +10,6 @@
 node=/dev/dm-user/$name
 user=(setpriv --reuid 1000 --regid 1000 --clear-groups)
 
-# refused WORDS COMMAND...: it fails, and says WORDS
-refused() {
-	local words=$1 said
-	shift
-	said=$("$@" 2>&1) && fail "not refused: $*"
-	[[ $said == *"$words"* ]] || fail "$*: no '$words' in: $said"
-	ok "refused: ${*##*/}: ${said##*: }"
-}
-
 # A number of PID's descriptors that is a channel.
 channel_of() {
 	local link
@@ -44,14 +35,14 @@ tried() {
 
 create "$name" "file:$disk,direct" || fail "create"
 is "the node's mode and owner" "$(stat -c '%a %u:%g' "$node")" "600 0:0"
-refused 'Permission denied' "${user[@]}" dd if="$node" of=/dev/null count=1
+fails_saying 'Permission denied' "${user[@]}" dd if="$node" of=/dev/null count=1
 chmod 666 "$node"
-refused 'Operation not permitted' "${user[@]}" dd if="$node" of=/dev/null count=1
+fails_saying 'Operation not permitted' "${user[@]}" dd if="$node" of=/dev/null count=1
 chmod 600 "$node"
-refused 'only root' "${user[@]}" dmuser-second "$name"
+fails_saying 'only root' "${user[@]}" dmuser-second "$name"
 
 # The daemon's socket: out of reach for others, and when it is not, closed to them.
-refused 'Permission denied' "${user[@]}" ls "$run/$name"
+fails_saying 'Permission denied' "${user[@]}" ls "$run/$name"
 socket=$run/$name/handover.sock
 is "another user reaches no socket" "$("${user[@]}" /add/steal "$socket")" "answer EACCES"
 chmod 755 "$run" "$run/$name"
@@ -83,7 +74,7 @@ load_progress
 open_node() {
 	exec 3<>"$node"
 }
-refused 'Operation not permitted' open_node
+fails_saying 'Operation not permitted' open_node
 newcomer() {
 	mv "$socket" "$socket.moved"
 	local status=0
@@ -91,7 +82,7 @@ newcomer() {
 	mv "$socket.moved" "$socket"
 	return "$status"
 }
-refused 'sealed' newcomer
+fails_saying 'sealed' newcomer
 
 echo >&9
 wait_for 20 "the thief has tried everything" tried
