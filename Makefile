@@ -25,7 +25,7 @@ VERSION := 0.1.0
 CC ?= gcc
 CFLAGS ?= -O2 -g
 HARDEN := -fstack-protector-strong -fstack-clash-protection -Wformat -Werror=format-security
-# Unless who builds has set it, as dpkg-buildflags does.
+# Unless the builder has set it, as dpkg-buildflags does.
 HARDEN += $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-D_FORTIFY_SOURCE=3)
 HARDEN += $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),-fcf-protection)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Wno-missing-field-initializers -Werror

@@ -23,7 +23,10 @@ int ctl_watch_read(const char *run_dir, const char *name, struct ctl_watch *watc
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	/* The lock is gone with who wrote it. To try it would be in the way of one that begins to watch. */
+	/*
+	 * The lock is gone with the dmuser-watch that wrote this. It is not tried, as that would be in
+	 * the way of another one that begins.
+	 */
 	ret = fcntl(fd, F_OFD_GETLK, &lock) ? -errno : lock.l_type == F_UNLCK ? -ENOENT : 0;
 	n = pread(fd, line, sizeof(line) - 1, 0);
 	close(fd);

@@ -40,8 +40,8 @@ void dmu_generation_leave(struct dmu_channel *channel)
 }
 
 /*
- * The last of them are for who opens the node, as a daemon does that nobody who serves has let in:
- * those who serve cannot keep it out.
+ * The last of them are for daemons that open the node: a daemon that serves, and gives channels
+ * away itself, cannot keep those out.
  */
 static unsigned int dmu_generations_max(const struct dmu_channel *channel)
 {

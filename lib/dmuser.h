@@ -82,8 +82,8 @@ int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char
 int dmu_trusted_check(int fd, const char *path, char *error, size_t len);
 int dmu_trusted_directory(const char *path, char *error, size_t len);
 /*
- * Likewise, and one of @mode is made, whatever the umask, if there was none: then *@made is set. Not
- * beside other threads, which have the same umask.
+ * Likewise, and one of @mode is made, whatever the umask, if there was none: then *@made is set,
+ * which may be NULL. Not beside other threads, which have the same umask.
  */
 int dmu_trusted_make(const char *path, mode_t mode, bool *made, char *error, size_t len);
 

@@ -224,7 +224,7 @@ static int check_direct_ends(int fd, const char *path, char *error, size_t len)
 
 /*
  * The least unit of direct I/O on a file depends on the file system and on the device below. Trying
- * tells nothing: a hole may be read at any alignment. Who does not say gets the greatest.
+ * tells nothing: a hole may be read at any alignment. A file system that does not say gets the greatest.
  */
 static int measure_direct(int fd, const char *path, uint32_t *unit, char *error, size_t len)
 {
@@ -355,8 +355,6 @@ int dmu_file_open(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_u
 	if (!file->writable && !spec->read_only)
 		dmu_log(DMU_LOG_WARNING, "file: '%s' is read-only by now: all that is written to the "
 			"device fails, until a handover after that is over", spec->source);
-	if (len)
-		*error = '\0';
 	return 0;
 }
 

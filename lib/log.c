@@ -66,7 +66,7 @@ static void emit(char *line, size_t prefix)
 		written = write(sink.kmsg, line, len);
 		(void)written;
 	}
-	/* Nor does one wait for its reader: who is behind a pipe may wait for the device. */
+	/* Nor does one wait for its reader: the process behind a pipe may wait for the device. */
 	if (sink.stream >= 0 && poll(&stream, 1, 0) == 1) {
 		written = write(sink.stream, line + prefix, len - prefix);
 		(void)written;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a process inherits from who started it: a shell with closed descriptors, a service manager
- * that ignores signals, an init script without a console. None of it is to change what we do.
+ * What a process inherits from its starter: a shell with closed descriptors, a service manager that
+ * ignores signals, an init script without a console. None of it is to change what we do.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ static void fill_stdio(void)
 	}
 }
 
-/* Whoever ignores SIGCHLD waits for children in vain, and kills who got their numbers. */
+/* A process that ignores SIGCHLD waits for children in vain, and kills others that got their numbers. */
 static void reset_signals(void)
 {
 	sigset_t none;

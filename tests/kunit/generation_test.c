@@ -253,8 +253,8 @@ static void not_without_end(struct kunit *test)
 	dmu_test_is(test, dmu_generation_join(channel, i, true), 0);
 }
 
-/* Those who serve cannot fill the node with generations of channels that they have made. */
-static void room_for_who_opens(struct kunit *test)
+/* A daemon that serves cannot fill the node with generations of channels that it has made. */
+static void room_for_openers(struct kunit *test)
 {
 	struct dmu_channel *passed, *opened;
 	struct dmu_test_env *env = test->priv;
@@ -310,7 +310,7 @@ static void ordered_is_for_good(struct kunit *test)
 	dmu_test_true(test, dmu_test_drain(channel, true));
 }
 
-/* Who drains and undoes that over and over does not keep newcomers from joining. */
+/* A daemon that drains and undoes that over and over does not keep newcomers from joining. */
 static void drain_again_is_the_same(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -401,7 +401,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(unjoined_come_back),
 	KUNIT_CASE(unjoined_undone),
 	KUNIT_CASE(not_without_end),
-	KUNIT_CASE(room_for_who_opens),
+	KUNIT_CASE(room_for_openers),
 	KUNIT_CASE(ordered_is_for_good),
 	KUNIT_CASE(drain_again_is_the_same),
 	KUNIT_CASE(drain),

@@ -134,7 +134,7 @@ exec 8>&-
 wait_for 60 "when it is closed, another one serves" served_by_other "$pid"
 wait_for 20 "and status says no more" watchdog_is reason null
 
-# Status asks who watches, all the time, and keeps none from starting.
+# Status asks for the watchdog, all the time, and keeps none from starting.
 kill -KILL "$watch"
 wait_for 20 "the watchdog is dead" gone "$watch"
 while :; do

@@ -228,8 +228,8 @@ struct dm_user_info {
 
 /*
  * How many generations a node has at one time at most, those that drain included. The
- * last of them begin with a channel that came by open(2), so that those who serve
- * cannot keep out who opens the node.
+ * last of them begin with a channel that came by open(2), so that a daemon that serves
+ * cannot keep out another one that opens the node.
  */
 #define DM_USER_GENERATIONS_MAX		64
 #define DM_USER_GENERATIONS_PASSED_MAX	48	/* with one of DM_USER_IOC_OPEN */

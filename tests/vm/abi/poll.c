@@ -185,7 +185,7 @@ static void poll_all(void)
 	}
 }
 
-/* A write that would have to wait for another says so, poll does too, and who polls is told when it need not. */
+/* A write that would have to wait for another says so, poll does too, and a poller is told when it need not. */
 static void poll_turn(void)
 {
 	struct call call = { .what = CALL_WRITE, .len = sizeof(struct dm_user_message) };
