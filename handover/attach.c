@@ -64,6 +64,8 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 	const struct dmu_daemon_options *options = &daemon->options;
 	char error[DMU_WIRE_REASON_MAX] = "";
 	char args[sizeof(daemon->spec.table_args) + 80];
+	const struct dmu_geometry *geometry = &daemon->geometry;
+	struct dmu_dm_row row = { .ctl = options->ctl, .args = args };
 	int rc;
 
 	/* Else its store, which it has, is what would be blamed. */
@@ -74,16 +76,18 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 		return rc;
 	snprintf(args, sizeof(args), "%s", daemon->spec.table_args);
 	dmu_attach_add_size(args, sizeof(args), "logical_block_size:",
-			    daemon->geometry.logical_block_size);
+			    geometry->logical_block_size);
 	dmu_attach_add_size(args, sizeof(args), "physical_block_size:",
-			    daemon->geometry.physical_block_size);
-	rc = dmu_dm_create(options->name, options->ctl, daemon->geometry.size / 512, args,
-			   daemon->geometry.read_only, error, sizeof(error));
+			    geometry->physical_block_size);
+	row.sectors = geometry->size / 512;
+	row.read_only = geometry->read_only;
+	row.backing = geometry->backing;
+	rc = dmu_dm_create(options->name, &row, error, sizeof(error));
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "%s", error);
 	daemon->created = true;
 	dmu_daemon_event(daemon, "table", "sectors=%llu spec=%s",
-			 (unsigned long long)(daemon->geometry.size / 512), daemon->spec.text);
+			 (unsigned long long)row.sectors, daemon->spec.text);
 	return dmu_attach_open_node(daemon);
 }
 

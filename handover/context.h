@@ -149,6 +149,8 @@ int dmu_daemon_prepare(struct dmu_daemon *daemon);
  */
 int dmu_store_check(struct dmu_daemon *daemon);
 int dmu_store_claim(struct dmu_daemon *daemon);
+/* With a takeover: no other device is made of the store, and ours claims it where it can. */
+int dmu_store_check_holders(struct dmu_daemon *daemon);
 
 /*
  * state.c. All seals that there are: content, size, and that no other is set any more. Functions

@@ -123,6 +123,7 @@ struct ctl_policy {
 	uint64_t nodaemon_ms;
 	bool discard, write_zeroes, secure_erase;
 	uint64_t logical_block_size, physical_block_size, max_io;
+	char backing[32];		/* "MAJOR:MINOR"; "" if the table claims no device */
 };
 
 /*

@@ -116,6 +116,8 @@ static void policy_word_parse(struct ctl_policy *policy, const char *word)
 		policy->nodaemon_fail = !strncmp(word + 9, "fail", 4);
 		if (policy->nodaemon_fail && word[13] == ':')
 			ctl_number_parse(&policy->nodaemon_ms, word + 14, 0, UINT64_MAX);
+	} else if (!strncmp(word, "backing:", 8)) {
+		snprintf(policy->backing, sizeof(policy->backing), "%s", word + 8);
 	} else if (!flag_parse(&policy->discard, word, "discard") &&
 		   !flag_parse(&policy->write_zeroes, word, "write_zeroes") &&
 		   !flag_parse(&policy->secure_erase, word, "secure_erase") &&

@@ -93,6 +93,8 @@ static json_t *policy_json(const struct ctl_policy *policy)
 	json_object_set_new(json, "logical_block_size", number(policy->logical_block_size));
 	json_object_set_new(json, "physical_block_size", number(policy->physical_block_size));
 	json_object_set_new(json, "max_io", number(policy->max_io));
+	json_object_set_new(json, "backing",
+			    policy->backing[0] ? json_string(policy->backing) : json_null());
 	return json;
 }
 
@@ -229,6 +231,8 @@ static void policy_print(const struct ctl_policy *policy)
 	       policy->discard ? "discard, " : "", policy->write_zeroes ? "write zeroes, " : "",
 	       policy->secure_erase ? "secure erase, " : "", policy->logical_block_size,
 	       policy->physical_block_size, policy->max_io);
+	if (policy->backing[0])
+		printf("claims      block device %s\n", policy->backing);
 }
 
 static void confinement_print(const struct dmu_wire_confinement *confinement)

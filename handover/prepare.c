@@ -324,6 +324,7 @@ const struct dmu_step dmu_prepare_steps[] = {
 	DMU_STEP(dmu_prepare_check_loop),
 	DMU_STEP(dmu_store_check),
 	DMU_STEP(dmu_prepare_check_geometry),
+	DMU_STEP(dmu_store_check_holders),
 	DMU_STEP(dmu_prepare_join),
 	DMU_STEP(dmu_prepare_reside),
 	DMU_STEP(dmu_state_prepare),

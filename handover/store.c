@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "handover/context.h"
 
@@ -127,5 +128,39 @@ int dmu_store_check(struct dmu_daemon *daemon)
 					daemon->spec.source, ours, daemon->store);
 	}
 	memcpy(daemon->store, ours, sizeof(daemon->store));
+	return 0;
+}
+
+/*
+ * The table that is there may be an older program's, or another one's, or have been another store's. If
+ * it cannot be changed, the device is served all the same, as it was before.
+ */
+static void dmu_store_let_table_claim(const struct dmu_daemon *daemon)
+{
+	const struct dmu_geometry *geometry = &daemon->geometry;
+	char error[DMU_WIRE_REASON_MAX] = "";
+	int rc = dmu_dm_claim(daemon->options.name, geometry->backing, error, sizeof(error));
+
+	if (rc > 0)
+		dmu_log(DMU_LOG_NOTICE, "the table of %s now claims %s", daemon->options.name,
+			geometry->backing ? daemon->spec.source : "no device");
+	else if (rc < 0 && !geometry->read_only)
+		dmu_log(DMU_LOG_WARNING, "the table of %s does not claim %s, so take care that nobody "
+			"else uses it: %s", daemon->options.name, daemon->spec.source, error);
+}
+
+int dmu_store_check_holders(struct dmu_daemon *daemon)
+{
+	const dev_t ours = makedev(daemon->info.dev_major, daemon->info.dev_minor);
+	const struct dmu_geometry *geometry = &daemon->geometry;
+	char holder[64];
+
+	if (!daemon->options.takeover)
+		return 0;
+	if (geometry->backing && !geometry->read_only &&
+	    dmu_has_holder(geometry->backing, ours, holder, sizeof(holder)))
+		return dmu_daemon_blame(daemon, EBUSY, "%s is in use by device %s, too",
+					daemon->spec.source, holder);
+	dmu_store_let_table_claim(daemon);
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The table row: IGNORED IGNORED CTL [<n> <arg>...]. */
 #include <linux/ctype.h>
+#include <linux/kdev_t.h>
 #include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/sizes.h>
@@ -96,6 +97,20 @@ static int dmu_set_max_io(struct dmu_config *config, const char *value)
 	return dmu_parse_size(value, PAGE_SIZE, SZ_16M, &config->max_io);
 }
 
+/* A number and no path: what a path stands for may change between two loads of the same row. */
+static int dmu_set_backing(struct dmu_config *config, const char *value)
+{
+	unsigned int major, minor;
+	char text[24];
+
+	if (sscanf(value, "%u:%u", &major, &minor) != 2)
+		return -EINVAL;
+	config->backing = MKDEV(major, minor);
+	/* As DM prints it: no blanks, no zeroes in front, nothing behind, no bits lost. */
+	snprintf(text, sizeof(text), "%u:%u", MAJOR(config->backing), MINOR(config->backing));
+	return config->backing && !strcmp(text, value) ? 0 : -EINVAL;
+}
+
 /* The value of compat:, or of the module's parameter. 0 or -EINVAL. */
 int dmu_compat_parse(const char *value, bool *android)
 {
@@ -125,6 +140,7 @@ static const struct dmu_arg {
 	{ "physical_block_size:", dmu_set_physical_block_size,
 	  "physical_block_size: must be a power of two from 512 to the page size" },
 	{ "max_io:", dmu_set_max_io, "max_io: must be bytes, from the page size to 16777216" },
+	{ "backing:", dmu_set_backing, "backing: must be the MAJOR:MINOR of a block device" },
 };
 
 static int dmu_config_parse_arg(struct dmu_config *config, const char *arg, unsigned long *seen,

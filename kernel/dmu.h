@@ -52,7 +52,7 @@
  *
  * Who calls, in which context, and what is held then
  *
- *	ctr		 DM's ioctl; md->type_lock. May sleep.
+ *	ctr		 DM's ioctl; md->type_lock. May sleep, and opens the backing device.
  *	dtr		 DM's ioctls, or DM's work queue for a deferred remove; nothing.
  *			 May sleep.
  *	presuspend, postsuspend, preresume, resume
@@ -146,6 +146,7 @@ struct dmu_config {
 	unsigned int logical_block_size;	/* bytes */
 	unsigned int physical_block_size;	/* bytes */
 	unsigned int max_io;			/* bytes */
+	dev_t backing;		/* the store, where it is a block device; 0: none is named */
 };
 
 struct dmu_counters {
@@ -221,6 +222,7 @@ struct dmu_target {
 	struct dmu_node *node;
 	struct list_head list;		/* node->targets */
 	struct dmu_config config;
+	struct dm_dev *backing;		/* DM's claim on config.backing, or NULL */
 };
 
 enum dmu_request_state {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The device-mapper target "user": DM's calls, turned into the node's. */
 #include <linux/jiffies.h>
+#include <linux/kdev_t.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
@@ -12,6 +13,36 @@
 
 /* Longest discard, write zeroes or secure erase: what a bio can say, in whole pages. */
 #define DMU_MAX_BULK_SECTORS	(round_down(UINT_MAX, PAGE_SIZE) >> SECTOR_SHIFT)
+
+/*
+ * The store is claimed while there is the table, whoever serves from it or not. Only that: the I/O
+ * to it is the daemon's, and the limits are the row's.
+ */
+static int dmu_claim_backing(struct dmu_target *target)
+{
+	struct dm_target *ti = target->ti;
+	dev_t dev = target->config.backing;
+	char number[sizeof("4294967295:4294967295")];
+	int ret;
+
+	if (!dev)
+		return 0;
+	if (dev == disk_devt(dm_disk(dm_table_get_md(ti->table)))) {
+		ti->error = "backing: is the device itself";
+		return -EINVAL;
+	}
+	snprintf(number, sizeof(number), "%u:%u", MAJOR(dev), MINOR(dev));
+	ret = dm_get_device(ti, number, dm_table_get_mode(ti->table), &target->backing);
+	if (ret)
+		ti->error = ret == -EBUSY ? "backing: is in use" : "backing: cannot be opened";
+	return ret;
+}
+
+static void dmu_release_backing(struct dmu_target *target)
+{
+	if (target->backing)
+		dm_put_device(target->ti, target->backing);
+}
 
 static int dmu_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
@@ -35,9 +66,12 @@ static int dmu_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ret = dm_set_target_max_io_len(ti, target->config.max_io >> SECTOR_SHIFT);
 	if (ret)
 		goto err_config;
-	ret = dmu_node_attach(target, &ti->error);
+	ret = dmu_claim_backing(target);
 	if (ret)
 		goto err_config;
+	ret = dmu_node_attach(target, &ti->error);
+	if (ret)
+		goto err_backing;
 
 	ti->private = target;
 	ti->per_io_data_size = sizeof(struct dmu_request);
@@ -49,6 +83,8 @@ static int dmu_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ti->num_secure_erase_bios = target->config.secure_erase;
 	return 0;
 
+err_backing:
+	dmu_release_backing(target);
 err_config:
 	dmu_config_free(&target->config);
 err_free:
@@ -61,6 +97,7 @@ static void dmu_dtr(struct dm_target *ti)
 	struct dmu_target *target = ti->private;
 
 	dmu_node_detach(target);
+	dmu_release_backing(target);
 	dmu_config_free(&target->config);
 	kfree(target);
 }
@@ -234,7 +271,7 @@ static int dmu_message(struct dm_target *ti, unsigned int argc, char **argv, cha
 }
 
 /*
- * There is no device below. DM asks all the same, before it offers write zeroes
+ * No device below does any of the I/O. DM asks all the same, before it offers write zeroes
  * or secure erase; no device that lacks them is the right answer.
  */
 static int dmu_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
@@ -265,7 +302,7 @@ static void dmu_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 static struct target_type dmu_target_type = {
 	.name = "user",
-	.version = {1, 1, 0},
+	.version = {1, 2, 0},
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = dmu_ctr,

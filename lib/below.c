@@ -38,24 +38,47 @@ static bool sysfs_line(const char *path, char *line, int size)
 	return some;
 }
 
-/* One of the block devices that a directory of sysfs lists. */
-static bool any_lies_on(const char *path, dev_t device, int depth)
+/* Says true of the one that is looked for; @path is the device's directory. */
+typedef bool device_fn(const char *path, dev_t device, const void *context);
+
+/* Any of the block devices that a directory of sysfs lists? */
+static bool any_device(const char *path, device_fn *is_it, const void *context)
 {
-	char name[PATH_MAX], line[32];
-	unsigned int number[2];
+	char name[PATH_MAX], number[PATH_MAX + sizeof("/dev")], line[32];
+	unsigned int major, minor;
 	struct dirent *entry;
 	bool found = false;
 	DIR *dir = opendir(path);
 
 	while (dir && !found && (entry = readdir(dir))) {
-		snprintf(name, sizeof(name), "%s/%s/dev", path, entry->d_name);
-		if (entry->d_name[0] != '.' && sysfs_line(name, line, sizeof(line)) &&
-		    sscanf(line, "%u:%u", &number[0], &number[1]) == 2)
-			found = device_lies_on(makedev(number[0], number[1]), device, depth);
+		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		snprintf(number, sizeof(number), "%s/dev", name);
+		if (entry->d_name[0] != '.' && sysfs_line(number, line, sizeof(line)) &&
+		    sscanf(line, "%u:%u", &major, &minor) == 2)
+			found = is_it(name, makedev(major, minor), context);
 	}
 	if (dir)
 		closedir(dir);
 	return found;
+}
+
+struct below {
+	dev_t device;
+	int depth;
+};
+
+static bool lies_below(const char *path, dev_t at, const void *context)
+{
+	const struct below *below = context;
+
+	return device_lies_on(at, below->device, below->depth);
+}
+
+static bool any_lies_on(const char *path, dev_t device, int depth)
+{
+	const struct below below = { .device = device, .depth = depth };
+
+	return any_device(path, lies_below, &below);
 }
 
 static bool loop_lies_on(dev_t at, dev_t device, int depth)
@@ -125,4 +148,50 @@ static bool file_lies_on(int fd, dev_t device, int depth)
 bool dmu_lies_on(int fd, dev_t device)
 {
 	return file_lies_on(fd, device, DEPTH);
+}
+
+/* ---- the other way round ---- */
+
+struct holder {
+	dev_t but;
+	char *name;
+	size_t len;
+};
+
+static bool is_holder(const char *path, dev_t device, const void *context)
+{
+	const struct holder *holder = context;
+	char name[PATH_MAX], line[128];
+
+	if (device == holder->but)
+		return false;
+	snprintf(name, sizeof(name), "%s/dm/name", path);
+	if (!sysfs_line(name, line, sizeof(line)))
+		snprintf(line, sizeof(line), "%s", strrchr(path, '/') + 1);
+	snprintf(holder->name, holder->len, "%s", line);
+	return true;
+}
+
+/* Of the device whose directory @path is: there may be others below, its partitions'. */
+static bool has_holder(const char *path, dev_t device, const void *context)
+{
+	char name[PATH_MAX];
+
+	snprintf(name, sizeof(name), "%s/holders", path);
+	return any_device(name, is_holder, context);
+}
+
+bool dmu_has_holder(dev_t device, dev_t but, char *name, size_t len)
+{
+	const struct holder holder = { .but = but, .name = name, .len = len };
+	char path[64], disk[80];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(device), minor(device));
+	snprintf(disk, sizeof(disk), "%s/partition", path);
+	if (has_holder(path, device, &holder) || any_device(path, has_holder, &holder))
+		return true;
+	if (access(disk, F_OK))
+		return false;
+	snprintf(disk, sizeof(disk), "%s/..", path);
+	return has_holder(disk, device, &holder);
 }

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/dm-ioctl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,11 @@
 #define CONTROL		"/dev/mapper/control"
 #define TARGET		"user"
 #define COMPAT_PARAMETER	"/sys/module/dm_user/parameters/compat"
-#define COMPAT_MINOR	1	/* since target version 1.1 */
+#define COMPAT_MINOR	1	/* since target version 1.1: compat: in its rows */
+#define BACKING_MINOR	2	/* ...and backing: */
 #define BUFFER_BYTES	16384
+#define ROW_MAX		4096	/* of a row that we write, with the NUL */
+#define BACKING		"backing:"
 /* libdevmapper.h: DM_UDEV_PRIMARY_SOURCE_FLAG << DM_UDEV_FLAGS_SHIFT */
 #define UDEV_PRIMARY	(0x0040U << 16)
 #define REMOVE_TRIES	50
@@ -118,8 +122,8 @@ static void node_remove(const char *name, uint64_t dev)
 
 /* ---- steps of creation; @request is theirs to use ---- */
 
-/* *@has_compat: its rows may say compat:. */
-static int check_target(int control, union request *request, bool *has_compat, char *error,
+/* *@minor: of its version, 1.x; greatest if it is a later one. */
+static int check_target(int control, union request *request, unsigned int *minor, char *error,
 			size_t len)
 {
 	const struct dm_target_versions *target;
@@ -150,7 +154,7 @@ static int check_target(int control, union request *request, bool *has_compat, c
 		return rc;
 	}
 	target = payload_of(request);
-	*has_compat = target->version[0] > 1 || target->version[1] >= COMPAT_MINOR;
+	*minor = target->version[0] > 1 ? UINT_MAX : target->version[1];
 	return 0;
 }
 
@@ -176,13 +180,13 @@ static int create_device(int control, union request *request, const char *name, 
  * "compat:none" if rows that do not say are Android's, or may be, as there is no /sys yet: policies
  * of ours are not to change with a parameter of the module.
  */
-static const char *compat_arg(const char *args, bool has_compat)
+static const char *compat_arg(const char *args, unsigned int minor)
 {
 	char text[16] = "";
 	ssize_t len = 0;
 	int fd;
 
-	if (!has_compat || strstr(args, "compat:"))
+	if (minor < COMPAT_MINOR || strstr(args, "compat:"))
 		return "";
 	fd = open(COMPAT_PARAMETER, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
@@ -201,38 +205,80 @@ static unsigned int count_words(const char *text)
 	return n;
 }
 
-static int load_table(int control, union request *request, const char *name, const char *ctl,
-		      uint64_t sectors, const char *compat, const char *args, bool read_only,
-		      char *error, size_t len)
+/* A table of one row, whose arguments are the words of @params. */
+static int load_row(int control, union request *request, const char *name, uint64_t sectors,
+		    const char *params, bool read_only, char *error, size_t len)
 {
-	unsigned int words = count_words(args) + !!*compat;
 	struct dm_target_spec *spec;
-	size_t room;
-	char *row;
-	int n, rc;
+	size_t size = strlen(params) + 1;
+	int rc;
 
 	prepare(request, name);
 	request->dm.target_count = 1;
 	request->dm.flags = read_only ? DM_READONLY_FLAG : 0;
 	spec = payload_of(request);
-	spec->length = sectors;
-	memcpy(spec->target_type, TARGET, sizeof(TARGET));
-	row = (char *)(spec + 1);
-	room = request->bytes + sizeof(*request) - row;
-	n = words ? snprintf(row, room, "0 0 %s %u %s%s%s", ctl, words, compat,
-			     *compat && *args ? " " : "", args) :
-		    snprintf(row, room, "0 0 %s", ctl);
-	if (n < 0 || (size_t)n >= room) {
+	if (size > (size_t)(request->bytes + sizeof(*request) - (char *)(spec + 1))) {
 		snprintf(error, len, "table row of '%s' is too long", name);
 		return -E2BIG;
 	}
-	spec->next = (sizeof(*spec) + n + 1 + 7) / 8 * 8;
+	spec->length = sectors;
+	memcpy(spec->target_type, TARGET, sizeof(TARGET));
+	memcpy(spec + 1, params, size);
+	spec->next = (sizeof(*spec) + size + 7) / 8 * 8;
 	rc = command(control, DM_TABLE_LOAD, request);
 	if (rc)
 		snprintf(error, len,
 			 "the kernel refuses the table row '0 %llu " TARGET
 			 " %s': %s (the kernel log says why)",
-			 (unsigned long long)sectors, row, strerror(-rc));
+			 (unsigned long long)sectors, params, strerror(-rc));
+	return rc;
+}
+
+/* Add a word, or some, to a row. */
+static void add_words(char *params, const char *words)
+{
+	size_t used = strlen(params);
+
+	if (*words)
+		snprintf(params + used, ROW_MAX - used, "%s%s", used ? " " : "", words);
+}
+
+static void add_backing(char *params, dev_t backing)
+{
+	char word[48];
+
+	snprintf(word, sizeof(word), BACKING "%u:%u", major(backing), minor(backing));
+	add_words(params, word);
+}
+
+static int load_table(int control, union request *request, const char *name,
+		      const struct dmu_dm_row *row, bool claims, unsigned int minor, char *error,
+		      size_t len)
+{
+	char args[ROW_MAX] = "", params[ROW_MAX];
+
+	add_words(args, compat_arg(row->args, minor));
+	add_words(args, row->args);
+	if (claims)
+		add_backing(args, row->backing);
+	if ((size_t)snprintf(params, sizeof(params), "0 0 %s %u %s", row->ctl, count_words(args),
+			     args) >= sizeof(params)) {
+		snprintf(error, len, "table row of '%s' is too long", name);
+		return -E2BIG;
+	}
+	return load_row(control, request, name, row->sectors, params, row->read_only, error, len);
+}
+
+/* With a claim on what it may claim. */
+static int load_claiming_table(int control, union request *request, const char *name,
+			       const struct dmu_dm_row *row, unsigned int minor, char *error,
+			       size_t len)
+{
+	bool claims = row->backing && minor >= BACKING_MINOR;
+	int rc = load_table(control, request, name, row, claims, minor, error, len);
+
+	if (rc == -EBUSY && claims && row->read_only)
+		rc = load_table(control, request, name, row, false, minor, error, len);
 	return rc;
 }
 
@@ -284,16 +330,15 @@ static int remove_device(int control, union request *request, const char *name)
 	return rc;
 }
 
-int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args,
-		  bool read_only, char *error, size_t len)
+int dmu_dm_create(const char *name, const struct dmu_dm_row *row, char *error, size_t len)
 {
 	union request *request;
-	bool has_compat;
+	unsigned int minor;
 	int control, rc;
 
-	if (!dmu_name_valid(name) || !dmu_name_valid(ctl)) {
+	if (!dmu_name_valid(name) || !dmu_name_valid(row->ctl)) {
 		snprintf(error, len, "'%.80s' is no name for a device",
-			 dmu_name_valid(name) ? ctl : name);
+			 dmu_name_valid(name) ? row->ctl : name);
 		return -EINVAL;
 	}
 	control = control_open();
@@ -309,13 +354,12 @@ int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const cha
 	request = malloc(sizeof(*request));
 	if (!request)
 		goto close_control;
-	rc = check_target(control, request, &has_compat, error, len);
+	rc = check_target(control, request, &minor, error, len);
 	if (!rc)
-		rc = create_device(control, request, name, read_only, error, len);
+		rc = create_device(control, request, name, row->read_only, error, len);
 	if (rc)
 		goto free_request;
-	rc = load_table(control, request, name, ctl, sectors, compat_arg(args, has_compat), args,
-			read_only, error, len);
+	rc = load_claiming_table(control, request, name, row, minor, error, len);
 	if (!rc)
 		rc = resume_device(control, request, name, error, len);
 	if (!rc) {
@@ -332,6 +376,28 @@ close_control:
 	if (!rc && len)
 		*error = '\0';
 	return rc;
+}
+
+/* ---- what a table says ---- */
+
+/* In @request, as the kernel has filled it. */
+static int status_text(const union request *request, char *text, size_t len)
+{
+	const struct dm_target_spec *spec = (const void *)(request->bytes + request->dm.data_start);
+	const char *params = (const char *)(spec + 1);
+	size_t room;
+
+	if (request->dm.flags & DM_BUFFER_FULL_FLAG)
+		return -ENOSPC;
+	if (!request->dm.target_count)
+		return -ENODATA;
+	if (strcmp(spec->target_type, TARGET))
+		return -EMEDIUMTYPE;
+	room = request->bytes + sizeof(*request) - params;
+	if (strnlen(params, room) >= len)
+		return -ENOSPC;
+	snprintf(text, len, "%.*s", (int)room, params);
+	return 0;
 }
 
 /* ---- one command each ---- */
@@ -424,26 +490,6 @@ int dmu_dm_message(const char *name, const char *message)
 	return rc;
 }
 
-/* In @request, as the kernel has filled it. */
-static int status_text(const union request *request, char *text, size_t len)
-{
-	const struct dm_target_spec *spec = (const void *)(request->bytes + request->dm.data_start);
-	const char *params = (const char *)(spec + 1);
-	size_t room;
-
-	if (request->dm.flags & DM_BUFFER_FULL_FLAG)
-		return -ENOSPC;
-	if (!request->dm.target_count)
-		return -ENODATA;
-	if (strcmp(spec->target_type, TARGET))
-		return -EMEDIUMTYPE;
-	room = request->bytes + sizeof(*request) - params;
-	if (strnlen(params, room) >= len)
-		return -ENOSPC;
-	snprintf(text, len, "%.*s", (int)room, params);
-	return 0;
-}
-
 int dmu_dm_status(const char *name, bool table, char *text, size_t len)
 {
 	struct call call;
@@ -455,6 +501,137 @@ int dmu_dm_status(const char *name, bool table, char *text, size_t len)
 	rc = command(call.control, DM_TABLE_STATUS, call.request);
 	if (!rc)
 		rc = status_text(call.request, text, len);
+	call_end(&call);
+	return rc;
+}
+
+/* ---- a claim, by another table ---- */
+
+/* After a word of a row, in which a backslash escapes, and the blanks behind it. */
+static const char *after_word(const char *at)
+{
+	while (*at && *at != ' ')
+		at += at[0] == '\\' && at[1] ? 2 : 1;
+	return at + strspn(at, " ");
+}
+
+/* @row: that of @params, "IGNORED IGNORED CTL [<n> <arg>...]", with a claim on @backing only. */
+static void change_claim(char *row, const char *params, dev_t backing)
+{
+	const char *count = after_word(after_word(after_word(params))), *arg;
+	char args[ROW_MAX] = "", word[ROW_MAX];
+
+	for (arg = after_word(count); *arg; arg = after_word(arg)) {
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(arg, " "), arg);
+		if (strncmp(word, BACKING, strlen(BACKING)))
+			add_words(args, word);
+	}
+	if (backing)
+		add_backing(args, backing);
+	snprintf(row, ROW_MAX, "%.*s", (int)(count - params), params);
+	if (*count)
+		row[strlen(row) - 1] = '\0';
+	snprintf(word, sizeof(word), "%u", count_words(args));
+	add_words(row, word);
+	add_words(row, args);
+}
+
+static bool has_claim(const char *params, dev_t backing)
+{
+	unsigned int major, minor;
+	const char *at = strstr(params, " " BACKING);
+
+	if (!at || sscanf(at, " " BACKING "%u:%u", &major, &minor) != 2)
+		return !backing;
+	return makedev(major, minor) == backing;
+}
+
+/* The table of device @name, or the one that waits for a resume; what else is known of it in @request. */
+static int read_row(const struct call *call, const char *name, bool inactive, char *params, size_t len)
+{
+	int rc;
+
+	prepare(call->request, name);
+	call->request->dm.flags = DM_STATUS_TABLE_FLAG | (inactive ? DM_QUERY_INACTIVE_TABLE_FLAG : 0);
+	rc = command(call->control, DM_TABLE_STATUS, call->request);
+	return rc ? rc : status_text(call->request, params, len);
+}
+
+/* What was loaded goes live. */
+static int swap_table(const struct call *call, const char *name)
+{
+	int rc;
+
+	prepare(call->request, name);
+	call->request->dm.event_nr = UDEV_PRIMARY;
+	call->request->dm.flags = DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG;
+	rc = command(call->control, DM_DEV_SUSPEND, call->request);	/* suspends, and resumes */
+	if (rc) {
+		prepare(call->request, name);
+		command(call->control, DM_TABLE_CLEAR, call->request);
+		prepare(call->request, name);
+		command(call->control, DM_DEV_SUSPEND, call->request);
+	}
+	return rc;
+}
+
+static int claim(const struct call *call, dev_t backing, char *error, size_t len)
+{
+	char name[DM_NAME_LEN], row[ROW_MAX], params[ROW_MAX - 128], waiting[ROW_MAX];
+	const struct dm_target_spec *spec = payload_of(call->request);
+	uint32_t flags, rows;
+	uint64_t start, sectors;
+	int rc;
+
+	snprintf(name, sizeof(name), "%s", call->request->dm.name);
+	rc = read_row(call, name, false, params, sizeof(params));
+	if (rc) {
+		snprintf(error, len, "cannot read its table: %s", strerror(-rc));
+		return rc;
+	}
+	flags = call->request->dm.flags;
+	rows = call->request->dm.target_count;
+	start = spec->sector_start;
+	sectors = spec->length;
+	if (has_claim(params, backing))
+		return 0;
+	change_claim(row, params, backing);
+	if ((flags & DM_SUSPEND_FLAG) || rows != 1 || start) {
+		snprintf(error, len, "%s", flags & DM_SUSPEND_FLAG ? "it is suspended" :
+			 "its table has several rows");
+		return -EBUSY;
+	}
+	/* One that waits is somebody's, unless another one of us died over it. */
+	if (!(flags & DM_INACTIVE_PRESENT_FLAG)) {
+		rc = load_row(call->control, call->request, name, sectors, row,
+			      flags & DM_READONLY_FLAG, error, len);
+		if (rc)
+			return rc;
+	} else if (read_row(call, name, true, waiting, sizeof(waiting)) || strcmp(waiting, row)) {
+		snprintf(error, len, "another table of it waits for a resume");
+		return -EBUSY;
+	}
+	rc = swap_table(call, name);
+	if (rc)
+		snprintf(error, len, "cannot change its table: %s", strerror(-rc));
+	return rc ? rc : 1;
+}
+
+int dmu_dm_claim(const char *name, dev_t backing, char *error, size_t len)
+{
+	unsigned int minor;
+	struct call call;
+	int rc = call_begin(&call, name);
+
+	if (rc) {
+		snprintf(error, len, "cannot ask device-mapper: %s", strerror(-rc));
+		return rc;
+	}
+	rc = check_target(call.control, call.request, &minor, error, len);
+	if (!rc && minor >= BACKING_MINOR) {
+		prepare_for(call.control, call.request, name);
+		rc = claim(&call, backing, error, len);
+	}
 	call_end(&call);
 	return rc;
 }

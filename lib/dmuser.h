@@ -41,6 +41,7 @@ struct dmu_geometry {
 	uint32_t physical_block_size;	/* bytes */
 	uint32_t alignment;		/* of buffers, offsets and lengths, bytes; 1 if none */
 	bool read_only;
+	dev_t backing;			/* the block device that it is; 0: none */
 };
 
 /* Options common to all backends, and the source. Strings live in the spec. */
@@ -246,13 +247,34 @@ int dmu_server_destroy(struct dmu_server *server);
 
 #define DMU_UUID_PREFIX	"DMUSER-"
 
+/* A table of one row, `0 sectors user 0 0 CTL [args]`. */
+struct dmu_dm_row {
+	const char *ctl;
+	uint64_t sectors;	/* of 512 bytes */
+	const char *args;	/* "" if none */
+	bool read_only;
+	/*
+	 * The block device that the table claims, so that nobody else mounts it or makes a file
+	 * system there; 0: none. Not with a module older than target version 1.2; and a read-only
+	 * device does without where somebody else has a claim.
+	 */
+	dev_t backing;
+};
+
 /*
- * Create device @name (uuid DMUSER-@name) with one row `0 sectors user 0 0 CTL [args]`, resume it,
- * and make sure that /dev/mapper/@name exists. All or nothing. -EEXIST: the name is in use;
- * -ENOENT: no target "user" (the module is not loaded); @error names the step that failed.
+ * Create device @name (uuid DMUSER-@name) with that table, resume it, and make sure that
+ * /dev/mapper/@name exists. All or nothing. -EEXIST: the name is in use; -ENOENT: no target "user"
+ * (the module is not loaded); -EBUSY: the backing device is in use; @error names the step that
+ * failed.
  */
-int dmu_dm_create(const char *name, const char *ctl, uint64_t sectors, const char *args,
-		  bool read_only, char *error, size_t len);
+int dmu_dm_create(const char *name, const struct dmu_dm_row *row, char *error, size_t len);
+/*
+ * Let the table of @name, of one row, claim @backing (0: nothing), by a reload under a noflush
+ * suspend: requests go back to the queue, and none fails. 1: done; 0: so it does already, or the
+ * module is too old; -EBUSY: somebody else has a claim, or the device is suspended, or a table waits
+ * for its resume; -errno with @error. Unless 1, the device is as it was.
+ */
+int dmu_dm_claim(const char *name, dev_t backing, char *error, size_t len);
 /* These are about the device that was created as @name, also when it has been renamed since. */
 int dmu_dm_remove(const char *name);
 /* 1 if a device of that name exists, 0 if not, -errno. */
@@ -267,7 +289,7 @@ int dmu_dm_message(const char *name, const char *message);
  */
 int dmu_dm_status(const char *name, bool table, char *text, size_t len);
 
-/* ---- below: what lies on what ---- */
+/* ---- below: which device lies on which ---- */
 
 /*
  * Is what @fd is of block device @device, or does it lie on that: a file or a directory of a file
@@ -275,6 +297,11 @@ int dmu_dm_status(const char *name, bool table, char *text, size_t len);
  * is not looked through.
  */
 bool dmu_lies_on(int fd, dev_t device);
+/*
+ * Is another device than @but (0: any) made of block device @device, of one of its partitions or of
+ * the disk that it is a partition of? Asks sysfs. @name (of @len bytes): the first of them.
+ */
+bool dmu_has_holder(dev_t device, dev_t but, char *name, size_t len);
 
 /* ---- process: what a program inherits ---- */
 

@@ -22,10 +22,18 @@
 #define BLKGETDISKSEQ	_IOR(0x12, 128, uint64_t)	/* Linux 5.15 */
 #endif
 
-static void say_in_use(const char *source, char *error, size_t len)
+static int say_in_use(const struct dmu_file *file, const char *source, char *error, size_t len)
 {
-	snprintf(error, len, "file: '%s' is in use, mounted or part of another device: %s", source,
-		 strerror(EBUSY));
+	char holder[64];
+
+	if (file->geometry.backing &&
+	    dmu_has_holder(file->geometry.backing, 0, holder, sizeof(holder)))
+		snprintf(error, len, "file: '%s' is in use by device %s: %s", source, holder,
+			 strerror(EBUSY));
+	else
+		snprintf(error, len, "file: '%s' is in use: mounted, part of another device, or "
+			 "open in QEMU: %s", source, strerror(EBUSY));
+	return -EBUSY;
 }
 
 /*
@@ -69,7 +77,7 @@ static int open_store(struct dmu_file *file, const struct dmu_spec *spec, enum d
 			 spec->source);
 	else if (rc == -EBUSY)
 		/* A kernel that lets nobody write to mounted devices says so here. */
-		say_in_use(spec->source, error, len);
+		say_in_use(file, spec->source, error, len);
 	else if (rc)
 		snprintf(error, len, "file: cannot open '%s' %s: %s", spec->source,
 			 file->writable ? "read-write" : "read-only", strerror(-rc));
@@ -79,38 +87,17 @@ static int open_store(struct dmu_file *file, const struct dmu_spec *spec, enum d
 /* ---- in use by others? ---- */
 
 /*
- * A device that is mounted, or is part of another, has a claim on it; served and written by us at
- * the same time it would be ruined. Others may try at the same moment, hence some patience.
- */
-static bool is_claimed(const char *path)
-{
-	int fd, tries;
-
-	for (tries = 0; tries < CLAIM_TRIES; tries++) {
-		fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
-		if (fd >= 0) {
-			close(fd);
-			return false;
-		}
-		if (errno != EBUSY)
-			return false;
-		poll(NULL, 0, CLAIM_PAUSE_MS);
-	}
-	return true;
-}
-
-/*
- * QEMU's way to lock an image, so that each of us refuses what the other has open. A user of it has
- * a read lock on one byte for each thing that it does, and on another for each that it lets nobody
- * else do. There is no write lock, so generations share theirs, and none is let go of between two of
- * them. Source: QEMU's block/file-posix.c, RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE; the numbers
+ * QEMU's way to lock an image or a disk, so that each of us refuses what the other has open. A user
+ * of it has a read lock on one byte for each thing that it does, and on another for each that it
+ * lets nobody else do. There is no write lock, so generations share theirs, and none is let go of
+ * between two of them. Source: QEMU's block/file-posix.c, RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE; the numbers
  * of what is done are the bits of enum BlockPermission.
  */
-#define IMAGE_DOES	100
-#define IMAGE_DENIES	200
-enum { IMAGE_READ, IMAGE_WRITE };
+#define BYTE_DOES	100
+#define BYTE_DENIES	200
+enum { BYTE_READ, BYTE_WRITE };
 
-static int image_lock(int fd, int byte)
+static int lock_byte(int fd, int byte)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
 
@@ -118,45 +105,71 @@ static int image_lock(int fd, int byte)
 }
 
 /* Does anybody else have a lock there? */
-static bool image_is_locked(int fd, int byte)
+static bool is_locked(int fd, int byte)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
 
 	return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
 
-static bool image_is_in_use(const struct dmu_file *file)
+static bool is_in_use(const struct dmu_file *file, const char *source)
 {
-	return image_is_locked(file->fd, IMAGE_DENIES + IMAGE_READ) ||
-	       (file->writable && image_is_locked(file->fd, IMAGE_DENIES + IMAGE_WRITE)) ||
-	       image_is_locked(file->fd, IMAGE_DOES + IMAGE_WRITE);
+	return is_locked(file->fd, BYTE_DENIES + BYTE_READ) ||
+	       (file->writable && is_locked(file->fd, BYTE_DENIES + BYTE_WRITE)) ||
+	       is_locked(file->fd, BYTE_DOES + BYTE_WRITE);
+}
+
+typedef bool use_fn(const struct dmu_file *file, const char *source);
+
+/*
+ * A daemon that died may not be quite gone, and somebody may only try whether a device is free:
+ * hence some patience.
+ */
+static bool stays(const struct dmu_file *file, const char *source, use_fn *is_so)
+{
+	int tries = CLAIM_TRIES;
+
+	while (is_so(file, source)) {
+		if (!--tries)
+			return true;
+		poll(NULL, 0, CLAIM_PAUSE_MS);
+	}
+	return false;
+}
+
+/*
+ * A device that is mounted, or is part of another, has a claim on it; served and written by us at
+ * the same time it would be ruined.
+ */
+static bool is_claimed(const struct dmu_file *file, const char *source)
+{
+	int fd = open(source, O_RDONLY | O_EXCL | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == EBUSY;
+	close(fd);
+	return false;
 }
 
 /*
  * First lock, then look: of two at the same time at least one sees the other. A newcomer beside the
- * generation that serves has nothing to look for, as that one has looked. A daemon that died may
- * not be quite gone, hence some patience.
+ * generation that serves has nothing to look for, as that one has looked; and a claim on the device
+ * is device-mapper's when that is served, and says nothing.
  */
-static int lock_image(const struct dmu_file *file, const char *source, enum dmu_use use,
+static int lock_store(const struct dmu_file *file, const char *source, enum dmu_use use,
 		      char *error, size_t len)
 {
-	int tries = CLAIM_TRIES, rc = image_lock(file->fd, IMAGE_DOES + IMAGE_READ);
+	int rc = lock_byte(file->fd, BYTE_DOES + BYTE_READ);
 
 	if (!rc && file->writable)
-		rc = image_lock(file->fd, IMAGE_DOES + IMAGE_WRITE);
+		rc = lock_byte(file->fd, BYTE_DOES + BYTE_WRITE);
 	if (!rc)
-		rc = image_lock(file->fd, IMAGE_DENIES + IMAGE_WRITE);
-	/* Not every file system has locks. */
-	if (rc || use == DMU_USE_SHARED)
-		return 0;
-	while (image_is_in_use(file)) {
-		if (!--tries) {
-			snprintf(error, len, "file: '%s' is in use, by another device or by QEMU",
-				 source);
-			return -EBUSY;
-		}
-		poll(NULL, 0, CLAIM_PAUSE_MS);
-	}
+		rc = lock_byte(file->fd, BYTE_DENIES + BYTE_WRITE);
+	/* Not every file system has locks, and not every device that is in use is locked. */
+	if ((!rc && use != DMU_USE_SHARED && stays(file, source, is_in_use)) ||
+	    (use == DMU_USE_NEW && file->is_bdev && file->writable &&
+	     stays(file, source, is_claimed)))
+		return say_in_use(file, source, error, len);
 	return 0;
 }
 
@@ -186,10 +199,6 @@ static int measure_bdev(struct dmu_file *file, const struct dmu_spec *spec, enum
 		return -EROFS;
 	}
 	file->writable = file->writable && !read_only;
-	if (use == DMU_USE_NEW && is_claimed(spec->source)) {
-		say_in_use(spec->source, error, len);
-		return -EBUSY;
-	}
 	return 0;
 }
 
@@ -320,12 +329,13 @@ static int measure(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_
 		return rc;
 	}
 	file->is_bdev = S_ISBLK(st.st_mode);
+	geometry->backing = file->is_bdev ? st.st_rdev : 0;
 	rc = file->is_bdev ? measure_bdev(file, spec, use, error, len) :
 			     measure_image(file, spec, &st, error, len);
 	if (!rc)
 		rc = check_size(file, spec, use, error, len);
-	if (!rc && !file->is_bdev)
-		rc = lock_image(file, spec->source, use, error, len);
+	if (!rc)
+		rc = lock_store(file, spec->source, use, error, len);
 	if (rc)
 		return rc;
 	if (use == DMU_USE_NEW && !file->is_bdev && geometry->logical_block_size > SECTOR)

@@ -14,7 +14,7 @@ struct dmu_file {
 	struct dmu_geometry geometry;
 };
 
-/* Open and measure it, and lock an image. 0, or -errno with @error, which names the source. */
+/* Open, measure and lock it. 0, or -errno with @error, which names the source. */
 int dmu_file_open(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_use use,
 		  char *error, size_t len);
 /*

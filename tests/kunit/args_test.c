@@ -98,6 +98,18 @@ static const struct wrong {
 	  "max_io: must be bytes, from the page size to 16777216" },
 	{ { FIXED, "1", "max_io:1M" }, "max_io: must be bytes, from the page size to 16777216" },
 
+	{ { FIXED, "1", "backing:" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8:" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8:16x" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8:16:1" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:/dev/sda" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:0:0" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:4096:0" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8:1048576" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:-8:0" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:4294967304:0" }, "backing: must be the MAJOR:MINOR of a block device" },
+
 	{ { FIXED, "2", "logical_block_size:4096", "physical_block_size:512" },
 	  "physical_block_size is smaller than logical_block_size" },
 	{ { FIXED, "2", "physical_block_size:512", "logical_block_size:1024" },
@@ -150,7 +162,7 @@ static void twice(struct kunit *test)
 	static char *const args[] = {
 		"orphans:fail", "nodaemon:wait", "discard:on", "write_zeroes:off",
 		"secure_erase:on", "logical_block_size:512", "physical_block_size:4096",
-		"max_io:65536",
+		"max_io:65536", "backing:8:0",
 	};
 	struct dmu_config config;
 	unsigned int i;
@@ -186,6 +198,7 @@ static void defaults(struct kunit *test)
 		dmu_test_is(test, config.logical_block_size, 512);
 		dmu_test_is(test, config.physical_block_size, 512);
 		dmu_test_is(test, config.max_io, SZ_1M);
+		dmu_test_is(test, config.backing, 0);
 		dmu_config_free(&config);
 	}
 }
@@ -193,9 +206,9 @@ static void defaults(struct kunit *test)
 static void every_argument(struct kunit *test)
 {
 	char *argv[] = {
-		FIXED, "8", "max_io:16777216", "physical_block_size:2048",
+		FIXED, "9", "max_io:16777216", "physical_block_size:2048",
 		"logical_block_size:1024", "secure_erase:on", "write_zeroes:off", "discard:off",
-		"nodaemon:fail:2147483647", "orphans:fail",
+		"nodaemon:fail:2147483647", "orphans:fail", "backing:8:1048575",
 	};
 	struct dmu_config config;
 	char *error;
@@ -208,10 +221,11 @@ static void every_argument(struct kunit *test)
 	dmu_test_is(test, config.logical_block_size, 1024);
 	dmu_test_is(test, config.physical_block_size, 2048);
 	dmu_test_is(test, config.max_io, SZ_16M);
+	dmu_test_is(test, config.backing, MKDEV(8, 1048575));
 	KUNIT_EXPECT_STREQ(test, config.row,
-			   "a b ctl 8 max_io:16777216 physical_block_size:2048 "
+			   "a b ctl 9 max_io:16777216 physical_block_size:2048 "
 			   "logical_block_size:1024 secure_erase:on write_zeroes:off discard:off "
-			   "nodaemon:fail:2147483647 orphans:fail");
+			   "nodaemon:fail:2147483647 orphans:fail backing:8:1048575");
 	dmu_config_free(&config);
 }
 
@@ -329,6 +343,7 @@ static void same_limits(struct kunit *test)
 {
 	static char *const same[] = {
 		"orphans:fail", "nodaemon:fail:10", "discard:on", "logical_block_size:512",
+		"backing:8:0",
 	};
 	static char *const other[] = {
 		"discard:off", "write_zeroes:off", "secure_erase:on", "logical_block_size:1024",

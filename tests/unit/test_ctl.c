@@ -209,6 +209,7 @@ static void policy_defaults(void **state)
 	assert_false(policy.secure_erase);
 	assert_int_equal(policy.logical_block_size, 512);
 	assert_int_equal(policy.physical_block_size, 512);
+	assert_string_equal(policy.backing, "");
 	assert_int_equal(policy.max_io, 1 << 20);
 	assert_int_equal(ctl_policy_parse(&policy, "0 0", false), -EINVAL);
 }
@@ -219,7 +220,7 @@ static void policy_words(void **state)
 
 	assert_int_equal(ctl_policy_parse(&policy, "0 8192 node 7 orphans:fail nodaemon:fail:500 "
 					  "discard:off secure_erase:on logical_block_size:4096 "
-					  "max_io:65536 later:thing", false), 0);
+					  "max_io:65536 backing:8:16 later:thing", false), 0);
 	assert_string_equal(policy.ctl, "node");
 	assert_true(policy.orphans_fail);
 	assert_true(policy.nodaemon_fail);
@@ -229,6 +230,7 @@ static void policy_words(void **state)
 	assert_int_equal(policy.logical_block_size, 4096);
 	assert_int_equal(policy.physical_block_size, 4096);
 	assert_int_equal(policy.max_io, 65536);
+	assert_string_equal(policy.backing, "8:16");
 }
 
 /* What the kernel says of a row that is Android's, with a word or by the module's parameter. */

@@ -153,6 +153,27 @@ handover() {
 	dmuserctl handover --timeout "$patience" "$@"
 }
 
+# crash: nobody serves
+crash() {
+	kill -KILL "$(server)" || fail "kill"
+	wait_for 20 "the daemon is dead" word_is daemon 0
+}
+
+claims_nothing() {
+	check "device-mapper claims nothing" grep -q '^0 dep' <(dmsetup deps "$name")
+}
+
+# forget_claim: the row becomes one of an older program
+forget_claim() {
+	local row args
+	row=$(dmsetup table "$name")
+	args=$(cut -d' ' -f 8- <<<"$row" | tr ' ' '\n' | grep -v ^backing: | xargs)
+	row="$(cut -d' ' -f -6 <<<"$row") $(wc -w <<<"$args") $args"
+	dmsetup reload "$name" --table "$row" && dmsetup suspend --noflush --nolockfs "$name" && dmsetup resume "$name" ||
+		fail "a row without a claim"
+	claims_nothing
+}
+
 # letter STATFILE: the state of a thread, as ps says, in $letter. No process is made for it: they are dear here.
 letter=
 letter() {

@@ -25,8 +25,8 @@ check "a write" dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=8 oflag=di
 check "a handover" handover "$name"
 number=$(cat "/sys/class/block/${sd#/dev/}/dev")
 
-kill -KILL "$(server)" || fail "kill"
-wait_for 20 "the daemon is dead" word_is daemon 0
+forget_claim
+crash
 echo -1 >$hosts
 wait_for 60 "it is unplugged" one_disk 0
 echo 1 >$hosts

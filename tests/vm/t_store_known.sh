@@ -10,14 +10,6 @@
 
 mib=1048576
 
-# crash: nobody serves
-crash() {
-	local pid
-	pid=$(server)
-	kill -KILL "$pid" || fail "kill"
-	wait_for 20 "the daemon is dead" word_is daemon 0
-}
-
 # refused WORDS [ARGUMENT...]: no handover, in one line with these words
 refused() {
 	local words=$1 said
@@ -76,30 +68,43 @@ dd if=/tmp/whole of=/tmp/image bs=1M skip=3 seek=3 conv=notrunc status=none
 check "a restart on a store that has its size again" handover "$name"
 remove
 
-# The same with a loop device.
+# The same with a loop device, which can be given another file if device-mapper does not claim it.
 loop=$(losetup -f)
 losetup "$loop" /tmp/image || fail "losetup"
 create "$name" "file:$loop" || fail "create on a loop device"
+fails_saying "'$loop' is in use by device $name" create second "file:$loop"
+fails_saying "'$loop' is in use by device $name" create second "file:$loop,ro"
+fails_saying "device name '$name' is in use" create "$name" "file:$loop"
+forget_claim
+crash
 fails_saying "$loop is the store of device $name" create second "file:$loop"
 fails_saying "$loop is the store of device $name" create second "file:$loop,ro"
-fails_saying "device name '$name' is in use" create "$name" "file:$loop"
-crash
 losetup -d "$loop"
 wait_for 20 "it is free" losetup "$loop" /tmp/other
 refused "is not the store served last"
 losetup -d "$loop"
 wait_for 20 "it is free" losetup "$loop" /tmp/image
 refused "is not the store served last"
+claims_nothing
 rm "$run/$name/tab"
 another=$(losetup -f)
 truncate -s 8M /tmp/third
 losetup "$another" /tmp/third || fail "losetup"
 create third "file:$another" || fail "create a third device"
-fails_saying "$another is the store of device third" handover "$name" "file:$another"
+fails_saying "'$another' is in use by device third" handover "$name" "file:$another"
 remove third
+check "a restart on the store that was asked for" handover "$name" "file:$another"
+is "it is claimed" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$(lsblk -dno MAJ:MIN "$another" | tr -d ' ')"
+crash
+rm "$run/$name/tab"
+check "a restart on an image" handover "$name" file:/tmp/third
+claims_nothing
+crash
+rm "$run/$name/tab"
+check "a restart on the store that was asked for" handover "$name" "file:$loop"
+is "it is claimed" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$(lsblk -dno MAJ:MIN "$loop" | tr -d ' ')"
 losetup -d "$another"
 rm /tmp/third
-check "a restart on the store that was asked for" handover "$name" "file:$loop"
 same /tmp/image
 
 # Read-only by now.

@@ -65,6 +65,20 @@ refused 'max_io: must be' 2048 0 0 c 1 max_io:512
 refused 'max_io: must be' 2048 0 0 c 1 max_io:0
 refused 'max_io: must be' 2048 0 0 c 1 max_io:16777217
 refused 'max_io is not a multiple' 2048 0 0 c 2 max_io:4608 logical_block_size:4096
+for number in '' 8 8:16x /dev/vda 0:0 4096:0; do
+	refused 'backing: must be' 2048 0 0 c 1 "backing:$number"
+done
+number=$(lsblk -dno MAJ:MIN "$disk" | tr -d ' ')
+itself=$(dmsetup info -c --noheadings -o major,minor rows)
+refused 'backing: is the device itself' 2048 0 0 c 1 "backing:$itself"
+refused 'backing: cannot be opened' 2048 0 0 c 1 backing:4095:77
+mke2fs -F -q "$disk" && mount -t ext4 -o ro "$disk" /mnt || fail "mount"
+refused 'backing: is in use' 2048 0 0 c 1 "backing:$number"
+umount /mnt
+dmsetup create "$name" --table '0 2048 user 0 0 taken' || fail "create"
+refused 'Control node name is in use' 2048 0 0 taken 1 "backing:$number"
+dmsetup remove "$name"
+check "nothing is claimed by what was refused" mke2fs -F -q "$disk"
 refused 'Start or length is not a multiple' 2049 0 0 c 1 logical_block_size:4096
 
 dmsetup remove rows
@@ -75,6 +89,8 @@ kept x y c 1 orphans:fail
 kept 0 0 c 8 orphans:requeue nodaemon:fail:0 discard:off write_zeroes:off secure_erase:on \
 	logical_block_size:1024 physical_block_size:4096 max_io:65536
 kept 0 0 c 2 nodaemon:wait max_io:16777216
+kept 0 0 c 1 "backing:$number"
+check "nothing is claimed by what is removed" mke2fs -F -q "$disk"
 kept 0 0 c 2 orphans:requeue compat:android
 kept 0 0 "$(printf 'n%.0s' $(seq 127))"
 

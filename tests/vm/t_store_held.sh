@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A store that is a block device belongs to the device that is made of it, served or not: nobody else mounts it or
+# makes anything of it, of a part of it or of the disk that it is a part of. And of what is in use no device is made.
+# vm: --mem 320 --cpus 2 --disk 16M --disk 16M
+# add: build/tests/vm/load tests/vm/lib.sh
+# quick: uml-6.12 backports
+# shellcheck source=tests/vm/lib.sh
+. /add/lib.sh
+
+busy='Device or resource busy'
+other=/dev/vdb
+number=$(lsblk -dno MAJ:MIN "$disk" | tr -d " ")
+
+# linear NAME DEVICE: what LVM makes, among others
+linear() {
+	dmsetup create "$1" --table "0 2048 linear $2 0" 2>&1
+}
+
+held() {
+	fails_saying "$disk" mount -t ext4 "$disk" /mnt
+	fails_saying "in use" mke2fs -F -q "$disk"
+	fails_saying "'$disk' is in use by device $name: $busy" create second "file:$disk"
+	is "its holder in sysfs" "$(cat "/sys/dev/block/$number/holders"/*/dm/name)" "$name"
+}
+
+create "$name" "file:$disk" || fail "create"
+is "the row names it" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$number"
+mke2fs -F -q "/dev/mapper/$name" || fail "mke2fs"
+mount -t ext4 "/dev/mapper/$name" /mnt || fail "mount"
+umount /mnt
+held
+check "a handover" handover "$name"
+held
+crash
+held
+check "a restart" handover "$name"
+held
+
+# Another table shares device-mapper's claim, and the next daemon is not to write to what that one has.
+check "another table" linear thief "$disk"
+fails_saying "$disk is in use by device thief, too" handover "$name"
+crash
+fails_saying "$disk is in use by device thief, too" handover "$name"
+dmsetup remove thief
+check "a restart" handover "$name"
+
+# A device from before: it claims nothing, until there is a handover or a restart. And not while it cannot.
+forget_claim
+load_start -t 2
+check "a handover under load" handover "$name"
+load_progress
+held
+forget_claim
+load_progress
+crash
+claims_nothing
+check "a restart under load" handover "$name"
+load_progress
+held
+forget_claim
+load_stop
+mkswap "$disk" >/dev/null && swapon "$disk" || fail "swap on the store"
+check "a handover beside another claim" handover "$name"
+claims_nothing
+check "the log says so" grep -q "the table of $name does not claim $disk, so take care" <(dmesg)
+swapoff "$disk" || fail "swapoff"
+check "a handover after it" handover "$name"
+held
+remove
+
+# What is in use.
+mke2fs -F -q "$disk" || fail "mke2fs"
+mount -t ext4 -o ro "$disk" /mnt || fail "mount"
+fails_saying "'$disk' is in use: mounted" create "$name" "file:$disk"
+check "read-only it can be served" create "$name" "file:$disk,ro"
+remove
+umount /mnt
+linear volume "$disk" || fail "dmsetup"
+fails_saying "'$disk' is in use by device volume: $busy" create "$name" "file:$disk"
+dmsetup remove volume
+check "read-only" create "$name" "file:$disk,ro"
+check "and once more" create again "file:$disk,ro"
+fails_saying "in use" create second "file:$disk"
+remove again
+remove
+
+# Two at once: the first has found the disk free, but not claimed it yet.
+strace -I 2 -f -qq -o /tmp/strace -P /dev/mapper/control -e trace=ioctl -e inject=ioctl:signal=STOP:when=4 \
+	dmuserctl create --timeout "$patience" one "file:$disk" >/tmp/one 2>&1 &
+strace=$!
+wait_for 60 "the first is stopped" grep -q 'stopped by SIGSTOP' /tmp/strace
+fails_saying "'$disk' is in use" create two "file:$disk"
+pkill -CONT '^dmuser-first'
+wait_for 60 "the first has it" test -b /dev/mapper/one
+# It would be watched for as long as it lives.
+kill "$strace" && wait "$strace"
+remove one
+
+# Parts of a disk.
+addpart "$other" 1 2048 8192 || fail "addpart"
+part=/dev/$(lsblk -lno NAME,TYPE "$other" | sed -n 's/ *part$//p')
+wait_for 20 "the partition is there" test -b "$part"
+create "$name" "file:$part" || fail "create on a partition"
+fails_saying "'$other' is in use by device $name: $busy" create second "file:$other"
+fails_saying "in use" mke2fs -F -q "$other"
+remove
+create "$name" "file:$other" || fail "create on a disk"
+fails_saying "'$part' is in use by device $name: $busy" create second "file:$part"
+crash
+fails_saying "'$part' is in use by device $name: $busy" create second "file:$part"
+check "a restart" handover "$name"
+remove
+linear volume "$part" || fail "dmsetup"
+fails_saying "'$other' is in use by device volume: $busy" create "$name" "file:$other"
+dmsetup remove volume
+delpart "$other" 1
+finish
