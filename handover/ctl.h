@@ -110,6 +110,7 @@ struct ctl_kstatus {
 	uint64_t sealed, suspended, daemon;	/* 0 or 1 */
 	uint64_t reads, writes, flushes, discards, secure_erases, write_zeroes;
 	uint64_t errors, unsupported, requeued, failed, refused;
+	uint64_t nospace;			/* requests that wait for space */
 	uint64_t android;			/* 0 or 1 */
 	unsigned int generation_count;
 	struct ctl_generation generations[CTL_GENERATIONS];	/* beyond that: not shown */
@@ -119,7 +120,7 @@ struct ctl_kstatus {
 struct ctl_policy {
 	char ctl[128];			/* the kernel takes up to 127 */
 	bool android;			/* compat:android */
-	bool orphans_fail, nodaemon_fail;
+	bool orphans_fail, nodaemon_fail, nospace_wait;
 	uint64_t nodaemon_ms;
 	bool discard, write_zeroes, secure_erase;
 	uint64_t logical_block_size, physical_block_size, max_io;

@@ -19,7 +19,7 @@ static const struct {
 	FIELD(channels), FIELD(generation), FIELD(sealed), FIELD(suspended), FIELD(daemon),
 	FIELD(reads), FIELD(writes), FIELD(flushes), FIELD(discards), FIELD(secure_erases),
 	FIELD(write_zeroes), FIELD(errors), FIELD(unsupported), FIELD(requeued), FIELD(failed),
-	FIELD(refused), FIELD(android),
+	FIELD(refused), FIELD(nospace), FIELD(android),
 };
 
 /* NR,STATE,CHANNELS,HELD,ANSWERED[,what a newer kernel adds] */
@@ -116,6 +116,8 @@ static void policy_word_parse(struct ctl_policy *policy, const char *word)
 		policy->nodaemon_fail = !strncmp(word + 9, "fail", 4);
 		if (policy->nodaemon_fail && word[13] == ':')
 			ctl_number_parse(&policy->nodaemon_ms, word + 14, 0, UINT64_MAX);
+	} else if (!strncmp(word, "nospace:", 8)) {
+		policy->nospace_wait = !strcmp(word + 8, "wait");
 	} else if (!strncmp(word, "backing:", 8)) {
 		snprintf(policy->backing, sizeof(policy->backing), "%s", word + 8);
 	} else if (!flag_parse(&policy->discard, word, "discard") &&

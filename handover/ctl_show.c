@@ -87,6 +87,7 @@ static json_t *policy_json(const struct ctl_policy *policy)
 	json_object_set_new(json, "nodaemon", json_string(policy->nodaemon_fail ? "fail" : "wait"));
 	json_object_set_new(json, "nodaemon_ms",
 			    policy->nodaemon_fail ? number(policy->nodaemon_ms) : json_null());
+	json_object_set_new(json, "nospace", json_string(policy->nospace_wait ? "wait" : "fail"));
 	json_object_set_new(json, "discard", json_boolean(policy->discard));
 	json_object_set_new(json, "write_zeroes", json_boolean(policy->write_zeroes));
 	json_object_set_new(json, "secure_erase", json_boolean(policy->secure_erase));
@@ -205,6 +206,7 @@ json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon
 	json_object_set_new(queue, "queued", number(kstatus->queued));
 	json_object_set_new(queue, "held", number(kstatus->held));
 	json_object_set_new(queue, "fenced", number(kstatus->fenced));
+	json_object_set_new(queue, "nospace", number(kstatus->nospace));
 	json_object_set_new(queue, "oldest_ms", number(kstatus->oldest_ms));
 	json_object_set_new(json, "queue", queue);
 	json_object_set_new(json, "counters", counters_json(kstatus));
@@ -300,8 +302,9 @@ void ctl_device_print(const struct ctl_device *device, const struct ctl_daemon *
 		       generation->held, generation->answered);
 	}
 	printf("queue       %" PRIu64 " queued, %" PRIu64 " held, %" PRIu64
-	       " fenced, the oldest for %" PRIu64 " ms\n",
-	       kstatus->queued, kstatus->held, kstatus->fenced, kstatus->oldest_ms);
+	       " fenced, %" PRIu64 " for space, the oldest for %" PRIu64 " ms\n",
+	       kstatus->queued, kstatus->held, kstatus->fenced, kstatus->nospace,
+	       kstatus->oldest_ms);
 	printf("requests    %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " flushes, %" PRIu64
 	       " discards, %" PRIu64 " write zeroes, %" PRIu64 " secure erases\n",
 	       kstatus->reads, kstatus->writes, kstatus->flushes, kstatus->discards,

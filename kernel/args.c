@@ -67,6 +67,14 @@ static int dmu_set_nodaemon(struct dmu_config *config, const char *value)
 	return dmu_parse_size(value + strlen("fail:"), 0, INT_MAX, &config->nodaemon_ms);
 }
 
+static int dmu_set_nospace(struct dmu_config *config, const char *value)
+{
+	if (strcmp(value, "fail") && strcmp(value, "wait"))
+		return -EINVAL;
+	config->nospace_wait = !strcmp(value, "wait");
+	return 0;
+}
+
 static int dmu_set_discard(struct dmu_config *config, const char *value)
 {
 	return dmu_parse_switch(value, &config->discard);
@@ -132,6 +140,7 @@ static const struct dmu_arg {
 	{ "compat:", dmu_set_compat, "compat: must be none or android" },
 	{ "orphans:", dmu_set_orphans, "orphans: must be requeue or fail" },
 	{ "nodaemon:", dmu_set_nodaemon, "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ "nospace:", dmu_set_nospace, "nospace: must be fail or wait" },
 	{ "discard:", dmu_set_discard, "discard: must be on or off" },
 	{ "write_zeroes:", dmu_set_write_zeroes, "write_zeroes: must be on or off" },
 	{ "secure_erase:", dmu_set_secure_erase, "secure_erase: must be on or off" },

@@ -20,6 +20,7 @@
  *	a read that fails before its first byte: SENDING -> QUEUED
  *	close of the channel: SENDING, HELD, RECEIVING -> QUEUED, or ended (policy)
  *	revoke (noflush suspend, message "fail"): any state -> ended
+ *	answer "no space" and nospace:wait: HELD -> QUEUED, where no reader takes it for a while
  *
  * A request lives in its bio and is gone with bio_endio(). A claim outlives a
  * revoked request, because the daemon that holds it does not know: its answer is
@@ -68,7 +69,7 @@
  *			 calls read and write with IOCB_NOWAIT. May sleep.
  *	release		 whoever drops the last reference to the file, also while he
  *			 exits; nothing. May sleep.
- *	event_work, nodaemon_work
+ *	event_work, nodaemon_work, nospace_work
  *			 dmu_workqueue (WQ_MEM_RECLAIM). May sleep.
  *
  * All but map and the end of bios is process context. map may be called in a softirq: dm-crypt
@@ -84,7 +85,7 @@
  * What keeps what alive
  *
  *	node	   node->ref: one each for a target (ctr to dtr), a channel (open to
- *		   release), pending event_work and pending nodaemon_work; and open()'s
+ *		   release), pending event_work, nodaemon_work and nospace_work; and open()'s
  *		   own, from dmu_device_find(), which finds it under the xarray's lock,
  *		   until the last target is gone. Then its name is free (dead), and only
  *		   channels and work are left.
@@ -97,8 +98,8 @@
  *	generation its channels; it goes with the last. Generation 0 is part of the node.
  *	request	   its bio, from map to bio_endio(). It is on node->requests until somebody
  *		   takes it off there, under node->lock, and ends it: that is why each is
- *		   ended once. Until then it is in one place: on node->queue, node->released
- *		   or a claim's waiters, or in a claim.
+ *		   ended once. Until then it is in one place: on node->queue, node->released,
+ *		   node->nospace or a claim's waiters, or in a claim.
  *	claim	   its channel: from read until the answer, a dismissal, a give-back, or
  *		   release. The
  *		   writer ends a HELD or RECEIVING one, the reader a canceled one, each
@@ -129,6 +130,7 @@
 #define DMU_NODE_DIR		"dm-user/"
 #define DMU_NAME_MAX		127	/* of a control node, without the directory */
 #define DMU_MAX_IO_DEFAULT	SZ_1M
+#define DMU_NOSPACE_MS		1000	/* until a daemon is asked again, with nospace:wait */
 #define DMU_BATCH		64	/* most requests to be moved in one hold of a lock */
 
 /* What a table row asks for. */
@@ -139,6 +141,7 @@ struct dmu_config {
 	bool orphans_fail;
 	bool nodaemon_fail;
 	unsigned int nodaemon_ms;
+	bool nospace_wait;
 	unsigned int grace_ms;	/* how long a request waits for the first daemon; 0: as above */
 	bool discard;
 	bool write_zeroes;
@@ -201,9 +204,11 @@ struct dmu_node {
 	u64 next_seq;
 	u64 newest_generation;
 	struct list_head requests;	/* all, by seq, which is by age */
-	u64 queued;			/* requests on the three lists: queue, released, waiters */
+	u64 queued;			/* requests on queue, released, nospace and waiters */
 	struct list_head queue;		/* requests that the next reader may have */
 	struct list_head released;	/* ...whose place is to be looked for (again) */
+	struct list_head nospace;	/* requests that a daemon is asked for again in a while */
+	u64 lacking;			/* requests for which there was no space the last time */
 	unsigned int fenced;
 	struct rb_root_cached fence_tree;	/* revoked claims that may still write, by sector */
 	struct list_head blocking;	/* those of them that requests wait for */
@@ -215,6 +220,7 @@ struct dmu_node {
 
 	struct work_struct event_work;		/* tells DM that something changed */
 	struct delayed_work nodaemon_work;	/* policy nodaemon:fail */
+	struct delayed_work nospace_work;	/* policy nospace:wait */
 };
 
 struct dmu_target {
@@ -241,6 +247,7 @@ struct dmu_request {
 	struct bio *bio;
 	u64 seq;
 	unsigned int type;		/* DM_USER_REQ_MAP_* */
+	bool lacking;			/* the node's lock: counted in node->lacking */
 	unsigned long born;		/* jiffies */
 };
 
@@ -322,6 +329,7 @@ void dmu_node_put(struct dmu_node *node);
 void dmu_node_event(struct dmu_node *node);
 void dmu_node_watch(struct dmu_node *node);
 void dmu_node_begin_grace(struct dmu_node *node);
+void dmu_node_retry_later(struct dmu_node *node);
 void dmu_node_wake(struct dmu_node *node, unsigned int requests);
 void dmu_node_wake_all(struct dmu_node *node);
 int dmu_node_check_queue(struct dmu_target *target);

@@ -98,7 +98,8 @@ void dmu_fence_unqueue(struct dmu_node *node, struct dmu_request *req)
 
 	lockdep_assert_held(&node->lock);
 	/* Of the last one, both neighbours are the head of the list. */
-	if (head == req->list.prev && head != &node->queue && head != &node->released)
+	if (head == req->list.prev && head != &node->queue && head != &node->released &&
+	    head != &node->nospace)
 		list_del_init(&container_of(head, struct dmu_claim, waiters)->blocking);
 	list_del_init(&req->list);
 	node->queued--;
@@ -175,6 +176,8 @@ struct dmu_request *dmu_fence_take(struct dmu_node *node)
 		req = list_first_entry(&node->queue, struct dmu_request, list);
 	} else if (!list_empty(&node->released)) {
 		req = list_first_entry(&node->released, struct dmu_request, list);
+	} else if (!list_empty(&node->nospace)) {
+		req = list_first_entry(&node->nospace, struct dmu_request, list);
 	} else if (!list_empty(&node->blocking)) {
 		claim = list_first_entry(&node->blocking, struct dmu_claim, blocking);
 		req = list_first_entry(&claim->waiters, struct dmu_request, list);

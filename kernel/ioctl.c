@@ -40,7 +40,8 @@ static u64 dmu_info_policy(const struct dmu_config *config)
 	       (config->discard ? DM_USER_POLICY_DISCARD : 0) |
 	       (config->write_zeroes ? DM_USER_POLICY_WRITE_ZEROES : 0) |
 	       (config->secure_erase ? DM_USER_POLICY_SECURE_ERASE : 0) |
-	       (config->android ? DM_USER_POLICY_COMPAT_ANDROID : 0);
+	       (config->android ? DM_USER_POLICY_COMPAT_ANDROID : 0) |
+	       (config->nospace_wait ? DM_USER_POLICY_NOSPACE_WAIT : 0);
 }
 
 static u64 dmu_info_state(const struct dmu_node *node)

@@ -112,6 +112,26 @@ void dmu_node_begin_grace(struct dmu_node *node)
 		dmu_node_rearm(node, node->config.grace_ms);
 }
 
+/* Daemons are asked once more for what is on node->nospace, in a while. */
+void dmu_node_retry_later(struct dmu_node *node)
+{
+	lockdep_assert_held(&node->lock);
+	if (queue_delayed_work(dmu_workqueue, &node->nospace_work,
+			       msecs_to_jiffies(DMU_NOSPACE_MS)))
+		kref_get(&node->ref);
+}
+
+static void dmu_node_nospace_work(struct work_struct *work)
+{
+	struct dmu_node *node = container_of(to_delayed_work(work), struct dmu_node, nospace_work);
+
+	spin_lock_bh(&node->lock);
+	list_splice_tail_init(&node->nospace, &node->released);
+	spin_unlock_bh(&node->lock);
+	dmu_fence_release(node);
+	dmu_node_put(node);
+}
+
 /* Requests that have waited for the first daemon for too long fail. The next one has its time. */
 static void dmu_node_end_grace(struct dmu_node *node)
 {
@@ -333,6 +353,8 @@ static void dmu_node_kill(struct dmu_node *node)
 	dmu_node_wake_all(node);
 	if (cancel_delayed_work_sync(&node->nodaemon_work))
 		dmu_node_put(node);
+	if (cancel_delayed_work_sync(&node->nospace_work))
+		dmu_node_put(node);
 }
 
 /*
@@ -363,12 +385,14 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	INIT_LIST_HEAD(&node->requests);
 	INIT_LIST_HEAD(&node->queue);
 	INIT_LIST_HEAD(&node->released);
+	INIT_LIST_HEAD(&node->nospace);
 	INIT_LIST_HEAD(&node->blocking);
 	node->fence_tree = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&node->generations);
 	list_add(&node->unjoined.list, &node->generations);
 	INIT_WORK(&node->event_work, dmu_node_event_work);
 	INIT_DELAYED_WORK(&node->nodaemon_work, dmu_node_nodaemon_work);
+	INIT_DELAYED_WORK(&node->nospace_work, dmu_node_nospace_work);
 	dmu_node_configure(node, target);
 	node->md = md;
 	node->dev = disk_devt(dm_disk(md));

@@ -4,6 +4,8 @@
 
 #include "dmu.h"
 
+#define DM_MSG_PREFIX "user"
+
 static struct kmem_cache *dmu_claim_cache;
 
 int dmu_request_init(void)
@@ -79,6 +81,14 @@ static bool dmu_type_writes(u64 type)
 	return type != DM_USER_REQ_MAP_READ && type != DM_USER_REQ_MAP_FLUSH;
 }
 
+/* @req is about to end: nobody is to find it any more. */
+static void dmu_request_forget(struct dmu_node *node, struct dmu_request *req)
+{
+	lockdep_assert_held(&node->lock);
+	list_del(&req->age);
+	node->lacking -= req->lacking;
+}
+
 /*
  * What presuspend gives back, without a pause where nothing preempts it, though there may be
  * thousands: DM's work queue submits it anew, and had better not run before DM has said that it is
@@ -113,6 +123,7 @@ int dmu_request_map(struct dmu_target *target, struct bio *bio)
 	req->type = type;
 	req->born = jiffies;
 	req->claim = NULL;
+	req->lacking = false;
 
 	spin_lock_bh(&node->lock);
 	if (dm_noflush_suspending(target->ti)) {
@@ -330,6 +341,8 @@ static blk_status_t dmu_response_status(u64 response)
 		return BLK_STS_OK;
 	case DM_USER_RESP_UNSUPPORTED:
 		return BLK_STS_NOTSUPP;
+	case DM_USER_RESP_NOSPC:
+		return BLK_STS_NOSPC;
 	default:
 		return BLK_STS_IOERR;
 	}
@@ -358,22 +371,67 @@ static void dmu_request_dropped(struct dmu_node *node, unsigned int ready, bool 
 	}
 }
 
-/* HELD or RECEIVING -> ended. A revoked request has ended already; its claim goes. */
+/* Whether @req, answered with @response, is to be answered again in a while. */
+static bool dmu_request_waits(const struct dmu_node *node, const struct dmu_request *req,
+			      u64 response)
+{
+	lockdep_assert_held(&node->lock);
+	return response == DM_USER_RESP_NOSPC && node->config.nospace_wait &&
+	       dmu_type_writes(req->type) && !node->failing;
+}
+
+/* HELD -> QUEUED, but on the list of what no reader takes for a while. */
+static void dmu_request_set_aside(struct dmu_node *node, struct dmu_request *req)
+{
+	lockdep_assert_held(&node->lock);
+	req->claim = NULL;
+	list_add_tail(&req->list, &node->nospace);
+	node->queued++;
+	if (!req->lacking) {
+		req->lacking = true;
+		node->lacking++;
+	}
+	dmu_node_retry_later(node);
+}
+
+/* It was, and is, lacking for so many requests. */
+static void dmu_space_changed(struct dmu_node *node, u64 before, u64 now)
+{
+	if (!before == !now)
+		return;
+	if (now)
+		DMWARN_LIMIT("%s: a daemon has no space: writes wait until there is some",
+			     node->name);
+	else
+		DMINFO("%s: there is space for all that waited", node->name);
+	dmu_node_event(node);
+}
+
+/*
+ * HELD or RECEIVING -> ended, or set aside for lack of space. A revoked request has ended already;
+ * its claim goes.
+ */
 void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response)
 {
 	blk_status_t status = dmu_response_status(response);
 	struct dmu_node *node = channel->node;
+	u64 lacked, lacks;
 	struct dmu_request *req;
 	unsigned int ready;
 	bool drained;
 
 	spin_lock_bh(&node->lock);
 	spin_lock(&channel->lock);
+	lacked = node->lacking;
 	req = claim->req;
-	if (req) {
+	if (req && dmu_request_waits(node, req, response)) {
+		dmu_request_set_aside(node, req);
+		req = NULL;
+	} else if (req) {
 		dmu_count_answer(node, channel->generation, req->type, status);
-		list_del(&req->age);
+		dmu_request_forget(node, req);
 	}
+	lacks = node->lacking;
 	dmu_claim_drop(channel, claim);
 	spin_unlock(&channel->lock);
 	ready = dmu_fence_release_some(node);
@@ -382,6 +440,7 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 
 	if (req)
 		dmu_end_request(req, status);
+	dmu_space_changed(node, lacked, lacks);
 	dmu_request_dropped(node, ready, drained);
 }
 
@@ -420,7 +479,7 @@ static unsigned int dmu_orphans_place(struct dmu_node *node, struct list_head *o
 	list_for_each_entry(req, orphans, list) {
 		req->claim = NULL;
 		if (fail) {
-			list_del(&req->age);
+			dmu_request_forget(node, req);
 			node->counters.failed++;
 		} else {
 			node->queued++;
@@ -555,7 +614,7 @@ static unsigned int dmu_request_revoke(struct dmu_node *node, u64 seq, struct li
 			dmu_claim_revoke(req->claim);
 		else
 			dmu_fence_unqueue(node, req);
-		list_del(&req->age);
+		dmu_request_forget(node, req);
 		list_add_tail(&req->list, revoked);
 	}
 	return n;
@@ -611,7 +670,7 @@ static struct dmu_request *dmu_request_hopeless(struct dmu_node *node)
 		return NULL;
 	}
 	if (req)
-		list_del(&req->age);
+		dmu_request_forget(node, req);
 	return req;
 }
 

@@ -173,6 +173,8 @@ static void dmu_status_info(struct dmu_node *node, char *result, unsigned int ma
 	       c->answered[DM_USER_REQ_MAP_WRITE_ZEROES]);
 	DMEMIT(" errors:%llu unsupported:%llu requeued:%llu failed:%llu refused:%llu",
 	       c->errors, c->unsupported, c->requeued, c->failed, c->refused);
+	if (node->config.nospace_wait)
+		DMEMIT(" nospace:%llu", node->lacking);
 	if (node->config.android)
 		DMEMIT(" android:1");
 	list_for_each_entry(g, &node->generations, list)

@@ -54,7 +54,7 @@ struct dmu_spec {
 	enum dmu_cache_mode cache;	/* option direct or buffered (default buffered) */
 	unsigned int channels;		/* option channels=N, 1..64; 0: default (4) */
 	/*
-	 * Options orphans=, nodaemon=, discard=, write_zeroes=, secure_erase=, logical_block_size=,
+	 * Options orphans=, nodaemon=, nospace=, discard=, write_zeroes=, secure_erase=, logical_block_size=,
 	 * physical_block_size= and max_io= as arguments of the table row, like
 	 * "orphans:fail nodaemon:fail:500"; "" if none.
 	 */
@@ -106,7 +106,7 @@ enum dmu_use {
  * A backend is one file with one of these and one line in backend.c's table. Calls of read..zero
  * come from several threads at once. Offsets and lengths are in bytes, multiples of
  * geometry.alignment, and inside geometry.size. All return 0 or -errno; -EOPNOTSUPP answers
- * UNSUPPORTED. write..secure_erase and fds may be NULL: not supported. Buffers are page-aligned. A
+ * UNSUPPORTED, -ENOSPC and -EDQUOT NOSPC: the same may then be asked for again. write..secure_erase and fds may be NULL: not supported. Buffers are page-aligned. A
  * flush covers every write that returned before it began.
  */
 struct dmu_backend_ops {
@@ -171,7 +171,7 @@ extern const struct dmu_backend_ops *const dmu_backends[];
 
 struct dmu_server_stats {
 	uint64_t requests[DM_USER_REQ_MAP_WRITE_ZEROES + 1];	/* answered, by DM_USER_REQ_MAP_* */
-	uint64_t errors;		/* answered ERROR */
+	uint64_t errors;		/* answered ERROR or NOSPC */
 	uint64_t unsupported;		/* answered UNSUPPORTED */
 	uint64_t bytes_read, bytes_written;
 	uint64_t last_seq;		/* greatest seq answered */

@@ -221,7 +221,7 @@ static uint64_t decide(struct worker *worker)
 	if (rc == -EOPNOTSUPP)
 		return DM_USER_RESP_UNSUPPORTED;
 	complain(worker->server, type->name, message, rc);
-	return DM_USER_RESP_ERROR;
+	return rc == -ENOSPC || rc == -EDQUOT ? DM_USER_RESP_NOSPC : DM_USER_RESP_ERROR;
 }
 
 /* ---- out ---- */
@@ -279,7 +279,7 @@ static void account(struct counters *counters, const struct dm_user_message *mes
 {
 	if (message->type < DMU_TYPES)
 		count(&counters->requests[message->type], 1);
-	if (response == DM_USER_RESP_ERROR)
+	if (response == DM_USER_RESP_ERROR || response == DM_USER_RESP_NOSPC)
 		count(&counters->errors, 1);
 	if (response == DM_USER_RESP_UNSUPPORTED)
 		count(&counters->unsupported, 1);

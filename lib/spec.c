@@ -79,6 +79,8 @@ static bool table_value_valid(const char *key, const char *value)
 
 	if (!strcmp(key, "orphans"))
 		return !strcmp(value, "requeue") || !strcmp(value, "fail");
+	if (!strcmp(key, "nospace"))
+		return !strcmp(value, "fail") || !strcmp(value, "wait");
 	if (!strcmp(key, "nodaemon") && strcmp(value, "wait"))
 		return !strncmp(value, "fail:", 5) && parse_number(value + 5, INT_MAX, &number);
 	if (!strcmp(key, "nodaemon"))
@@ -124,6 +126,7 @@ static const struct {
 	{ "logical_block_size", true, 1 << 8, add_table_arg },
 	{ "physical_block_size", true, 1 << 9, add_table_arg },
 	{ "max_io", true, 1 << 10, add_table_arg },
+	{ "nospace", true, 1 << 11, add_table_arg },
 };
 
 static int parse_option(struct parse *parse, char *option)

@@ -88,7 +88,8 @@ enum watch_sight watch_look(const struct watch_options *options, pid_t known, st
 	if (!view->pid)
 		return unclear(view, "nobody listens, and somebody has a channel of it");
 	if (view->pid < 0)
-		return unclear(view, "cannot reach the daemon: %s", strerror(-view->pid));
+		return unclear(view, "cannot reach the daemon: %s",
+			       view->pid == -EAGAIN ? "it does not answer" : strerror(-view->pid));
 	view->pidfd = syscall(SYS_pidfd_open, view->pid, 0);
 	/* In a handover the dead one's name stands there for a moment. Asked twice: it is that process. */
 	if (view->pidfd < 0 || watch_has_died(view->pidfd) || listener(options) != view->pid)

@@ -20,16 +20,11 @@ struct start {
 	struct dmu_launch launch;
 };
 
-/* Nothing is written to what the caller gave us from now on: its reader may wait for the device. */
 static void ready(void *arg)
 {
 	struct start *start = arg;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
 
-	for (fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
-		dup2(null, fd);
-	if (null > STDERR_FILENO)
-		close(null);
+	watch_streams_leave();
 	dmu_launch_succeed(&start->launch);
 }
 
@@ -81,8 +76,10 @@ static int watch(const struct watch_options *options, struct start *start)
 		char text[CTL_ERROR_MAX + DMU_NAME_MAX + 3];
 
 		snprintf(text, sizeof(text), "%s: %s", options->name, error);
-		if (start->launch.fd < 0)
+		if (start->launch.fd < 0) {
+			dmu_log(DMU_LOG_ERR, "%s", text);
 			say(options, error);
+		}
 		dmu_launch_fail(&start->launch, text);
 	}
 	return status;

@@ -50,6 +50,16 @@ static int stand_by(const struct watch_options *options)
 	return dmu_dm_exists(options->name) ? 0 : -ENXIO;
 }
 
+void watch_streams_leave(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fd;
+
+	for (fd = 0; null >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	if (null > STDERR_FILENO)
+		close(null);
+}
+
 int watch_state_open(struct watch_state *state, const struct watch_options *options)
 {
 	int ret = ctl_run_path(state->path, sizeof(state->path), options->run_dir, options->name, CTL_WATCH_NAME);
@@ -60,6 +70,7 @@ int watch_state_open(struct watch_state *state, const struct watch_options *opti
 			state->unsealed = left_unsealed(state->fd);
 		if (ret != -ESTALE && (ret != -EWOULDBLOCK || !options->foreground))
 			break;
+		watch_streams_leave();
 		ret = stand_by(options);
 	}
 	/* The run directory goes with the device. */

@@ -73,6 +73,12 @@ struct watch_program {
 /* Keep a copy of what @pid, of @pidfd, runs in place of the one kept. 0, or -errno and @error; that one stays then. */
 int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char *error, size_t len);
 
+/*
+ * Nothing is read from what the caller gave us, or written to it, from now on: its reader may wait for the device, and it
+ * may lie on what is to be unmounted while we stand by.
+ */
+void watch_streams_leave(void);
+
 /* ---- RUN_DIR/NAME/watch: who watches, for dmuserctl (state.c) ---- */
 
 struct watch_state {

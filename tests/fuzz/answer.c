@@ -215,7 +215,9 @@ static uint32_t choose_response(uint64_t r)
 {
 	if (r & 0x1f)
 		return DM_USER_RESP_SUCCESS;
-	return r & 0x100 ? DM_USER_RESP_ERROR : r & 0x200 ? DM_USER_RESP_UNSUPPORTED : 3 + (r >> 40);
+	if (r & 0x80)
+		return DM_USER_RESP_NOSPC;
+	return r & 0x100 ? DM_USER_RESP_ERROR : r & 0x200 ? DM_USER_RESP_UNSUPPORTED : 4 + (r >> 40);
 }
 
 bool fz_answer_one(struct fz_thread *t, struct fz_channel *c, unsigned int n, uint32_t response)

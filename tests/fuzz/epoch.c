@@ -40,6 +40,8 @@ void fz_epoch_row(char *row, size_t size, unsigned int which, uint64_t *sectors)
 		policy = " nodaemon:fail:0";
 	else if ((which & 7) == 3)
 		policy = " nodaemon:fail:3 orphans:fail";
+	else if ((which & 7) == 4)
+		policy = " nospace:wait";
 	if ((which & 0x700) == 0x100)
 		limits = " max_io:12288";
 	*sectors = fz_epoch.sectors;

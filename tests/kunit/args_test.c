@@ -70,6 +70,8 @@ static const struct wrong {
 	  "nodaemon: must be wait or fail:MILLISECONDS" },
 	{ { FIXED, "1", "nodaemon:fail:4294967296" },
 	  "nodaemon: must be wait or fail:MILLISECONDS" },
+	{ { FIXED, "1", "nospace:" }, "nospace: must be fail or wait" },
+	{ { FIXED, "1", "nospace:waits" }, "nospace: must be fail or wait" },
 	{ { FIXED, "1", "discard:" }, "discard: must be on or off" },
 	{ { FIXED, "1", "discard:yes" }, "discard: must be on or off" },
 	{ { FIXED, "1", "write_zeroes:1" }, "write_zeroes: must be on or off" },
@@ -162,7 +164,7 @@ static void twice(struct kunit *test)
 	static char *const args[] = {
 		"orphans:fail", "nodaemon:wait", "discard:on", "write_zeroes:off",
 		"secure_erase:on", "logical_block_size:512", "physical_block_size:4096",
-		"max_io:65536", "backing:8:0",
+		"max_io:65536", "backing:8:0", "nospace:wait",
 	};
 	struct dmu_config config;
 	unsigned int i;
@@ -194,6 +196,7 @@ static void defaults(struct kunit *test)
 		KUNIT_EXPECT_STREQ(test, config.ctl, "ctl");
 		KUNIT_EXPECT_STREQ(test, config.row, i ? "a b ctl 0" : "a b ctl");
 		dmu_test_true(test, !config.orphans_fail && !config.nodaemon_fail);
+		dmu_test_true(test, !config.nospace_wait);
 		dmu_test_true(test, config.discard && config.write_zeroes && !config.secure_erase);
 		dmu_test_is(test, config.logical_block_size, 512);
 		dmu_test_is(test, config.physical_block_size, 512);
@@ -206,9 +209,10 @@ static void defaults(struct kunit *test)
 static void every_argument(struct kunit *test)
 {
 	char *argv[] = {
-		FIXED, "9", "max_io:16777216", "physical_block_size:2048",
+		FIXED, "10", "max_io:16777216", "physical_block_size:2048",
 		"logical_block_size:1024", "secure_erase:on", "write_zeroes:off", "discard:off",
 		"nodaemon:fail:2147483647", "orphans:fail", "backing:8:1048575",
+		"nospace:wait",
 	};
 	struct dmu_config config;
 	char *error;
@@ -217,15 +221,17 @@ static void every_argument(struct kunit *test)
 	dmu_test_is(test, dmu_config_parse(&config, ARRAY_SIZE(argv), argv, &error), 0);
 	dmu_test_true(test, config.orphans_fail && config.nodaemon_fail);
 	dmu_test_is(test, config.nodaemon_ms, INT_MAX);
+	dmu_test_true(test, config.nospace_wait);
 	dmu_test_true(test, !config.discard && !config.write_zeroes && config.secure_erase);
 	dmu_test_is(test, config.logical_block_size, 1024);
 	dmu_test_is(test, config.physical_block_size, 2048);
 	dmu_test_is(test, config.max_io, SZ_16M);
 	dmu_test_is(test, config.backing, MKDEV(8, 1048575));
 	KUNIT_EXPECT_STREQ(test, config.row,
-			   "a b ctl 9 max_io:16777216 physical_block_size:2048 "
+			   "a b ctl 10 max_io:16777216 physical_block_size:2048 "
 			   "logical_block_size:1024 secure_erase:on write_zeroes:off discard:off "
-			   "nodaemon:fail:2147483647 orphans:fail backing:8:1048575");
+			   "nodaemon:fail:2147483647 orphans:fail backing:8:1048575 "
+			   "nospace:wait");
 	dmu_config_free(&config);
 }
 
@@ -343,7 +349,7 @@ static void same_limits(struct kunit *test)
 {
 	static char *const same[] = {
 		"orphans:fail", "nodaemon:fail:10", "discard:on", "logical_block_size:512",
-		"backing:8:0",
+		"backing:8:0", "nospace:wait",
 	};
 	static char *const other[] = {
 		"discard:off", "write_zeroes:off", "secure_erase:on", "logical_block_size:1024",

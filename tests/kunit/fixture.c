@@ -61,6 +61,12 @@ void dmu_node_begin_grace(struct dmu_node *node)
 	dmu_test_env_of(node)->graces++;
 }
 
+void dmu_node_retry_later(struct dmu_node *node)
+{
+	lockdep_assert_held(&node->lock);
+	dmu_test_env_of(node)->retries++;
+}
+
 /* ---- end.c ---- */
 
 void dmu_end_request(struct dmu_request *req, blk_status_t status)
@@ -167,6 +173,7 @@ struct dmu_test_env *dmu_test_env_create(struct kunit *test)
 	INIT_LIST_HEAD(&node->requests);
 	INIT_LIST_HEAD(&node->queue);
 	INIT_LIST_HEAD(&node->released);
+	INIT_LIST_HEAD(&node->nospace);
 	INIT_LIST_HEAD(&node->blocking);
 	node->fence_tree = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&node->generations);

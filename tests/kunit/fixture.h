@@ -30,6 +30,7 @@ struct dmu_test_env {
 	struct dmu_channel *taker;	/* reads whenever a bio ends, or NULL */
 	unsigned int taken;		/* requests that it got */
 	unsigned int graces;
+	unsigned int retries;
 	unsigned int woken;		/* readers, one by one */
 	unsigned int woken_all;
 	unsigned int events;

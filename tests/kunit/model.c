@@ -217,11 +217,13 @@ void model_answer(struct model *m, struct model_channel *c, struct model_claim *
 		status = BLK_STS_OK;
 	if (response == DM_USER_RESP_UNSUPPORTED)
 		status = BLK_STS_NOTSUPP;
+	if (response == DM_USER_RESP_NOSPC)
+		status = BLK_STS_NOSPC;
 	if (claim->req) {
 		model_end(claim->req, status);
 		m->answered[claim->type]++;
 		c->generation->answered++;
-		m->errors += status == BLK_STS_IOERR;
+		m->errors += status == BLK_STS_IOERR || status == BLK_STS_NOSPC;
 		m->unsupported += status == BLK_STS_NOTSUPP;
 	}
 	model_drop(c, claim);

@@ -371,8 +371,9 @@ static void answers_end_requests(struct kunit *test)
 		{ DM_USER_RESP_SUCCESS, BLK_STS_OK, 0, 0 },
 		{ DM_USER_RESP_ERROR, BLK_STS_IOERR, 1, 0 },
 		{ DM_USER_RESP_UNSUPPORTED, BLK_STS_NOTSUPP, 1, 1 },
-		{ 3, BLK_STS_IOERR, 2, 1 },
-		{ U64_MAX, BLK_STS_IOERR, 3, 1 },
+		{ DM_USER_RESP_NOSPC, BLK_STS_NOSPC, 2, 1 },
+		{ 4, BLK_STS_IOERR, 3, 1 },
+		{ U64_MAX, BLK_STS_IOERR, 4, 1 },
 	};
 	struct dmu_test_env *env = test->priv;
 	struct dmu_channel *channel = dmu_test_open(env);
@@ -398,6 +399,97 @@ static void answers_end_requests(struct kunit *test)
 	dmu_test_is(test, counters->failed, 0);
 	dmu_test_is(test, counters->refused, 0);
 	dmu_test_is(test, env->woken_all, 0);
+}
+
+/* A second is over. */
+static void space_is_asked_for(struct dmu_test_env *env)
+{
+	spin_lock_bh(&env->node.lock);
+	list_splice_tail_init(&env->node.nospace, &env->node.released);
+	spin_unlock_bh(&env->node.lock);
+	dmu_fence_release(&env->node);
+}
+
+/* With nospace:wait, what changes data waits, while others come and go; what only asks fails. */
+static void no_space_waits(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct dmu_test_io *write, *zeroes, *read, *flush;
+
+	node->config.nospace_wait = true;
+	write = dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
+	zeroes = dmu_test_map(env, REQ_OP_WRITE_ZEROES, 8, KB4);
+	read = dmu_test_map(env, REQ_OP_READ, 0, KB4);
+	flush = dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
+	while (dmu_test_claim(channel) == 1)
+		dmu_test_send(channel, SIZE_MAX);
+	dmu_test_is(test, node->queued, 0);
+	dmu_test_true(test, dmu_test_answer(channel, write->seq, DM_USER_RESP_NOSPC));
+	dmu_test_true(test, dmu_test_answer(channel, zeroes->seq, DM_USER_RESP_NOSPC));
+	dmu_test_true(test, dmu_test_answer(channel, read->seq, DM_USER_RESP_NOSPC));
+	dmu_test_true(test, dmu_test_answer(channel, flush->seq, DM_USER_RESP_NOSPC));
+	dmu_test_is(test, read->status, BLK_STS_NOSPC);
+	dmu_test_is(test, flush->status, BLK_STS_NOSPC);
+	dmu_test_is(test, write->ended + zeroes->ended, 0);
+	dmu_test_is(test, node->lacking, 2);
+	dmu_test_is(test, node->queued, 2);
+	dmu_test_is(test, node->counters.errors, 2);
+	dmu_test_is(test, channel->generation->held, 0);
+	dmu_test_is(test, env->retries, 2);
+	dmu_test_is(test, dmu_test_claim(channel), -EAGAIN);
+
+	/* Once more in vain, by another channel. */
+	space_is_asked_for(env);
+	dmu_test_close(channel);
+	channel = dmu_test_open(env);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_true(test, dmu_test_answer(channel, write->seq, DM_USER_RESP_NOSPC));
+	dmu_test_is(test, node->lacking, 2);
+	space_is_asked_for(env);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_true(test, dmu_test_answer(channel, zeroes->seq, DM_USER_RESP_SUCCESS));
+	dmu_test_is(test, zeroes->status, BLK_STS_OK);
+	dmu_test_is(test, node->lacking, 1);
+	dmu_test_is(test, dmu_test_read(channel), 1);
+	dmu_test_true(test, dmu_test_answer(channel, write->seq, DM_USER_RESP_SUCCESS));
+	dmu_test_is(test, write->ended, 1);
+	dmu_test_is(test, node->lacking + node->queued, 0);
+}
+
+/* What waits for space ends as what is queued does. */
+static void no_space_ends(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_channel *channel = dmu_test_open(env);
+	struct dmu_test_io *io;
+	unsigned int i;
+
+	node->config.nospace_wait = true;
+	for (i = 0; i < 4; i++) {
+		io = dmu_test_map(env, REQ_OP_DISCARD, 0, KB4);
+		dmu_test_read(channel);
+		/* In the end there is no daemon, for which it cannot wait. */
+		node->failing = i == 3;
+		dmu_test_true(test, dmu_test_answer(channel, io->seq, DM_USER_RESP_NOSPC));
+		dmu_test_is(test, io->ended, i == 3);
+		if (i == 0)
+			dmu_request_revoke_all(node, BLK_STS_DM_REQUEUE);
+		if (i == 1)
+			dmu_request_revoke_all(node, BLK_STS_IOERR);
+		if (i == 2) {
+			node->failing = true;
+			dmu_test_is(test, dmu_request_fail_queued(node), 1);
+			node->failing = false;
+		}
+		dmu_test_is(test, io->ended, 1);
+		dmu_test_is(test, node->lacking + node->queued, 0);
+		dmu_test_is(test, dmu_test_count(&node->nospace), 0);
+	}
+	dmu_test_is(test, io->status, BLK_STS_NOSPC);
+	node->failing = false;
 }
 
 /* In any order, each once, by the channel that holds it, however many that is. */
@@ -508,6 +600,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(draining_takes_no_more),
 	KUNIT_CASE(reserve_is_one),
 	KUNIT_CASE(answers_end_requests),
+	KUNIT_CASE(no_space_waits),
+	KUNIT_CASE(no_space_ends),
 	KUNIT_CASE(answers_in_any_order),
 	KUNIT_CASE(payload_when_due),
 	{}

@@ -285,6 +285,10 @@ static void errors_of_the_backend_are_answered(void **state)
 		seq = fake_push(0, type, 0, 0, SECTOR,
 				type == DM_USER_REQ_MAP_WRITE ? payload : NULL);
 		assert_int_equal(fake_wait_type(seq), DM_USER_RESP_UNSUPPORTED);
+		store.rc = type & 1 ? -ENOSPC : -EDQUOT;
+		seq = fake_push(0, type, 0, 0, SECTOR,
+				type == DM_USER_REQ_MAP_WRITE ? payload : NULL);
+		assert_int_equal(fake_wait_type(seq), DM_USER_RESP_NOSPC);
 	}
 	store.rc = 0;
 	check_read(0, 0, SECTOR);

@@ -114,6 +114,7 @@ static void options_that_are_none(void **state)
 static void table_arguments_that_are_none(void **state)
 {
 	refuses("file:/x,orphans=keep", "orphans=keep");
+	refuses("file:/x,nospace=ask", "nospace=ask");
 	refuses("file:/x,nodaemon=fail", "nodaemon=fail");
 	refuses("file:/x,nodaemon=fail:", "nodaemon=fail:");
 	refuses("file:/x,nodaemon=fail:1s", "nodaemon=fail:1s");

@@ -79,14 +79,23 @@ loses
 next_is buffered
 told_once "lost before a handover"
 
-write_some
-breaks
-pid=$(server)
-kill -KILL "$pid"
-wait_for 60 "the daemon is dead" gone "$pid"
-wait_for 20 "its channels are gone" word_is channels 0
-mends
-next_is buffered
+# killed: the daemon, while the store is broken
+killed() {
+	local pid
+	write_some
+	breaks
+	pid=$(server)
+	kill -KILL "$pid"
+	wait_for 60 "the daemon is dead" gone "$pid"
+	wait_for 20 "its channels are gone" word_is channels 0
+	mends
+	next_is buffered
+}
+
+killed
+check "the table has the store open: nothing is lost by a killed daemon" flushes
+forget_claim
+killed
 told_once "lost by the last close of a killed daemon"
 
 write_some

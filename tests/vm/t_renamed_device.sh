@@ -32,7 +32,7 @@ kill -KILL "$pid" || fail "kill"
 wait_for 60 "dmuser-watch has restarted it" served_anew
 check "reads" dd if=/dev/mapper/new of=/dev/null bs=1M count=1 iflag=direct status=none
 fails_saying "device name '$name' is in use" create "$name" file:/tmp/image
-fails_saying "$disk is the store of device $name" create other "file:$disk"
+fails_saying "'$disk' is in use by device new" create other "file:$disk"
 wait_for 20 "nobody uses it" unused_new
 check "remove, by its new name" dmuserctl remove new
 [ ! -e "$run/$name" ] || fail "left: $(ls "$run/$name")"

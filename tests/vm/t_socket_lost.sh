@@ -48,7 +48,9 @@ kill -STOP "$old"
 wait_for 20 "the daemon is stopped" in_state "$old" T
 wait_for 20 "nobody uses it" unused "$name"
 dmsetup remove "$name" || fail "dmsetup remove"
-create "$name" "file:$disk,direct" || fail "create anew"
+fails_saying "'$disk' is in use" create "$name" "file:$disk,direct"
+truncate -s 4M /tmp/image
+create "$name" file:/tmp/image || fail "create anew"
 pid=$(server)
 before=$(find "$run/$name" | sort)
 kill -CONT "$old"

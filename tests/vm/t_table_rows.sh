@@ -47,6 +47,7 @@ refused 'Unknown argument' 2048 0 0 c 1 discard
 refused 'Argument given twice' 2048 0 0 c 2 discard:on discard:off
 refused 'orphans: must be' 2048 0 0 c 1 orphans:
 refused 'orphans: must be' 2048 0 0 c 1 orphans:requeued
+refused 'nospace: must be' 2048 0 0 c 1 nospace:yes
 refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail
 refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail:
 refused 'nodaemon: must be' 2048 0 0 c 1 nodaemon:fail:-1
@@ -88,7 +89,7 @@ kept 0 2048 some.name_with-all+of:it
 kept x y c 1 orphans:fail
 kept 0 0 c 8 orphans:requeue nodaemon:fail:0 discard:off write_zeroes:off secure_erase:on \
 	logical_block_size:1024 physical_block_size:4096 max_io:65536
-kept 0 0 c 2 nodaemon:wait max_io:16777216
+kept 0 0 c 3 nodaemon:wait nospace:wait max_io:16777216
 kept 0 0 c 1 "backing:$number"
 check "nothing is claimed by what is removed" mke2fs -F -q "$disk"
 kept 0 0 c 2 orphans:requeue compat:android

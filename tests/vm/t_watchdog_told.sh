@@ -61,13 +61,15 @@ is "its file is gone" "$(ls "$run/$name/watch" 2>/dev/null)" ""
 
 # One in the foreground takes over from another one, whatever became of that.
 watch
-dmuser-watch --foreground --timeout "$patience" "$name" 2>/tmp/said &
+mkdir /logs && mount -t tmpfs none /logs && touch /logs/in || fail "mount"
+dmuser-watch --foreground --timeout "$patience" "$name" </logs/in >/logs/out 2>&1 &
 standby=$!
 stands_by() {
 	[ "$(head -c 1 "/proc/$standby/cmdline")" = @ ] && in_state "$standby" S
 }
 wait_for 20 "a second one stands by" stands_by
 is "the first one watches" "$(watchdog pid)" "$watch"
+wait_for 20 "it keeps nothing of who started it" umount /logs
 kill -KILL "$watch"
 wait_for 20 "the second one has taken over" watchdog_is pid "$standby"
 restart "the second one"

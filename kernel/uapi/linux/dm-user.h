@@ -19,7 +19,9 @@
  * by exactly the request's ``len`` bytes. write() takes any part of an answer,
  * and never more than one answer in a call: it returns the bytes it consumed.
  * Requests may be answered in any order, on the channel that read them.
- * Anything but DM_USER_RESP_SUCCESS and DM_USER_RESP_UNSUPPORTED is an I/O error.
+ * Anything but those named here is an I/O error. DM_USER_RESP_NOSPC is one that those
+ * above can tell from others; with the table argument nospace:wait, a write, discard
+ * or the like that it answers goes back to the queue after a second, for any channel.
  *
  * All integers are native-endian. Message layout and numbers are those of Android's
  * dm-user. A cache flush is DM_USER_REQ_MAP_FLUSH with ``len`` 0 here. With the table
@@ -124,6 +126,7 @@
 #define DM_USER_RESP_SUCCESS		0
 #define DM_USER_RESP_ERROR		1
 #define DM_USER_RESP_UNSUPPORTED	2
+#define DM_USER_RESP_NOSPC		3	/* before target version 1.2 as ERROR */
 
 /**
  * struct dm_user_message - a request, or the answer to one
@@ -166,6 +169,7 @@ struct dm_user_message {
 #define DM_USER_POLICY_WRITE_ZEROES	(1ULL << 3)
 #define DM_USER_POLICY_SECURE_ERASE	(1ULL << 4)
 #define DM_USER_POLICY_COMPAT_ANDROID	(1ULL << 5)	/* compat:android */
+#define DM_USER_POLICY_NOSPACE_WAIT	(1ULL << 6)	/* nospace:wait */
 
 /* dm_user_info.state */
 #define DM_USER_STATE_SEALED		(1ULL << 0)

@@ -22,7 +22,7 @@ static int answers_one(const struct target *t, int fd, enum io_op op, uint64_t t
 
 static void answers_errors(void)
 {
-	static const uint64_t odd[] = { 3, 12, 0x100, 1ULL << 32, ~0ULL };
+	static const uint64_t odd[] = { 4, 12, 0x100, 1ULL << 32, ~0ULL };
 	struct target t;
 	int fd;
 
@@ -39,10 +39,68 @@ static void answers_errors(void)
 	IS(answers_one(&t, fd, IO_SECDISCARD, DM_USER_RESP_UNSUPPORTED), -EOPNOTSUPP,
 	   "secure erase, UNSUPPORTED");
 	IS(dm_word(t.name, "unsupported:"), 3, "unsupported are counted");
+	IS(answers_one(&t, fd, IO_READ, DM_USER_RESP_NOSPC), -ENOSPC, "read, NOSPC");
+	IS(answers_one(&t, fd, IO_WRITE, DM_USER_RESP_NOSPC), -ENOSPC, "write, NOSPC");
+	IS(answers_one(&t, fd, IO_FSYNC, DM_USER_RESP_NOSPC), -ENOSPC, "fsync, NOSPC");
+	IS(dm_word(t.name, "errors:"), 8, "they are counted as errors");
+	IS(dm_word(t.name, "nospace:"), -ENOENT, "and nothing waits");
 	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
 		IS(answers_one(&t, fd, IO_READ, odd[i]), -EIO, "read, answer of unknown type");
 		IS(answers_one(&t, fd, IO_WRITE, odd[i]), -EIO, "write, answer of unknown type");
 	}
+}
+
+/* With nospace:wait: taken again and again, by whoever serves, and nobody else waits for it. */
+static void answers_nospace_waits(void)
+{
+	uint8_t *buf = abi_buffer(4096), *payload = abi_buffer(ABI_MAX_IO);
+	struct dm_user_message m, again;
+	struct io *write, *read;
+	struct dm_user_info info;
+	struct target t;
+	int fd, next;
+
+	target_create(&t, "nospace:wait");
+	fd = ch_need(&t);
+	IS(ch_info(fd, &info), 0, "info");
+	OK(info.policy & DM_USER_POLICY_NOSPACE_WAIT, "the policy is told");
+	IS(answers_one(&t, fd, IO_READ, DM_USER_RESP_NOSPC), -ENOSPC, "a read fails");
+	IS(answers_one(&t, fd, IO_FSYNC, DM_USER_RESP_NOSPC), -ENOSPC, "a flush fails");
+	IS(dm_word(t.name, "nospace:"), 0, "nothing waits");
+
+	write = io_start(&t, IO_WRITE, 0, 4096, 3);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, payload);
+	IS(ch_answer(fd, &m, DM_USER_RESP_NOSPC, NULL, 0), 0, "no space");
+	IS(dm_word(t.name, "nospace:"), 1, "it waits");
+	IS(dm_word(t.name, "held:"), 0, "and nobody holds it");
+	IS(ch_answer(fd, &m, 0, NULL, 0), -EINVAL, "it is this channel's no more");
+	read = io_start(&t, IO_READ, 0, 4096, 0);
+	ch_take_type(fd, &again, DM_USER_REQ_MAP_READ, NULL);
+	abi_fill(buf, 4096, 5);
+	IS(ch_answer(fd, &again, 0, buf, 0), 0, "a read gets by");
+	io_end_read(read, 5);
+
+	next = ch_need(&t);
+	close(fd);
+	ch_take_type(next, &again, DM_USER_REQ_MAP_WRITE, payload);
+	IS(again.seq, m.seq, "another one is asked");
+	OK(abi_filled(payload, 4096, 3), "for the same bytes");
+	IS(ch_answer(next, &again, DM_USER_RESP_NOSPC, NULL, 0), 0, "still none");
+	OK(!write->done, "it waits");
+	ch_take_type(next, &again, DM_USER_REQ_MAP_WRITE, payload);
+	IS(ch_answer(next, &again, 0, NULL, 0), 0, "there is some");
+	IS(io_end(write), 0, "the write");
+	IS(dm_word(t.name, "nospace:"), 0, "nothing waits");
+
+	write = io_start(&t, IO_WRITE, 0, 4096, 3);
+	ch_take_type(next, &m, DM_USER_REQ_MAP_WRITE, payload);
+	IS(ch_answer(next, &m, DM_USER_RESP_NOSPC, NULL, 0), 0, "no space");
+	IS(dm_message(t.name, "fail"), 0, "an administrator gives it up");
+	IS(io_end(write), -EIO, "the write");
+	IS(dm_word(t.name, "nospace:"), 0, "nothing waits");
+	close(next);
+	free(buf);
+	free(payload);
 }
 
 /* mkfs and BLKZEROOUT do without what the daemon does not support. */
@@ -186,7 +244,8 @@ static void answers_early(void)
 }
 
 const struct abi_test abi_answers[] = {
-	{ "errors", answers_errors, "ERROR is EIO, UNSUPPORTED is EOPNOTSUPP, anything else is EIO" },
+	{ "errors", answers_errors, "ERROR is EIO, UNSUPPORTED is EOPNOTSUPP, NOSPC is ENOSPC, anything else is EIO" },
+	{ "nospace_waits", answers_nospace_waits, "nospace:wait asks again until there is space, and nothing else waits for that" },
 	{ "fallback", answers_fallback, "the block layer does without an unsupported write zeroes" },
 	{ "bad_seq", answers_bad_seq, "P1: a bad or second answer gives EINVAL and the channel stays usable" },
 	{ "wrong_channel", answers_wrong_channel, "P1: an answer counts on the channel that read the request" },
