@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who connects: says one thing, STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each has a place in
- * a ring; a silent one loses it to whoever comes when the ring is full.
+ * Who connects: says one thing, STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each has a place; when
+ * there is none left, the silent one that came first loses its own to whoever comes.
  */
 #include <errno.h>
 #include <poll.h>
@@ -12,26 +12,39 @@
 
 #include "handover/context.h"
 
+/* The place of the silent one that came first; DMU_CONNECTIONS_MAX: there is none. */
+static unsigned int dmu_connection_oldest(const struct dmu_daemon *daemon)
+{
+	unsigned int i, oldest = DMU_CONNECTIONS_MAX;
+
+	for (i = 0; i < DMU_CONNECTIONS_MAX; i++)
+		if (daemon->connections[i] >= 0 &&
+		    (oldest == DMU_CONNECTIONS_MAX || daemon->arrivals[i] < daemon->arrivals[oldest]))
+			oldest = i;
+	return oldest;
+}
+
+static void dmu_connection_drop(struct dmu_daemon *daemon, unsigned int index)
+{
+	close(daemon->connections[index]);
+	daemon->connections[index] = -1;
+}
+
 /* The oldest silent one makes room; without any, a pause keeps poll() from spinning. */
 static void dmu_connection_make_room(struct dmu_daemon *daemon)
 {
-	unsigned int i, index;
+	unsigned int oldest = dmu_connection_oldest(daemon);
 
-	for (i = 0; i < DMU_CONNECTIONS_MAX; i++) {
-		index = (daemon->next_connection + i) % DMU_CONNECTIONS_MAX;
-		if (daemon->connections[index] < 0)
-			continue;
-		close(daemon->connections[index]);
-		daemon->connections[index] = -1;
-		return;
-	}
-	poll(NULL, 0, DMU_PAUSE_MS);
+	if (oldest < DMU_CONNECTIONS_MAX)
+		dmu_connection_drop(daemon, oldest);
+	else
+		poll(NULL, 0, DMU_PAUSE_MS);
 }
 
 void dmu_daemon_accept(struct dmu_daemon *daemon)
 {
-	unsigned int index = daemon->next_connection % DMU_CONNECTIONS_MAX;
 	int fd = dmu_peer_accept(daemon->listener);
+	unsigned int i;
 
 	if (fd == -EPERM)
 		dmu_log(DMU_LOG_WARNING, "%s: a connection that is not root's",
@@ -40,10 +53,14 @@ void dmu_daemon_accept(struct dmu_daemon *daemon)
 		dmu_connection_make_room(daemon);
 	if (fd < 0)
 		return;
-	if (daemon->connections[index] >= 0)
-		close(daemon->connections[index]);
-	daemon->connections[index] = fd;
-	daemon->next_connection++;
+	for (i = 0; i < DMU_CONNECTIONS_MAX && daemon->connections[i] >= 0; i++)
+		;
+	if (i == DMU_CONNECTIONS_MAX) {
+		i = dmu_connection_oldest(daemon);
+		dmu_connection_drop(daemon, i);
+	}
+	daemon->connections[i] = fd;
+	daemon->arrivals[i] = daemon->next_arrival++;
 }
 
 static enum dmu_wire_state dmu_status_state(enum dmu_state state)

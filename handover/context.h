@@ -97,7 +97,8 @@ struct dmu_daemon {
 	int listener;
 	bool accepting;
 	int connections[DMU_CONNECTIONS_MAX];	/* who has connected and not yet said what for */
-	unsigned int next_connection;
+	uint64_t arrivals[DMU_CONNECTIONS_MAX];	/* of each, in what order */
+	uint64_t next_arrival;
 	int timer;			/* of the step */
 	int ticker;			/* until the first answer */
 	unsigned int tick_ms;

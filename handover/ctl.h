@@ -6,6 +6,7 @@
 #ifndef DMU_CTL_H
 #define DMU_CTL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,8 +82,10 @@ void ctl_options_print(unsigned int mask);
 
 /* "dmuserctl: ..." on stderr. */
 void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Print and release @json. */
-void ctl_json_print(json_t *json);
+/* Print and release @json. An exit status, after an error message if there is no memory for it. */
+int ctl_json_print(json_t *json);
+/* A string of bytes from outside, which need not be UTF-8. */
+json_t *ctl_json_text(const char *text);
 
 int ctl_create(const struct ctl_args *args);
 int ctl_status(const struct ctl_args *args);
@@ -201,6 +204,7 @@ bool ctl_daemon_listens(const char *run_dir, const char *name);
 
 /* ---- who starts it again when it has died (ctl_watch.c) ---- */
 
+#define CTL_OPEN_NAME	"open"		/* in RUN_DIR/NAME, while the node is open for a restart */
 #define CTL_WATCH_NAME	"watch"		/* in RUN_DIR/NAME; locked by dmuser-watch, which writes it */
 
 struct ctl_watch {
@@ -245,12 +249,17 @@ struct ctl_program {
 	const char *path;
 	bool in_memory;			/* on a tmpfs; is to run even if that is mounted noexec */
 	int patience_ms;		/* until it is killed; -1: for ever */
+	/* Called while that lasts, after 5 seconds, 10, 20 and so on; or NULL. */
+	void (*waiting)(void *arg, pid_t pid, unsigned int seconds);
+	void *arg;
+	const volatile sig_atomic_t *told;	/* not 0: not to wait any more; or NULL */
 };
 
 /*
  * Run @program with @argv and wait for it to exit. 0: it exited 0; -ECHILD: it failed, and @error has
  * the last line it said, without its own name and @name before it, or how it ended; -ETIMEDOUT: it was
- * killed, as was the daemon that it was starting, unless that serves already; or another -errno.
+ * killed, as was the daemon that it was starting, unless that serves already; -EINTR: told, and left to
+ * itself; or another -errno.
  */
 int ctl_program_run(const struct ctl_program *program, char *const argv[], const char *name, char *error,
 		    size_t len);
@@ -265,6 +274,23 @@ int ctl_run_lock(const char *run_dir, const char *name);
 void ctl_run_clean(const char *run_dir, const char *name);
 /* Remove RUN_DIR/NAME if it is empty. */
 void ctl_run_leave(const char *run_dir, const char *name);
+
+/* ---- the node, open to root while a daemon is started that nobody could hand a channel to (ctl_open.c) ---- */
+
+/*
+ * Unseal the node of @name. That is written down in RUN_DIR/NAME first: whoever comes next, with the lock,
+ * seals it if we are killed before we do. Each 0 or -errno; close: also if the device is gone.
+ */
+int ctl_node_open(const char *run_dir, const char *name);
+int ctl_node_close(const char *run_dir, const char *name);
+bool ctl_node_left_open(const char *run_dir, const char *name);
+
+/* What a handover waits for, once it has taken long, on stderr (ctl_waiting.c). */
+struct ctl_waiting {
+	const struct ctl_args *args;
+	uint64_t previous;		/* generation that is to leave; 0: none */
+};
+void ctl_waiting_say(void *arg, pid_t pid, unsigned int seconds);
 
 /* Copy @source to RUN_DIR/NAME/dmuser-second.@generation, whose path goes to @path. */
 int ctl_copy_make(char *path, size_t path_len, const char *source, const char *run_dir,

@@ -64,7 +64,10 @@ static int spec_find(const struct ctl_args *args, struct dmu_spec *spec, char *e
 int ctl_create(const struct ctl_args *args)
 {
 	char error[CTL_ERROR_MAX], path[CTL_PATH_MAX];
-	const struct ctl_program program = { .path = path, .patience_ms = -1 };
+	struct ctl_waiting waiting = { .args = args };
+	const struct ctl_program program = {
+		.path = path, .patience_ms = -1, .waiting = ctl_waiting_say, .arg = &waiting,
+	};
 	struct ctl_daemon_line line;
 	struct ctl_device device;
 	struct dmu_spec spec;
@@ -89,6 +92,5 @@ int ctl_create(const struct ctl_args *args)
 		ctl_dm_device_error(args->name, ret);
 		return CTL_FAILED;
 	}
-	ctl_json_print(ctl_device_json(&device, NULL, NULL));
-	return CTL_DONE;
+	return ctl_json_print(ctl_device_json(&device, NULL, NULL));
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between
- * themselves who serves; dmuserctl only watches, so that it may be killed at any moment.
+ * themselves who serves; dmuserctl only watches, so that it may be killed at any moment. Where nobody
+ * serves, it has the node open meanwhile, and seals it before it ends.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,10 +26,32 @@ struct handover {
 	char copy[CTL_PATH_MAX];
 };
 
+static volatile sig_atomic_t told;	/* by which signal */
+
+static void note(int signal)
+{
+	told = signal;
+}
+
+/* What would end us is noted from now on, so that the node is sealed before it does. */
+static void signals_note(void)
+{
+	const struct sigaction action = { .sa_handler = note };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGQUIT, &action, NULL);
+}
+
 static int run_second(const struct handover *handover, char *error, size_t len)
 {
 	const struct ctl_args *args = handover->args;
-	const struct ctl_program program = { .path = handover->copy, .in_memory = true, .patience_ms = -1 };
+	struct ctl_waiting waiting = { .args = args, .previous = handover->previous };
+	const struct ctl_program program = {
+		.path = handover->copy, .in_memory = true, .patience_ms = -1,
+		.waiting = ctl_waiting_say, .arg = &waiting, .told = &told,
+	};
 	struct ctl_daemon_line line;
 
 	/* systemd's final kill spares root's processes of such a name. A first stage may come as well. */
@@ -80,6 +104,8 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 			 "another dmuserctl is handing it over" : strerror(-*lock));
 		return *lock;
 	}
+	if (ctl_node_left_open(args->run_dir, args->name))
+		ctl_node_close(args->run_dir, args->name);
 	/* Under the lock: what was known before may be old. */
 	ret = ctl_dm_device(args->name, &handover->device);
 	if (ret) {
@@ -101,7 +127,7 @@ static int restart(struct handover *handover, char *error, size_t len)
 
 	handover->served = false;
 	if (unseal) {
-		ret = ctl_dm_message(&handover->device, "unseal");
+		ret = ctl_node_open(handover->args->run_dir, handover->args->name);
 		if (ret) {
 			snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
 			return ret;
@@ -109,7 +135,7 @@ static int restart(struct handover *handover, char *error, size_t len)
 	}
 	ret = run_second(handover, error, len);
 	if (unseal)
-		ctl_dm_message(&handover->device, "seal");
+		ctl_node_close(handover->args->run_dir, handover->args->name);
 	return ret;
 }
 
@@ -139,12 +165,13 @@ static int replace(struct handover *handover, char *error, size_t len)
 
 	if (handover->served) {
 		ret = run_second(handover, error, len);
-		if (ret && is_abandoned(handover))
+		if (ret && ret != -EINTR && is_abandoned(handover))
 			ret = restart(handover, error, len);
 	} else {
 		ret = restart(handover, error, len);
 	}
-	if (ret)
+	/* What goes on without us runs from it. */
+	if (ret && ret != -EINTR)
 		unlink(handover->copy);
 	return ret;
 }
@@ -209,14 +236,13 @@ static int report(const struct handover *handover, uint64_t ms)
 		printf("; %" PRIu64 " ms\n", ms);
 		return CTL_DONE;
 	}
-	json = json_pack("{s:s, s:I, s:I, s:b, s:s}", "name", args->name, "generation",
+	json = json_pack("{s:s, s:I, s:I, s:b, s:o}", "name", args->name, "generation",
 			 (json_int_t)serving->number, "ms", (json_int_t)ms, "sealed",
-			 (int)device.kstatus.sealed, "program", handover->copy);
+			 (int)device.kstatus.sealed, "program", ctl_json_text(handover->copy));
 	json_object_set_new(json, "previous",
 			    handover->previous ? json_integer(handover->previous) : json_null());
 	json_object_set_new(json, "restarted", json_boolean(!handover->served));
-	ctl_json_print(json);
-	return CTL_DONE;
+	return ctl_json_print(json);
 }
 
 int ctl_handover(const struct ctl_args *args)
@@ -232,6 +258,7 @@ int ctl_handover(const struct ctl_args *args)
 		return CTL_FAILED;
 	}
 	begin = dmu_now_ms();
+	signals_note();
 	ret = prepare(&handover, &lock, error, sizeof(error));
 	if (!ret)
 		ret = replace(&handover, error, sizeof(error));
@@ -246,5 +273,9 @@ int ctl_handover(const struct ctl_args *args)
 	}
 	if (lock >= 0)
 		close(lock);
+	if (told) {
+		signal(told, SIG_DFL);
+		raise(told);
+	}
 	return ret;
 }

@@ -43,7 +43,5 @@ int ctl_list(const struct ctl_args *args)
 		ctl_dm_device_error("list", ret);
 		return CTL_FAILED;
 	}
-	if (listing.json)
-		ctl_json_print(listing.json);
-	return CTL_DONE;
+	return listing.json ? ctl_json_print(listing.json) : CTL_DONE;
 }

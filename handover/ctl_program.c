@@ -22,6 +22,7 @@
 #endif
 
 #define LOOK_MS		100
+#define WAITING_MS	5000	/* until that is said; then twice as long each time */
 #define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* A daemon gets no more than this from whoever calls dmuserctl. */
@@ -184,34 +185,44 @@ static bool has_ended(pid_t pid)
 	return !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
 }
 
-/* The child is killed unless it ends in time. 0, or -ETIMEDOUT. */
-static int wait_patiently(pid_t pid, int patience_ms)
+/* Until the child has ended: 0. -ETIMEDOUT: it was killed, as it had not in time. -EINTR: told to stop. */
+static int wait_for_end(pid_t pid, const struct ctl_program *program)
 {
-	uint64_t deadline = dmu_now_ms() + (uint64_t)patience_ms, now;
 	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
-	bool ended;
+	uint64_t begin = dmu_now_ms(), passed = 0, say_ms = WAITING_MS;
+	int ret = 0;
 
-	while (!(ended = has_ended(pid)) && (now = dmu_now_ms()) < deadline) {
-		now = deadline - now;
-		/* Without a descriptor of it: look again soon. */
-		if (end.fd < 0 && now > LOOK_MS)
-			now = LOOK_MS;
-		poll(&end, 1, (int)now);
+	while (!has_ended(pid)) {
+		passed = dmu_now_ms() - begin;
+		if (program->told && *program->told) {
+			ret = -EINTR;
+			break;
+		}
+		if (program->patience_ms >= 0 && passed >= (uint64_t)program->patience_ms) {
+			kill(pid, SIGKILL);
+			ret = -ETIMEDOUT;
+			break;
+		}
+		if (program->waiting && passed >= say_ms) {
+			program->waiting(program->arg, pid, (unsigned int)(passed / 1000));
+			say_ms *= 2;
+		}
+		/* Without a descriptor of it, or when told just now: look again soon. */
+		poll(&end, 1, LOOK_MS);
 	}
 	if (end.fd >= 0)
 		close(end.fd);
-	if (ended)
-		return 0;
-	kill(pid, SIGKILL);
-	return -ETIMEDOUT;
+	return ret;
 }
 
 /* The status of the child once it has ended, or -errno. */
-static int reap(pid_t pid, int patience_ms)
+static int reap(pid_t pid, const struct ctl_program *program)
 {
-	int ret = patience_ms < 0 ? 0 : wait_patiently(pid, patience_ms);
+	int ret = wait_for_end(pid, program);
 	int status;
 
+	if (ret == -EINTR)
+		return ret;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -269,11 +280,14 @@ int ctl_program_run(const struct ctl_program *program, char *const argv[], const
 	pid = fork();
 	if (!pid)
 		child(program, argv, output);
-	status = pid < 0 ? -errno : reap(pid, program->patience_ms);
+	status = pid < 0 ? -errno : reap(pid, program);
 	if (status == -ETIMEDOUT) {
 		ret = status;
 		snprintf(error, len, "%s was killed, as it had not started after %d ms", program->path,
 			 program->patience_ms);
+	} else if (status == -EINTR) {
+		ret = status;
+		snprintf(error, len, "interrupted: what was begun goes on");
 	} else if (status < 0) {
 		ret = status;
 		snprintf(error, len, "cannot run %s: %s", program->path, strerror(-ret));

@@ -248,6 +248,6 @@ int ctl_remove(const struct ctl_args *args)
 	if (remove_device(args, &device))
 		return CTL_FAILED;
 	if (args->given & CTL_JSON)
-		ctl_json_print(json_pack("{s:s, s:b}", "name", args->name, "removed", 1));
+		return ctl_json_print(json_pack("{s:s, s:b}", "name", args->name, "removed", 1));
 	return CTL_DONE;
 }

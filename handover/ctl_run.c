@@ -99,7 +99,7 @@ void ctl_run_clean(const char *run_dir, const char *name)
 {
 	static const char *const files[] = {
 		DMU_TAB_NAME, DMU_TAB_NAME ".partial", DMU_STORE_NAME, DMU_STORE_NAME ".partial",
-		DMU_SOCKET_NAME, CTL_WATCH_NAME, DMU_LOCK_NAME,	/* the last */
+		DMU_SOCKET_NAME, CTL_WATCH_NAME, CTL_OPEN_NAME, DMU_LOCK_NAME,	/* the last */
 	};
 	uint64_t deadline = dmu_now_ms() + UNUSED_MS;
 	char path[CTL_PATH_MAX];

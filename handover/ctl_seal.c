@@ -20,7 +20,7 @@ static int send_message(const struct ctl_args *args, const char *message, bool s
 		return CTL_FAILED;
 	}
 	if (args->given & CTL_JSON)
-		ctl_json_print(json_pack("{s:s, s:b}", "name", args->name, "sealed", (int)sealed));
+		return ctl_json_print(json_pack("{s:s, s:b}", "name", args->name, "sealed", (int)sealed));
 	return CTL_DONE;
 }
 

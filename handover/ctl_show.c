@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "handover/ctl.h"
@@ -65,11 +66,36 @@ void ctl_error(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-void ctl_json_print(json_t *json)
+int ctl_json_print(json_t *json)
 {
-	json_dumpf(json, stdout, JSON_INDENT(2));
-	putchar('\n');
+	/* ASCII only: what a terminal obeys is escaped. A full disk is told of by main(). */
+	int ret = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
+
 	json_decref(json);
+	if (ret) {
+		ctl_error("cannot make the JSON");
+		return CTL_FAILED;
+	}
+	putchar('\n');
+	return CTL_DONE;
+}
+
+json_t *ctl_json_text(const char *text)
+{
+	json_t *json = json_string(text);
+	char *clean, *at;
+
+	if (json)
+		return json;
+	/* Not UTF-8: what is no ASCII becomes \xNN. */
+	clean = malloc(4 * strlen(text) + 1);
+	for (at = clean; clean && *text; text++)
+		at += sprintf(at, (unsigned char)*text < 0x80 ? "%c" : "\\x%02x", (unsigned char)*text);
+	if (clean)
+		*at = '\0';
+	json = json_string(clean ? clean : "?");
+	free(clean);
+	return json;
 }
 
 static json_t *number(uint64_t value)
@@ -95,7 +121,7 @@ static json_t *policy_json(const struct ctl_policy *policy)
 	json_object_set_new(json, "physical_block_size", number(policy->physical_block_size));
 	json_object_set_new(json, "max_io", number(policy->max_io));
 	json_object_set_new(json, "backing",
-			    policy->backing[0] ? json_string(policy->backing) : json_null());
+			    policy->backing[0] ? ctl_json_text(policy->backing) : json_null());
 	return json;
 }
 
@@ -154,12 +180,12 @@ static json_t *daemon_json(const struct ctl_daemon *daemon)
 	json_t *json = json_object();
 
 	json_object_set_new(json, "pid", number(status->pid));
-	json_object_set_new(json, "stage", json_string(status->stage));
-	json_object_set_new(json, "version", json_string(status->version));
+	json_object_set_new(json, "stage", ctl_json_text(status->stage));
+	json_object_set_new(json, "version", ctl_json_text(status->version));
 	json_object_set_new(json, "state", json_string(state_name(status->state)));
 	json_object_set_new(json, "generation", number(status->generation));
 	json_object_set_new(json, "since_ms", number(status->since_ms));
-	json_object_set_new(json, "backend", json_string(status->spec));
+	json_object_set_new(json, "backend", ctl_json_text(status->spec));
 	json_object_set_new(json, "cache", json_string(cache_name(status->cache)));
 	json_object_set_new(json, "channels", number(status->channels));
 	json_object_set_new(json, "held", number(status->held));
@@ -173,8 +199,16 @@ static json_t *daemon_json(const struct ctl_daemon *daemon)
 	json_object_set_new(json, "seccomp_filters", number(confinement->filters));
 	json_object_set_new(json, "landlock", number(confinement->landlock));
 	json_object_set_new(json, "domain", confinement->domain[0] ?
-					    json_string(confinement->domain) : json_null());
+					    ctl_json_text(confinement->domain) : json_null());
 	return json;
+}
+
+static json_t *path_json(const char *dir, const char *name)
+{
+	char path[sizeof(DMU_NODE_DIR) + 256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return ctl_json_text(path);
 }
 
 json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon *daemon,
@@ -184,9 +218,9 @@ json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon
 	const struct ctl_kstatus *kstatus = &device->kstatus;
 	json_t *json = json_object(), *queue = json_object();
 
-	json_object_set_new(json, "name", json_string(device->name));
-	json_object_set_new(json, "path", json_sprintf("/dev/mapper/%s", device->name));
-	json_object_set_new(json, "uuid", json_string(device->uuid));
+	json_object_set_new(json, "name", ctl_json_text(device->name));
+	json_object_set_new(json, "path", path_json("/dev/mapper", device->name));
+	json_object_set_new(json, "uuid", ctl_json_text(device->uuid));
 	json_object_set_new(json, "major", number(device->major));
 	json_object_set_new(json, "minor", number(device->minor));
 	json_object_set_new(json, "sectors", number(device->sectors));
@@ -194,8 +228,8 @@ json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon
 	json_object_set_new(json, "open_count", json_integer(device->open_count));
 	json_object_set_new(json, "read_only", json_boolean(device->read_only));
 	json_object_set_new(json, "suspended", json_boolean(device->suspended));
-	json_object_set_new(json, "table", json_string(device->table));
-	json_object_set_new(json, "node", json_sprintf("%s/%s", DMU_NODE_DIR, device->policy.ctl));
+	json_object_set_new(json, "table", ctl_json_text(device->table));
+	json_object_set_new(json, "node", path_json(DMU_NODE_DIR, device->policy.ctl));
 	json_object_set_new(json, "policy", policy_json(&device->policy));
 	json_object_set_new(json, "sealed", json_boolean(kstatus->sealed));
 	json_object_set_new(json, "served", json_boolean(serving != NULL));
@@ -213,7 +247,7 @@ json_t *ctl_device_json(const struct ctl_device *device, const struct ctl_daemon
 	if (daemon || daemon_error)
 		json_object_set_new(json, "daemon", daemon ? daemon_json(daemon) : json_null());
 	if (daemon_error)
-		json_object_set_new(json, "daemon_error", json_string(daemon_error));
+		json_object_set_new(json, "daemon_error", ctl_json_text(daemon_error));
 	return json;
 }
 

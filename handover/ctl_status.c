@@ -26,10 +26,9 @@ int ctl_status(const struct ctl_args *args)
 	if (args->given & CTL_JSON) {
 		json = ctl_device_json(&device, answered ? &daemon : NULL, answered ? NULL : error);
 		json_object_set_new(json, "watchdog", ctl_watch_json(watched ? &watch : NULL));
-		ctl_json_print(json);
-	} else {
-		ctl_device_print(&device, answered ? &daemon : NULL, answered ? NULL : error);
-		ctl_watch_print(watched ? &watch : NULL);
+		return ctl_json_print(json);
 	}
+	ctl_device_print(&device, answered ? &daemon : NULL, answered ? NULL : error);
+	ctl_watch_print(watched ? &watch : NULL);
 	return CTL_DONE;
 }

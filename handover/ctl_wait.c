@@ -87,18 +87,18 @@ static int wait_loop(const struct ctl_args *args, int events, struct ctl_device 
 	}
 }
 
-static void report(const struct ctl_args *args, const struct ctl_device *device, uint64_t ms)
+static int report(const struct ctl_args *args, const struct ctl_device *device, uint64_t ms)
 {
 	const struct ctl_generation *serving = ctl_kstatus_serving(&device->kstatus);
 	json_t *json;
 
 	if (!(args->given & CTL_JSON))
-		return;
+		return CTL_DONE;
 	json = json_pack("{s:s, s:b, s:I}", "name", args->name, "exists", device->name[0] != '\0',
 			 "ms", (json_int_t)ms);
 	json_object_set_new(json, "generation",
 			    serving ? json_integer(serving->number) : json_null());
-	ctl_json_print(json);
+	return ctl_json_print(json);
 }
 
 int ctl_wait(const struct ctl_args *args)
@@ -116,8 +116,7 @@ int ctl_wait(const struct ctl_args *args)
 	ret = wait_loop(args, events, &device, state, sizeof(state));
 	close(events);
 	if (!ret) {
-		report(args, &device, dmu_now_ms() - begin);
-		return CTL_DONE;
+		return report(args, &device, dmu_now_ms() - begin);
 	}
 	if (ret != -ETIMEDOUT) {
 		ctl_dm_device_error(args->name, ret);

@@ -53,7 +53,7 @@ json_t *ctl_watch_json(const struct ctl_watch *watch)
 			 (int)watch->attempts);
 	json_object_set_new(json, "down_ms", watch->down_ms ? json_integer(watch->down_ms) : json_null());
 	json_object_set_new(json, "next_ms", watch->next_ms ? json_integer(watch->next_ms) : json_null());
-	json_object_set_new(json, "reason", watch->reason[0] ? json_string(watch->reason) : json_null());
+	json_object_set_new(json, "reason", watch->reason[0] ? ctl_json_text(watch->reason) : json_null());
 	return json;
 }
 

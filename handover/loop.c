@@ -126,7 +126,10 @@ static bool dmu_loop_target_gone(struct dmu_daemon *daemon)
 {
 	struct dm_user_info info;
 
-	if (dmu_channel_info(daemon->channels[0], &info) != -ENOTBLK)
+	/* A channel whose thread has failed is closed. */
+	int channel = daemon->server ? dmu_server_channel(daemon->server) : daemon->channels[0];
+
+	if (dmu_channel_info(channel, &info) != -ENOTBLK)
 		return false;
 	dmu_daemon_blame(daemon, ENOTBLK, "the device was removed");
 	return true;

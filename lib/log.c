@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/dmuser.h"
+#include "lib/text.h"
 
 /* A record of /dev/kmsg longer than 976 bytes (1024 less a prefix) is refused with EINVAL. */
 #define LINE_MAX_BYTES	960
@@ -38,15 +39,6 @@ uint64_t dmu_now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* What comes from outside must neither begin a second line nor reach a terminal as an escape. */
-static void one_line(char *text)
-{
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-	}
-}
-
 /* @line has room for LINE_MAX_BYTES + 2: the newline, and a NUL. */
 static void emit(char *line, size_t prefix)
 {
@@ -58,7 +50,8 @@ static void emit(char *line, size_t prefix)
 		len = LINE_MAX_BYTES - 1;
 		memcpy(line + len - 3, "...", 4);
 	}
-	one_line(line);
+	/* What comes from outside must neither begin a second line nor reach a terminal as an escape. */
+	dmu_text_clean(line);
 	/* Without it the kernel waits for more, and shows the line when another one begins. */
 	line[len++] = '\n';
 	/* A line that cannot be written has nowhere else to go. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/dmuser.h"
+#include "lib/text.h"
 
 #define MAX_CHANNELS	64
 
@@ -31,9 +32,8 @@ static int refuse(const struct parse *parse, const char *format, ...)
 	vsnprintf(parse->error, parse->len, format, args);
 	va_end(args);
 	/* It quotes hostile input, and goes to terminals and to the kernel's log. */
-	for (char *c = parse->error; c < parse->error + parse->len && *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
+	if (parse->len)
+		dmu_text_clean(parse->error);
 	return -EINVAL;
 }
 
@@ -195,9 +195,9 @@ static int check_text(struct parse *parse, const char *text)
 	if (strlen(text) >= DMU_SPEC_MAX)
 		return refuse(parse, "longer than %d bytes: '%.40s...'", DMU_SPEC_MAX - 1, text);
 	for (c = text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return refuse(parse, "control character (code %d) at byte %d", *c,
-				      (int)(c - text));
+		if (dmu_text_control(c))
+			return refuse(parse, "control character (code %d) at byte %d",
+				      c[dmu_text_control(c) - 1] & 0xff, (int)(c - text));
 		if (*c == '\\' && c[1] && strchr(",\\ ", c[1]))
 			c++;
 		else if (*c == ' ')

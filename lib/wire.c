@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/text.h"
 #include "lib/wire.h"
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
@@ -99,24 +100,13 @@ static void dmu_wire_bool(struct dmu_wire_cursor *cursor, bool *value)
 		*value = number == 1;
 }
 
-/* Printable text of one line only: it goes to logs and terminals. */
-static bool dmu_wire_text_valid(const char *text, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static void dmu_wire_write_string(struct dmu_wire_cursor *cursor, const char *text, size_t size)
 {
 	size_t len = strnlen(text, size);
 	uint16_t len16 = (uint16_t)len;
 	uint8_t *at;
 
-	if (len == size || len > UINT16_MAX || !dmu_wire_text_valid(text, len))
+	if (len == size || len > UINT16_MAX || !dmu_text_valid(text))
 		return dmu_wire_fail(cursor, -EINVAL);
 	dmu_wire_u16(cursor, &len16);
 	at = dmu_wire_take(cursor, len + 1);
@@ -136,7 +126,8 @@ static void dmu_wire_read_string(struct dmu_wire_cursor *cursor, char *text, siz
 	at = dmu_wire_take(cursor, (size_t)len + 1);
 	if (!at)
 		return;
-	if (at[len] || !dmu_wire_text_valid((const char *)at, len))
+	/* Printable text of one line only: it goes to logs and terminals. */
+	if (at[len] || strlen((const char *)at) != len || !dmu_text_valid((const char *)at))
 		return dmu_wire_fail(cursor, -EPROTO);
 	memcpy(text, at, len);
 }

@@ -68,9 +68,10 @@ static int watch(const struct watch_options *options, struct start *start)
 	}
 	if (!ret) {
 		status = watch_run(options, &state, ready, start, error, sizeof(error));
-		/* The next one to watch is to know if the node is open. */
-		if (!state.unsealed)
-			watch_state_remove(&state, options->run_dir, options->name);
+		watch_state_remove(&state, options->run_dir, options->name);
+		/* A confined daemon of a device that is gone cannot take its files away. */
+		if (!dmu_dm_exists(options->name))
+			ctl_run_clean(options->run_dir, options->name);
 	}
 	if (status == CTL_FAILED) {
 		char text[CTL_ERROR_MAX + DMU_NAME_MAX + 3];

@@ -3,7 +3,7 @@
 
 watch_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard watch/*.c)))
 # How dmuserctl starts a daemon and reads the kernel's status, and how daemons meet.
-watch_objects += $(addprefix $(BUILD)/handover/,ctl_copy.o ctl_daemon.o ctl_kstatus.o ctl_number.o ctl_program.o ctl_run.o \
+watch_objects += $(addprefix $(BUILD)/handover/,ctl_copy.o ctl_daemon.o ctl_kstatus.o ctl_number.o ctl_open.o ctl_program.o ctl_run.o \
 	launch.o peer.o)
 
 programs += $(BUILD)/bin/dmuser-watch

@@ -33,16 +33,13 @@ static void sleep_ms(uint64_t ms)
 	watch_signals_poll(NULL, 0, ms);
 }
 
-static void seal(struct watch *watch)
+static void seal(const struct watch *watch)
 {
-	int ret = dmu_dm_message(watch->options->name, "seal");
+	const struct watch_options *options = watch->options;
+	int ret = ctl_node_close(options->run_dir, options->name);
 
-	if (ret == -ENXIO)
-		ret = 0;
 	if (ret)
-		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s", watch->options->name, strerror(-ret));
-	watch->state->unsealed = ret != 0;
-	watch_state_write(watch->state);
+		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s", options->name, strerror(-ret));
 }
 
 /* @view is served by somebody that we do not watch yet. */
@@ -69,7 +66,7 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	state->reason[0] = '\0';
 	watch_state_write(state);
 	/* It could not be sealed before. */
-	if (state->unsealed)
+	if (ctl_node_left_open(watch->options->run_dir, watch->options->name))
 		seal(watch);
 }
 
@@ -102,19 +99,6 @@ static void begin(struct watch *watch)
 	watch_state_write(state);
 }
 
-/* That it is open is written down first: should we be killed, the next one to watch seals it. */
-static int unseal(struct watch *watch, char *error, size_t len)
-{
-	int ret;
-
-	watch->state->unsealed = true;
-	watch_state_write(watch->state);
-	ret = dmu_dm_message(watch->options->name, "unseal");
-	if (ret)
-		snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
-	return ret;
-}
-
 /* Who starts a daemon may hang though the daemon serves. */
 static bool somebody_serves(struct watch *watch)
 {
@@ -143,12 +127,14 @@ static int start(struct watch *watch, const struct watch_view *view, char *error
 	int ret = 0;
 
 	if (view->kstatus.sealed)
-		ret = unseal(watch, error, len);
-	if (!ret) {
+		ret = ctl_node_open(options->run_dir, options->name);
+	if (ret) {
+		snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
+	} else {
 		ctl_program_line(&line, "@dmuser-daemon", &args, view->ctl, NULL);
 		ret = ctl_program_run(&program, line.argv, options->name, error, len);
 	}
-	if (view->kstatus.sealed || watch->state->unsealed)
+	if (view->kstatus.sealed)
 		seal(watch);
 	return ret == -ETIMEDOUT && somebody_serves(watch) ? 0 : ret;
 }
@@ -240,12 +226,17 @@ static int watch_begin(struct watch *watch, char *error, size_t len)
 	uint64_t deadline = dmu_now_ms() + START_MS;
 	struct watch_view view;
 	enum watch_sight sight;
+	int lock;
 
-	if (watch->state->unsealed) {
-		dmu_log(DMU_LOG_WARNING, "%s: the node was open: a " WATCH_PROGRAM " was killed in a restart",
+	/* Whoever is about to start a daemon has the lock. */
+	lock = ctl_run_lock(watch->options->run_dir, watch->options->name);
+	if (lock >= 0 && ctl_node_left_open(watch->options->run_dir, watch->options->name)) {
+		dmu_log(DMU_LOG_WARNING, "%s: the node was open: somebody was killed in a restart",
 			watch->options->name);
 		seal(watch);
 	}
+	if (lock >= 0)
+		close(lock);
 	while ((sight = watch_look(watch->options, 0, &view)) == WATCH_UNCLEAR && dmu_now_ms() < deadline)
 		sleep_ms(LOOK_MS);
 	if (sight != WATCH_SERVED) {

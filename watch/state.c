@@ -10,18 +10,6 @@
 
 #define STANDBY_MS	500
 
-/* What a predecessor wrote last. */
-static bool left_unsealed(int fd)
-{
-	char line[CTL_ERROR_MAX + 128];
-	ssize_t n = pread(fd, line, sizeof(line) - 1, 0);
-	int unsealed;
-
-	line[n > 0 ? n : 0] = '\0';
-	return sscanf(line, "pid=%*d restarts=%*u attempts=%*u down_ms=%*u next_ms=%*u unsealed=%d", &unsealed) == 1 &&
-	       unsealed;
-}
-
 /* 0; -EWOULDBLOCK: another one has it; -ESTALE: it has just been removed by who had it. */
 static int open_locked(struct watch_state *state)
 {
@@ -66,8 +54,6 @@ int watch_state_open(struct watch_state *state, const struct watch_options *opti
 
 	while (!ret) {
 		ret = open_locked(state);
-		if (!ret)
-			state->unsealed = left_unsealed(state->fd);
 		if (ret != -ESTALE && (ret != -EWOULDBLOCK || !options->foreground))
 			break;
 		watch_streams_leave();
@@ -85,9 +71,9 @@ void watch_state_write(const struct watch_state *state)
 	/* The reason comes last, as it has blanks in it. */
 	n = snprintf(line, sizeof(line),
 		     "pid=%d restarts=%u attempts=%u down_ms=%" PRIu64 " next_ms=%" PRIu64
-		     " unsealed=%d reason=%s\n",
+		     " reason=%s\n",
 		     (int)getpid(), state->restarts, state->attempts, state->down_ms, state->next_ms,
-		     state->unsealed, state->reason);
+		     state->reason);
 	if (pwrite(state->fd, line, n, 0) != n || ftruncate(state->fd, n))
 		dmu_log(DMU_LOG_WARNING, "cannot write %s", state->path);
 }

@@ -88,13 +88,11 @@ struct watch_state {
 	unsigned int attempts;		/* since somebody served */
 	uint64_t down_ms;		/* CLOCK_MONOTONIC since when nobody serves; 0: somebody does */
 	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next restart; 0: none is due */
-	bool unsealed;			/* the node is open for a restart, or was when our predecessor died */
 	char reason[CTL_ERROR_MAX];	/* why the last one failed, or it is unclear who serves; or "" */
 };
 
 /*
- * Of a predecessor that was killed @state has whether it left the node open. -EWOULDBLOCK: it lives, and watches; with
- * @options->foreground it is waited for, until -EINTR: we are told to end, or -ENXIO: there is no such device any more.
+ * -EWOULDBLOCK: another one watches; with @options->foreground it is waited for, until -EINTR: we are told to end, or -ENXIO: there is no such device any more.
  */
 int watch_state_open(struct watch_state *state, const struct watch_options *options);
 void watch_state_write(const struct watch_state *state);

@@ -15,6 +15,8 @@
  *	stale		HELLO, OFFER, closes, waits for a line on standard input, and then joins by a channel of that
  *			OFFER, and says READY on a new connection
  *
+ *	slow		nothing, while 20 others connect, ask and leave one after the other; and then STATUS_REQUEST
+ *
  * For stale it is two processes: the one whose pidfd is given dies, and the other one keeps the descriptors.
  */
 #include <errno.h>
@@ -196,6 +198,20 @@ static void stale(int fd)
 	use(&packet);
 }
 
+static void slow(int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		int other = dial();
+
+		say(other, DMU_WIRE_STATUS_REQUEST);
+		hear_all(other);
+		close(other);
+	}
+	say(fd, DMU_WIRE_STATUS_REQUEST);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -231,6 +247,8 @@ int main(int argc, char **argv)
 		send_raw(fd, bytes, hello(bytes), eventfd(0, EFD_CLOEXEC));
 	} else if (!strcmp(what, "ready")) {
 		say(fd, DMU_WIRE_READY);
+	} else if (!strcmp(what, "slow")) {
+		slow(fd);
 	} else if (!strcmp(what, "stale")) {
 		stale(fd);
 		return 0;

@@ -183,6 +183,9 @@ is "an older one cannot be joined" "$(sed -n 's/^join-older //p' /tmp/stale)" ES
 check "its READY is refused" grep -q '^REFUSE READY before HELLO$' /tmp/stale
 unharmed "the stale one"
 
+say "slow, while others come and go: only a crowd of silent ones costs the first its place"
+is "answers" "$(/add/peer "$socket" slow | sort | uniq -c | xargs)" "21 STATUS 21 closed"
+
 say "silent"
 dmuserctl handover --timeout 10000 "$name" >/dev/null || fail "handover to an impatient daemon"
 mark

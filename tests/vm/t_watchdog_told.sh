@@ -152,6 +152,12 @@ kill "$looker"
 wait "$looker" 2>/dev/null
 watch
 ok "status is in nobody's way"
-remove
+
+# The device goes when nobody has it open any more, and with it what its daemon cannot take away.
+handover "$name" >/dev/null || fail "handover"
+wait_for 20 "nobody uses it" unused "$name"
+exec 5<"/dev/mapper/$name"
+dmsetup remove --deferred "$name" || fail "dmsetup remove"
+exec 5<&-
 wait_for 20 "the watchdog leaves with the device" gone "$watch"
 finish

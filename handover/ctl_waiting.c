@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Who is waited for, and whether that waits for its store. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "handover/ctl.h"
+#include "handover/peer.h"
+
+/* The state and the parent of a thread, from its stat file. False: it is gone. */
+static bool stat_read(const char *path, char *state, int *parent)
+{
+	char line[512], *end;
+	FILE *file = fopen(path, "re");
+	bool some;
+
+	if (!file)
+		return false;
+	some = fgets(line, sizeof(line), file);
+	fclose(file);
+	/* Behind the name, which may have anything in it. */
+	end = some ? strrchr(line, ')') : NULL;
+	return end && sscanf(end + 1, " %c %d", state, parent) == 2;
+}
+
+/* Any thread of @pid that nothing but its device can wake? */
+static bool hangs(pid_t pid)
+{
+	char path[64 + NAME_MAX], state = 0;
+	struct dirent *entry;
+	bool found = false;
+	int parent;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)pid, entry->d_name);
+		found = entry->d_name[0] != '.' && stat_read(path, &state, &parent) && state == 'D';
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* The daemon that @pid, which waits for it, has started; or @pid itself. */
+static pid_t started_by(pid_t pid)
+{
+	char path[16 + NAME_MAX], state;
+	struct dirent *entry;
+	pid_t child = pid;
+	int parent;
+	DIR *dir = opendir("/proc");
+
+	while (dir && child == pid && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && stat_read(path, &state, &parent) &&
+		    parent == pid)
+			child = atoi(entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return child;
+}
+
+/* Of @previous, if it drains and holds requests still. */
+static const struct ctl_generation *drains(const struct ctl_kstatus *status, uint64_t previous)
+{
+	unsigned int i;
+
+	for (i = 0; i < status->generation_count; i++)
+		if (status->generations[i].number == previous && status->generations[i].held &&
+		    !strcmp(status->generations[i].state, "draining"))
+			return &status->generations[i];
+	return NULL;
+}
+
+static pid_t listener(const struct ctl_args *args)
+{
+	int fd = ctl_daemon_dial(args->run_dir, args->name), pid;
+
+	if (fd < 0)
+		return 0;
+	pid = dmu_peer_pid(fd);
+	close(fd);
+	return pid > 0 ? pid : 0;
+}
+
+void ctl_waiting_say(void *arg, pid_t pid, unsigned int seconds)
+{
+	const struct ctl_waiting *waiting = arg;
+	const char *name = waiting->args->name;
+	const struct ctl_generation *old = NULL;
+	struct ctl_device device;
+	pid_t who;
+
+	if (!ctl_dm_device(name, &device))
+		old = drains(&device.kstatus, waiting->previous);
+	who = old ? listener(waiting->args) : started_by(pid);
+	if (old)
+		ctl_error("%s: after %u s still waiting for generation %" PRIu64 " (pid %d), which has %" PRIu64
+			  " requests to answer%s", name, seconds, old->number, (int)who, old->held,
+			  who && hangs(who) ? ": its store does not answer" : "");
+	else
+		ctl_error("%s: after %u s still waiting for the new daemon (pid %d)%s", name, seconds, (int)who,
+			  hangs(who) ? ": its store does not answer" : "");
+}
