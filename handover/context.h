@@ -150,6 +150,9 @@ int dmu_daemon_prepare(struct dmu_daemon *daemon);
  */
 int dmu_store_check(struct dmu_daemon *daemon);
 int dmu_store_claim(struct dmu_daemon *daemon);
+/* BACKEND:IDENTITY of an open backend. 0 or -errno. */
+int dmu_store_describe(const struct dmu_backend_ops *ops, const struct dmu_backend *backend,
+		       const struct dmu_spec *spec, char *store, size_t len);
 /* With a takeover: no other device is made of the store, and ours claims it where it can. */
 int dmu_store_check_holders(struct dmu_daemon *daemon);
 

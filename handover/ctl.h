@@ -253,6 +253,8 @@ struct ctl_program {
 	void (*waiting)(void *arg, pid_t pid, unsigned int seconds);
 	void *arg;
 	const volatile sig_atomic_t *told;	/* not 0: not to wait any more; or NULL */
+	char *said;			/* what it said, if it exited 0; or NULL */
+	size_t said_len;
 };
 
 /*

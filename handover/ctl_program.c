@@ -178,6 +178,14 @@ static void last_line(int output, const char *name, char *line, size_t len)
 	snprintf(line, len, "%s", start);
 }
 
+/* All of @output, as far as there is room. */
+static void all_lines(int output, char *text, size_t len)
+{
+	ssize_t n = pread(output, text, len - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+}
+
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = { 0 };
@@ -300,6 +308,8 @@ int ctl_program_run(const struct ctl_program *program, char *const argv[], const
 		else if (!error[0])
 			snprintf(error, len, "%s ended with status %d and said nothing", program->path,
 				 WEXITSTATUS(status));
+	} else if (program->said) {
+		all_lines(output, program->said, program->said_len);
 	}
 	close(output);
 	return ret;

@@ -104,6 +104,16 @@ static int dmu_set_verbose(struct dmu_options_parser *parser, const char *value)
 	return -1;
 }
 
+static int dmu_show_sources(struct dmu_options_parser *parser, const char *value)
+{
+	return dmu_query_answer(DMU_QUERY_SOURCES, parser->stage->program, value);
+}
+
+static int dmu_show_identity(struct dmu_options_parser *parser, const char *value)
+{
+	return dmu_query_answer(DMU_QUERY_IDENTITY, parser->stage->program, value);
+}
+
 static int dmu_show_help(struct dmu_options_parser *parser, const char *value);
 
 static int dmu_show_version(struct dmu_options_parser *parser, const char *value)
@@ -131,6 +141,9 @@ static const struct dmu_option {
 	{ 0, "run-dir", "DIR", "parent of NAME's run directory (default " DMU_RUN_DIR ")",
 	  dmu_set_run_dir },
 	{ 'v', "verbose", NULL, "log each step", dmu_set_verbose },
+	{ 0, "sources", "SPEC", "print the paths that a BACKEND:SOURCE needs, and exit",
+	  dmu_show_sources },
+	{ 0, "identity", "SPEC", "print which store a BACKEND:SOURCE is, and exit", dmu_show_identity },
 	{ 'h', "help", NULL, "print this and exit", dmu_show_help },
 	{ 'V', "version", NULL, "print the version and exit", dmu_show_version },
 };
@@ -223,6 +236,9 @@ static int dmu_options_operands(struct dmu_options_parser *parser, int count, ch
 	if (count == 2) {
 		if (dmu_spec_parse(&options->spec, operands[1], error, sizeof(error)))
 			return dmu_options_refuse(parser, "%s", error);
+		if (!dmu_backend_find(options->spec.backend))
+			return dmu_options_refuse(parser, "unknown backend '%s'",
+						  options->spec.backend);
 		options->spec_given = true;
 	}
 	if (!options->spec_given && !options->takeover)

@@ -12,4 +12,11 @@
 int dmu_options_parse(struct dmu_daemon_options *options, const struct dmu_stage *stage, int argc,
 		      char **argv);
 
+/*
+ * query.c. Print the paths that @text, BACKEND:SOURCE[,option...], needs, one a line; or which store
+ * it is, as in RUN_DIR/NAME/store. An exit status.
+ */
+enum dmu_query { DMU_QUERY_SOURCES, DMU_QUERY_IDENTITY };
+int dmu_query_answer(enum dmu_query query, const char *program, const char *text);
+
 #endif

@@ -11,22 +11,27 @@
 
 #include "handover/context.h"
 
-static int dmu_store_identify(struct dmu_daemon *daemon, char *store, size_t len)
+int dmu_store_describe(const struct dmu_backend_ops *ops, const struct dmu_backend *backend,
+		       const struct dmu_spec *spec, char *store, size_t len)
 {
-	const struct dmu_backend_ops *ops = daemon->ops;
 	char identity[DMU_SPEC_MAX] = "";
 	int rc = 0;
 
 	if (ops->identity)
-		rc = ops->identity(daemon->backend, identity, sizeof(identity));
+		rc = ops->identity(backend, identity, sizeof(identity));
 	else
-		snprintf(identity, sizeof(identity), "%s", daemon->spec.source);
+		snprintf(identity, sizeof(identity), "%s", spec->source);
 	if (!rc && (size_t)snprintf(store, len, "%s:%s", ops->name, identity) >= len)
 		rc = -ENAMETOOLONG;
-	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "cannot tell what store %s is: %s",
-					daemon->spec.source, strerror(-rc));
-	return 0;
+	return rc;
+}
+
+static int dmu_store_identify(struct dmu_daemon *daemon, char *store, size_t len)
+{
+	int rc = dmu_store_describe(daemon->ops, daemon->backend, &daemon->spec, store, len);
+
+	return rc ? dmu_daemon_blame(daemon, -rc, "cannot tell what store %s is: %s",
+				     daemon->spec.source, strerror(-rc)) : 0;
 }
 
 static int dmu_store_record(struct dmu_daemon *daemon)

@@ -279,6 +279,12 @@ static int file_open(struct dmu_backend **backend, const struct dmu_spec *spec, 
 	return 0;
 }
 
+static void file_sources(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
+			 void *arg)
+{
+	each(spec->source, arg);
+}
+
 static void file_geometry(const struct dmu_backend *store, struct dmu_geometry *geometry)
 {
 	*geometry = store->file.geometry;
@@ -299,6 +305,7 @@ static int file_identity(const struct dmu_backend *store, char *text, size_t len
 const struct dmu_backend_ops dmu_backend_file = {
 	.name = "file",
 	.help = "file:PATH  an image file or a block device",
+	.sources = file_sources,
 	.open = file_open,
 	.close = file_close,
 	.geometry = file_geometry,

@@ -65,6 +65,7 @@ struct dmu_spec {
  * Parse BACKEND:SOURCE[,option...]. On failure -EINVAL, and @error (of @len bytes) names what is
  * wrong, in one line without a newline. A comma, backslash or blank in SOURCE is written \, \\ and
  * "\ ", so that a specification is always one field of a dmusertab; control characters are refused.
+ * Whether there is such a backend is another question: see dmu_backend_find().
  */
 int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t len);
 
@@ -117,6 +118,12 @@ struct dmu_backend_ops {
 	 * When the device is removed, what was not flushed is lost, as in a disk's volatile cache.
 	 */
 	bool stateful;
+	/*
+	 * Call @each for every path that is needed to open @spec, whether it is there yet or not.
+	 * NULL: none is.
+	 */
+	void (*sources)(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
+			void *arg);
 	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,
 		    char *error, size_t len);
 	void (*close)(struct dmu_backend *backend);

@@ -225,8 +225,6 @@ int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t 
 			      (int)(backend_len > 200 ? 200 : backend_len), text);
 	memcpy(spec->text, text, strlen(text));
 	memcpy(spec->backend, text, backend_len);
-	if (!dmu_backend_find(spec->backend))
-		return refuse(&parse, "unknown backend '%s'", spec->backend);
 	rest += backend_len + 1;
 	rc = parse_source(&parse, &rest);
 	if (rc || !*rest)

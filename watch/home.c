@@ -14,11 +14,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "handover/peer.h"
 #include "watch/watch.h"
 
 #define MOUNT_POINT	"/proc"		/* a directory that is always there */
 #define OWN_PATH	"/" WATCH_PROGRAM
-#define TREES_MAX	5
+#define TREES_MAX	16
+#define ASK_MS		10000		/* the daemon's program, what it needs */
 
 struct tree {
 	const char *path;		/* absolute, in the old root and the new one */
@@ -30,6 +32,8 @@ struct home {
 	struct tree trees[TREES_MAX];
 	unsigned int count;
 	struct dmu_spec spec;
+	char sources[4 * DMU_SPEC_MAX];	/* what it needs, each path with a NUL */
+	size_t sources_len;
 	int self;			/* this program */
 	char *error;
 	size_t len;
@@ -55,27 +59,118 @@ static int tree_take(struct home *home, const char *path)
 	return 0;
 }
 
-/* What it is served from, if that is no node in /dev: by its path, which the next daemon opens. */
-static int store_take(struct home *home, const struct watch_options *options)
+/* A file of the run directory, of one line. */
+static int line_read(struct home *home, const struct watch_options *options, const char *file, char *line,
+		     size_t size)
 {
-	char path[CTL_PATH_MAX], line[DMU_SPEC_MAX + DMU_NAME_MAX + 4], name[DMU_NAME_MAX + 1];
-	FILE *file;
+	char path[CTL_PATH_MAX];
+	FILE *stream;
 	int ret;
 
-	ret = ctl_run_path(path, sizeof(path), options->run_dir, options->name, DMU_TAB_NAME);
+	ret = ctl_run_path(path, sizeof(path), options->run_dir, options->name, file);
 	if (ret)
-		return fail(home, -ret, "open the tab file of", options->name);
-	file = fopen(path, "re");
-	if (!file)
+		return fail(home, -ret, "open a file of", options->name);
+	stream = fopen(path, "re");
+	if (!stream)
 		return fail(home, errno, "open", path);
-	ret = dmu_trusted_check(fileno(file), path, home->error, home->len);
-	if (!ret && (!fgets(line, sizeof(line), file) ||
-		     dmu_tab_parse_line(line, name, &home->spec, home->error, home->len) != 1))
-		ret = fail(home, EINVAL, "understand", path);
-	fclose(file);
-	if (ret || strcmp(home->spec.backend, "file") || !strncmp(home->spec.source, "/dev/", 5))
+	ret = dmu_trusted_check(fileno(stream), path, home->error, home->len);
+	if (!ret && !fgets(line, size, stream))
+		ret = fail(home, EINVAL, "read", path);
+	fclose(stream);
+	if (!ret)
+		line[strcspn(line, "\n")] = '\0';
+	return ret;
+}
+
+static int tab_read(struct home *home, const struct watch_options *options)
+{
+	char line[DMU_SPEC_MAX + DMU_NAME_MAX + 4], name[DMU_NAME_MAX + 1];
+	int ret = line_read(home, options, DMU_TAB_NAME, line, sizeof(line));
+
+	if (!ret && dmu_tab_parse_line(line, name, &home->spec, home->error, home->len) != 1)
+		ret = fail(home, EINVAL, "understand the tab line of", options->name);
+	return ret;
+}
+
+/* The daemon's own program knows what its backend needs: what it says to "--@question SPEC". */
+static int ask(struct home *home, const struct watch_options *options, const char *question, char *said, size_t len)
+{
+	char *const argv[] = { (char *)"dmuser-daemon", (char *)question, home->spec.text, NULL };
+	char exe[32];
+	const struct ctl_program program = { .path = exe, .patience_ms = ASK_MS, .said = said, .said_len = len };
+	int fd = ctl_daemon_dial(options->run_dir, options->name);
+
+	if (fd < 0) {
+		snprintf(home->error, home->len, "it does not listen: %s", strerror(-fd));
+		return fd;
+	}
+	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)dmu_peer_pid(fd));
+	close(fd);
+	return ctl_program_run(&program, argv, options->name, home->error, home->len);
+}
+
+static void source_add(const char *path, void *arg)
+{
+	struct home *home = arg;
+	size_t len = strlen(path) + 1;
+
+	if (home->sources_len + len > sizeof(home->sources))
+		return;
+	memcpy(home->sources + home->sources_len, path, len);
+	home->sources_len += len;
+}
+
+/* A program of an older version cannot be asked; of its backends we know all but somebody's own. */
+static int sources_find(struct home *home, const struct watch_options *options)
+{
+	const struct dmu_backend_ops *ops = dmu_backend_find(home->spec.backend);
+	char said[sizeof(home->sources)] = "", *line, *next;
+	int ret = ask(home, options, "--sources", said, sizeof(said));
+
+	if (ret && !ops)
 		return ret;
-	return tree_take(home, home->spec.source);
+	if (ret && ops->sources)
+		ops->sources(&home->spec, source_add, home);
+	for (line = strtok_r(said, "\n", &next); line; line = strtok_r(NULL, "\n", &next))
+		source_add(line, home);
+	return 0;
+}
+
+/* By now the name may be another store's: no daemon would ever start from it. */
+static int store_check(struct home *home, const struct watch_options *options)
+{
+	char served[DMU_SPEC_MAX], said[DMU_SPEC_MAX + 1] = "";
+
+	if (line_read(home, options, DMU_STORE_NAME, served, sizeof(served)) ||
+	    ask(home, options, "--identity", said, sizeof(said)))
+		return 0;
+	said[strcspn(said, "\n")] = '\0';
+	if (!strcmp(said, served))
+		return 0;
+	snprintf(home->error, home->len, "%.200s is not the store that is served: it is %.200s, and not %.200s",
+		 home->spec.source, said, served);
+	return -EXDEV;
+}
+
+/* What it is served from, but nodes in /dev: by the path that the next daemon opens. */
+static int store_take(struct home *home, const struct watch_options *options)
+{
+	const char *path;
+	int ret = tab_read(home, options);
+
+	if (!ret)
+		ret = store_check(home, options);
+	if (!ret)
+		ret = sources_find(home, options);
+	for (path = home->sources; !ret && path < home->sources + home->sources_len; path += strlen(path) + 1) {
+		if (!strncmp(path, "/dev/", 5))
+			continue;
+		if (*path != '/' || home->count == TREES_MAX)
+			ret = fail(home, *path != '/' ? EINVAL : E2BIG, "take along", path);
+		else
+			ret = tree_take(home, path);
+	}
+	return ret;
 }
 
 /* None of it may lie on the device. */

@@ -355,10 +355,16 @@ static int wb_identity(const struct dmu_backend *wb, char *text, size_t len)
 	return dmu_backend_file.identity(wb->file, text, len);
 }
 
+static void wb_sources(const struct dmu_spec *spec, void (*each)(const char *path, void *arg), void *arg)
+{
+	dmu_backend_file.sources(spec, each, arg);
+}
+
 static const struct dmu_backend_ops wb_ops = {
 	.name = "wb",
 	.help = "wb:PATH  a file or block device behind a write-back cache, for tests",
 	.stateful = true,
+	.sources = wb_sources,
 	.open = wb_open,
 	.close = wb_close,
 	.geometry = wb_geometry,
