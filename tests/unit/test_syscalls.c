@@ -411,6 +411,68 @@ static void with_state_there_is_a_room(void **state)
 	munmap(map, ROOM_SIZE);
 }
 
+/* docs/security.md in one line, blanks as they come. */
+static const char *page(void)
+{
+	static char text[1 << 16];
+	FILE *file = fopen("docs/security.md", "re");
+	size_t n, i;
+
+	assert_non_null(file);
+	n = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	assert_true(n > 0 && n < sizeof(text) - 1);
+	for (i = 0; i < n; i++)
+		if (text[i] == '\n')
+			text[i] = ' ';
+	text[n] = '\0';
+	return text;
+}
+
+__attribute__((format(printf, 1, 2)))
+static void page_says(const char *format, ...)
+{
+	char words[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	if (!strstr(page(), words))
+		fail_msg("docs/security.md does not say '%s'", words);
+}
+
+static unsigned int rules(enum dmu_role role, int stores, int channels)
+{
+	static const int many[] = { 100, 101, 102, 103 };
+	struct dmu_confinement other = confinement;
+	struct dmu_walls around = { .confinement = &other, .error = error, .error_len = sizeof(error) };
+	struct dmu_syscalls list = { .rules = 0 };
+
+	other.backend_fds = other.channels = many;
+	other.backend_fd_count = stores;
+	other.channel_count = channels;
+	assert_int_equal(dmu_syscalls_build(&around, role, &list), 0);
+	return list.rules;
+}
+
+/* The numbers on the page about security are those of the lists. */
+static void the_page_counts_right(void **state)
+{
+	/* waitid waits, so that it is tried with arguments only. */
+	unsigned int calls = sizeof(allowed) / sizeof(allowed[0]) + sizeof(argued) / sizeof(argued[0]) + 1;
+	unsigned int main = rules(DMU_ROLE_MAIN, 0, 0), io = rules(DMU_ROLE_IO, 0, 0);
+	unsigned int store = rules(DMU_ROLE_IO, 1, 0) - io;
+
+	assert_int_equal(rules(DMU_ROLE_MAIN, 2, 3), main + 3);
+	assert_int_equal(rules(DMU_ROLE_IO, 2, 3), io + 2 * store + 3);
+	page_says("all but %u calls", calls);
+	page_says("mistakes of the kernel in those %u |", calls);
+	page_says("behind %u calls", calls);
+	page_says("there are %u + *c* rules for the main thread and %u + %u*b* + *c* for I/O threads (%u and %u by default)",
+		  main, io, store, main + 4, io + store + 4);
+}
+
 static int setup(void **state)
 {
 	const struct rlimit no_core = { 0, 0 };
@@ -445,6 +507,7 @@ int main(void)
 		cmocka_unit_test(arguments_count),
 		cmocka_unit_test(without_a_store_none_is_written),
 		cmocka_unit_test(with_state_there_is_a_room),
+		cmocka_unit_test(the_page_counts_right),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
