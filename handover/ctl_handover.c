@@ -2,7 +2,8 @@
 /*
  * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between
  * themselves who serves; dmuserctl only watches, so that it may be killed at any moment. Where nobody
- * serves, it has the node open meanwhile, and seals it before it ends.
+ * serves, it has the node open meanwhile, and seals it before it ends; or, killed, leaves that to the
+ * next one: see ctl_open.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +15,7 @@
 
 #include "handover/ctl.h"
 
-#define LEAVE_MS	1000	/* for the old daemon to be gone: then its copy can be removed */
+#define LEAVE_MS	1000	/* for the old daemon to be gone, so that its copy can be removed */
 #define DYING_MS	DMU_TIMEOUT_MS	/* for a dying daemon's channels to close */
 #define LOOK_MS		20
 
@@ -33,15 +34,30 @@ static void note(int signal)
 	told = signal;
 }
 
-/* What would end us is noted from now on, so that the node is sealed before it does. */
+/*
+ * What would end us is noted from now on, so that the node is sealed before it does; nor does a reader
+ * of our words who has gone.
+ */
 static void signals_note(void)
 {
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	const struct sigaction action = { .sa_handler = note };
+	struct sigaction before;
+	size_t i;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	sigaction(SIGQUIT, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	/* nohup has us ignore one. */
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!sigaction(ends[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(ends[i], &action, NULL);
+}
+
+static int interrupted(char *error, size_t len)
+{
+	if (!told)
+		return 0;
+	snprintf(error, len, "interrupted: nothing was begun");
+	return -EINTR;
 }
 
 static int run_second(const struct handover *handover, char *error, size_t len)
@@ -53,7 +69,10 @@ static int run_second(const struct handover *handover, char *error, size_t len)
 		.waiting = ctl_waiting_say, .arg = &waiting, .told = &told,
 	};
 	struct ctl_daemon_line line;
+	int ret = interrupted(error, len);
 
+	if (ret)
+		return ret;
 	/* systemd's final kill spares root's processes of such a name. A first stage may come as well. */
 	ctl_program_line(&line, "@dmuser-second", args, handover->device.policy.ctl, args->spec);
 	return ctl_program_run(&program, line.argv, args->name, error, len);
@@ -119,12 +138,25 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 			     args->name, handover->device.kstatus.generation + 1, error, len);
 }
 
+/* What goes on without us has opened the node, unless it takes too long for that. */
+static void await_channel(const struct handover *handover)
+{
+	uint64_t deadline = dmu_now_ms() + LEAVE_MS;
+	struct ctl_device device;
+
+	while (!ctl_dm_device(handover->args->name, &device) && !device.kstatus.channels &&
+	       dmu_now_ms() < deadline)
+		poll(NULL, 0, LOOK_MS);
+}
+
 /* Nobody is left to hand out a channel: asking for a restart is the explicit unseal. */
 static int restart(struct handover *handover, char *error, size_t len)
 {
 	bool unseal = handover->device.kstatus.sealed;
-	int ret;
+	int ret = interrupted(error, len);
 
+	if (ret)
+		return ret;
 	handover->served = false;
 	if (unseal) {
 		ret = ctl_node_open(handover->args->run_dir, handover->args->name);
@@ -134,6 +166,8 @@ static int restart(struct handover *handover, char *error, size_t len)
 		}
 	}
 	ret = run_second(handover, error, len);
+	if (ret == -EINTR && unseal)
+		await_channel(handover);
 	if (unseal)
 		ctl_node_close(handover->args->run_dir, handover->args->name);
 	return ret;
@@ -148,7 +182,7 @@ static bool is_abandoned(struct handover *handover)
 	const struct ctl_args *args = handover->args;
 	uint64_t deadline = dmu_now_ms() + DYING_MS;
 
-	while (!ctl_dm_device(args->name, &handover->device)) {
+	while (!told && !ctl_dm_device(args->name, &handover->device)) {
 		if (!handover->device.kstatus.daemon && !handover->device.kstatus.channels)
 			return true;
 		if (ctl_daemon_listens(args->run_dir, args->name) || dmu_now_ms() >= deadline)
@@ -273,7 +307,7 @@ int ctl_handover(const struct ctl_args *args)
 	}
 	if (lock >= 0)
 		close(lock);
-	if (told) {
+	if (told && ret) {
 		signal(told, SIG_DFL);
 		raise(told);
 	}

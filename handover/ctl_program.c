@@ -122,8 +122,11 @@ static int execute(const char *path, char *const argv[], bool in_memory)
 	return -errno;
 }
 
-/* In the child; what goes wrong is said on @output, where the program's own words go, too. */
-static void child(const struct ctl_program *program, char *const argv[], int output)
+/*
+ * In the child; what goes wrong is said on @output, where the program's own words go, too; what it
+ * answers on @answer.
+ */
+static void child(const struct ctl_program *program, char *const argv[], int output, int answer)
 {
 	int null = open("/dev/null", O_RDWR), ret;
 	sigset_t none;
@@ -131,9 +134,10 @@ static void child(const struct ctl_program *program, char *const argv[], int out
 	/* Who calls may have blocked some. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
 	/* ^C is for dmuserctl: once it is asked for, the daemons decide how a handover ends. */
 	setsid();
-	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) {
+	if (null < 0 || dup2(null, 0) < 0 || dup2(answer, 1) < 0 || dup2(output, 2) < 0) {
 		dprintf(output, "cannot open /dev/null: %s\n", strerror(errno));
 		_exit(CTL_FAILED);
 	}
@@ -223,6 +227,15 @@ static int wait_for_end(pid_t pid, const struct ctl_program *program)
 	return ret;
 }
 
+static bool ends_soon(pid_t pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < 10 && !has_ended(pid); i++)
+		poll(NULL, 0, LOOK_MS);
+	return has_ended(pid);
+}
+
 /* The status of the child once it has ended, or -errno. */
 static int reap(pid_t pid, const struct ctl_program *program)
 {
@@ -230,6 +243,9 @@ static int reap(pid_t pid, const struct ctl_program *program)
 	int status;
 
 	if (ret == -EINTR)
+		return ret;
+	/* One that was only asked is not worth the wait, if it hangs in its store. */
+	if (ret && program->said && !ends_soon(pid))
 		return ret;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
@@ -267,10 +283,19 @@ void ctl_program_line(struct ctl_daemon_line *line, const char *argv0, const str
 	*argv = NULL;
 }
 
+static int output_make(void)
+{
+	int fd = memfd_create("dmuserctl-output", MFD_CLOEXEC);
+
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, O_APPEND);
+	return fd;
+}
+
 int ctl_program_run(const struct ctl_program *program, char *const argv[], const char *name, char *error,
 		    size_t len)
 {
-	int output, status, ret = 0;
+	int output, answer = -1, status, ret = 0;
 	pid_t pid;
 
 	if (getpid() == 1) {
@@ -278,16 +303,19 @@ int ctl_program_run(const struct ctl_program *program, char *const argv[], const
 		return -EPERM;
 	}
 	/* Memory rather than a pipe: the daemon must never depend on a reader. */
-	output = memfd_create("dmuserctl-output", MFD_CLOEXEC);
-	if (output < 0) {
+	output = output_make();
+	if (output >= 0)
+		answer = program->said ? output_make() : output;
+	if (answer < 0) {
 		ret = -errno;
 		snprintf(error, len, "%s", strerror(errno));
+		if (output >= 0)
+			close(output);
 		return ret;
 	}
-	fcntl(output, F_SETFL, O_APPEND);
 	pid = fork();
 	if (!pid)
-		child(program, argv, output);
+		child(program, argv, output, answer);
 	status = pid < 0 ? -errno : reap(pid, program);
 	if (status == -ETIMEDOUT) {
 		ret = status;
@@ -309,8 +337,10 @@ int ctl_program_run(const struct ctl_program *program, char *const argv[], const
 			snprintf(error, len, "%s ended with status %d and said nothing", program->path,
 				 WEXITSTATUS(status));
 	} else if (program->said) {
-		all_lines(output, program->said, program->said_len);
+		all_lines(answer, program->said, program->said_len);
 	}
+	if (answer != output)
+		close(answer);
 	close(output);
 	return ret;
 }

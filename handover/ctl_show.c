@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "handover/ctl.h"
+#include "lib/text.h"
 
 static const char *const state_names[DMU_WIRE_STATE_END] = {
 	[DMU_WIRE_SERVING]		= "serving",
@@ -57,13 +58,14 @@ static const char *cache_name(uint32_t cache)
 
 void ctl_error(const char *format, ...)
 {
+	char text[2 * CTL_ERROR_MAX];
 	va_list ap;
 
-	fputs("dmuserctl: ", stderr);
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	dmu_text_clean(text);
+	fprintf(stderr, "dmuserctl: %s\n", text);
 }
 
 int ctl_json_print(json_t *json)
@@ -294,6 +296,7 @@ static void confinement_print(const struct dmu_wire_confinement *confinement)
 static void daemon_print(const struct ctl_daemon *daemon)
 {
 	const struct dmu_wire_status *status = &daemon->status;
+	char spec[sizeof(status->spec)];
 	uint64_t now = dmu_now_ms();
 
 	printf("daemon      pid %" PRIu32 ", %s stage %s, generation %" PRIu64 ", %s, for %" PRIu64
@@ -301,7 +304,9 @@ static void daemon_print(const struct ctl_daemon *daemon)
 	       status->pid, status->stage, status->version, status->generation,
 	       state_name(status->state), (now - status->since_ms) / 1000,
 	       (now - status->since_ms) % 1000 / 100);
-	printf("backend     %s, %s, %" PRIu32 " channels\n", status->spec,
+	snprintf(spec, sizeof(spec), "%s", status->spec);
+	dmu_text_clean(spec);
+	printf("backend     %s, %s, %" PRIu32 " channels\n", spec,
 	       cache_name(status->cache), status->channels);
 	printf("answered    %" PRIu64 " requests, %" PRIu64 " errors, %" PRIu64
 	       " unsupported, %" PRIu64 " MiB read, %" PRIu64 " MiB written\n",

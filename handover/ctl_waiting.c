@@ -2,6 +2,7 @@
 /* Who is waited for, and whether that waits for its store. */
 #include <dirent.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 
 #include "handover/ctl.h"
 #include "handover/peer.h"
+
+#define LOOKS	4
+#define LOOK_MS	150
 
 /* The state and the parent of a thread, from its stat file. False: it is gone. */
 static bool stat_read(const char *path, char *state, int *parent)
@@ -26,20 +30,34 @@ static bool stat_read(const char *path, char *state, int *parent)
 	return end && sscanf(end + 1, " %c %d", state, parent) == 2;
 }
 
-/* Any thread of @pid that nothing but its device can wake? */
+/* Is that thread where nothing but a device can wake it, and not for a moment only? */
+static bool stays(const char *path)
+{
+	unsigned int i;
+	char state;
+	int parent;
+
+	for (i = 0; i < LOOKS; i++) {
+		if (i)
+			poll(NULL, 0, LOOK_MS);
+		if (!stat_read(path, &state, &parent) || state != 'D')
+			return false;
+	}
+	return true;
+}
+
 static bool hangs(pid_t pid)
 {
-	char path[64 + NAME_MAX], state = 0;
+	char path[64 + NAME_MAX];
 	struct dirent *entry;
 	bool found = false;
-	int parent;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	dir = opendir(path);
 	while (dir && !found && (entry = readdir(dir))) {
 		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)pid, entry->d_name);
-		found = entry->d_name[0] != '.' && stat_read(path, &state, &parent) && state == 'D';
+		found = entry->d_name[0] != '.' && stays(path);
 	}
 	if (dir)
 		closedir(dir);

@@ -24,7 +24,7 @@ static int dmu_query_identity(const struct dmu_backend_ops *ops, const struct dm
 {
 	struct dmu_backend *backend;
 	char store[DMU_SPEC_MAX];
-	int rc = ops->open(&backend, spec, DMU_USE_SHARED, error, len);
+	int rc = ops->open(&backend, spec, DMU_USE_LOOK, error, len);
 
 	if (rc)
 		return rc;

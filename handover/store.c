@@ -144,11 +144,12 @@ static void dmu_store_let_table_claim(const struct dmu_daemon *daemon)
 {
 	const struct dmu_geometry *geometry = &daemon->geometry;
 	char error[DMU_WIRE_REASON_MAX] = "";
-	int rc = dmu_dm_claim(daemon->options.name, geometry->backing, error, sizeof(error));
+	int rc = dmu_dm_claim(daemon->options.name, geometry->backing,
+			      daemon->info.state & DM_USER_STATE_READ_ONLY, error, sizeof(error));
 
 	if (rc > 0)
 		dmu_log(DMU_LOG_NOTICE, "the table of %s now claims %s", daemon->options.name,
-			geometry->backing ? daemon->spec.source : "no device");
+			daemon->spec.source);
 	else if (rc < 0 && !geometry->read_only)
 		dmu_log(DMU_LOG_WARNING, "the table of %s does not claim %s, so take care that nobody "
 			"else uses it: %s", daemon->options.name, daemon->spec.source, error);
@@ -166,6 +167,8 @@ int dmu_store_check_holders(struct dmu_daemon *daemon)
 	    dmu_has_holder(geometry->backing, ours, holder, sizeof(holder)))
 		return dmu_daemon_blame(daemon, EBUSY, "%s is in use by device %s, too",
 					daemon->spec.source, holder);
-	dmu_store_let_table_claim(daemon);
+	/* With nobody to answer, a suspend of somebody else's may wait for us, and ours for that. */
+	if (geometry->backing && daemon->taken_over)
+		dmu_store_let_table_claim(daemon);
 	return 0;
 }

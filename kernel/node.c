@@ -18,8 +18,8 @@ static LIST_HEAD(dmu_nodes);
 struct workqueue_struct *dmu_workqueue;
 
 /*
- * No daemon ever needs it, but whoever wants to replace a table with another one, or to remove a
- * device, does, and the holder must not wait for the I/O of that device to get memory.
+ * No daemon needs it to serve, but to replace a table with another one, or to remove a device, it
+ * is needed, and the holder must not wait for the I/O of that device to get memory.
  */
 static unsigned int dmu_registry_enter(void)
 {

@@ -394,15 +394,15 @@ static void dmu_request_set_aside(struct dmu_node *node, struct dmu_request *req
 	dmu_node_retry_later(node);
 }
 
-/* It was, and is, lacking for so many requests. */
-static void dmu_space_changed(struct dmu_node *node, u64 before, u64 now)
+/* It was, and is, lacking for so many requests; the last of them ended with @status. */
+static void dmu_space_changed(struct dmu_node *node, u64 before, u64 now, blk_status_t status)
 {
 	if (!before == !now)
 		return;
 	if (now)
 		DMWARN_LIMIT("%s: a daemon has no space: writes wait until there is some",
 			     node->name);
-	else
+	else if (!status)
 		DMINFO("%s: there is space for all that waited", node->name);
 	dmu_node_event(node);
 }
@@ -440,7 +440,7 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 
 	if (req)
 		dmu_end_request(req, status);
-	dmu_space_changed(node, lacked, lacks);
+	dmu_space_changed(node, lacked, lacks, status);
 	dmu_request_dropped(node, ready, drained);
 }
 

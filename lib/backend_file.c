@@ -156,7 +156,8 @@ static int store_sync_write(struct dmu_backend *store)
 	if (rc)
 		store->flush_owed = true;
 	pthread_mutex_unlock(&store->flush_lock);
-	return rc;
+	/* Not "no space", after which the same may be tried again: what is lost would have been told. */
+	return rc ? -EIO : 0;
 }
 
 static int file_write(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset,

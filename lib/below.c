@@ -165,6 +165,10 @@ static bool is_holder(const char *path, dev_t device, const void *context)
 
 	if (device == holder->but)
 		return false;
+	/* It does not write. */
+	snprintf(name, sizeof(name), "%s/ro", path);
+	if (sysfs_line(name, line, sizeof(line)) && !strcmp(line, "1"))
+		return false;
 	snprintf(name, sizeof(name), "%s/dm/name", path);
 	if (!sysfs_line(name, line, sizeof(line)))
 		snprintf(line, sizeof(line), "%s", strrchr(path, '/') + 1);

@@ -31,6 +31,8 @@
 #define BACKING		"backing:"
 /* libdevmapper.h: DM_UDEV_PRIMARY_SOURCE_FLAG << DM_UDEV_FLAGS_SHIFT */
 #define UDEV_PRIMARY	(0x0040U << 16)
+#define CLAIM_TRIES	20
+#define CLAIM_WAIT_US	25000
 #define REMOVE_TRIES	50
 #define REMOVE_WAIT_US	20000
 
@@ -275,8 +277,14 @@ static int load_claiming_table(int control, union request *request, const char *
 			       size_t len)
 {
 	bool claims = row->backing && minor >= BACKING_MINOR;
-	int rc = load_table(control, request, name, row, claims, minor, error, len);
+	int tries, rc = -EBUSY;
 
+	/* Somebody may only try whether it is free. */
+	for (tries = 0; rc == -EBUSY && tries < (row->read_only ? 1 : CLAIM_TRIES); tries++) {
+		if (tries)
+			usleep(CLAIM_WAIT_US);
+		rc = load_table(control, request, name, row, claims, minor, error, len);
+	}
 	if (rc == -EBUSY && claims && row->read_only)
 		rc = load_table(control, request, name, row, false, minor, error, len);
 	return rc;
@@ -515,8 +523,11 @@ static const char *after_word(const char *at)
 	return at + strspn(at, " ");
 }
 
-/* @row: that of @params, "IGNORED IGNORED CTL [<n> <arg>...]", with a claim on @backing only. */
-static void change_claim(char *row, const char *params, dev_t backing)
+/*
+ * @row: that of @params, "IGNORED IGNORED CTL [<n> <arg>...]", with a claim on @backing only. What it
+ * was when it was loaded it says now, as the module's parameter may be another by now.
+ */
+static void change_claim(char *row, const char *params, bool android, dev_t backing)
 {
 	const char *count = after_word(after_word(after_word(params))), *arg;
 	char args[ROW_MAX] = "", word[ROW_MAX];
@@ -526,6 +537,8 @@ static void change_claim(char *row, const char *params, dev_t backing)
 		if (strncmp(word, BACKING, strlen(BACKING)))
 			add_words(args, word);
 	}
+	if (!strstr(args, "compat:"))
+		add_words(args, android ? "compat:android" : "compat:none");
 	if (backing)
 		add_backing(args, backing);
 	snprintf(row, ROW_MAX, "%.*s", (int)(count - params), params);
@@ -557,8 +570,16 @@ static int read_row(const struct call *call, const char *name, bool inactive, ch
 	return rc ? rc : status_text(call->request, params, len);
 }
 
-/* What was loaded goes live. */
-static int swap_table(const struct call *call, const char *name)
+/* Is @row what waits for a resume? */
+static bool row_waits(const struct call *call, const char *name, const char *row)
+{
+	char waiting[ROW_MAX];
+
+	return !read_row(call, name, true, waiting, sizeof(waiting)) && !strcmp(waiting, row);
+}
+
+/* What was loaded, @row, goes live. If it cannot, all is as it was. */
+static int swap_table(const struct call *call, const char *name, const char *row)
 {
 	int rc;
 
@@ -566,18 +587,23 @@ static int swap_table(const struct call *call, const char *name)
 	call->request->dm.event_nr = UDEV_PRIMARY;
 	call->request->dm.flags = DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG;
 	rc = command(call->control, DM_DEV_SUSPEND, call->request);	/* suspends, and resumes */
-	if (rc) {
+	if (!rc)
+		return 0;
+	if (row_waits(call, name, row)) {
 		prepare(call->request, name);
 		command(call->control, DM_TABLE_CLEAR, call->request);
-		prepare(call->request, name);
-		command(call->control, DM_DEV_SUSPEND, call->request);
 	}
+	/* Then it was not suspended by us. */
+	if (rc == -EINTR || rc == -EINVAL)
+		return rc;
+	prepare(call->request, name);
+	command(call->control, DM_DEV_SUSPEND, call->request);
 	return rc;
 }
 
-static int claim(const struct call *call, dev_t backing, char *error, size_t len)
+static int claim(const struct call *call, dev_t backing, bool read_only, char *error, size_t len)
 {
-	char name[DM_NAME_LEN], row[ROW_MAX], params[ROW_MAX - 128], waiting[ROW_MAX];
+	char name[DM_NAME_LEN], row[ROW_MAX], params[ROW_MAX - 128], status[ROW_MAX] = "";
 	const struct dm_target_spec *spec = payload_of(call->request);
 	uint32_t flags, rows;
 	uint64_t start, sectors;
@@ -595,7 +621,17 @@ static int claim(const struct call *call, dev_t backing, char *error, size_t len
 	sectors = spec->length;
 	if (has_claim(params, backing))
 		return 0;
-	change_claim(row, params, backing);
+	prepare(call->request, name);
+	call->request->dm.flags = DM_NOFLUSH_FLAG;
+	rc = command(call->control, DM_TABLE_STATUS, call->request);
+	if (!rc)
+		rc = status_text(call->request, status, sizeof(status));
+	/* It says so behind the counters, before the generations, for which there may be no room. */
+	if (rc && rc != -ENOSPC) {
+		snprintf(error, len, "cannot read its status: %s", strerror(-rc));
+		return rc;
+	}
+	change_claim(row, params, strstr(status, " android:1"), backing);
 	if ((flags & DM_SUSPEND_FLAG) || rows != 1 || start) {
 		snprintf(error, len, "%s", flags & DM_SUSPEND_FLAG ? "it is suspended" :
 			 "its table has several rows");
@@ -603,21 +639,20 @@ static int claim(const struct call *call, dev_t backing, char *error, size_t len
 	}
 	/* One that waits is somebody's, unless another one of us died over it. */
 	if (!(flags & DM_INACTIVE_PRESENT_FLAG)) {
-		rc = load_row(call->control, call->request, name, sectors, row,
-			      flags & DM_READONLY_FLAG, error, len);
+		rc = load_row(call->control, call->request, name, sectors, row, read_only, error, len);
 		if (rc)
 			return rc;
-	} else if (read_row(call, name, true, waiting, sizeof(waiting)) || strcmp(waiting, row)) {
+	} else if (!row_waits(call, name, row)) {
 		snprintf(error, len, "another table of it waits for a resume");
 		return -EBUSY;
 	}
-	rc = swap_table(call, name);
+	rc = swap_table(call, name, row);
 	if (rc)
 		snprintf(error, len, "cannot change its table: %s", strerror(-rc));
 	return rc ? rc : 1;
 }
 
-int dmu_dm_claim(const char *name, dev_t backing, char *error, size_t len)
+int dmu_dm_claim(const char *name, dev_t backing, bool read_only, char *error, size_t len)
 {
 	unsigned int minor;
 	struct call call;
@@ -630,7 +665,7 @@ int dmu_dm_claim(const char *name, dev_t backing, char *error, size_t len)
 	rc = check_target(call.control, call.request, &minor, error, len);
 	if (!rc && minor >= BACKING_MINOR) {
 		prepare_for(call.control, call.request, name);
-		rc = claim(&call, backing, error, len);
+		rc = claim(&call, backing, read_only, error, len);
 	}
 	call_end(&call);
 	return rc;

@@ -101,13 +101,16 @@ enum dmu_use {
 	 * that lived on.
 	 */
 	DMU_USE_AGAIN,
+	/* To be looked at: nothing is read or written, and it is kept from nobody. */
+	DMU_USE_LOOK,
 };
 
 /*
  * A backend is one file with one of these and one line in backend.c's table. Calls of read..zero
  * come from several threads at once. Offsets and lengths are in bytes, multiples of
  * geometry.alignment, and inside geometry.size. All return 0 or -errno; -EOPNOTSUPP answers
- * UNSUPPORTED, -ENOSPC and -EDQUOT NOSPC: the same may then be asked for again. write..secure_erase and fds may be NULL: not supported. Buffers are page-aligned. A
+ * UNSUPPORTED, -ENOSPC and -EDQUOT NOSPC, after which the same may be asked for again: a sync that
+ * fails for a write that is to be durable is no such case. write..secure_erase and fds may be NULL: not supported. Buffers are page-aligned. A
  * flush covers every write that returned before it began.
  */
 struct dmu_backend_ops {
@@ -277,11 +280,11 @@ struct dmu_dm_row {
 int dmu_dm_create(const char *name, const struct dmu_dm_row *row, char *error, size_t len);
 /*
  * Let the table of @name, of one row, claim @backing (0: nothing), by a reload under a noflush
- * suspend: requests go back to the queue, and none fails. 1: done; 0: so it does already, or the
+ * suspend: requests go back to the queue, and fail only if they may not wait. @read_only: it is. 1: done; 0: so it does already, or the
  * module is too old; -EBUSY: somebody else has a claim, or the device is suspended, or a table waits
  * for its resume; -errno with @error. Unless 1, the device is as it was.
  */
-int dmu_dm_claim(const char *name, dev_t backing, char *error, size_t len);
+int dmu_dm_claim(const char *name, dev_t backing, bool read_only, char *error, size_t len);
 /* These are about the device that was created as @name, also when it has been renamed since. */
 int dmu_dm_remove(const char *name);
 /* 1 if a device of that name exists, 0 if not, -errno. */
@@ -305,8 +308,8 @@ int dmu_dm_status(const char *name, bool table, char *text, size_t len);
  */
 bool dmu_lies_on(int fd, dev_t device);
 /*
- * Is another device than @but (0: any) made of block device @device, of one of its partitions or of
- * the disk that it is a partition of? Asks sysfs. @name (of @len bytes): the first of them.
+ * Is another device than @but (0: any), and not a read-only one, made of block device @device, of one
+ * of its partitions or of the disk that it is a partition of? Asks sysfs. @name (of @len bytes): the first of them.
  */
 bool dmu_has_holder(dev_t device, dev_t but, char *name, size_t len);
 

@@ -44,7 +44,7 @@ static int open_source(struct dmu_file *file, const struct dmu_spec *spec, enum 
 {
 	int flags = O_CLOEXEC | O_NOCTTY | (spec->cache == DMU_DIRECT ? O_DIRECT : 0);
 
-	file->writable = !spec->read_only;
+	file->writable = !spec->read_only && use != DMU_USE_LOOK;
 	file->fd = open(spec->source, flags | (file->writable ? O_RDWR : O_RDONLY));
 	if (file->fd < 0 && file->writable && use == DMU_USE_AGAIN &&
 	    (errno == EROFS || errno == EACCES || errno == EPERM)) {
@@ -159,8 +159,11 @@ static bool is_claimed(const struct dmu_file *file, const char *source)
 static int lock_store(const struct dmu_file *file, const char *source, enum dmu_use use,
 		      char *error, size_t len)
 {
-	int rc = lock_byte(file->fd, BYTE_DOES + BYTE_READ);
+	int rc;
 
+	if (use == DMU_USE_LOOK)
+		return 0;
+	rc = lock_byte(file->fd, BYTE_DOES + BYTE_READ);
 	if (!rc && file->writable)
 		rc = lock_byte(file->fd, BYTE_DOES + BYTE_WRITE);
 	if (!rc)
@@ -193,7 +196,7 @@ static int measure_bdev(struct dmu_file *file, const struct dmu_spec *spec, enum
 	geometry->physical_block_size = physical;
 	if (spec->read_only)
 		return 0;
-	if (read_only && use != DMU_USE_AGAIN) {
+	if (read_only && (use == DMU_USE_NEW || use == DMU_USE_SHARED)) {
 		snprintf(error, len, "file: '%s' is a read-only device (use the option ro)",
 			 spec->source);
 		return -EROFS;
@@ -362,7 +365,7 @@ int dmu_file_open(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_u
 		close(file->fd);
 		return rc;
 	}
-	if (!file->writable && !spec->read_only)
+	if (!file->writable && !spec->read_only && use == DMU_USE_AGAIN)
 		dmu_log(DMU_LOG_WARNING, "file: '%s' is read-only by now: all that is written to the "
 			"device fails, until a handover after that is over", spec->source);
 	return 0;

@@ -197,6 +197,8 @@ static int carry_out(struct worker *worker, const struct request_type *type,
 	/* Our kernel sends a flush of its own first; Android's marks a write, even an empty one. */
 	if (message->flags & DM_USER_REQ_MAP_FLAG_PREFLUSH && type->run == do_write) {
 		rc = do_flush(worker, message, 0);
+		if (rc && message->len)
+			return -EIO;	/* it is told once, and the write is not to be tried again */
 		if (rc || !message->len)
 			return rc;
 	}

@@ -195,9 +195,9 @@ static int check_text(struct parse *parse, const char *text)
 	if (strlen(text) >= DMU_SPEC_MAX)
 		return refuse(parse, "longer than %d bytes: '%.40s...'", DMU_SPEC_MAX - 1, text);
 	for (c = text; *c; c++) {
-		if (dmu_text_control(c))
-			return refuse(parse, "control character (code %d) at byte %d",
-				      c[dmu_text_control(c) - 1] & 0xff, (int)(c - text));
+		if (dmu_text_control(*c))
+			return refuse(parse, "control character (code %d) at byte %d", *c,
+				      (int)(c - text));
 		if (*c == '\\' && c[1] && strchr(",\\ ", c[1]))
 			c++;
 		else if (*c == ' ')

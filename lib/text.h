@@ -4,12 +4,12 @@
 #define DMUSER_TEXT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-/* How many bytes the control character at @at has, of C0, DEL or C1 (in UTF-8); 0: there is none. */
-size_t dmu_text_control(const char *at);
+/* A control character of ASCII. */
+bool dmu_text_control(char c);
+/* There is none in @text. */
 bool dmu_text_valid(const char *text);
-/* Each byte of a control character becomes a question mark. */
+/* Those, and those of C1 in UTF-8, become question marks: for whatever goes to a terminal or a log. */
 void dmu_text_clean(char *text);
 
 #endif

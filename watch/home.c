@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -92,21 +93,53 @@ static int tab_read(struct home *home, const struct watch_options *options)
 	return ret;
 }
 
+/*
+ * The program of @pid, opened. The number may be another process's by now, and of that we are to run
+ * nothing: who serves is root's, and so is its program, and nobody else can have changed it.
+ */
+static int program_open(pid_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), fd = -1;
+	struct stat process, program;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (pidfd >= 0 && !stat(path, &process) && !process.st_uid) {
+		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd >= 0 && (fstat(fd, &program) || program.st_uid || (program.st_nlink && (program.st_mode & 022)) ||
+			watch_has_died(pidfd))) {
+		close(fd);
+		fd = -1;
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	return fd;
+}
+
 /* The daemon's own program knows what its backend needs: what it says to "--@question SPEC". */
 static int ask(struct home *home, const struct watch_options *options, const char *question, char *said, size_t len)
 {
 	char *const argv[] = { (char *)"dmuser-daemon", (char *)question, home->spec.text, NULL };
-	char exe[32];
-	const struct ctl_program program = { .path = exe, .patience_ms = ASK_MS, .said = said, .said_len = len };
-	int fd = ctl_daemon_dial(options->run_dir, options->name);
+	char path[32];
+	const struct ctl_program program = { .path = path, .patience_ms = ASK_MS, .said = said, .said_len = len };
+	int socket = ctl_daemon_dial(options->run_dir, options->name), fd, ret;
 
-	if (fd < 0) {
-		snprintf(home->error, home->len, "it does not listen: %s", strerror(-fd));
-		return fd;
+	if (socket < 0) {
+		snprintf(home->error, home->len, "it does not listen: %s", strerror(-socket));
+		return socket;
 	}
-	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)dmu_peer_pid(fd));
+	fd = program_open(dmu_peer_pid(socket));
+	close(socket);
+	if (fd < 0) {
+		snprintf(home->error, home->len, "its program cannot be opened, or is not root's");
+		return -EACCES;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ret = ctl_program_run(&program, argv, options->name, home->error, home->len);
 	close(fd);
-	return ctl_program_run(&program, argv, options->name, home->error, home->len);
+	return ret;
 }
 
 static void source_add(const char *path, void *arg)
@@ -114,6 +147,7 @@ static void source_add(const char *path, void *arg)
 	struct home *home = arg;
 	size_t len = strlen(path) + 1;
 
+	/* There is room for the sources of any backend that can be taken along. */
 	if (home->sources_len + len > sizeof(home->sources))
 		return;
 	memcpy(home->sources + home->sources_len, path, len);

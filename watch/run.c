@@ -213,6 +213,9 @@ static void restart(struct watch *watch)
 		return;
 	}
 	watch->lock_deadline_ms = 0;
+	/* Somebody else who was starting one was killed: it is not open for that. */
+	if (lock >= 0 && ctl_node_left_open(watch->options->run_dir, watch->options->name))
+		seal(watch);
 	/* Under the lock: what was seen before may be old. */
 	if (nobody_still(watch, &now_seen))
 		attempt(watch, &now_seen);

@@ -43,6 +43,31 @@ go_on
 wait_for 60 "the new daemon serves" word_is daemon 1
 wait_for 20 "nothing is left of the interrupted one" test ! -e "$run/$name/open"
 
+# At any moment: what is said is true, and the node is sealed.
+for delay in 0 0.02 0.04 0.06 0.08 0.1 0.15 0.2; do
+	crash
+	dmuserctl handover "$name" >/tmp/out 2>&1 &
+	ctl=$!
+	sleep $delay
+	kill -TERM $ctl 2>/dev/null
+	wait $ctl
+	is "after $delay s: sealed" "$(word sealed)" 1
+	if grep -q "nothing was begun" /tmp/out; then
+		[ "$(word daemon)" = 0 ] || fail "after $delay s: $(cat /tmp/out)"
+	elif [ -s /tmp/out ]; then
+		wait_for 60 "after $delay s, somebody serves: $(cat /tmp/out)" word_is daemon 1
+	fi
+	wait_for 60 "nobody comes any more" no_newcomers
+	[ "$(word daemon)" = 1 ] || handover "$name" >/dev/null || fail "a restart"
+	ok "after $delay s: $(tail -n 1 /tmp/out)"
+done
+crash
+(trap '' HUP && exec dmuserctl handover "$name") >/tmp/out 2>&1 &
+ctl=$!
+wait_for 20 "it has begun, or is through" sh -c "! [ -e /proc/$ctl ] || grep -q dmuserctl /proc/$ctl/comm"
+kill -HUP $ctl 2>/dev/null
+check "what is to be ignored is" wait $ctl
+
 restart_hangs
 kill -KILL $ctl
 wait_for 20 "killed" gone $ctl
@@ -88,7 +113,7 @@ truncate -s 4M "$image"
 create "$name" "file:$image" || fail "create"
 is "a path that is not UTF-8" "$(dmuserctl status --json "$name" | jq -r .daemon.backend)" 'file:/tmp/caf\xe9'
 fails_saying "cannot write the output" sh -c "dmuserctl status --json $name >/dev/full"
-fails_saying "control character" create second "file:$(printf '/tmp/\302\2332J')"
+fails_saying "'/tmp/??2J'" create second "file:$(printf '/tmp/\302\2332J')"
 remove
 rm "$image"
 dmsetup remove store

@@ -57,6 +57,9 @@ crash
 claims_nothing
 check "a restart under load" handover "$name"
 load_progress
+claims_nothing
+check "a handover under load" handover "$name"
+load_progress
 held
 forget_claim
 load_stop

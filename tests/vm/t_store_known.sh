@@ -94,14 +94,15 @@ create third "file:$another" || fail "create a third device"
 fails_saying "'$another' is in use by device third" handover "$name" "file:$another"
 remove third
 check "a restart on the store that was asked for" handover "$name" "file:$another"
+check "a handover" handover "$name"
 is "it is claimed" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$(lsblk -dno MAJ:MIN "$another" | tr -d ' ')"
 crash
 rm "$run/$name/tab"
 check "a restart on an image" handover "$name" file:/tmp/third
-claims_nothing
 crash
 rm "$run/$name/tab"
 check "a restart on the store that was asked for" handover "$name" "file:$loop"
+check "a handover" handover "$name"
 is "it is claimed" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$(lsblk -dno MAJ:MIN "$loop" | tr -d ' ')"
 losetup -d "$another"
 rm /tmp/third

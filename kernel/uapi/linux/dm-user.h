@@ -21,7 +21,7 @@
  * Requests may be answered in any order, on the channel that read them.
  * Anything but those named here is an I/O error. DM_USER_RESP_NOSPC is one that those
  * above can tell from others; with the table argument nospace:wait, a write, discard
- * or the like that it answers goes back to the queue after a second, for any channel.
+ * or the like that it answers goes back to the queue within a second, for any channel.
  *
  * All integers are native-endian. Message layout and numbers are those of Android's
  * dm-user. A cache flush is DM_USER_REQ_MAP_FLUSH with ``len`` 0 here. With the table
