@@ -626,8 +626,7 @@ static int claim(const struct call *call, dev_t backing, bool read_only, char *e
 	rc = command(call->control, DM_TABLE_STATUS, call->request);
 	if (!rc)
 		rc = status_text(call->request, status, sizeof(status));
-	/* It says so behind the counters, before the generations, for which there may be no room. */
-	if (rc && rc != -ENOSPC) {
+	if (rc) {
 		snprintf(error, len, "cannot read its status: %s", strerror(-rc));
 		return rc;
 	}

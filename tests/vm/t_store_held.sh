@@ -100,6 +100,17 @@ wait_for 60 "the first has it" test -b /dev/mapper/one
 kill "$strace" && wait "$strace"
 remove one
 
+# The row goes on as what it was when it was loaded, whatever the module's parameter is by now.
+parameter=/sys/module/dm_user/parameters/compat
+echo android >$parameter
+dmsetup create "$name" --table "0 $(blockdev --getsz "$disk") user 0 0 $name" || fail "dmsetup"
+dmuser-first --takeover --timeout "$patience" "$name" "file:$disk" || fail "take it over"
+echo none >$parameter
+check "a handover" handover "$name"
+is "the row" "$(dmsetup table "$name" | cut -d' ' -f 7-)" "2 compat:android backing:$number"
+held
+remove
+
 # Parts of a disk.
 addpart "$other" 1 2048 8192 || fail "addpart"
 part=/dev/$(lsblk -lno NAME,TYPE "$other" | sed -n 's/ *part$//p')
