@@ -55,14 +55,26 @@ bool proc_dies(const struct tracee *tracee)
 	return tracee->pid && !proc_lives(tracee->pid) && poll(&pidfd, 1, 0) != 1;
 }
 
-/* Every thread waits; and how often the first one has had to, for who would compare. */
+/* How often @thread has had to wait. */
+static unsigned long switches_of(pid_t pid, pid_t thread)
+{
+	char path[300], text[4096], *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, thread);
+	at = read_file(path, text, sizeof(text)) ? strstr(text, "\nvoluntary_ctxt_switches:") : NULL;
+	return at ? strtoul(strchr(at, '\t'), NULL, 10) : 0;
+}
+
+/* Every thread waits; and how often they have had to, to be compared: they are not looked at all at once. */
 static bool threads_wait(const struct tracee *tracee, bool serving, unsigned long *switches)
 {
 	pid_t pid = tracee->pid;
-	char path[300], text[4096], *at;
 	struct dirent *entry;
 	bool wait = true;
+	char path[300];
 	DIR *dir;
+
+	*switches = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
@@ -78,12 +90,11 @@ static bool threads_wait(const struct tracee *tracee, bool serving, unsigned lon
 			continue;
 		/* Held by us; one that has just come to another breakpoint goes on. */
 		wait = state == 'S' || state == 'T' || (state == 't' && thread == tracee->held);
+		if (wait)
+			*switches += switches_of(pid, thread);
 	}
 	if (dir)
 		closedir(dir);
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, pid);
-	at = wait && read_file(path, text, sizeof(text)) ? strstr(text, "\nvoluntary_ctxt_switches:") : NULL;
-	*switches = at ? strtoul(strchr(at, '\t'), NULL, 10) : 0;
 	return dir && wait;
 }
 
