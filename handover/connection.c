@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who connects: says one thing, STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each has a place; when
- * there is none left, the silent one that came first loses its own to whoever comes.
+ * A process that connects says one thing, STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each has a place; when
+ * there is none left, the silent one that came first loses its own to the next.
  */
 #include <errno.h>
 #include <poll.h>

@@ -201,6 +201,8 @@ void ctl_daemon_ask_confinement(const char *run_dir, const char *name, struct ct
 int ctl_daemon_dial(const char *run_dir, const char *name);
 /* Somebody does, or could not be asked. */
 bool ctl_daemon_listens(const char *run_dir, const char *name);
+/* The process that made the socket: the kernel's word, not the daemon's. Or -errno of the connection. */
+pid_t ctl_daemon_pid(const char *run_dir, const char *name);
 
 /* ---- who starts it again when it has died (ctl_watch.c) ---- */
 
@@ -280,7 +282,7 @@ void ctl_run_leave(const char *run_dir, const char *name);
 /* ---- the node, open to root while a daemon is started that nobody could hand a channel to (ctl_open.c) ---- */
 
 /*
- * Unseal the node of @name. That is written down in RUN_DIR/NAME first: whoever comes next, with the lock,
+ * Unseal the node of @name. That is written down in RUN_DIR/NAME first: the next process with the lock
  * seals it if we are killed before we do. Each 0 or -errno; close: also if the device is gone.
  */
 int ctl_node_open(const char *run_dir, const char *name);

@@ -76,6 +76,17 @@ out:
 	return ret;
 }
 
+pid_t ctl_daemon_pid(const char *run_dir, const char *name)
+{
+	int fd = ctl_daemon_dial(run_dir, name), pid;
+
+	if (fd < 0)
+		return fd;
+	pid = dmu_peer_pid(fd);
+	close(fd);
+	return pid;
+}
+
 bool ctl_daemon_listens(const char *run_dir, const char *name)
 {
 	int fd = ctl_daemon_dial(run_dir, name);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between
- * themselves who serves; dmuserctl only watches, so that it may be killed at any moment. Where nobody
- * serves, it has the node open meanwhile, and seals it before it ends; or, killed, leaves that to the
+ * themselves who serves; dmuserctl only watches, so that it may be killed at any moment. Where no
+ * daemon serves, it has the node open meanwhile, and seals it before it ends; or, killed, leaves that to the
  * next one: see ctl_open.c.
  */
 #include <errno.h>
@@ -35,8 +35,8 @@ static void note(int signal)
 }
 
 /*
- * What would end us is noted from now on, so that the node is sealed before it does; nor does a reader
- * of our words who has gone.
+ * A signal that would end us is noted from now on, so that the node is sealed before it does. A closed
+ * pipe behind our output ends nothing.
  */
 static void signals_note(void)
 {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who is waited for, and whether that waits for its store. */
+/* Which daemon a command waits for, and whether that daemon waits for its store. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "handover/ctl.h"
-#include "handover/peer.h"
 
 #define LOOKS	4
 #define LOOK_MS	150
@@ -96,33 +94,22 @@ static const struct ctl_generation *drains(const struct ctl_kstatus *status, uin
 	return NULL;
 }
 
-static pid_t listener(const struct ctl_args *args)
-{
-	int fd = ctl_daemon_dial(args->run_dir, args->name), pid;
-
-	if (fd < 0)
-		return 0;
-	pid = dmu_peer_pid(fd);
-	close(fd);
-	return pid > 0 ? pid : 0;
-}
-
 void ctl_waiting_say(void *arg, pid_t pid, unsigned int seconds)
 {
 	const struct ctl_waiting *waiting = arg;
 	const char *name = waiting->args->name;
 	const struct ctl_generation *old = NULL;
 	struct ctl_device device;
-	pid_t who;
+	pid_t daemon;
 
 	if (!ctl_dm_device(name, &device))
 		old = drains(&device.kstatus, waiting->previous);
-	who = old ? listener(waiting->args) : started_by(pid);
+	daemon = old ? ctl_daemon_pid(waiting->args->run_dir, name) : started_by(pid);
 	if (old)
 		ctl_error("%s: after %u s still waiting for generation %" PRIu64 " (pid %d), which has %" PRIu64
-			  " requests to answer%s", name, seconds, old->number, (int)who, old->held,
-			  who && hangs(who) ? ": its store does not answer" : "");
+			  " requests to answer%s", name, seconds, old->number, (int)daemon, old->held,
+			  daemon > 0 && hangs(daemon) ? ": its store does not answer" : "");
 	else
-		ctl_error("%s: after %u s still waiting for the new daemon (pid %d)%s", name, seconds, (int)who,
-			  hangs(who) ? ": its store does not answer" : "");
+		ctl_error("%s: after %u s still waiting for the new daemon (pid %d)%s", name, seconds, (int)daemon,
+			  hangs(daemon) ? ": its store does not answer" : "");
 }

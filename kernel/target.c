@@ -15,7 +15,7 @@
 #define DMU_MAX_BULK_SECTORS	(round_down(UINT_MAX, PAGE_SIZE) >> SECTOR_SHIFT)
 
 /*
- * The store is claimed while there is the table, whoever serves from it or not. Only that: the I/O
+ * The store is claimed while there is the table, with a daemon or without. Only that: the I/O
  * to it is the daemon's, and the limits are the row's.
  */
 static int dmu_claim_backing(struct dmu_target *target)

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/dm-ioctl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,8 @@
 #define BACKING		"backing:"
 /* libdevmapper.h: DM_UDEV_PRIMARY_SOURCE_FLAG << DM_UDEV_FLAGS_SHIFT */
 #define UDEV_PRIMARY	(0x0040U << 16)
-#define CLAIM_TRIES	20
-#define CLAIM_WAIT_US	25000
-#define REMOVE_TRIES	50
-#define REMOVE_WAIT_US	20000
+#define BUSY_TRIES	50
+#define BUSY_WAIT_MS	20
 
 /* One command: the header, then what belongs to it. */
 union request {
@@ -271,20 +270,30 @@ static int load_table(int control, union request *request, const char *name,
 	return load_row(control, request, name, row->sectors, params, row->read_only, error, len);
 }
 
+/*
+ * Another program has a device open for a moment: udev's, or one that tries whether a device is free. The
+ * kernel tells nobody when it is closed, so the same is asked for again. False: it is no use.
+ */
+static bool busy_for_now(int rc, unsigned int *tries)
+{
+	if (rc != -EBUSY || ++*tries == BUSY_TRIES)
+		return false;
+	poll(NULL, 0, BUSY_WAIT_MS);
+	return true;
+}
+
 /* With a claim on what it may claim. */
 static int load_claiming_table(int control, union request *request, const char *name,
 			       const struct dmu_dm_row *row, unsigned int minor, char *error,
 			       size_t len)
 {
 	bool claims = row->backing && minor >= BACKING_MINOR;
-	int tries, rc = -EBUSY;
+	unsigned int tries = 0;
+	int rc;
 
-	/* Somebody may only try whether it is free. */
-	for (tries = 0; rc == -EBUSY && tries < (row->read_only ? 1 : CLAIM_TRIES); tries++) {
-		if (tries)
-			usleep(CLAIM_WAIT_US);
+	do {
 		rc = load_table(control, request, name, row, claims, minor, error, len);
-	}
+	} while (claims && !row->read_only && busy_for_now(rc, &tries));
 	if (rc == -EBUSY && claims && row->read_only)
 		rc = load_table(control, request, name, row, false, minor, error, len);
 	return rc;
@@ -413,19 +422,16 @@ static int status_text(const union request *request, char *text, size_t len)
 int dmu_dm_remove(const char *name)
 {
 	union request *request;
-	int control, tries, rc;
+	unsigned int tries = 0;
+	int control, rc;
 
 	control = control_open();
 	if (control < 0)
 		return control;
 	request = malloc(sizeof(*request));
-	rc = request ? -EBUSY : -ENOMEM;
-	/* Programs that udev starts for a new device have it open for a moment. */
-	for (tries = 0; rc == -EBUSY && tries < REMOVE_TRIES; tries++) {
-		if (tries)
-			usleep(REMOVE_WAIT_US);
-		rc = remove_device(control, request, name);
-	}
+	do {
+		rc = request ? remove_device(control, request, name) : -ENOMEM;
+	} while (busy_for_now(rc, &tries));
 	free(request);
 	close(control);
 	return rc;
@@ -524,7 +530,7 @@ static const char *after_word(const char *at)
 }
 
 /*
- * @row: that of @params, "IGNORED IGNORED CTL [<n> <arg>...]", with a claim on @backing only. What it
+ * @row: that of @params, "IGNORED IGNORED CTL [<n> <arg>...]", with a claim on @backing. What it
  * was when it was loaded it says now, as the module's parameter may be another by now.
  */
 static void change_claim(char *row, const char *params, bool android, dev_t backing)
@@ -539,8 +545,7 @@ static void change_claim(char *row, const char *params, bool android, dev_t back
 	}
 	if (!strstr(args, "compat:"))
 		add_words(args, android ? "compat:android" : "compat:none");
-	if (backing)
-		add_backing(args, backing);
+	add_backing(args, backing);
 	snprintf(row, ROW_MAX, "%.*s", (int)(count - params), params);
 	if (*count)
 		row[strlen(row) - 1] = '\0';
@@ -554,20 +559,19 @@ static bool has_claim(const char *params, dev_t backing)
 	unsigned int major, minor;
 	const char *at = strstr(params, " " BACKING);
 
-	if (!at || sscanf(at, " " BACKING "%u:%u", &major, &minor) != 2)
-		return !backing;
-	return makedev(major, minor) == backing;
+	return at && sscanf(at, " " BACKING "%u:%u", &major, &minor) == 2 &&
+	       makedev(major, minor) == backing;
 }
 
-/* The table of device @name, or the one that waits for a resume; what else is known of it in @request. */
-static int read_row(const struct call *call, const char *name, bool inactive, char *params, size_t len)
+/* The table or the status of device @name, by @flags; what else is known of it is in @request then. */
+static int read_text(const struct call *call, const char *name, uint32_t flags, char *text, size_t len)
 {
 	int rc;
 
 	prepare(call->request, name);
-	call->request->dm.flags = DM_STATUS_TABLE_FLAG | (inactive ? DM_QUERY_INACTIVE_TABLE_FLAG : 0);
+	call->request->dm.flags = flags;
 	rc = command(call->control, DM_TABLE_STATUS, call->request);
-	return rc ? rc : status_text(call->request, params, len);
+	return rc ? rc : status_text(call->request, text, len);
 }
 
 /* Is @row what waits for a resume? */
@@ -575,7 +579,8 @@ static bool row_waits(const struct call *call, const char *name, const char *row
 {
 	char waiting[ROW_MAX];
 
-	return !read_row(call, name, true, waiting, sizeof(waiting)) && !strcmp(waiting, row);
+	return !read_text(call, name, DM_STATUS_TABLE_FLAG | DM_QUERY_INACTIVE_TABLE_FLAG, waiting,
+			  sizeof(waiting)) && !strcmp(waiting, row);
 }
 
 /* What was loaded, @row, goes live. If it cannot, all is as it was. */
@@ -610,7 +615,7 @@ static int claim(const struct call *call, dev_t backing, bool read_only, char *e
 	int rc;
 
 	snprintf(name, sizeof(name), "%s", call->request->dm.name);
-	rc = read_row(call, name, false, params, sizeof(params));
+	rc = read_text(call, name, DM_STATUS_TABLE_FLAG, params, sizeof(params));
 	if (rc) {
 		snprintf(error, len, "cannot read its table: %s", strerror(-rc));
 		return rc;
@@ -621,11 +626,7 @@ static int claim(const struct call *call, dev_t backing, bool read_only, char *e
 	sectors = spec->length;
 	if (has_claim(params, backing))
 		return 0;
-	prepare(call->request, name);
-	call->request->dm.flags = DM_NOFLUSH_FLAG;
-	rc = command(call->control, DM_TABLE_STATUS, call->request);
-	if (!rc)
-		rc = status_text(call->request, status, sizeof(status));
+	rc = read_text(call, name, DM_NOFLUSH_FLAG, status, sizeof(status));
 	if (rc) {
 		snprintf(error, len, "cannot read its status: %s", strerror(-rc));
 		return rc;

@@ -279,7 +279,7 @@ struct dmu_dm_row {
  */
 int dmu_dm_create(const char *name, const struct dmu_dm_row *row, char *error, size_t len);
 /*
- * Let the table of @name, of one row, claim @backing (0: nothing), by a reload under a noflush
+ * Let the table of @name, of one row, claim @backing, by a reload under a noflush
  * suspend: requests go back to the queue, and fail only if they may not wait. @read_only: it is. 1: done; 0: so it does already, or the
  * module is too old; -EBUSY: somebody else has a claim, or the device is suspended, or a table waits
  * for its resume; -errno with @error. Unless 1, the device is as it was.

@@ -15,7 +15,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "handover/peer.h"
 #include "watch/watch.h"
 
 #define MOUNT_POINT	"/proc"		/* a directory that is always there */
@@ -95,7 +94,7 @@ static int tab_read(struct home *home, const struct watch_options *options)
 
 /*
  * The program of @pid, opened. The number may be another process's by now, and of that we are to run
- * nothing: who serves is root's, and so is its program, and nobody else can have changed it.
+ * nothing: the daemon's process is root's, so is its program, and nobody else can have changed it.
  */
 static int program_open(pid_t pid)
 {
@@ -124,14 +123,14 @@ static int ask(struct home *home, const struct watch_options *options, const cha
 	char *const argv[] = { (char *)"dmuser-daemon", (char *)question, home->spec.text, NULL };
 	char path[32];
 	const struct ctl_program program = { .path = path, .patience_ms = ASK_MS, .said = said, .said_len = len };
-	int socket = ctl_daemon_dial(options->run_dir, options->name), fd, ret;
+	pid_t pid = ctl_daemon_pid(options->run_dir, options->name);
+	int fd, ret;
 
-	if (socket < 0) {
-		snprintf(home->error, home->len, "it does not listen: %s", strerror(-socket));
-		return socket;
+	if (pid < 0) {
+		snprintf(home->error, home->len, "it does not listen: %s", strerror(-pid));
+		return pid;
 	}
-	fd = program_open(dmu_peer_pid(socket));
-	close(socket);
+	fd = program_open(pid);
 	if (fd < 0) {
 		snprintf(home->error, home->len, "its program cannot be opened, or is not root's");
 		return -EACCES;

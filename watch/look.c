@@ -30,15 +30,9 @@ static int ask_kernel(const char *name, struct watch_view *view)
 /* The pid of who listens: the kernel's word, not the daemon's. 0: nobody. */
 static pid_t listener(const struct watch_options *options)
 {
-	int fd = ctl_daemon_dial(options->run_dir, options->name), pid;
+	pid_t pid = ctl_daemon_pid(options->run_dir, options->name);
 
-	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		return 0;
-	if (fd < 0)
-		return fd;
-	pid = dmu_peer_pid(fd);
-	close(fd);
-	return pid;
+	return pid == -ENOENT || pid == -ECONNREFUSED ? 0 : pid;
 }
 
 bool watch_has_died(int pidfd)

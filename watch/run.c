@@ -213,7 +213,7 @@ static void restart(struct watch *watch)
 		return;
 	}
 	watch->lock_deadline_ms = 0;
-	/* Somebody else who was starting one was killed: it is not open for that. */
+	/* Another process that was starting one was killed: it is not open for that. */
 	if (lock >= 0 && ctl_node_left_open(watch->options->run_dir, watch->options->name))
 		seal(watch);
 	/* Under the lock: what was seen before may be old. */
@@ -231,7 +231,7 @@ static int watch_begin(struct watch *watch, char *error, size_t len)
 	enum watch_sight sight;
 	int lock;
 
-	/* Whoever is about to start a daemon has the lock. */
+	/* A process that is about to start a daemon has the lock. */
 	lock = ctl_run_lock(watch->options->run_dir, watch->options->name);
 	if (lock >= 0 && ctl_node_left_open(watch->options->run_dir, watch->options->name)) {
 		dmu_log(DMU_LOG_WARNING, "%s: the node was open: somebody was killed in a restart",

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# dmuserctl that is interrupted, or killed, leaves no node open; and when a store hangs, it says who waits for it.
+# dmuserctl that is interrupted, or killed, leaves no node open; and when a store hangs, it says which daemon waits for it.
 # vm: --mem 512 --cpus 2 --disk 64M
 # add: tests/vm/lib.sh
 # quick: uml-6.12
@@ -23,7 +23,7 @@ restart_hangs() {
 	wait_for 20 "the new daemon is there" word_at_least channels 1
 }
 
-# who was being started serves, or has given up
+# the daemon that was being started serves, or has given up
 no_newcomers() {
 	word_is daemon 1 && [ -n "$(server)" ] || no_daemons
 }

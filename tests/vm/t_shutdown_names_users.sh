@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What power-off runs from memory has all that it needs there: what it cannot unmount, and whose fault that is, it says.
+# What power-off runs from memory has all that it needs there: it says what it cannot unmount, and because of which processes.
 # vm: --mem 320
 # add: initramfs/exitrd/shutdown tests/vm/lib.sh
 # quick: uml-6.12
@@ -26,11 +26,11 @@ cp /add/shutdown $exit/shutdown
 mount --bind /dev $exit/dev && mount -t proc none $exit/proc && mount -t tmpfs none $exit/run || fail "mount"
 
 mount -t tmpfs none $exit/oldroot && mkdir "$exit/oldroot/a dir" && mount -t tmpfs none "$exit/oldroot/a dir" || fail "mount"
-sleep 1000 >$exit/oldroot/held &
+tail -f /dev/null >$exit/oldroot/held &
 holder=$!
 "$busybox" chroot $exit /shutdown poweroff >/tmp/out 2>&1 || fail "shutdown: $(cat /tmp/out)"
 check "it says what" grep -qa 'dmuser-exit: cannot unmount /oldroot$' <(dmesg)
-check "and because of whom" grep -qa "dmuser-exit: it is used by $holder (sleep)\$" <(dmesg)
+check "and because of whom" grep -qa "dmuser-exit: it is used by $holder (tail)\$" <(dmesg)
 is "what it has not" "$(grep -i 'not found' /tmp/out)" ""
 is "what could be unmounted is" "$(grep -c 'a.040dir' /proc/self/mountinfo)" 0
 mount -o remount,rw $exit/oldroot 2>/dev/null
