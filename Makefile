@@ -10,7 +10,7 @@ SHELL := /bin/bash
 
 BUILD ?= build
 KERNEL ?= 6.12
-# Debian's, see kernel/fetch: those whose tools this machine has, and others.
+# Debian's, see tools/fetch: those whose tools this machine has, and others.
 OWN_KERNELS := 6.1 6.12
 KERNELS := $(OWN_KERNELS) trixie backports
 # And any other version of Debian's that is asked for, as 7.2.
@@ -43,7 +43,7 @@ all: programs
 -include first_stage/rules.mk
 -include second_stage/rules.mk
 -include watch/rules.mk
--include kernel/rules.mk
+-include tools/rules.mk
 -include initramfs/rules.mk
 -include sepolicy/rules.mk
 -include tests/rules.mk

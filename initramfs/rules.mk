@@ -3,7 +3,7 @@
 
 run_dir := $(BUILD)/run
 run_programs := $(addprefix $(BUILD)/bin/,dmuser-first dmuser-second dmuser-watch dmuserctl)
-run_shared := tests/vm/image.sh kernel/fetch-package $(BUILD)/initramfs/probe $(run_programs)
+run_shared := tests/vm/image.sh tools/fetch-package $(BUILD)/initramfs/probe $(run_programs)
 
 ## make run [KERNEL=6.1|6.12|trixie|backports]: boot a guest whose root is served by dm-user, hand it over live, report
 run: deps

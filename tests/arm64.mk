@@ -14,10 +14,10 @@ arm64-packages: $(BUILD)/arm64/sysroot/complete $(OWN_KERNELS:%=$(BUILD)/kernel/
 arm64-programs: $(BUILD)/arm64/sysroot/complete
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/arm64 CC='$(arm64_gcc)' AR=aarch64-linux-gnu-ar programs
 
-$(OWN_KERNELS:%=$(BUILD)/kernel/arm64-%/release): $(BUILD)/kernel/arm64-%/release: kernel/fetch kernel/apt-foreign
-	kernel/fetch $* $(@D) arm64
+$(OWN_KERNELS:%=$(BUILD)/kernel/arm64-%/release): $(BUILD)/kernel/arm64-%/release: tools/fetch tools/apt-foreign
+	tools/fetch $* $(@D) arm64
 
-$(BUILD)/arm64/sysroot/complete: kernel/fetch-sysroot kernel/apt-foreign
-	kernel/fetch-sysroot arm64 $(@D)
+$(BUILD)/arm64/sysroot/complete: tools/fetch-sysroot tools/apt-foreign
+	tools/fetch-sysroot arm64 $(@D)
 
 .PHONY: arm64 arm64-packages arm64-programs

@@ -31,7 +31,7 @@ test-debug: options = --all --guests --kernel debug
 ## make test-kcsan [T=PATTERN]: VM tests on a kernel that looks for data races
 test-kcsan: options = --all --guests --kernel kcsan
 
-# The first time, that compiles kernels: see kernel/compile. What is fetched meanwhile costs no time.
+# The first time, that compiles kernels: see tools/compile. What is fetched meanwhile costs no time.
 tests_run = BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run $(options) $(T)
 test test-all test-uml test-debug test-kcsan: deps
 	@needs=$$($(tests_run) --needs); $(MAKE) --no-print-directory -j$$(nproc) test-ready needs="$${needs//$$'\n'/ }"
@@ -55,7 +55,7 @@ deps:
 .PHONY: test test-all test-uml test-debug test-kcsan test-ready deps
 
 vm_init := $(BUILD)/tests/vm/guest/init
-vm_parts := tests/vm/mkbase tests/vm/image.sh kernel/fetch-package
+vm_parts := tests/vm/mkbase tests/vm/image.sh tools/fetch-package
 
 ## make vm-KERNEL: all that tests/vm/run needs for a guest of that kernel: see its --help
 vm_kernels := $(stock_kernels) $(UML_KERNELS) debug kcsan

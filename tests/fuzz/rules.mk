@@ -18,8 +18,8 @@ fuzz: $(fuzz_program) vm-$(fuzz_kernel)
 fuzz_configs := tests/fuzz/fast.config tests/vm/uml.config
 module_flags_uml-fast := ARCH=um KCOV_INSTRUMENT=y
 
-$(BUILD)/kernel/uml-fast/release: kernel/compile $(fuzz_configs)
-	kernel/compile 6.12 um $(@D) $(fuzz_configs)
+$(BUILD)/kernel/uml-fast/release: tools/compile $(fuzz_configs)
+	tools/compile 6.12 um $(@D) $(fuzz_configs)
 
 vm-uml-fast: $(BUILD)/vm/uml-fast/base.cpio $(BUILD)/vm/uml-fast/module.cpio
 

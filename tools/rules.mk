@@ -8,8 +8,8 @@ modules := $(KERNELS:%=$(BUILD)/kernel/%/module/dm-user.ko)
 modules: $(modules)
 
 # The release file appears last: it says that the rest is there.
-$(stock_kernels:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/%/release: kernel/fetch kernel/fetch-tools
-	kernel/fetch $* $(BUILD)/kernel/$*
+$(stock_kernels:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/%/release: tools/fetch tools/fetch-tools
+	tools/fetch $* $(BUILD)/kernel/$*
 
 # Kernels of our own, with what finds mistakes in a module. A stock one has none of it.
 config_files = $(patsubst %,tests/vm/%.config,$(1))
@@ -17,22 +17,22 @@ config_debug := $(call config_files,guest detectors kasan qemu)
 config_kcsan := $(call config_files,guest detectors kcsan qemu)
 config_uml := $(call config_files,guest detectors kasan uml)
 
-$(BUILD)/kernel/debug/release: kernel/compile $(config_debug)
-	kernel/compile 6.12 x86_64 $(@D) $(config_debug)
+$(BUILD)/kernel/debug/release: tools/compile $(config_debug)
+	tools/compile 6.12 x86_64 $(@D) $(config_debug)
 
-$(BUILD)/kernel/kcsan/release: kernel/compile $(config_kcsan)
-	kernel/compile 6.12 x86_64 $(@D) $(config_kcsan)
+$(BUILD)/kernel/kcsan/release: tools/compile $(config_kcsan)
+	tools/compile 6.12 x86_64 $(@D) $(config_kcsan)
 
-$(UML_KERNELS:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/uml-%/release: kernel/compile $(config_uml)
-	kernel/compile $* um $(@D) $(config_uml)
+$(UML_KERNELS:%=$(BUILD)/kernel/%/release): $(BUILD)/kernel/uml-%/release: tools/compile $(config_uml)
+	tools/compile $* um $(@D) $(config_uml)
 
 module_flags_debug := KCOV_INSTRUMENT=y
 module_flags_uml := ARCH=um KCOV_INSTRUMENT=y
 module_flags_uml-6.1 = $(module_flags_uml)
 module_flags_uml-6.12 = $(module_flags_uml)
 
-$(BUILD)/kernel/%/module/dm-user.ko: $(BUILD)/kernel/%/release $(kernel_sources) kernel/build
-	kernel/build $(BUILD)/kernel/$*/headers $(@D) $(module_flags_$*)
+$(BUILD)/kernel/%/module/dm-user.ko: $(BUILD)/kernel/%/release $(kernel_sources) tools/build
+	tools/build $(BUILD)/kernel/$*/headers $(@D) $(module_flags_$*)
 
 ## make kernels [N=NAME]: compile the module for every kernel of Debian's that can be had, try it in a guest; a table in README.md
 kernels: deps
