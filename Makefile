@@ -44,7 +44,7 @@ all: programs
 -include second_stage/rules.mk
 -include watch/rules.mk
 -include tools/rules.mk
--include initramfs/rules.mk
+-include demo/rules.mk
 -include sepolicy/rules.mk
 -include tests/rules.mk
 
@@ -60,6 +60,6 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@sed -n 's/^## //p' $(wildcard initramfs/rules.mk tests/rules.mk tests/*/rules.mk */*.mk) | awk '!seen[$$0]++'
+	@sed -n 's/^## //p' $(wildcard demo/rules.mk tests/rules.mk tests/*/rules.mk */*.mk) | awk '!seen[$$0]++'
 
 .PHONY: all programs clean help

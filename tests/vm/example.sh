@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests share that boot initramfs/example-init.sh, in namespaces of its own; sourced in the place of lib.sh,
+# What the tests share that boot initramfs/busybox/example-init.sh, in namespaces of its own; sourced in the place of lib.sh,
 # which it sources.
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh

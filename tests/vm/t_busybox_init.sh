@@ -3,7 +3,7 @@
 # P4: busybox init, with the line that dmuser-watch(8) shows, keeps a watchdog of its own root, which keeps the daemon; alone it could not.
 # vm: --mem 512 --cpus 2 --disk 128M
 # quick: 6.12
-# add: initramfs/example-init.sh docs/man/dmuser-watch.8 tests/vm/lib.sh tests/vm/example.sh
+# add: initramfs/busybox/example-init.sh docs/man/dmuser-watch.8 tests/vm/lib.sh tests/vm/example.sh
 # shellcheck source=tests/vm/example.sh
 . /add/example.sh
 

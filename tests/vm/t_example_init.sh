@@ -3,7 +3,7 @@
 # The init script that README.md shows, as it stands, boots a root that dm-user serves; from there, a handover, and the death of the daemon.
 # vm: --mem 512 --cpus 2 --disk 128M
 # quick: backports
-# add: initramfs/example-init.sh README.md tests/vm/lib.sh tests/vm/example.sh
+# add: initramfs/busybox/example-init.sh README.md tests/vm/lib.sh tests/vm/example.sh
 # shellcheck source=tests/vm/example.sh
 . /add/example.sh
 

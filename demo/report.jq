@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The report of one run, see initramfs/report.
+# The report of one run, see demo/report.
 
 def what:
 	if .event == "init" then "the initramfs runs"
