@@ -39,7 +39,9 @@ all: programs
 # What can be done without a part, can be done without its folder, too.
 -include lib/rules.mk
 -include handover/rules.mk
--include handover/ctl.mk
+-include rundir/rules.mk
+-include daemon/rules.mk
+-include ctl/rules.mk
 -include first_stage/rules.mk
 -include second_stage/rules.mk
 -include watch/rules.mk
@@ -54,7 +56,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DMU_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIE -MMD -MP -c -o $@ $<
 
--include $(shell find $(BUILD)/lib $(BUILD)/handover $(BUILD)/first_stage $(BUILD)/second_stage $(BUILD)/watch $(BUILD)/tests -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/kernel -prune -o -name '*.d' -print 2>/dev/null)
 
 clean:
 	rm -rf $(BUILD)

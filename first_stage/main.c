@@ -3,7 +3,7 @@
  * dmuser-first: serves a root from the initramfs, before anything else is there. It is the daemon with no
  * confinement: there is no policy yet to confine it, and it leaves when the second stage serves.
  */
-#include "handover/daemon.h"
+#include "daemon/stage.h"
 
 int main(int argc, char **argv)
 {

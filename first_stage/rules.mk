@@ -5,6 +5,6 @@ first_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard first_stage/*.c))
 
 programs += $(BUILD)/bin/dmuser-first
 
-$(BUILD)/bin/dmuser-first: $(first_objects) $(daemon_objects) $(lib_archive)
+$(BUILD)/bin/dmuser-first: $(first_objects) $(daemon_objects) $(archives)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^

@@ -9,7 +9,12 @@
 
 #include <sys/types.h>
 
-#include "lib/wire.h"
+#include "handover/wire.h"
+
+/* Patience with the other daemon, for each step of the protocol. */
+#define DMU_TIMEOUT_MS		10000		/* by default */
+#define DMU_TIMEOUT_MIN_MS	100
+#define DMU_TIMEOUT_MAX_MS	3600000
 
 /* A message as it came. The descriptors are the receiver's to close, see dmu_packet_close(). */
 struct dmu_packet {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The handover as a table: (state, event) -> (next state, actions). Pure: it
- * does no I/O and keeps nothing. handover/loop.c turns what happens into events
+ * does no I/O and keeps nothing. daemon/loop.c turns what happens into events
  * and does the actions; PROTOCOL.md tells the same in words.
  *
  * A daemon begins in DMU_STATE_START, passes through the newcomer's states or

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The order in which the second stage gives everything up. One file a wall; here is when, and why
- * then. What comes before is the same in both stages (handover/prepare.c): backend and channels
+ * then. What comes before is the same in both stages (daemon/prepare.c): backend and channels
  * open, other descriptors closed, memory locked, limits set, OOM score set. The process stays
  * uid 0, or systemd's final kill ends it.
  */

@@ -3,7 +3,7 @@
 #ifndef DMUSER_CONFINE_H
 #define DMUSER_CONFINE_H
 
-#include "handover/daemon.h"
+#include "daemon/stage.h"
 
 int dmu_confine(struct dmu_confinement *confinement, char *error, size_t len);
 int dmu_confine_filter(struct dmu_confinement *confinement, char *error, size_t len);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* dmuser-second: takes a device over, confined. */
-#include "handover/daemon.h"
+#include "daemon/stage.h"
 #include "second_stage/confine.h"
 
 int main(int argc, char **argv)

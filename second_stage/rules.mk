@@ -5,7 +5,7 @@ second_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard second_stage/*.c
 
 programs += $(BUILD)/bin/dmuser-second
 
-$(BUILD)/bin/dmuser-second: $(second_objects) $(daemon_objects) $(lib_archive)
+$(BUILD)/bin/dmuser-second: $(second_objects) $(daemon_objects) $(archives)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp -lcap
 
@@ -13,5 +13,5 @@ $(BUILD)/bin/dmuser-second: $(second_objects) $(daemon_objects) $(lib_archive)
 second_tests := $(addprefix $(BUILD)/tests/unit/,test_syscalls test_proof)
 
 $(second_tests): %: %.o $(filter-out %/main.o,$(second_objects)) $(BUILD)/tests/unit/fork.o \
-		$(BUILD)/tests/unit/daemon.a $(lib_archive)
+		$(BUILD)/tests/unit/daemon.a $(archives)
 	$(CC) $(CFLAGS) -pie -o $@ $^ $(DMU_LDFLAGS) $(LDFLAGS) $(unit_ldflags) -lseccomp -lcap -lcmocka

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "handover/daemon.h"
+#include "daemon/stage.h"
 
 #define DMU_NAMESPACES	5
 

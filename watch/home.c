@@ -15,6 +15,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "lib/launch.h"
+#include "rundir/copy.h"
+#include "rundir/listener.h"
+#include "rundir/program.h"
 #include "watch/watch.h"
 
 #define MOUNT_POINT	"/proc"		/* a directory that is always there */
@@ -63,11 +67,11 @@ static int tree_take(struct home *home, const char *path)
 static int line_read(struct home *home, const struct watch_options *options, const char *file, char *line,
 		     size_t size)
 {
-	char path[CTL_PATH_MAX];
+	char path[DMU_PATH_MAX];
 	FILE *stream;
 	int ret;
 
-	ret = ctl_run_path(path, sizeof(path), options->run_dir, options->name, file);
+	ret = dmu_run_path(path, sizeof(path), options->run_dir, options->name, file);
 	if (ret)
 		return fail(home, -ret, "open a file of", options->name);
 	stream = fopen(path, "re");
@@ -122,8 +126,8 @@ static int ask(struct home *home, const struct watch_options *options, const cha
 {
 	char *const argv[] = { (char *)"dmuser-daemon", (char *)question, home->spec.text, NULL };
 	char path[32];
-	const struct ctl_program program = { .path = path, .patience_ms = ASK_MS, .said = said, .said_len = len };
-	pid_t pid = ctl_daemon_pid(options->run_dir, options->name);
+	const struct dmu_program program = { .path = path, .patience_ms = ASK_MS, .said = said, .said_len = len };
+	pid_t pid = dmu_listener_pid(options->run_dir, options->name);
 	int fd, ret;
 
 	if (pid < 0) {
@@ -136,7 +140,7 @@ static int ask(struct home *home, const struct watch_options *options, const cha
 		return -EACCES;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	ret = ctl_program_run(&program, argv, options->name, home->error, home->len);
+	ret = dmu_program_run(&program, argv, options->name, home->error, home->len);
 	close(fd);
 	return ret;
 }
@@ -229,7 +233,7 @@ static int trees_check(struct home *home, const struct watch_options *options)
 /* The directories above @path, and it, from the working directory on. */
 static int make_place(struct home *home, const struct tree *tree)
 {
-	char path[CTL_PATH_MAX];
+	char path[DMU_PATH_MAX];
 	char *slash = path;
 	int fd;
 
@@ -298,8 +302,8 @@ static int run_copy(struct home *home, char **argv)
 
 	if (fd < 0)
 		return fail(home, errno, "make", OWN_PATH);
-	ret = ctl_copy_bytes(home->self, fd);
-	ctl_copy_label(home->self, fd);
+	ret = dmu_copy_bytes(home->self, fd);
+	dmu_copy_label(home->self, fd);
 	close(fd);
 	if (ret)
 		return fail(home, -ret, "copy itself to", OWN_PATH);

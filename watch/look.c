@@ -8,29 +8,30 @@
 #include <unistd.h>
 
 #include "handover/peer.h"
+#include "rundir/listener.h"
 #include "watch/watch.h"
 
 /* What the kernel says of the target. 0 or -errno. */
 static int ask_kernel(const char *name, struct watch_view *view)
 {
-	struct ctl_policy policy;
+	struct dmu_target_policy policy;
 	char text[8192];
 	int ret;
 
 	ret = dmu_dm_status(name, true, text, sizeof(text));
 	if (!ret)
-		ret = ctl_policy_parse(&policy, text, false);
+		ret = dmu_target_policy_parse(&policy, text, false);
 	if (!ret && snprintf(view->ctl, sizeof(view->ctl), "%s", policy.ctl) >= (int)sizeof(view->ctl))
 		ret = -EINVAL;
 	if (!ret)
 		ret = dmu_dm_status(name, false, text, sizeof(text));
-	return ret ? ret : ctl_kstatus_parse(&view->kstatus, text);
+	return ret ? ret : dmu_target_status_parse(&view->kstatus, text);
 }
 
 /* The pid of who listens: the kernel's word, not the daemon's. 0: nobody. */
 static pid_t listener(const struct watch_options *options)
 {
-	pid_t pid = ctl_daemon_pid(options->run_dir, options->name);
+	pid_t pid = dmu_listener_pid(options->run_dir, options->name);
 
 	return pid == -ENOENT || pid == -ECONNREFUSED ? 0 : pid;
 }
@@ -45,10 +46,10 @@ bool watch_has_died(int pidfd)
 /* It listens before it serves, and its start may hang. */
 static bool says_that_it_serves(const struct watch_options *options)
 {
-	struct ctl_daemon daemon;
-	char error[CTL_ERROR_MAX];
+	struct dmu_listener daemon;
+	char error[DMU_ERROR_MAX];
 
-	return !ctl_daemon_ask(options->run_dir, options->name, &daemon, error, sizeof(error));
+	return !dmu_listener_ask(options->run_dir, options->name, &daemon, error, sizeof(error));
 }
 
 __attribute__((format(printf, 2, 3)))

@@ -7,13 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "handover/launch.h"
+#include "lib/launch.h"
+#include "rundir/clean.h"
+#include "rundir/directory.h"
 #include "watch/watch.h"
 
 static int say(const struct watch_options *options, const char *error)
 {
 	fprintf(stderr, WATCH_PROGRAM ": %s: %s\n", options->name, error);
-	return CTL_FAILED;
+	return DMU_EXIT_FAILED;
 }
 
 struct start {
@@ -54,14 +56,14 @@ static int reside(struct start *start, char *error, size_t len)
 static int watch(const struct watch_options *options, struct start *start)
 {
 	static struct watch_state state;
-	char error[CTL_ERROR_MAX] = "";
-	int status = CTL_FAILED, ret;
+	char error[DMU_ERROR_MAX] = "";
+	int status = DMU_EXIT_FAILED, ret;
 
 	ret = reside(start, error, sizeof(error));
 	if (!ret) {
 		ret = watch_state_open(&state, options);
 		if (options->foreground && (ret == -EINTR || ret == -ENXIO))
-			return CTL_DONE;
+			return DMU_EXIT_DONE;
 		if (ret)
 			snprintf(error, sizeof(error), "%s", ret == -EWOULDBLOCK ?
 				 "another " WATCH_PROGRAM " watches it already" : strerror(-ret));
@@ -71,10 +73,10 @@ static int watch(const struct watch_options *options, struct start *start)
 		watch_state_remove(&state, options->run_dir, options->name);
 		/* A confined daemon of a device that is gone cannot take its files away. */
 		if (!dmu_dm_exists(options->name))
-			ctl_run_clean(options->run_dir, options->name);
+			dmu_run_clean(options->run_dir, options->name);
 	}
-	if (status == CTL_FAILED) {
-		char text[CTL_ERROR_MAX + DMU_NAME_MAX + 3];
+	if (status == DMU_EXIT_FAILED) {
+		char text[DMU_ERROR_MAX + DMU_NAME_MAX + 3];
 
 		snprintf(text, sizeof(text), "%s: %s", options->name, error);
 		if (start->launch.fd < 0) {
@@ -90,7 +92,7 @@ int main(int argc, char **argv)
 {
 	struct start start = { .launch.fd = -1 };
 	struct watch_options options;
-	char error[CTL_ERROR_MAX];
+	char error[DMU_ERROR_MAX];
 	int status;
 
 	dmu_process_begin();

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handover/peer.h"
+#include "lib/launch.h"
+#include "lib/number.h"
 #include "watch/watch.h"
 
 #define MS_MAX		3600000
@@ -41,7 +44,7 @@ static const char help[] =
 static int refuse(const char *what, const char *text)
 {
 	fprintf(stderr, WATCH_PROGRAM ": %s '%.80s' (see --help)\n", what, text);
-	return CTL_USAGE;
+	return DMU_EXIT_USAGE;
 }
 
 static int number(const char *what, uint64_t *value, uint64_t min)
@@ -77,10 +80,10 @@ static int set(struct watch_options *options, int letter, char **argv)
 		       -1 : refuse("--run-dir: no absolute path of at most 63 bytes:", optarg);
 	case 'h':
 		fputs(help, stdout);
-		return CTL_DONE;
+		return DMU_EXIT_DONE;
 	case 'V':
 		puts(WATCH_PROGRAM " " DMU_VERSION);
-		return CTL_DONE;
+		return DMU_EXIT_DONE;
 	case ':':
 		return refuse("no value for option", argv[optind - 1]);
 	default:
@@ -103,7 +106,7 @@ int watch_options_parse(struct watch_options *options, int argc, char **argv)
 	}
 	if (optind == argc) {
 		fprintf(stderr, WATCH_PROGRAM ": no NAME given (see --help)\n");
-		return CTL_USAGE;
+		return DMU_EXIT_USAGE;
 	}
 	if (optind + 1 < argc)
 		return refuse("one NAME only, not", argv[optind + 1]);

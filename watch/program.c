@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rundir/copy.h"
 #include "watch/watch.h"
 
 #define PARTIAL	"/partial"
@@ -56,8 +57,8 @@ static int copy(const char *from_path)
 		close(from);
 		return ret;
 	}
-	ret = ctl_copy_bytes(from, to);
-	ctl_copy_label(from, to);
+	ret = dmu_copy_bytes(from, to);
+	dmu_copy_label(from, to);
 	close(to);
 	close(from);
 	return ret;
@@ -66,7 +67,7 @@ static int copy(const char *from_path)
 int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char *error, size_t len)
 {
 	struct watch_program next = { 0 };
-	char link[32], exe[CTL_PATH_MAX];
+	char link[32], exe[DMU_PATH_MAX];
 	ssize_t n;
 	int ret;
 

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/launch.h"
+#include "rundir/node.h"
+#include "rundir/program.h"
 #include "watch/watch.h"
 
 #define LOOK_MS		100	/* while it is not clear */
@@ -36,7 +39,7 @@ static void sleep_ms(uint64_t ms)
 static void seal(const struct watch *watch)
 {
 	const struct watch_options *options = watch->options;
-	int ret = ctl_node_close(options->run_dir, options->name);
+	int ret = dmu_node_close(options->run_dir, options->name);
 
 	if (ret)
 		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s", options->name, strerror(-ret));
@@ -46,7 +49,7 @@ static void seal(const struct watch *watch)
 static void adopt(struct watch *watch, const struct watch_view *view)
 {
 	struct watch_state *state = watch->state;
-	char error[CTL_ERROR_MAX];
+	char error[DMU_ERROR_MAX];
 
 	if (watch->pidfd >= 0)
 		close(watch->pidfd);
@@ -66,7 +69,7 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	state->reason[0] = '\0';
 	watch_state_write(state);
 	/* It could not be sealed before. */
-	if (ctl_node_left_open(watch->options->run_dir, watch->options->name))
+	if (dmu_node_left_open(watch->options->run_dir, watch->options->name))
 		seal(watch);
 }
 
@@ -114,25 +117,25 @@ static bool somebody_serves(struct watch *watch)
 static int start(struct watch *watch, const struct watch_view *view, char *error, size_t len)
 {
 	const struct watch_options *options = watch->options;
-	const struct ctl_program program = {
+	const struct dmu_program program = {
 		.path = watch->program.path, .patience_ms = (int)options->patience_ms,
 	};
-	struct ctl_args args = {
+	const struct dmu_program_request request = {
 		.name = options->name,
 		.run_dir = options->run_dir,
-		.given = options->timeout_ms ? CTL_TIMEOUT : 0,
+		.ctl = view->ctl,
 		.timeout_ms = options->timeout_ms,
 	};
-	struct ctl_daemon_line line;
+	struct dmu_program_line line;
 	int ret = 0;
 
 	if (view->kstatus.sealed)
-		ret = ctl_node_open(options->run_dir, options->name);
+		ret = dmu_node_open(options->run_dir, options->name);
 	if (ret) {
 		snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
 	} else {
-		ctl_program_line(&line, "@dmuser-daemon", &args, view->ctl, NULL);
-		ret = ctl_program_run(&program, line.argv, options->name, error, len);
+		dmu_program_fill(&line, "@dmuser-daemon", &request);
+		ret = dmu_program_run(&program, line.argv, options->name, error, len);
 	}
 	if (view->kstatus.sealed)
 		seal(watch);
@@ -148,7 +151,7 @@ static bool worth_a_line(const struct watch_state *state, const char *error)
 static void attempt(struct watch *watch, const struct watch_view *view)
 {
 	struct watch_state *state = watch->state;
-	char error[CTL_ERROR_MAX] = "";
+	char error[DMU_ERROR_MAX] = "";
 	uint64_t began = dmu_now_ms();
 	int ret;
 
@@ -180,7 +183,7 @@ static void attempt(struct watch *watch, const struct watch_view *view)
  */
 static bool may_begin(struct watch *watch, int *lock)
 {
-	*lock = ctl_run_lock(watch->options->run_dir, watch->options->name);
+	*lock = dmu_run_lock(watch->options->run_dir, watch->options->name);
 	if (*lock == -EWOULDBLOCK && !watch->lock_deadline_ms)
 		watch->lock_deadline_ms = dmu_now_ms() + LOCK_MS;
 	return *lock != -EWOULDBLOCK || dmu_now_ms() >= watch->lock_deadline_ms;
@@ -214,7 +217,7 @@ static void restart(struct watch *watch)
 	}
 	watch->lock_deadline_ms = 0;
 	/* Another process that was starting one was killed: it is not open for that. */
-	if (lock >= 0 && ctl_node_left_open(watch->options->run_dir, watch->options->name))
+	if (lock >= 0 && dmu_node_left_open(watch->options->run_dir, watch->options->name))
 		seal(watch);
 	/* Under the lock: what was seen before may be old. */
 	if (nobody_still(watch, &now_seen))
@@ -232,8 +235,8 @@ static int watch_begin(struct watch *watch, char *error, size_t len)
 	int lock;
 
 	/* A process that is about to start a daemon has the lock. */
-	lock = ctl_run_lock(watch->options->run_dir, watch->options->name);
-	if (lock >= 0 && ctl_node_left_open(watch->options->run_dir, watch->options->name)) {
+	lock = dmu_run_lock(watch->options->run_dir, watch->options->name);
+	if (lock >= 0 && dmu_node_left_open(watch->options->run_dir, watch->options->name)) {
 		dmu_log(DMU_LOG_WARNING, "%s: the node was open: somebody was killed in a restart",
 			watch->options->name);
 		seal(watch);
@@ -310,20 +313,20 @@ int watch_run(const struct watch_options *options, struct watch_state *state, vo
 	struct watch_view view;
 
 	if (watch_begin(&watch, error, len))
-		return CTL_FAILED;
+		return DMU_EXIT_FAILED;
 	ready(arg);
 	while (!watch_signals_told()) {
 		if (step(&watch) == WATCH_GONE)
-			return CTL_DONE;
+			return DMU_EXIT_DONE;
 		/* With the device, most likely. */
 		if (!watch_state_lost(state))
 			continue;
 		if (watch_look(options, watch.pid, &view) == WATCH_GONE)
-			return CTL_DONE;
+			return DMU_EXIT_DONE;
 		dmu_log(DMU_LOG_ERR, "%s: %s was removed: nobody watches it now", options->name, state->path);
 		snprintf(error, len, "%s was removed", state->path);
-		return CTL_FAILED;
+		return DMU_EXIT_FAILED;
 	}
 	dmu_log(DMU_LOG_WARNING, "%s: told to end: nobody watches it now", options->name);
-	return CTL_DONE;
+	return DMU_EXIT_DONE;
 }

@@ -19,7 +19,7 @@ static int open_locked(struct watch_state *state)
 	state->fd = open(state->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (state->fd < 0)
 		return -errno;
-	/* A kind of lock that can be asked about without being taken: see ctl_watch_read(). */
+	/* A kind of lock that can be asked about without being taken: see dmu_watchdog_read(). */
 	if (fcntl(state->fd, F_OFD_SETLK, &lock))
 		ret = -errno;
 	else
@@ -50,7 +50,7 @@ void watch_streams_leave(void)
 
 int watch_state_open(struct watch_state *state, const struct watch_options *options)
 {
-	int ret = ctl_run_path(state->path, sizeof(state->path), options->run_dir, options->name, CTL_WATCH_NAME);
+	int ret = dmu_run_path(state->path, sizeof(state->path), options->run_dir, options->name, DMU_WATCH_NAME);
 
 	while (!ret) {
 		ret = open_locked(state);
@@ -65,7 +65,7 @@ int watch_state_open(struct watch_state *state, const struct watch_options *opti
 
 void watch_state_write(const struct watch_state *state)
 {
-	char line[CTL_ERROR_MAX + 128];
+	char line[DMU_ERROR_MAX + 128];
 	int n;
 
 	/* The reason comes last, as it has blanks in it. */
@@ -90,5 +90,5 @@ void watch_state_remove(const struct watch_state *state, const char *run_dir, co
 	if (watch_state_lost(state))
 		return;
 	unlink(state->path);
-	ctl_run_leave(run_dir, name);
+	dmu_run_leave(run_dir, name);
 }

@@ -12,8 +12,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "handover/ctl.h"
 #include "lib/dmuser.h"
+#include "lib/target.h"
+#include "rundir/directory.h"
 
 #define WATCH_PROGRAM	"dmuser-watch"
 
@@ -83,12 +84,12 @@ void watch_streams_leave(void);
 
 struct watch_state {
 	int fd;				/* locked: one watchdog a device */
-	char path[CTL_PATH_MAX];
+	char path[DMU_PATH_MAX];
 	unsigned int restarts;		/* that succeeded */
 	unsigned int attempts;		/* since somebody served */
 	uint64_t down_ms;		/* CLOCK_MONOTONIC since when nobody serves; 0: somebody does */
 	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next restart; 0: none is due */
-	char reason[CTL_ERROR_MAX];	/* why the last one failed, or it is unclear who serves; or "" */
+	char reason[DMU_ERROR_MAX];	/* why the last one failed, or it is unclear who serves; or "" */
 };
 
 /*
@@ -112,9 +113,9 @@ enum watch_sight {
 struct watch_view {
 	pid_t pid;
 	int pidfd;
-	char why[CTL_ERROR_MAX];	/* it is unclear */
+	char why[DMU_ERROR_MAX];	/* it is unclear */
 	char ctl[DMU_NAME_MAX + 1];	/* of the control node */
-	struct ctl_kstatus kstatus;	/* as far as the kernel said it */
+	struct dmu_target_status kstatus;	/* as far as the kernel said it */
 };
 
 bool watch_has_died(int pidfd);

@@ -5,7 +5,7 @@
  */
 #include <unistd.h>
 
-#include "handover/daemon.h"
+#include "daemon/stage.h"
 #include "second_stage/confine.h"
 #include "second_stage/walls.h"
 

@@ -17,7 +17,7 @@ $(addprefix $(BUILD)/tests/attack/main,-walls.o -selinux.o -nowalls.o): tests/at
 	$(CC) $(DMU_CFLAGS) $(CFLAGS) $(CPPFLAGS) $(attack_define$(@:$(BUILD)/tests/attack/main%.o=%)) \
 		-fPIE -MMD -MP -c -o $@ $<
 
-$(attack_stages): $(BUILD)/tests/attack/dmuser-attack%: $(BUILD)/tests/attack/main%.o $(attack_parts) $(lib_archive)
+$(attack_stages): $(BUILD)/tests/attack/dmuser-attack%: $(BUILD)/tests/attack/main%.o $(attack_parts) $(archives)
 	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) $(attack_wrap) -o $@ $^ -lseccomp -lcap
 
 $(BUILD)/tests/attack/attack: $(addprefix $(BUILD)/tests/attack/,driver.o world.o inmates.o) $(attack_common)

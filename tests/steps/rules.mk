@@ -5,7 +5,7 @@ steps_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/steps/*.c))
 	$(addprefix $(BUILD)/tests/vm/abi/,dm.o check.o util.o)
 vm_helpers += $(BUILD)/tests/steps/steps
 
-$(BUILD)/tests/steps/steps: $(steps_objects) $(BUILD)/tests/unit/daemon.a $(lib_archive)
+$(BUILD)/tests/steps/steps: $(steps_objects) $(BUILD)/tests/unit/daemon.a $(archives)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 $(BUILD)/tests/unit/test_steps: $(BUILD)/tests/steps/expect.o

@@ -18,7 +18,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "handover/context.h"
+#include "daemon/attach.h"
+#include "daemon/prepare.h"
+#include "daemon/start.h"
 #include "tests/steps/expect.h"
 
 #define NAME_MAX_STEPS	64

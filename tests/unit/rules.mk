@@ -13,7 +13,7 @@ $(BUILD)/tests/unit/daemon.a: $(daemon_objects)
 unit_ldflags := -Wl,--wrap=fork
 
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/fork.o $(BUILD)/tests/unit/daemon.a \
-		$(lib_archive)
+		$(archives)
 	$(CC) $(CFLAGS) -pie $(DMU_LDFLAGS) $(LDFLAGS) $(unit_ldflags) -o $@ $(filter %.o,$^) \
 		$(filter %.a,$^) -lcmocka
 
@@ -22,8 +22,9 @@ $(addprefix $(BUILD)/tests/unit/,test_serve test_steer): $(addprefix $(BUILD)/te
 
 .SECONDARY: $(unit_tests:=.o) $(BUILD)/tests/unit/fork.o
 
-## make check [T=PATTERN]: build and run the unit tests (no root, no guest, seconds)
-check: $(unit_tests)
+## make check [T=PATTERN]: build and run the unit tests, prove who includes whom (no root, no guest, seconds)
+check: $(unit_tests) programs
+	@BUILD=$(BUILD) tests/house
 	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run --units $(T)
 
 .PHONY: check

@@ -15,7 +15,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "handover/ctl.h"
+#include "ctl/args.h"
+#include "ctl/commands.h"
+#include "ctl/output.h"
+#include "ctl/show.h"
+#include "lib/dmuser.h"
+#include "lib/number.h"
+#include "rundir/copy.h"
+#include "rundir/directory.h"
+#include "rundir/program.h"
 
 #define ARGS_MAX	16
 
@@ -32,12 +40,12 @@ static int parse(struct ctl_args *args, const char *line, char *error)
 		argv[argc++] = word;
 	argv[argc] = NULL;
 	error[0] = '\0';
-	return ctl_args_parse(args, argc, argv, error, CTL_ERROR_MAX);
+	return ctl_args_parse(args, ctl_commands, argc, argv, error, DMU_ERROR_MAX);
 }
 
 static void args_good(void **state)
 {
-	char error[CTL_ERROR_MAX];
+	char error[DMU_ERROR_MAX];
 	struct ctl_args args;
 
 	assert_int_equal(parse(&args, "status root", error), 0);
@@ -99,7 +107,7 @@ static void args_bad_are_named(void **state)
 		{ "handover a -c +4", "--channels" },
 		{ "wait a --ready --gone", "--gone" },
 	};
-	char error[CTL_ERROR_MAX];
+	char error[DMU_ERROR_MAX];
 	struct ctl_args args;
 	size_t i;
 
@@ -131,9 +139,9 @@ static void table_is_sound(void **state)
 
 static void status_is_read(void **state)
 {
-	struct ctl_kstatus status;
+	struct dmu_target_status status;
 
-	assert_int_equal(ctl_kstatus_parse(&status, KERNEL_INFO), 0);
+	assert_int_equal(dmu_target_status_parse(&status, KERNEL_INFO), 0);
 	assert_int_equal(status.queued, 3);
 	assert_int_equal(status.held, 5);
 	assert_int_equal(status.fenced, 1);
@@ -149,19 +157,19 @@ static void status_is_read(void **state)
 	assert_string_equal(status.generations[0].state, "draining");
 	assert_int_equal(status.generations[0].held, 5);
 	assert_int_equal(status.generations[1].answered, 220);
-	assert_int_equal(ctl_kstatus_serving(&status)->number, 2);
+	assert_int_equal(dmu_target_serving(&status)->number, 2);
 }
 
 static void status_of_a_newer_kernel(void **state)
 {
-	struct ctl_kstatus status;
+	struct dmu_target_status status;
 
-	assert_int_equal(ctl_kstatus_parse(&status, "rings:3 x gen:7,serving,1,0,0,9 queued:2"), 0);
+	assert_int_equal(dmu_target_status_parse(&status, "rings:3 x gen:7,serving,1,0,0,9 queued:2"), 0);
 	assert_int_equal(status.queued, 2);
 	assert_int_equal(status.generation_count, 1);
 	assert_int_equal(status.generations[0].number, 7);
-	assert_int_equal(ctl_kstatus_parse(&status, ""), 0);
-	assert_null(ctl_kstatus_serving(&status));
+	assert_int_equal(dmu_target_status_parse(&status, ""), 0);
+	assert_null(dmu_target_serving(&status));
 }
 
 static void status_that_makes_no_sense(void **state)
@@ -171,36 +179,36 @@ static void status_that_makes_no_sense(void **state)
 		"gen:1", "gen:1,serving", "gen:1,serving,1,0", "gen:1,SERVING,1,0,0",
 		"gen:x,serving,1,0,0",
 	};
-	struct ctl_kstatus status;
+	struct dmu_target_status status;
 	char many[64 * 1024];
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (ctl_kstatus_parse(&status, rows[i]) != -EINVAL)
+		if (dmu_target_status_parse(&status, rows[i]) != -EINVAL)
 			fail_msg("'%s' was accepted", rows[i]);
 	memset(many, 'x', sizeof(many) - 1);
 	many[sizeof(many) - 1] = '\0';
-	assert_int_equal(ctl_kstatus_parse(&status, many), -EINVAL);
-	for (many[0] = '\0', i = 0; i < CTL_GENERATIONS + 5; i++)
+	assert_int_equal(dmu_target_status_parse(&status, many), -EINVAL);
+	for (many[0] = '\0', i = 0; i < DMU_TARGET_GENERATIONS + 5; i++)
 		strcat(many, "gen:1,serving,1,0,0 ");
-	assert_int_equal(ctl_kstatus_parse(&status, many), 0);
-	assert_int_equal(status.generation_count, CTL_GENERATIONS);
+	assert_int_equal(dmu_target_status_parse(&status, many), 0);
+	assert_int_equal(status.generation_count, DMU_TARGET_GENERATIONS);
 }
 
 static void a_drained_generation_does_not_serve(void **state)
 {
-	struct ctl_kstatus status;
+	struct dmu_target_status status;
 
-	assert_int_equal(ctl_kstatus_parse(&status, "gen:3,drained,2,0,5 gen:2,serving,1,0,5 "
+	assert_int_equal(dmu_target_status_parse(&status, "gen:3,drained,2,0,5 gen:2,serving,1,0,5 "
 					   "gen:4,serving,0,0,0"), 0);
-	assert_int_equal(ctl_kstatus_serving(&status)->number, 2);
+	assert_int_equal(dmu_target_serving(&status)->number, 2);
 }
 
 static void policy_defaults(void **state)
 {
-	struct ctl_policy policy;
+	struct dmu_target_policy policy;
 
-	assert_int_equal(ctl_policy_parse(&policy, "0 0 root", false), 0);
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 0 root", false), 0);
 	assert_string_equal(policy.ctl, "root");
 	assert_false(policy.orphans_fail);
 	assert_false(policy.nodaemon_fail);
@@ -211,14 +219,14 @@ static void policy_defaults(void **state)
 	assert_int_equal(policy.physical_block_size, 512);
 	assert_string_equal(policy.backing, "");
 	assert_int_equal(policy.max_io, 1 << 20);
-	assert_int_equal(ctl_policy_parse(&policy, "0 0", false), -EINVAL);
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 0", false), -EINVAL);
 }
 
 static void policy_words(void **state)
 {
-	struct ctl_policy policy;
+	struct dmu_target_policy policy;
 
-	assert_int_equal(ctl_policy_parse(&policy, "0 8192 node 7 orphans:fail nodaemon:fail:500 "
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 8192 node 7 orphans:fail nodaemon:fail:500 "
 					  "discard:off secure_erase:on logical_block_size:4096 "
 					  "max_io:65536 backing:8:16 later:thing", false), 0);
 	assert_string_equal(policy.ctl, "node");
@@ -236,19 +244,19 @@ static void policy_words(void **state)
 /* What the kernel says of a row that is Android's, with a word or by the module's parameter. */
 static void policy_of_android(void **state)
 {
-	struct ctl_kstatus status;
-	struct ctl_policy policy;
+	struct dmu_target_status status;
+	struct dmu_target_policy policy;
 
-	assert_int_equal(ctl_kstatus_parse(&status, "queued:0 refused:0 android:1"), 0);
+	assert_int_equal(dmu_target_status_parse(&status, "queued:0 refused:0 android:1"), 0);
 	assert_int_equal(status.android, 1);
-	assert_int_equal(ctl_policy_parse(&policy, "0 0 root", true), 0);
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 0 root", true), 0);
 	assert_true(policy.android);
 	assert_true(policy.orphans_fail);
 	assert_true(policy.nodaemon_fail);
 	assert_int_equal(policy.nodaemon_ms, 0);
 	assert_true(policy.discard);
 	assert_false(policy.write_zeroes);
-	assert_int_equal(ctl_policy_parse(&policy, "0 0 root 4 compat:android orphans:requeue nodaemon:wait "
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 0 root 4 compat:android orphans:requeue nodaemon:wait "
 					  "write_zeroes:on", true), 0);
 	assert_true(policy.android);
 	assert_false(policy.orphans_fail);
@@ -266,8 +274,8 @@ static void fake_device(struct ctl_device *device)
 	device->open_count = 1;
 	device->sectors = 8192;
 	strcpy(device->table, "0 8192 user 0 0 root");
-	assert_int_equal(ctl_policy_parse(&device->policy, "0 0 root", false), 0);
-	assert_int_equal(ctl_kstatus_parse(&device->kstatus, KERNEL_INFO), 0);
+	assert_int_equal(dmu_target_policy_parse(&device->policy, "0 0 root", false), 0);
+	assert_int_equal(dmu_target_status_parse(&device->kstatus, KERNEL_INFO), 0);
 }
 
 static json_int_t json_number(json_t *json, const char *key)
@@ -288,7 +296,7 @@ static const char *json_text(json_t *json, const char *key)
 
 static void json_of_a_device(void **state)
 {
-	struct ctl_daemon daemon = { .locked_bytes = 4096 };
+	struct dmu_listener daemon = { .locked_bytes = 4096 };
 	struct ctl_device device;
 	json_t *json, *part;
 
@@ -350,41 +358,41 @@ static void json_without_a_daemon(void **state)
 /* P5: a program that needs a dynamic linker would need the device it serves. */
 static void copies_of_dynamic_programs_are_refused(void **state)
 {
-	char error[CTL_ERROR_MAX] = "", name[] = "/tmp/test_ctl.XXXXXX", blanks[128];
+	char error[DMU_ERROR_MAX] = "", name[] = "/tmp/test_ctl.XXXXXX", blanks[128];
 	const char *script = "#!/bin/sh\nexit 0\n";
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
-	assert_int_equal(ctl_copy_check(fd, "this", error, sizeof(error)), -ENOEXEC);
+	assert_int_equal(dmu_copy_check(fd, "this", error, sizeof(error)), -ENOEXEC);
 	assert_non_null(strstr(error, "dynamically"));
 	close(fd);
 
 	fd = mkstemp(name);
 	assert_true(fd >= 0);
 	unlink(name);
-	assert_int_equal(ctl_copy_check(fd, "empty", error, sizeof(error)), -ENOEXEC);
+	assert_int_equal(dmu_copy_check(fd, "empty", error, sizeof(error)), -ENOEXEC);
 	memset(blanks, ' ', sizeof(blanks));
 	memcpy(blanks, script, strlen(script));
 	assert_int_equal(write(fd, blanks, sizeof(blanks)), sizeof(blanks));
-	assert_int_equal(ctl_copy_check(fd, "script", error, sizeof(error)), -ENOEXEC);
+	assert_int_equal(dmu_copy_check(fd, "script", error, sizeof(error)), -ENOEXEC);
 	assert_non_null(strstr(error, "script"));
 	close(fd);
 }
 
 static int run(const char *path, char *const argv[], char *error)
 {
-	const struct ctl_program program = { .path = path, .patience_ms = 20000 };
+	const struct dmu_program program = { .path = path, .patience_ms = 20000 };
 
-	return ctl_program_run(&program, argv, "dev", error, CTL_ERROR_MAX);
+	return dmu_program_run(&program, argv, "dev", error, DMU_ERROR_MAX);
 }
 
 static void programs_that_do_not_end_are_killed(void **state)
 {
-	const struct ctl_program program = { .path = "/bin/sh", .patience_ms = 50 };
+	const struct dmu_program program = { .path = "/bin/sh", .patience_ms = 50 };
 	char *slow[] = { "sh", "-c", "kill -STOP $$", NULL };
-	char error[CTL_ERROR_MAX];
+	char error[DMU_ERROR_MAX];
 
-	assert_int_equal(ctl_program_run(&program, slow, "dev", error, sizeof(error)), -ETIMEDOUT);
+	assert_int_equal(dmu_program_run(&program, slow, "dev", error, sizeof(error)), -ETIMEDOUT);
 	assert_non_null(strstr(error, "not started after 50 ms"));
 }
 
@@ -394,7 +402,7 @@ static void programs_that_fail_say_why(void **state)
 	char *bad[] = { "sh", "-c", "echo x >&2; echo 'sh: dev: the reason: x' >&2; exit 1", NULL };
 	char *mute[] = { "sh", "-c", "exit 3", NULL };
 	char *killed[] = { "sh", "-c", "kill -9 $$", NULL };
-	char error[CTL_ERROR_MAX];
+	char error[DMU_ERROR_MAX];
 
 	assert_int_equal(run("/bin/sh", good, error), 0);
 	assert_int_equal(run("/bin/sh", bad, error), -ECHILD);

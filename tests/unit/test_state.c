@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "handover/context.h"
+#include "daemon/state.h"
 
 /* ---- a backend whose state is a word, and that does as it is told ---- */
 

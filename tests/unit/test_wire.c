@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "lib/wire.h"
+#include "handover/wire.h"
 
 #define FUZZ_ROUNDS		200000
 #define TYPE_AT			6	/* offset of the header's type */

@@ -16,7 +16,7 @@ $(BUILD)/tests/vm/abi/abi: $(vm_abi_objects)
 $(addprefix $(BUILD)/tests/vm/,load poke hog relaunch steal selinux): %: %.o
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
-$(BUILD)/tests/vm/peer: $(BUILD)/tests/vm/peer.o $(BUILD)/handover/peer.o $(lib_archive)
+$(BUILD)/tests/vm/peer: $(BUILD)/tests/vm/peer.o $(handover_archive) $(lib_archive)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 # With the channels and clients of the ABI tests.

@@ -19,7 +19,7 @@
 
 #include <linux/dm-user.h>
 
-#include "lib/wire.h"
+#include "handover/wire.h"
 
 static void say(const char *name, long result)
 {

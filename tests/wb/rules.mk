@@ -7,8 +7,8 @@ vm_helpers += $(wb_stages)
 
 $(BUILD)/tests/wb/dmuser-first-wb: $(first_objects)
 $(BUILD)/tests/wb/dmuser-second-wb: $(second_objects)
-$(wb_stages): $(daemon_objects) $(BUILD)/tests/wb/backend.o $(lib_archive)
-	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(lib_archive) \
+$(wb_stages): $(daemon_objects) $(BUILD)/tests/wb/backend.o $(archives)
+	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(archives) \
 		$(if $(findstring second,$@),-lseccomp -lcap)
 
 # In the place of the library's, here too: first on the line.

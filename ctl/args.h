@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dmuserctl's command line. A subcommand is one row of a table of struct ctl_command, and one function that returns an
+ * exit status, after it said on stderr, in one line, why it failed.
+ */
+#ifndef DMU_CTL_ARGS_H
+#define DMU_CTL_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/launch.h"
+
+enum ctl_exit {
+	CTL_DONE = DMU_EXIT_DONE,
+	CTL_FAILED = DMU_EXIT_FAILED,
+	CTL_USAGE = DMU_EXIT_USAGE
+};
+
+#define CTL_TAB		"/etc/dmusertab"
+
+/* Options that a command takes; bits of ctl_command.options. */
+enum ctl_option {
+	CTL_JSON	= 1 << 0,
+	CTL_PROGRAM	= 1 << 1,
+	CTL_TIMEOUT	= 1 << 2,
+	CTL_CHANNELS	= 1 << 3,
+	CTL_GENERATION	= 1 << 4,
+	CTL_READY	= 1 << 5,
+	CTL_GONE	= 1 << 6,
+	CTL_FORCE	= 1 << 7,
+	CTL_TABFILE	= 1 << 8,
+	CTL_RUNDIR	= 1 << 9,
+};
+
+struct ctl_args {
+	const struct ctl_command *command;	/* NULL with help or version */
+	bool help, version;
+	unsigned int given;		/* ctl_option bits that were there */
+	const char *name;		/* of the device; NULL for a command without */
+	const char *spec;		/* BACKEND:SOURCE[,...], or NULL */
+	const char *program;		/* path, or NULL for the default */
+	const char *run_dir;		/* never NULL */
+	const char *tab;		/* never NULL */
+	uint64_t timeout_ms;		/* with CTL_TIMEOUT given */
+	uint64_t channels;		/* with CTL_CHANNELS given; 1..64 */
+	uint64_t generation;		/* with CTL_GENERATION given; from 1 */
+};
+
+enum ctl_operands { CTL_NO_OPERAND = 0, CTL_NAME = 1, CTL_NAME_SPEC = 2 }; /* how many at most */
+
+struct ctl_command {
+	const char *name;
+	const char *summary;		/* one line for --help */
+	const char *detail;		/* a paragraph for COMMAND --help */
+	enum ctl_operands operands;
+	unsigned int options;		/* ctl_option bits */
+	int (*run)(const struct ctl_args *args);
+};
+
+/*
+ * Of a command of @commands, whose last has a NULL name. 0, or -EINVAL and @error says in one line what is wrong. @args
+ * points into @argv.
+ */
+int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, int argc, char **argv, char *error,
+		   size_t len);
+/* For --help: the options of @mask, one a line. */
+void ctl_options_print(unsigned int mask);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All of dmuserctl's subcommands. */
+#ifndef DMU_CTL_COMMANDS_H
+#define DMU_CTL_COMMANDS_H
+
+#include "ctl/args.h"
+
+extern const struct ctl_command ctl_commands[];		/* ends with a NULL name */
+
+/* Of one, or of all: NULL. */
+void ctl_help_print(const struct ctl_command *command);
+
+int ctl_create(const struct ctl_args *args);
+int ctl_status(const struct ctl_args *args);
+int ctl_list(const struct ctl_args *args);
+int ctl_handover(const struct ctl_args *args);
+int ctl_wait(const struct ctl_args *args);
+int ctl_remove(const struct ctl_args *args);
+int ctl_seal(const struct ctl_args *args);
+int ctl_unseal(const struct ctl_args *args);
+
+#endif

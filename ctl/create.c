@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dmuserctl create: the work is dmuser-first's; here it is found, told its task, and waited for. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/commands.h"
+#include "ctl/output.h"
+#include "ctl/show.h"
+#include "ctl/waiting.h"
+#include "lib/dmuser.h"
+#include "rundir/directory.h"
+#include "rundir/program.h"
+
+/* The spec of args->name in the tab file. 0, or -errno with @error. */
+static int tab_lookup(const struct ctl_args *args, struct dmu_spec *spec, char *error, size_t len)
+{
+	char name[DMU_NAME_MAX + 1], why[DMU_ERROR_MAX / 2], *line = NULL;
+	unsigned int number = 0;
+	size_t room = 0;
+	FILE *file;
+	int ret;
+
+	file = fopen(args->tab, "re");
+	if (!file) {
+		ret = -errno;
+		snprintf(error, len, "no BACKEND:SOURCE given, and %s cannot be read: %s",
+			 args->tab, strerror(-ret));
+		return ret;
+	}
+	/* It says what root mounts. */
+	ret = dmu_trusted_check(fileno(file), args->tab, error, len);
+	if (!ret)
+		ret = -ENOENT;
+	while (ret == -ENOENT && getline(&line, &room, file) > 0) {
+		number++;
+		switch (dmu_tab_parse_line(line, name, spec, why, sizeof(why))) {
+		case 0:
+			break;
+		case 1:
+			if (!strcmp(name, args->name))
+				ret = 0;
+			break;
+		default:
+			ret = -EINVAL;
+			snprintf(error, len, "%s line %u: %s", args->tab, number, why);
+		}
+	}
+	if (ret == -ENOENT && ferror(file)) {
+		ret = -EIO;
+		snprintf(error, len, "no BACKEND:SOURCE given, and %s cannot be read: %s", args->tab,
+			 strerror(errno));
+	}
+	if (ret == -ENOENT)
+		snprintf(error, len, "no BACKEND:SOURCE given, and no line of it in %s", args->tab);
+	free(line);
+	fclose(file);
+	return ret;
+}
+
+static int spec_find(const struct ctl_args *args, struct dmu_spec *spec, char *error, size_t len)
+{
+	if (args->spec)
+		return dmu_spec_parse(spec, args->spec, error, len);
+	return tab_lookup(args, spec, error, len);
+}
+
+int ctl_create(const struct ctl_args *args)
+{
+	char error[DMU_ERROR_MAX], path[DMU_PATH_MAX];
+	struct ctl_waiting waiting = { .args = args };
+	const struct dmu_program program = {
+		.path = path, .patience_ms = -1, .waiting = ctl_waiting_say, .arg = &waiting,
+	};
+	struct dmu_program_request request = {
+		.name = args->name, .run_dir = args->run_dir, .channels = args->channels,
+		.timeout_ms = args->timeout_ms,
+	};
+	struct dmu_program_line line;
+	struct ctl_device device;
+	struct dmu_spec spec;
+	int ret;
+
+	ret = spec_find(args, &spec, error, sizeof(error));
+	if (!ret)
+		ret = dmu_program_find(path, sizeof(path), args->program, "dmuser-first", error,
+				       sizeof(error));
+	if (!ret) {
+		request.spec = spec.text;
+		dmu_program_fill(&line, "dmuser-first", &request);
+		ret = dmu_program_run(&program, line.argv, args->name, error, sizeof(error));
+	}
+	if (ret) {
+		ctl_error("cannot create %s: %s", args->name, error);
+		return CTL_FAILED;
+	}
+	if (!(args->given & CTL_JSON))
+		return CTL_DONE;
+	ret = ctl_dm_device(args->name, &device);
+	if (ret) {
+		ctl_dm_device_error(args->name, ret);
+		return CTL_FAILED;
+	}
+	return ctl_json_print(ctl_device_json(&device, NULL, NULL));
+}

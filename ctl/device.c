@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Devices of the target "user", by libdevmapper. With udev running, a removal waits for its rules;
+ * without, libdevmapper makes and removes /dev/mapper/NAME itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <libdevmapper.h>
+#include <linux/dm-ioctl.h>
+
+#include "ctl/device.h"
+#include "ctl/output.h"
+#include "lib/dmuser.h"
+
+#define CONTROL		"/dev/mapper/control"
+#define UDEV_SOCKET	"/run/udev/control"
+
+/* Its messages would come beside ours: each failure is reported once, by whoever asked for it. */
+static void log_silently(int level, const char *file, int line, int dm_errno, const char *format,
+			 ...)
+{
+}
+
+/* Its socket alone proves nothing: one that is left from before the shutdown would be waited for. */
+static bool udev_listens(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = UDEV_SOCKET };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
+
+	if (fd < 0)
+		return false;
+	ret = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+	/* EAGAIN: there are many like us just now. */
+	if (ret && errno == EAGAIN)
+		ret = 0;
+	close(fd);
+	return !ret;
+}
+
+void ctl_dm_init(void)
+{
+	dm_log_with_errno_init(log_silently);
+	if (getenv("DM_DISABLE_UDEV") || !udev_listens())
+		dm_udev_set_sync_support(0);
+}
+
+/* A task for @name; NULL: out of memory, or a name that DM cannot have. */
+static struct dm_task *task_new(int type, const char *name)
+{
+	struct dm_task *task = dm_task_create(type);
+
+	if (task && name && !dm_task_set_name(task, name)) {
+		dm_task_destroy(task);
+		return NULL;
+	}
+	return task;
+}
+
+/* Why there is no task: libdevmapper makes none without the driver, and does not say so. */
+static int task_new_error(void)
+{
+	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return -ENOMEM;
+}
+
+/* 0 or -errno of the ioctl. */
+static int task_run(struct dm_task *task)
+{
+	int error;
+
+	if (dm_task_run(task))
+		return 0;
+	error = dm_task_get_errno(task);
+	return error ? -error : -EIO;
+}
+
+/* The first row of target "user" in @task's answer. NULL: there is none. */
+static const char *row_find(struct dm_task *task, uint64_t *start, uint64_t *sectors)
+{
+	char *type, *params;
+	void *next = NULL;
+
+	do {
+		next = dm_get_next_target(task, next, start, sectors, &type, &params);
+		if (type && !strcmp(type, "user"))
+			return params ? params : "";
+	} while (next);
+	return NULL;
+}
+
+/* What device-mapper knows a device by. */
+enum key { BY_NAME, BY_UUID };
+
+/* Run a STATUS or TABLE task that does not wait for I/O; *@task is to be destroyed if not NULL. */
+static int query(struct dm_task **task, int type, enum key key, const char *name, struct dm_info *info)
+{
+	char uuid[sizeof(DMU_UUID_PREFIX) + DMU_NAME_MAX];
+	int ret;
+
+	*task = task_new(type, key == BY_NAME ? name : NULL);
+	if (!*task)
+		return task_new_error();
+	snprintf(uuid, sizeof(uuid), DMU_UUID_PREFIX "%s", name);
+	if ((key == BY_UUID && !dm_task_set_uuid(*task, uuid)) || !dm_task_no_flush(*task))
+		return -ENOMEM;
+	ret = task_run(*task);
+	if (ret)
+		return ret;
+	if (!dm_task_get_info(*task, info))
+		return -EIO;
+	return info->exists ? 0 : -ENXIO;
+}
+
+static int device_table(struct ctl_device *device)
+{
+	struct dm_task *task;
+	struct dm_info info;
+	const char *params;
+	int ret;
+
+	ret = query(&task, DM_DEVICE_TABLE, BY_NAME, device->name, &info);
+	if (ret)
+		goto out;
+	params = row_find(task, &device->start, &device->sectors);
+	if (!params) {
+		ret = -EMEDIUMTYPE;
+		goto out;
+	}
+	snprintf(device->table, sizeof(device->table), "%llu %llu user %s",
+		 (unsigned long long)device->start, (unsigned long long)device->sectors, params);
+	ret = dmu_target_policy_parse(&device->policy, params, device->kstatus.android);
+out:
+	if (task)
+		dm_task_destroy(task);
+	return ret;
+}
+
+static int device_find(enum key key, const char *name, struct ctl_device *device)
+{
+	const char *params, *uuid;
+	struct dm_task *task;
+	uint64_t start, sectors;
+	struct dm_info info;
+	int ret;
+
+	memset(device, 0, sizeof(*device));
+	ret = query(&task, DM_DEVICE_STATUS, key, name, &info);
+	if (ret)
+		goto out;
+	snprintf(device->name, sizeof(device->name), "%s", dm_task_get_name(task));
+	uuid = dm_task_get_uuid(task);
+	snprintf(device->uuid, sizeof(device->uuid), "%s", uuid ? uuid : "");
+	device->major = info.major;
+	device->minor = info.minor;
+	device->open_count = info.open_count;
+	device->suspended = info.suspended;
+	device->read_only = info.read_only;
+	params = row_find(task, &start, &sectors);
+	if (params)
+		ret = dmu_target_status_parse(&device->kstatus, params);
+	else
+		ret = info.live_table ? -EMEDIUMTYPE : -ENODATA;
+	if (!ret)
+		ret = device_table(device);
+out:
+	if (task)
+		dm_task_destroy(task);
+	return ret;
+}
+
+int ctl_dm_device(const char *name, struct ctl_device *device)
+{
+	int ret = device_find(BY_UUID, name, device);
+
+	return ret == -ENXIO ? device_find(BY_NAME, name, device) : ret;
+}
+
+const char *ctl_dm_first_name(const char *name)
+{
+	static struct ctl_device device;
+	const char *first = device.uuid + strlen(DMU_UUID_PREFIX);
+
+	if (device_find(BY_UUID, name, &device) != -ENXIO || device_find(BY_NAME, name, &device) == -ENXIO ||
+	    strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)) || !dmu_name_valid(first))
+		return name;
+	return first;
+}
+
+void ctl_dm_device_error(const char *name, int error)
+{
+	switch (error) {
+	case -ENXIO:
+		ctl_error("%s: no such device", name);
+		break;
+	case -EMEDIUMTYPE:
+		ctl_error("%s: not a device of the dm-user target", name);
+		break;
+	case -ENODATA:
+		ctl_error("%s: the device has no live table", name);
+		break;
+	case -EINVAL:
+		ctl_error("%s: the kernel's status of it makes no sense", name);
+		break;
+	case -ENOENT:
+	case -ENODEV:
+		ctl_error("%s: no device-mapper in this kernel (%s: %s; are the modules dm-mod and "
+			  "dm-user loaded?)", name, CONTROL, strerror(-error));
+		break;
+	default:
+		ctl_error("%s: cannot ask device-mapper: %s", name, strerror(-error));
+	}
+}
+
+int ctl_dm_each(int (*visit)(const struct ctl_device *device, void *context), void *context)
+{
+	struct ctl_device device;
+	struct dm_names *names;
+	struct dm_task *task;
+	unsigned int next;
+	int ret;
+
+	task = task_new(DM_DEVICE_LIST, NULL);
+	if (!task)
+		return task_new_error();
+	ret = task_run(task);
+	if (ret)
+		goto out;
+	names = dm_task_get_names(task);
+	if (!names || !names->dev)
+		goto out;
+	do {
+		/* One that goes away meanwhile, or is no business of ours, is not in the list. */
+		if (!device_find(BY_NAME, names->name, &device)) {
+			ret = visit(&device, context);
+			if (ret)
+				break;
+		}
+		next = names->next;
+		names = (struct dm_names *)((char *)names + next);
+	} while (next);
+out:
+	dm_task_destroy(task);
+	return ret;
+}
+
+int ctl_dm_message(const struct ctl_device *device, const char *message)
+{
+	struct dm_task *task = task_new(DM_DEVICE_TARGET_MSG, device->name);
+	int ret = -ENOMEM;
+
+	if (task && dm_task_set_sector(task, device->start) && dm_task_set_message(task, message))
+		ret = task_run(task);
+	if (task)
+		dm_task_destroy(task);
+	return ret;
+}
+
+/* Run a task after which device nodes change: with udev, return when its rules are through. */
+static int task_run_synced(struct dm_task *task)
+{
+	uint32_t cookie = 0;
+	int ret;
+
+	if (!dm_task_set_cookie(task, &cookie, 0))
+		return -ENOMEM;
+	ret = task_run(task);
+	dm_udev_wait(cookie);
+	dm_task_update_nodes();
+	return ret;
+}
+
+int ctl_dm_remove(const char *name)
+{
+	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
+	int ret = -ENOMEM;
+
+	/* udev may have a device open that it was just told of; others are not waited for. */
+	if (task && (!dm_udev_get_sync_support() || dm_task_retry_remove(task)))
+		ret = task_run_synced(task);
+	if (task)
+		dm_task_destroy(task);
+	return ret;
+}
+
+int ctl_dm_fail(const struct ctl_device *device)
+{
+	struct dm_task *task = task_new(DM_DEVICE_RELOAD, device->name);
+	int ret = -ENOMEM;
+
+	if (task && dm_task_add_target(task, 0, device->start + device->sectors, "error", "") &&
+	    (!device->read_only || dm_task_set_ro(task)))
+		ret = task_run(task);
+	if (task)
+		dm_task_destroy(task);
+	if (ret)
+		return ret;
+
+	task = task_new(DM_DEVICE_RESUME, device->name);
+	ret = -ENOMEM;
+	if (task && dm_task_no_flush(task) && dm_task_skip_lockfs(task))
+		ret = task_run_synced(task);
+	if (task)
+		dm_task_destroy(task);
+	return ret;
+}
+
+int ctl_dm_events_open(void)
+{
+	int fd = open(CONTROL, O_RDWR | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = ctl_dm_events_arm(fd);
+	if (!ret)
+		return fd;
+	close(fd);
+	return ret;
+}
+
+int ctl_dm_events_arm(int fd)
+{
+	/* 4.37: the first that can be polled. */
+	struct dm_ioctl arm = { .version = { 4, 37, 0 }, .data_size = sizeof(arm) };
+
+	return ioctl(fd, DM_DEV_ARM_POLL, &arm) ? -errno : 0;
+}

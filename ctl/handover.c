@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between
+ * themselves who serves; dmuserctl only watches, so that it may be killed at any moment. Where no
+ * daemon serves, it has the node open meanwhile, and seals it before it ends; or, killed, leaves that to the
+ * next one: see ctl_open.c.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/commands.h"
+#include "ctl/device.h"
+#include "ctl/output.h"
+#include "ctl/waiting.h"
+#include "handover/peer.h"
+#include "lib/dmuser.h"
+#include "rundir/copy.h"
+#include "rundir/directory.h"
+#include "rundir/listener.h"
+#include "rundir/node.h"
+#include "rundir/program.h"
+
+#define LEAVE_MS	1000	/* for the old daemon to be gone, so that its copy can be removed */
+#define DYING_MS	DMU_TIMEOUT_MS	/* for a dying daemon's channels to close */
+#define LOOK_MS		20
+
+struct handover {
+	const struct ctl_args *args;
+	struct ctl_device device;	/* as it was before */
+	uint64_t previous;		/* generation that served; 0: none with a number did */
+	bool served;
+	char copy[DMU_PATH_MAX];
+};
+
+static volatile sig_atomic_t told;	/* by which signal */
+
+static void note(int signal)
+{
+	told = signal;
+}
+
+/*
+ * A signal that would end us is noted from now on, so that the node is sealed before it does. A closed
+ * pipe behind our output ends nothing.
+ */
+static void signals_note(void)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	const struct sigaction action = { .sa_handler = note };
+	struct sigaction before;
+	size_t i;
+
+	signal(SIGPIPE, SIG_IGN);
+	/* nohup has us ignore one. */
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (!sigaction(ends[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(ends[i], &action, NULL);
+}
+
+static int interrupted(char *error, size_t len)
+{
+	if (!told)
+		return 0;
+	snprintf(error, len, "interrupted: nothing was begun");
+	return -EINTR;
+}
+
+static int run_second(const struct handover *handover, char *error, size_t len)
+{
+	const struct ctl_args *args = handover->args;
+	struct ctl_waiting waiting = { .args = args, .previous = handover->previous };
+	const struct dmu_program program = {
+		.path = handover->copy, .in_memory = true, .patience_ms = -1,
+		.waiting = ctl_waiting_say, .arg = &waiting, .told = &told,
+	};
+	const struct dmu_program_request request = {
+		.name = args->name, .run_dir = args->run_dir, .ctl = handover->device.policy.ctl,
+		.spec = args->spec, .channels = args->channels, .timeout_ms = args->timeout_ms,
+	};
+	struct dmu_program_line line;
+	int ret = interrupted(error, len);
+
+	if (ret)
+		return ret;
+	/* systemd's final kill spares root's processes of such a name. A first stage may come as well. */
+	dmu_program_fill(&line, "@dmuser-second", &request);
+	return dmu_program_run(&program, line.argv, args->name, error, len);
+}
+
+/* Who serves after a failure, for the error message. */
+static void describe_rest(const struct ctl_args *args, char *text, size_t len)
+{
+	const struct dmu_target_generation *serving;
+	struct ctl_device device;
+
+	if (ctl_dm_device(args->name, &device)) {
+		snprintf(text, len, "the device is gone");
+		return;
+	}
+	serving = dmu_target_serving(&device.kstatus);
+	if (serving)
+		snprintf(text, len, "generation %" PRIu64 " still serves", serving->number);
+	else
+		snprintf(text, len, "nobody serves, requests %s",
+			 device.policy.nodaemon_fail ? "fail" : "wait");
+}
+
+/* Everything that can be refused before a new daemon exists. */
+static int prepare(struct handover *handover, int *lock, char *error, size_t len)
+{
+	const struct ctl_args *args = handover->args;
+	const struct dmu_target_generation *serving;
+	char program[DMU_PATH_MAX];
+	struct dmu_spec spec;
+	int ret;
+
+	*lock = -1;
+	if (args->spec) {
+		ret = dmu_spec_parse(&spec, args->spec, error, len);
+		if (ret)
+			return ret;
+	}
+	ret = dmu_program_find(program, sizeof(program), args->program, "dmuser-second",
+			       error, len);
+	if (!ret)
+		ret = dmu_run_prepare(args->run_dir, args->name, error, len);
+	if (ret)
+		return ret;
+	*lock = dmu_run_lock(args->run_dir, args->name);
+	if (*lock < 0) {
+		snprintf(error, len, "%s", *lock == -EWOULDBLOCK ?
+			 "another dmuserctl is handing it over" : strerror(-*lock));
+		return *lock;
+	}
+	if (dmu_node_left_open(args->run_dir, args->name))
+		dmu_node_close(args->run_dir, args->name);
+	/* Under the lock: what was known before may be old. */
+	ret = ctl_dm_device(args->name, &handover->device);
+	if (ret) {
+		snprintf(error, len, "the device is gone");
+		return ret;
+	}
+	serving = dmu_target_serving(&handover->device.kstatus);
+	handover->served = handover->device.kstatus.daemon || serving;
+	handover->previous = serving ? serving->number : 0;
+	return dmu_copy_make(handover->copy, sizeof(handover->copy), program, args->run_dir,
+			     args->name, handover->device.kstatus.generation + 1, error, len);
+}
+
+/* What goes on without us has opened the node, unless it takes too long for that. */
+static void await_channel(const struct handover *handover)
+{
+	uint64_t deadline = dmu_now_ms() + LEAVE_MS;
+	struct ctl_device device;
+
+	while (!ctl_dm_device(handover->args->name, &device) && !device.kstatus.channels &&
+	       dmu_now_ms() < deadline)
+		poll(NULL, 0, LOOK_MS);
+}
+
+/* Nobody is left to hand out a channel: asking for a restart is the explicit unseal. */
+static int restart(struct handover *handover, char *error, size_t len)
+{
+	bool unseal = handover->device.kstatus.sealed;
+	int ret = interrupted(error, len);
+
+	if (ret)
+		return ret;
+	handover->served = false;
+	if (unseal) {
+		ret = dmu_node_open(handover->args->run_dir, handover->args->name);
+		if (ret) {
+			snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
+			return ret;
+		}
+	}
+	ret = run_second(handover, error, len);
+	if (ret == -EINTR && unseal)
+		await_channel(handover);
+	if (unseal)
+		dmu_node_close(handover->args->run_dir, handover->args->name);
+	return ret;
+}
+
+/*
+ * The old daemon died before it could hand anything over. Its channels close after its socket, and
+ * later still if its last writes are under way in a slow store.
+ */
+static bool is_abandoned(struct handover *handover)
+{
+	const struct ctl_args *args = handover->args;
+	uint64_t deadline = dmu_now_ms() + DYING_MS;
+
+	while (!told && !ctl_dm_device(args->name, &handover->device)) {
+		if (!handover->device.kstatus.daemon && !handover->device.kstatus.channels)
+			return true;
+		if (dmu_listener_present(args->run_dir, args->name) || dmu_now_ms() >= deadline)
+			return false;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return false;
+}
+
+/* Start the new daemon and wait until it serves alone. On failure all is as it was. */
+static int replace(struct handover *handover, char *error, size_t len)
+{
+	int ret;
+
+	if (handover->served) {
+		ret = run_second(handover, error, len);
+		if (ret && ret != -EINTR && is_abandoned(handover))
+			ret = restart(handover, error, len);
+	} else {
+		ret = restart(handover, error, len);
+	}
+	/* What goes on without us runs from it. */
+	if (ret && ret != -EINTR)
+		unlink(handover->copy);
+	return ret;
+}
+
+/* Whoever served before must have left: it would serve beside the new one. */
+static bool has_left(const struct handover *handover, const struct dmu_target_status *status)
+{
+	unsigned int i;
+
+	for (i = 0; handover->previous && i < status->generation_count; i++)
+		if (status->generations[i].number == handover->previous &&
+		    status->generations[i].channels &&
+		    strcmp(status->generations[i].state, "drained"))
+			return false;
+	return true;
+}
+
+/* Its daemon is dead, so that somebody else has these. They are worth nothing any more. */
+static void warn_of_thieves(const struct handover *handover, const struct dmu_target_status *status)
+{
+	unsigned int i;
+
+	for (i = 0; i < status->generation_count; i++)
+		if (status->generations[i].number == handover->previous &&
+		    status->generations[i].channels)
+			ctl_error("%s: somebody holds %" PRIu64 " drained channels of generation %"
+				  PRIu64, handover->args->name, status->generations[i].channels,
+				  handover->previous);
+}
+
+static int report(const struct handover *handover, uint64_t ms)
+{
+	const struct ctl_args *args = handover->args;
+	const struct dmu_target_generation *serving;
+	struct ctl_device device;
+	json_t *json;
+	int ret;
+
+	ret = ctl_dm_device(args->name, &device);
+	if (ret) {
+		ctl_dm_device_error(args->name, ret);
+		return CTL_FAILED;
+	}
+	serving = dmu_target_serving(&device.kstatus);
+	if (!serving || serving->number <= handover->previous) {
+		ctl_error("%s: the new daemon said that it serves, and does not", args->name);
+		return CTL_FAILED;
+	}
+	if (!has_left(handover, &device.kstatus)) {
+		ctl_error("%s: generation %" PRIu64 " serves, and so does %" PRIu64
+			  ", which has not left", args->name, serving->number, handover->previous);
+		return CTL_FAILED;
+	}
+	warn_of_thieves(handover, &device.kstatus);
+	if (!(args->given & CTL_JSON)) {
+		printf("%s: generation %" PRIu64 " serves, ", args->name, serving->number);
+		if (handover->previous)
+			printf("%" PRIu64 " has left", handover->previous);
+		else
+			printf("%s",
+			       handover->served ? "its predecessor has left" : "after nobody did");
+		printf("; %" PRIu64 " ms\n", ms);
+		return CTL_DONE;
+	}
+	json = json_pack("{s:s, s:I, s:I, s:b, s:o}", "name", args->name, "generation",
+			 (json_int_t)serving->number, "ms", (json_int_t)ms, "sealed",
+			 (int)device.kstatus.sealed, "program", ctl_json_text(handover->copy));
+	json_object_set_new(json, "previous",
+			    handover->previous ? json_integer(handover->previous) : json_null());
+	json_object_set_new(json, "restarted", json_boolean(!handover->served));
+	return ctl_json_print(json);
+}
+
+int ctl_handover(const struct ctl_args *args)
+{
+	struct handover handover = { .args = args };
+	char error[DMU_ERROR_MAX], rest[80];
+	uint64_t begin;
+	int ret, lock;
+
+	ret = ctl_dm_device(args->name, &handover.device);
+	if (ret) {
+		ctl_dm_device_error(args->name, ret);
+		return CTL_FAILED;
+	}
+	begin = dmu_now_ms();
+	signals_note();
+	ret = prepare(&handover, &lock, error, sizeof(error));
+	if (!ret)
+		ret = replace(&handover, error, sizeof(error));
+	if (!ret) {
+		ret = report(&handover, dmu_now_ms() - begin);
+		dmu_copy_prune(args->run_dir, args->name, handover.copy, LEAVE_MS);
+	} else {
+		describe_rest(args, rest, sizeof(rest));
+		ctl_error("%s: no handover, %s: %s", args->name, rest, error);
+		dmu_run_leave(args->run_dir, args->name);
+		ret = CTL_FAILED;
+	}
+	if (lock >= 0)
+		close(lock);
+	if (told && ret) {
+		signal(told, SIG_DFL);
+		raise(told);
+	}
+	return ret;
+}

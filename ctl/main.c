@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* dmuserctl: create, watch, hand over and remove devices of the dm-user target. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/commands.h"
+#include "ctl/device.h"
+#include "ctl/output.h"
+#include "lib/dmuser.h"
+#include "rundir/directory.h"
+
+int main(int argc, char **argv)
+{
+	char error[DMU_ERROR_MAX];
+	struct ctl_args args;
+	int status;
+
+	dmu_process_begin();
+	if (ctl_args_parse(&args, ctl_commands, argc, argv, error, sizeof(error))) {
+		ctl_error("%s (see dmuserctl --help)", error);
+		return CTL_USAGE;
+	}
+	if (args.version) {
+		puts("dmuserctl " DMU_VERSION);
+		status = CTL_DONE;
+	} else if (args.help) {
+		ctl_help_print(args.command);
+		status = CTL_DONE;
+	} else if (geteuid() != 0) {
+		ctl_error("%s: must be root", args.command->name);
+		status = CTL_FAILED;
+	} else {
+		/*
+		 * The device may have nobody who serves it, and this is to change that: no memory
+		 * is to be waited for that its own I/O must free. A daemon inherits it, and one
+		 * that cannot have it says so.
+		 */
+		dmu_resident_io_flusher();
+		ctl_dm_init();
+		/* One that is to be made has no other name yet. */
+		if (args.name && args.command->run != ctl_create)
+			args.name = ctl_dm_first_name(args.name);
+		status = args.command->run(&args);
+	}
+	if (fflush(stdout) || ferror(stdout)) {
+		ctl_error("cannot write the output: %s", strerror(errno));
+		status = status ? status : CTL_FAILED;
+	}
+	return status;
+}

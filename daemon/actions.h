@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What dmu_transition() asks for. */
+#ifndef DMUSER_DAEMON_ACTIONS_H
+#define DMUSER_DAEMON_ACTIONS_H
+
+#include "daemon/daemon.h"
+
+void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action);
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Nobody serves: create the device or open its node, and own the socket. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/attach.h"
+#include "daemon/store.h"
+
+/* For a dying daemon's channels to close: not before its last write has ended, in a slow store. */
+#define DMU_ALONE_MS	DMU_TIMEOUT_MS
+#define DMU_LOOK_MS	20
+
+int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec,
+			    enum dmu_use use)
+{
+	char error[DMU_WIRE_REASON_MAX] = "";
+	int rc;
+
+	/* It may be daemon->spec itself. */
+	memmove(&daemon->spec, spec, sizeof(*spec));
+	daemon->ops = dmu_backend_find(spec->backend);
+	if (!daemon->ops)
+		return dmu_daemon_blame(daemon, EINVAL, "unknown backend '%s'", spec->backend);
+	rc = daemon->ops->open(&daemon->backend, &daemon->spec, use, error, sizeof(error));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "%s", error);
+	daemon->ops->geometry(daemon->backend, &daemon->geometry);
+	return 0;
+}
+
+static int dmu_attach_open_node(struct dmu_daemon *daemon)
+{
+	const char *name = daemon->options.name, *ctl = daemon->options.ctl;
+	int fd = dmu_channel_open(ctl);
+
+	if (fd >= 0) {
+		daemon->channels[daemon->channel_count++] = fd;
+		return 0;
+	}
+	if (fd == -ENOENT)
+		return dmu_daemon_blame(daemon, ENOENT,
+					"no control node " DMU_NODE_DIR "/%s: no such device", ctl);
+	if (fd == -EPERM && geteuid() == 0)
+		return dmu_daemon_blame(daemon, EPERM,
+					DMU_NODE_DIR "/%s is sealed and nobody serves: "
+					"run 'dmuserctl unseal %s' first", ctl, name);
+	return dmu_daemon_blame(daemon, -fd, "cannot open " DMU_NODE_DIR "/%s: %s", ctl,
+				strerror(-fd));
+}
+
+static void dmu_attach_add_size(char *args, size_t len, const char *key, uint32_t value)
+{
+	size_t used = strlen(args);
+
+	if (!strstr(args, key))
+		snprintf(args + used, len - used, "%s%s%u", used ? " " : "", key, value);
+}
+
+/* The row's arguments: what the spec says, and the store's block sizes unless it says those. */
+static int dmu_attach_create(struct dmu_daemon *daemon)
+{
+	const struct dmu_daemon_options *options = &daemon->options;
+	char error[DMU_WIRE_REASON_MAX] = "";
+	char args[sizeof(daemon->spec.table_args) + 80];
+	const struct dmu_geometry *geometry = &daemon->geometry;
+	struct dmu_dm_row row = { .ctl = options->ctl, .args = args };
+	int rc;
+
+	/* Else its store, which it has, is what would be blamed. */
+	if (dmu_dm_exists(options->name) == 1)
+		return dmu_daemon_blame(daemon, EEXIST, "device name '%s' is in use", options->name);
+	rc = dmu_daemon_open_backend(daemon, &options->spec, DMU_USE_NEW);
+	if (rc)
+		return rc;
+	snprintf(args, sizeof(args), "%s", daemon->spec.table_args);
+	dmu_attach_add_size(args, sizeof(args), "logical_block_size:",
+			    geometry->logical_block_size);
+	dmu_attach_add_size(args, sizeof(args), "physical_block_size:",
+			    geometry->physical_block_size);
+	row.sectors = geometry->size / 512;
+	row.read_only = geometry->read_only;
+	row.backing = geometry->backing;
+	rc = dmu_dm_create(options->name, &row, error, sizeof(error));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "%s", error);
+	daemon->created = true;
+	dmu_daemon_event(daemon, "table", "sectors=%llu spec=%s",
+			 (unsigned long long)row.sectors, daemon->spec.text);
+	return dmu_attach_open_node(daemon);
+}
+
+/*
+ * Nobody answers, but that is not to say that nobody serves: the socket's name may be lost. The
+ * kernel knows who has channels. A killed daemon's close a moment after its socket.
+ */
+static int dmu_attach_await_alone(struct dmu_daemon *daemon)
+{
+	const struct dmu_daemon_options *options = &daemon->options;
+	uint64_t deadline = dmu_now_ms() + DMU_ALONE_MS;
+	struct dm_user_info info;
+	int rc;
+
+	for (;;) {
+		rc = dmu_channel_info(daemon->channels[0], &info);
+		if (rc)
+			return dmu_daemon_blame(daemon, -rc, "cannot ask the kernel about %s: %s",
+						options->name, strerror(-rc));
+		if (info.channels <= daemon->channel_count)
+			return 0;
+		if (dmu_now_ms() >= deadline)
+			break;
+		poll(NULL, 0, DMU_LOOK_MS);
+	}
+	return dmu_daemon_blame(daemon, EBUSY,
+				"%llu channels of " DMU_NODE_DIR "/%s are held by a process that "
+				"does not listen in %s: end it first",
+				(unsigned long long)(info.channels - daemon->channel_count),
+				options->ctl, daemon->rundir.path);
+}
+
+static int dmu_attach_existing(struct dmu_daemon *daemon)
+{
+	struct dmu_daemon_options *options = &daemon->options;
+	char error[DMU_WIRE_REASON_MAX] = "";
+	int rc;
+
+	rc = dmu_attach_open_node(daemon);
+	if (!rc)
+		rc = dmu_attach_await_alone(daemon);
+	if (rc)
+		return rc;
+	if (options->spec_given)
+		return dmu_daemon_open_backend(daemon, &options->spec, DMU_USE_AGAIN);
+	rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error,
+				 sizeof(error));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "no BACKEND:SOURCE given, and %s", error);
+	return dmu_daemon_open_backend(daemon, &daemon->spec, DMU_USE_AGAIN);
+}
+
+/* As many as are wanted, of which there is one if the node was opened already. */
+static int dmu_attach_channels(struct dmu_daemon *daemon)
+{
+	unsigned int count = daemon->options.channels;
+	int fd;
+
+	if (!count)
+		count = daemon->spec.channels ? daemon->spec.channels : DMU_CHANNELS_DEFAULT;
+	while (daemon->channel_count < count) {
+		fd = dmu_channel_dup(daemon->channels[0]);
+		if (fd < 0)
+			return dmu_daemon_blame(daemon, -fd, "cannot open %u channels: %s", count,
+						strerror(-fd));
+		daemon->channels[daemon->channel_count++] = fd;
+	}
+	return 0;
+}
+
+static int dmu_attach_device(struct dmu_daemon *daemon)
+{
+	return daemon->options.takeover ? dmu_attach_existing(daemon) : dmu_attach_create(daemon);
+}
+
+static int dmu_attach_listen(struct dmu_daemon *daemon)
+{
+	daemon->listener = dmu_rundir_listen(&daemon->rundir);
+	if (daemon->listener < 0)
+		return dmu_daemon_blame(daemon, -daemon->listener, "cannot listen in %s: %s",
+					daemon->rundir.path, strerror(-daemon->listener));
+	return 0;
+}
+
+static int dmu_attach_write_tab(struct dmu_daemon *daemon)
+{
+	const struct dmu_daemon_options *options = &daemon->options;
+	int rc;
+
+	/* A taker's spec is written once it serves: see DMU_ACTION_REPORT_SERVING. */
+	if (options->takeover)
+		return 0;
+	rc = dmu_store_claim(daemon);
+	if (rc)
+		return rc;
+	rc = dmu_rundir_write_tab(&daemon->rundir, options->name, daemon->spec.text);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_TAB_NAME ": %s",
+					daemon->rundir.path, strerror(-rc));
+	return 0;
+}
+
+const struct dmu_step dmu_attach_steps[] = {
+	DMU_STEP(dmu_attach_device),
+	DMU_STEP(dmu_attach_channels),
+	DMU_STEP(dmu_attach_listen),
+	DMU_STEP(dmu_attach_write_tab),
+	{ NULL, NULL },
+};
+
+int dmu_daemon_attach(struct dmu_daemon *daemon)
+{
+	return dmu_steps_run(daemon, dmu_attach_steps);
+}
+
+void dmu_daemon_detach(struct dmu_daemon *daemon)
+{
+	unsigned int i;
+	int rc;
+
+	/* The threads, if there are any, never ran: nothing is held. */
+	for (i = 0; i < daemon->channel_count; i++)
+		close(daemon->channels[i]);
+	daemon->channel_count = 0;
+	if (daemon->created) {
+		rc = dmu_dm_remove(daemon->options.name);
+		if (rc)
+			dmu_log(DMU_LOG_ERR, "cannot remove device %s again: %s",
+				daemon->options.name, strerror(-rc));
+	}
+	dmu_rundir_undo(&daemon->rundir);
+}

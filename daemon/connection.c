@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A process that connects says one thing, STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each has a place; when
+ * there is none left, the silent one that came first loses its own to the next.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/connection.h"
+#include "daemon/peer.h"
+
+/* The place of the silent one that came first; DMU_CONNECTIONS_MAX: there is none. */
+static unsigned int dmu_connection_oldest(const struct dmu_daemon *daemon)
+{
+	unsigned int i, oldest = DMU_CONNECTIONS_MAX;
+
+	for (i = 0; i < DMU_CONNECTIONS_MAX; i++)
+		if (daemon->connections[i] >= 0 &&
+		    (oldest == DMU_CONNECTIONS_MAX || daemon->arrivals[i] < daemon->arrivals[oldest]))
+			oldest = i;
+	return oldest;
+}
+
+static void dmu_connection_drop(struct dmu_daemon *daemon, unsigned int index)
+{
+	close(daemon->connections[index]);
+	daemon->connections[index] = -1;
+}
+
+/* The oldest silent one makes room; without any, a pause keeps poll() from spinning. */
+static void dmu_connection_make_room(struct dmu_daemon *daemon)
+{
+	unsigned int oldest = dmu_connection_oldest(daemon);
+
+	if (oldest < DMU_CONNECTIONS_MAX)
+		dmu_connection_drop(daemon, oldest);
+	else
+		poll(NULL, 0, DMU_PAUSE_MS);
+}
+
+void dmu_daemon_accept(struct dmu_daemon *daemon)
+{
+	int fd = dmu_peer_accept(daemon->listener);
+	unsigned int i;
+
+	if (fd == -EPERM)
+		dmu_log(DMU_LOG_WARNING, "%s: a connection that is not root's",
+			daemon->options.name);
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
+		dmu_connection_make_room(daemon);
+	if (fd < 0)
+		return;
+	for (i = 0; i < DMU_CONNECTIONS_MAX && daemon->connections[i] >= 0; i++)
+		;
+	if (i == DMU_CONNECTIONS_MAX) {
+		i = dmu_connection_oldest(daemon);
+		dmu_connection_drop(daemon, i);
+	}
+	daemon->connections[i] = fd;
+	daemon->arrivals[i] = daemon->next_arrival++;
+}
+
+static enum dmu_wire_state dmu_status_state(enum dmu_state state)
+{
+	switch (state) {
+	case DMU_STATE_OFFERED:
+		return DMU_WIRE_HANDING_OVER;
+	case DMU_STATE_DRAINING:
+	case DMU_STATE_DRAINED:
+		return DMU_WIRE_STATE_DRAINING;
+	case DMU_STATE_UNDOING:
+	case DMU_STATE_FENCING_NEW:
+	case DMU_STATE_FENCING_READY:
+		return DMU_WIRE_ROLLING_BACK;
+	default:
+		return DMU_WIRE_SERVING;
+	}
+}
+
+static void dmu_status_fill(const struct dmu_daemon *daemon, struct dmu_wire_status *status)
+{
+	struct dm_user_info info = { 0 };
+
+	/* Fails only when the target is gone, and then so are we in a moment. */
+	dmu_channel_info(dmu_server_channel(daemon->server), &info);
+	status->state = dmu_status_state(daemon->state);
+	status->pid = (uint32_t)getpid();
+	status->generation = daemon->generation;
+	status->newest_generation = info.newest_generation;
+	status->since_ms = daemon->since_ms;
+	status->locked_bytes = daemon->confinement.locked_bytes;
+	status->channels = daemon->channel_count;
+	status->held = info.held;
+	status->cache = daemon->spec.cache;
+	status->confinement = daemon->confinement.proved & DMU_WIRE_CONFINED_STATUS;
+	status->sealed = info.state & DM_USER_STATE_SEALED;
+	dmu_server_stats(daemon->server, &status->stats);
+	snprintf(status->stage, sizeof(status->stage), "%s", daemon->stage->name);
+	snprintf(status->version, sizeof(status->version), "%s", DMU_VERSION);
+	memcpy(status->name, daemon->options.name, sizeof(status->name));
+	memcpy(status->ctl, daemon->options.ctl, sizeof(status->ctl));
+	memcpy(status->spec, daemon->spec.text, sizeof(status->spec));
+}
+
+static void dmu_connection_tell_status(const struct dmu_daemon *daemon, int fd)
+{
+	struct dmu_wire_message message = { .type = DMU_WIRE_STATUS };
+
+	dmu_status_fill(daemon, &message.status);
+	/* Who asks and does not listen gets no answer. */
+	dmu_peer_send(fd, &message, NULL, 0);
+}
+
+static void dmu_connection_tell_confinement(const struct dmu_daemon *daemon, int fd)
+{
+	const struct dmu_confinement *confinement = &daemon->confinement;
+	struct dmu_wire_message message = {
+		.type = DMU_WIRE_CONFINEMENT,
+		.confinement = {
+			.proved = confinement->proved,
+			.filters = confinement->filters,
+			.landlock = confinement->landlock,
+		},
+	};
+
+	memcpy(message.confinement.domain, confinement->domain, sizeof(confinement->domain));
+	dmu_peer_send(fd, &message, NULL, 0);
+}
+
+__attribute__((format(printf, 3, 4)))
+static void dmu_connection_refuse(int fd, int error, const char *format, ...)
+{
+	struct dmu_wire_message message = { .type = DMU_WIRE_REFUSE };
+	va_list args;
+
+	message.reason.error = (uint32_t)error;
+	va_start(args, format);
+	vsnprintf(message.reason.reason, sizeof(message.reason.reason), format, args);
+	va_end(args);
+	dmu_peer_send(fd, &message, NULL, 0);
+}
+
+/* true if the newcomer behind @fd is the peer now. */
+static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, struct dmu_packet *packet)
+{
+	if (daemon->state != DMU_STATE_SERVING) {
+		dmu_connection_refuse(fd, EBUSY, "generation %llu (pid %d) is taking over already",
+				      (unsigned long long)daemon->peer.generation,
+				      daemon->peer.pid);
+		return false;
+	}
+	daemon->peer.pid = dmu_peer_pid(fd);
+	/*
+	 * Its own word for who it is; a confined daemon cannot make a pidfd. Another's would get
+	 * somebody else killed, which root can do without us.
+	 */
+	packet->fd_count = 0;
+	if (dmu_peer_adopt(daemon, packet->fds[0])) {
+		dmu_connection_refuse(fd, EMFILE, "%s", daemon->reason.reason);
+		return false;
+	}
+	/* Or its death would never be seen, and nobody could serve after it. */
+	if (!dmu_peer_is_pidfd(daemon->peer_pidfd)) {
+		daemon->peer.known = false;
+		dmu_connection_refuse(fd, EPROTO, "what came with HELLO is no pidfd");
+		return false;
+	}
+	daemon->peer.socket = fd;
+	daemon->peer.hello = packet->message.hello;
+	dmu_daemon_event(daemon, "hello", "pid=%d", daemon->peer.pid);
+	return true;
+}
+
+bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
+{
+	int fd = daemon->connections[index];
+	struct dmu_packet packet;
+	bool welcome = false;
+	int rc;
+
+	rc = dmu_peer_receive(fd, &packet);
+	if (rc == -EAGAIN)
+		return false;
+	if (rc == -EPROTONOSUPPORT)
+		dmu_connection_refuse(fd, EPROTONOSUPPORT,
+				      "this daemon (%s) speaks protocol version %d only",
+				      DMU_VERSION, DMU_WIRE_VERSION);
+	else if (rc == -EPROTO)
+		dmu_connection_refuse(fd, EPROTO, "malformed message");
+	else if (!rc && packet.message.type == DMU_WIRE_STATUS_REQUEST)
+		dmu_connection_tell_status(daemon, fd);
+	else if (!rc && packet.message.type == DMU_WIRE_CONFINEMENT_REQUEST)
+		dmu_connection_tell_confinement(daemon, fd);
+	else if (!rc && packet.message.type == DMU_WIRE_HELLO)
+		welcome = dmu_connection_welcome(daemon, fd, &packet);
+	else if (!rc)
+		dmu_connection_refuse(fd, EPROTO, "%s before HELLO",
+				      dmu_wire_type_name(packet.message.type));
+	if (!rc)
+		dmu_packet_close(&packet);
+	if (!welcome)
+		close(fd);
+	daemon->connections[index] = -1;
+	return welcome;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a newcomer finds the old one, and what it makes of its OFFER. */
+#ifndef DMUSER_DAEMON_NEWCOMER_H
+#define DMUSER_DAEMON_NEWCOMER_H
+
+#include "daemon/daemon.h"
+
+/* To the socket of whoever serves. Raises CONNECTED, NO_PEER or, blamed, REFUSE. */
+void dmu_daemon_connect(struct dmu_daemon *daemon);
+/* An OFFER has come. Takes all of @packet's descriptors. 0 or -errno, blamed. */
+int dmu_daemon_take_offer(struct dmu_daemon *daemon, struct dmu_packet *packet);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of both stages. */
+#ifndef DMUSER_OPTIONS_H
+#define DMUSER_OPTIONS_H
+
+#include "daemon/stage.h"
+#include "lib/dmuser.h"
+
+#define DMU_CHANNELS_DEFAULT	4
+
+/* The command line of both stages, checked. */
+struct dmu_daemon_options {
+	char name[DMU_NAME_MAX + 1];	/* of the device */
+	char ctl[DMU_NAME_MAX + 1];	/* of the control node */
+	char run_dir[64];		/* parent of NAME's run directory */
+	bool spec_given;
+	struct dmu_spec spec;
+	unsigned int channels;		/* 0: the spec's, else the default */
+	unsigned int timeout_ms;	/* of each protocol step, 100..3600000 */
+	bool takeover;			/* attach to an existing device */
+	bool foreground;
+	bool verbose;
+};
+
+/*
+ * Fill @options. -1: all is well, go on; else the exit status, and help, version or the one line
+ * about what is wrong has been printed.
+ */
+int dmu_options_parse(struct dmu_daemon_options *options, const struct dmu_stage *stage, int argc,
+		      char **argv);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The process at the other end of a handover. */
+#ifndef DMUSER_DAEMON_PEER_H
+#define DMUSER_DAEMON_PEER_H
+
+#include "daemon/daemon.h"
+
+/* Put its pidfd in its place; @pidfd is closed. 0 or -errno, blamed. */
+int dmu_peer_adopt(struct dmu_daemon *daemon, int pidfd);
+bool dmu_peer_has_died(const struct dmu_daemon *daemon);
+
+#endif

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Everything between having channels and answering the first request. Nothing
+ * here can hurt the device: whatever fails, whoever served it still does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "daemon/attach.h"
+#include "daemon/prepare.h"
+#include "daemon/state.h"
+#include "daemon/store.h"
+
+#define DMU_FEATURES_NEEDED	(DM_USER_FEATURE_GENERATIONS | DM_USER_FEATURE_ADMISSION)
+
+static int dmu_prepare_ask_kernel(struct dmu_daemon *daemon)
+{
+	int rc = dmu_channel_info(daemon->channels[0], &daemon->info);
+
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot ask the kernel about the device: %s",
+					strerrordesc_np(-rc));
+	if (daemon->info.abi_version != DM_USER_ABI_VERSION)
+		return dmu_daemon_blame(daemon, EPROTO,
+					"the kernel module speaks version %u, this program %u",
+					daemon->info.abi_version, DM_USER_ABI_VERSION);
+	if ((daemon->info.features & DMU_FEATURES_NEEDED) != DMU_FEATURES_NEEDED)
+		return dmu_daemon_blame(daemon, EPROTO,
+					"the kernel module cannot do generations and admission");
+	return 0;
+}
+
+static int dmu_prepare_open_backend(struct dmu_daemon *daemon)
+{
+	return daemon->backend ? 0 :
+		dmu_daemon_open_backend(daemon, &daemon->spec, DMU_USE_SHARED);
+}
+
+static dev_t dmu_prepare_device(const struct dmu_daemon *daemon)
+{
+	return makedev(daemon->info.dev_major, daemon->info.dev_minor);
+}
+
+static bool dmu_prepare_lies_on_device(const struct dmu_daemon *daemon, int fd)
+{
+	return dmu_lies_on(fd, dmu_prepare_device(daemon));
+}
+
+/* Every request would wait for itself: a backend that lies on the device that it is to serve. */
+static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
+{
+	struct dmu_confinement *confinement = &daemon->confinement;
+	struct stat st;
+	int count = 0, i;
+
+	if (daemon->ops->fds)
+		count = daemon->ops->fds(daemon->backend, daemon->backend_fds, DMU_BACKEND_FDS_MAX);
+	if (count < 0 || count > DMU_BACKEND_FDS_MAX)
+		return dmu_daemon_blame(daemon, EMFILE, "the backend has %d descriptors", count);
+	confinement->backend_fds = daemon->backend_fds;
+	confinement->backend_fd_count = count;
+	for (i = 0; i < count; i++) {
+		if (fstat(daemon->backend_fds[i], &st))
+			return dmu_daemon_blame(daemon, errno, "cannot look at %s: %s",
+						daemon->spec.source, strerror(errno));
+		if (dmu_prepare_lies_on_device(daemon, daemon->backend_fds[i]))
+			return dmu_daemon_blame(daemon, ELOOP,
+						"%s %s the device that it is to serve",
+						daemon->spec.source,
+						st.st_rdev == dmu_prepare_device(daemon) ? "is" :
+						"lies on");
+	}
+	return 0;
+}
+
+/*
+ * The device was made from another generation's store: ours must look the same to it. It may have
+ * grown: the device has not.
+ */
+static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
+{
+	const struct dmu_geometry *geometry = &daemon->geometry;
+	const struct dm_user_info *info = &daemon->info;
+
+	if (geometry->size / 512 < info->sectors)
+		return dmu_daemon_blame(daemon, EINVAL, "%s has shrunk to %llu bytes, and the device has %llu",
+					daemon->spec.source, (unsigned long long)geometry->size,
+					(unsigned long long)info->sectors * 512);
+	if (geometry->logical_block_size > info->logical_block_size ||
+	    geometry->alignment > info->logical_block_size)
+		return dmu_daemon_blame(daemon, EINVAL,
+					"%s has blocks of %u bytes, the device of %u%s",
+					daemon->spec.source,
+					geometry->alignment > geometry->logical_block_size ?
+						geometry->alignment :
+						geometry->logical_block_size,
+					info->logical_block_size,
+					daemon->spec.cache == DMU_DIRECT ?
+						" (use the option buffered)" : "");
+	if (geometry->read_only && !(info->state & DM_USER_STATE_READ_ONLY))
+		return dmu_daemon_blame(daemon, EROFS, "%s is read-only, the device is not",
+					daemon->spec.source);
+	return 0;
+}
+
+/* A page of text that must be read from the device that the text serves would never come. */
+static int dmu_prepare_check_program(struct dmu_daemon *daemon)
+{
+	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	bool lies_on_device;
+
+	if (fd < 0)
+		return dmu_daemon_blame(daemon, errno, "cannot look at /proc/self/exe: %s",
+					strerror(errno));
+	lies_on_device = dmu_prepare_lies_on_device(daemon, fd);
+	close(fd);
+	if (lies_on_device)
+		return dmu_daemon_blame(
+			daemon, ELOOP,
+			"this program lies on the device that it is to serve: run it from a tmpfs");
+	return 0;
+}
+
+static int dmu_prepare_join(struct dmu_daemon *daemon)
+{
+	unsigned int i;
+	int rc = 0;
+
+	if (!daemon->generation)
+		daemon->generation = daemon->info.newest_generation + 1;
+	for (i = 0; i < daemon->channel_count && !rc; i++)
+		rc = dmu_channel_join(daemon->channels[i], daemon->generation, !i);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot become generation %llu: %s",
+					(unsigned long long)daemon->generation, strerror(-rc));
+	return 0;
+}
+
+static int dmu_prepare_reside(struct dmu_daemon *daemon)
+{
+	int rc = dmu_resident_set_limits();
+
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot set the limits: %s", strerror(-rc));
+	rc = dmu_resident_forbid_core();
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot forbid core dumps: %s", strerror(-rc));
+	rc = dmu_resident_oom_exempt();
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot set the OOM score: %s", strerror(-rc));
+	rc = dmu_resident_lock_memory();
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot lock memory: %s", strerror(-rc));
+	rc = posix_memalign(&daemon->block, daemon->info.logical_block_size,
+			    daemon->info.logical_block_size);
+	if (rc)
+		return dmu_daemon_blame(daemon, rc, "no memory for the self-test");
+	if (chdir("/"))
+		return dmu_daemon_blame(daemon, errno, "cannot change to /: %s", strerror(errno));
+	return 0;
+}
+
+/* The log of a process in the foreground, unless that would write to the device itself. */
+static bool dmu_prepare_keeps_stderr(const struct dmu_daemon *daemon)
+{
+	return daemon->options.foreground && !dmu_prepare_lies_on_device(daemon, STDERR_FILENO);
+}
+
+static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
+{
+	const int ours[] = {
+		daemon->launch.fd,
+		daemon->rundir.lock,
+		daemon->rundir.tab,
+		daemon->kmsg,
+		daemon->peer.socket,
+		daemon->peer_pidfd,
+		daemon->room.fd,
+		daemon->self_pidfd,
+		daemon->listener,
+		daemon->timer,
+		daemon->ticker,
+		daemon->signals,
+		daemon->confinement.status_fd,
+	};
+	bool keeps_stderr = dmu_prepare_keeps_stderr(daemon);
+	int *keep = daemon->fds, count = 0, rc;
+	size_t i;
+
+	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (ours[i] >= 0)
+			keep[count++] = ours[i];
+	for (i = 0; i < daemon->channel_count; i++)
+		keep[count++] = daemon->channels[i];
+	for (i = 0; i < (size_t)daemon->confinement.backend_fd_count; i++)
+		keep[count++] = daemon->backend_fds[i];
+	if (keeps_stderr)
+		keep[count++] = STDERR_FILENO;
+	dmu_log_open(daemon->stage->program, daemon->kmsg, keeps_stderr ? STDERR_FILENO : -1);
+	rc = dmu_resident_close_fds(keep, count);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot close descriptors: %s", strerror(-rc));
+	for (i = 0; i < (keeps_stderr ? STDERR_FILENO : STDERR_FILENO + 1); i++)
+		keep[count++] = (int)i;
+	daemon->fd_count = count;
+	return 0;
+}
+
+static int dmu_prepare_confine(struct dmu_daemon *daemon)
+{
+	struct dmu_confinement *confinement = &daemon->confinement;
+	char error[DMU_WIRE_REASON_MAX] = "";
+	int rc;
+
+	confinement->peer_pidfd = daemon->peer_pidfd;
+	confinement->room_fd = daemon->room.fd;
+	confinement->room_map = daemon->room.map;
+	confinement->room_size = daemon->room.size;
+	rc = daemon->options.takeover ? dmu_rundir_open_tab(&daemon->rundir) : 0;
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot open %s/" DMU_TAB_NAME ": %s",
+					daemon->rundir.path, strerror(-rc));
+	/* Opened while there is a /proc; it tells of the process whatever becomes of that. */
+	confinement->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	if (confinement->status_fd < 0)
+		return dmu_daemon_blame(daemon, errno, "cannot open /proc/self/status: %s",
+					strerror(errno));
+	rc = dmu_prepare_close_fds(daemon);
+	if (rc || !daemon->stage->confine)
+		return rc;
+	rc = daemon->stage->confine(confinement, error, sizeof(error));
+	return rc ? dmu_daemon_blame(daemon, -rc, "confinement: %s", error) : 0;
+}
+
+static int dmu_prepare_make_threads(struct dmu_daemon *daemon)
+{
+	const struct dmu_server_config config = {
+		.channels = daemon->channels,
+		.channel_count = daemon->channel_count,
+		.ops = daemon->ops,
+		.backend = daemon->backend,
+		.max_io_bytes = daemon->info.max_io_bytes,
+		.sectors = daemon->info.sectors,
+	};
+	int rc = dmu_server_create(&daemon->server, &config);
+
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot make %u threads: %s",
+					daemon->channel_count, strerrordesc_np(-rc));
+	return 0;
+}
+
+/* VmLck of /proc/self/status. No stdio: there may be no allocation any more. */
+static uint64_t dmu_prepare_locked_bytes(int status_fd)
+{
+	char text[4096], *at;
+	ssize_t len = pread(status_fd, text, sizeof(text) - 1, 0);
+
+	if (len <= 0)
+		return 0;
+	text[len] = '\0';
+	at = strstr(text, "\nVmLck:");
+	return at ? strtoull(at + strlen("\nVmLck:"), NULL, 10) * 1024 : 0;
+}
+
+static int dmu_prepare_filter(struct dmu_daemon *daemon)
+{
+	struct dmu_confinement *confinement = &daemon->confinement;
+	const struct dmu_stage *stage = daemon->stage;
+	char error[DMU_WIRE_REASON_MAX] = "";
+	int rc = 0;
+
+	confinement->event_fd = dmu_server_event_fd(daemon->server);
+	daemon->fds[daemon->fd_count++] = confinement->event_fd;
+	confinement->fds = daemon->fds;
+	confinement->fd_count = daemon->fd_count;
+	confinement->channels = daemon->channels;
+	confinement->channel_count = (int)daemon->channel_count;
+	confinement->listener = daemon->listener;
+	confinement->server = daemon->server;
+	if (stage->filter) {
+		daemon->filtered = true;
+		rc = stage->filter(confinement, error, sizeof(error));
+	}
+	if (!rc && stage->verify)
+		rc = stage->verify(confinement, error, sizeof(error));
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "confinement: %s", error);
+	confinement->locked_bytes = dmu_prepare_locked_bytes(confinement->status_fd);
+	if (confinement->locked_bytes)
+		confinement->proved |= DMU_WIRE_CONFINED_MEMORY;
+	close(confinement->status_fd);
+	confinement->status_fd = -1;
+	return 0;
+}
+
+/* The first and the last block come, by the very calls that the threads will make. */
+static int dmu_prepare_self_test(struct dmu_daemon *daemon)
+{
+	uint32_t len = daemon->info.logical_block_size;
+	int rc;
+
+	rc = daemon->ops->read(daemon->backend, daemon->block, len, 0);
+	if (!rc)
+		rc = daemon->ops->read(daemon->backend, daemon->block, len,
+				       daemon->info.sectors * 512 - len);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot read %s: %s", daemon->spec.source,
+					strerrordesc_np(-rc));
+	return 0;
+}
+
+/*
+ * Residence before confinement, which takes the right to it; confinement before the threads, which
+ * inherit it; the filter after them, as it forbids making any; the test last, under all of it.
+ */
+const struct dmu_step dmu_prepare_steps[] = {
+	DMU_STEP(dmu_prepare_ask_kernel),
+	DMU_STEP(dmu_prepare_check_program),
+	DMU_STEP(dmu_prepare_open_backend),
+	DMU_STEP(dmu_prepare_check_loop),
+	DMU_STEP(dmu_store_check),
+	DMU_STEP(dmu_prepare_check_geometry),
+	DMU_STEP(dmu_store_check_holders),
+	DMU_STEP(dmu_prepare_join),
+	DMU_STEP(dmu_prepare_reside),
+	DMU_STEP(dmu_state_prepare),
+	DMU_STEP(dmu_prepare_confine),
+	DMU_STEP(dmu_prepare_make_threads),
+	DMU_STEP(dmu_prepare_filter),
+	DMU_STEP(dmu_prepare_self_test),
+	{ NULL, NULL },
+};
+
+int dmu_daemon_prepare(struct dmu_daemon *daemon)
+{
+	return dmu_steps_run(daemon, dmu_prepare_steps);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Everything up to the first answer: backend, residence, confinement, threads. */
+#ifndef DMUSER_DAEMON_PREPARE_H
+#define DMUSER_DAEMON_PREPARE_H
+
+#include "daemon/steps.h"
+
+extern const struct dmu_step dmu_prepare_steps[];
+
+/* 0 or -errno, blamed. */
+int dmu_daemon_prepare(struct dmu_daemon *daemon);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What needs no device: descriptors and the run directory. */
+#ifndef DMUSER_DAEMON_START_H
+#define DMUSER_DAEMON_START_H
+
+#include "daemon/steps.h"
+
+extern const struct dmu_step dmu_start_steps[];
+
+#endif

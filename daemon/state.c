@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A backend's state on its way from one generation to the next. The newcomer makes the room for it,
+ * while it still may: a file in memory, of the size that its backend asks for, all there and
+ * locked, so that nothing has to be found, and nothing can go to swap, while nobody serves. The old
+ * one writes to it and seals it. So each try has a room of its own, and a daemon that was confined
+ * for long needs none in stock.
+ *
+ * One number is for both: the room that a newcomer made, and later the one that it is given as the
+ * old one. /dev/null keeps it in between, so that a filter of system calls can name it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "daemon/state.h"
+
+#define DMU_ROOM_MAX	(1ULL << 30)	/* bytes; twice that is locked memory for a while */
+
+bool dmu_state_is_kept(const struct dmu_daemon *daemon)
+{
+	return daemon->ops && daemon->ops->stateful;
+}
+
+/* Of a fixed size from now on. */
+static int dmu_room_allocate(struct dmu_room *room)
+{
+	room->fd = memfd_create("dmuser-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (room->fd < 0)
+		return -errno;
+	if (fallocate(room->fd, 0, 0, (off_t)room->size) ||
+	    fcntl(room->fd, F_ADD_SEALS, DMU_ROOM_SEALS))
+		return -errno;
+	/* Should this fail, so does the newcomer: its exit frees it all. Only to lock it. Not shared: what may be written by a mapping cannot be sealed. */
+	room->map = mmap(NULL, room->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, room->fd, 0);
+	if (room->map == MAP_FAILED) {
+		room->map = NULL;
+		return -errno;
+	}
+	return mlock(room->map, room->size) ? -errno : 0;
+}
+
+int dmu_state_prepare(struct dmu_daemon *daemon)
+{
+	struct dmu_room *room = &daemon->room;
+	int rc;
+
+	if (!dmu_state_is_kept(daemon))
+		return 0;
+	if (!daemon->taken_over) {
+		room->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		return room->fd < 0 ? dmu_daemon_blame(daemon, errno, "cannot open /dev/null: %s",
+						       strerror(errno)) : 0;
+	}
+	/* An old one that does not know of our state would serve beside us. */
+	if (daemon->peer.order != DMU_WIRE_EXCLUSIVE)
+		return dmu_daemon_blame(daemon, EPROTO,
+					"backend %s keeps state in memory, and the other daemon "
+					"does not know that", daemon->ops->name);
+	room->size = daemon->ops->state_max(daemon->backend);
+	if (!room->size || room->size > DMU_ROOM_MAX)
+		return dmu_daemon_blame(daemon, EFBIG, "backend %s has %llu bytes of state",
+					daemon->ops->name, (unsigned long long)room->size);
+	rc = dmu_room_allocate(room);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "no memory for %llu bytes of state: %s",
+					(unsigned long long)room->size, strerror(-rc));
+	room->held = true;
+	return 0;
+}
+
+int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
+{
+	struct dmu_room *room = &daemon->room;
+	int rc = 0, seals;
+
+	if (!dmu_state_is_kept(daemon))
+		rc = dmu_daemon_blame(daemon, EPROTO,
+				      "the newcomer expects state in memory, and there is none");
+	else if (room->held)
+		rc = dmu_daemon_blame(daemon, EPROTO, "a second room for the state");
+	else if (dup3(packet->fds[0], room->fd, O_CLOEXEC) < 0)
+		rc = dmu_daemon_blame(daemon, errno, "cannot keep the room for the state: %s",
+				      strerrordesc_np(errno));
+	dmu_packet_close(packet);
+	if (rc)
+		return rc;
+	room->held = true;
+	room->size = packet->message.room.size;
+	/* A write to anything else than memory may wait for whoever is behind it. */
+	seals = fcntl(room->fd, F_GET_SEALS);
+	if (seals < 0 || (seals & DMU_STATE_SEALS) != DMU_ROOM_SEALS)
+		return dmu_daemon_blame(daemon, EPROTO, "the room for the state is no memfd of a fixed size");
+	return 0;
+}
+
+int dmu_state_export(struct dmu_daemon *daemon)
+{
+	const struct dmu_room *room = &daemon->room;
+	int rc;
+
+	if (!dmu_state_is_kept(daemon))
+		return 0;
+	rc = daemon->ops->export_state(daemon->backend, room->fd, room->size);
+	if (!rc && fcntl(room->fd, F_ADD_SEALS, DMU_STATE_SEALS))
+		rc = -errno;
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot export the state: %s",
+					strerrordesc_np(-rc));
+	return 0;
+}
+
+int dmu_state_import(struct dmu_daemon *daemon)
+{
+	struct dmu_room *room = &daemon->room;
+	int seals = fcntl(room->fd, F_GET_SEALS), rc;
+
+	/* Or the old one could change it, between a look at it and its use. */
+	if (seals < 0 || (seals & DMU_STATE_SEALS) != DMU_STATE_SEALS)
+		return dmu_daemon_blame(daemon, EPROTO, "the other daemon's state is not sealed");
+	rc = daemon->ops->import_state(daemon->backend, room->fd, room->size);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot import the state: %s",
+					strerrordesc_np(-rc));
+	room->imported = true;
+	return 0;
+}
+
+/* Alone after the one that served before: what it had in memory has died with it. */
+void dmu_state_begin(struct dmu_daemon *daemon)
+{
+	if (!dmu_state_is_kept(daemon) || daemon->room.imported || daemon->generation == 1)
+		return;
+	daemon->ops->state_lost(daemon->backend);
+	dmu_log(DMU_LOG_WARNING, "%s: the state of the daemon before is lost: what was written "
+		"and not flushed may be, too", daemon->options.name);
+}
+
+void dmu_state_clear_room(struct dmu_daemon *daemon)
+{
+	struct dmu_room *room = &daemon->room;
+
+	if (!room->held)
+		return;
+	if (room->map)
+		munmap(room->map, room->size);
+	room->map = NULL;
+	/* Standard input is /dev/null: it keeps the number taken. */
+	dup3(STDIN_FILENO, room->fd, O_CLOEXEC);
+	room->held = false;
+}

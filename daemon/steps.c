@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <poll.h>
+
+#include "daemon/steps.h"
+
+/* The loop looks at signals between its events; whole lists of steps are one event to it. */
+static int dmu_step_not_ended(struct dmu_daemon *daemon)
+{
+	struct pollfd signals = { .fd = daemon->signals, .events = POLLIN };
+
+	if (poll(&signals, 1, 0) != 1)
+		return 0;
+	return dmu_daemon_blame(daemon, EINTR, "ended by a signal while it started");
+}
+
+int dmu_steps_run(struct dmu_daemon *daemon, const struct dmu_step *steps)
+{
+	int rc = dmu_step_not_ended(daemon);
+
+	for (; !rc && steps->run; steps++) {
+		rc = steps->run(daemon);
+		if (!rc)
+			rc = dmu_step_not_ended(daemon);
+	}
+	return rc;
+}

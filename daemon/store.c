@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which storage it is that the device shows. Two generations of one device share it, page cache and
+ * all; with two of them, what one has acknowledged the other would not have.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "daemon/identity.h"
+#include "daemon/store.h"
+
+static int dmu_store_identify(struct dmu_daemon *daemon, char *store, size_t len)
+{
+	int rc = dmu_store_describe(daemon->ops, daemon->backend, &daemon->spec, store, len);
+
+	return rc ? dmu_daemon_blame(daemon, -rc, "cannot tell what store %s is: %s",
+				     daemon->spec.source, strerror(-rc)) : 0;
+}
+
+static int dmu_store_record(struct dmu_daemon *daemon)
+{
+	int rc = dmu_store_identify(daemon, daemon->store, sizeof(daemon->store));
+
+	if (rc)
+		return rc;
+	rc = dmu_rundir_write_store(&daemon->rundir, daemon->store);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot write %s/" DMU_STORE_NAME ": %s",
+					daemon->rundir.path, strerror(-rc));
+	return 0;
+}
+
+/* Has the device @name ours for its store, with a daemon or without, and may one of us write? */
+static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
+{
+	char store[sizeof(daemon->store)], text[DMU_WIRE_REASON_MAX];
+	struct dmu_rundir other = { 0 };
+	struct dmu_spec spec;
+	int rc;
+
+	snprintf(other.path, sizeof(other.path), "%s/%s", daemon->rundir.parent, name);
+	if (dmu_rundir_read_store(&other, store, sizeof(store), text, sizeof(text)) ||
+	    strcmp(store, daemon->store))
+		return false;
+	/* What is recorded may be of a device that is gone. */
+	rc = dmu_dm_status(name, false, text, sizeof(text));
+	if (rc && rc != -ENOSPC)
+		return false;
+	return !daemon->spec.read_only ||
+	       dmu_rundir_read_tab(&other, name, &spec, text, sizeof(text)) || !spec.read_only;
+}
+
+/* First ours is recorded, then others' are looked at: of two at a time at least one sees the other. */
+int dmu_store_claim(struct dmu_daemon *daemon)
+{
+	DIR *dir = opendir(daemon->rundir.parent);
+	int rc = dmu_store_record(daemon);
+	struct dirent *entry;
+
+	while (dir && !rc && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, daemon->options.name) && dmu_name_valid(entry->d_name) &&
+		    dmu_store_is_of(daemon, entry->d_name))
+			rc = dmu_daemon_blame(daemon, EBUSY, "%s is the store of device %s",
+					      daemon->spec.source, entry->d_name);
+	if (dir)
+		closedir(dir);
+	return rc;
+}
+
+/*
+ * Nobody can be asked. The daemon that served last has left its spec, and what that was: by now a
+ * name, or a number, may be another store's. Another one is taken only if there is no spec. 1: it
+ * is that store; 0: none is known; -errno.
+ */
+static int dmu_store_check_last(struct dmu_daemon *daemon, const char *ours)
+{
+	char last[sizeof(daemon->store)], error[DMU_WIRE_REASON_MAX], what[DMU_WIRE_REASON_MAX];
+	struct dmu_spec spec;
+	int rc;
+
+	rc = dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, &spec, error, sizeof(error));
+	if (rc == -ENOENT)
+		return 0;
+	if (!rc)
+		rc = dmu_rundir_read_store(&daemon->rundir, last, sizeof(last), error, sizeof(error));
+	if (rc)
+		snprintf(what, sizeof(what), "which store was served last is not known: %.80s", error);
+	else if (strcmp(last, ours))
+		snprintf(what, sizeof(what), "%.40s (%.64s) is not the store served last, %.64s",
+			 daemon->spec.source, ours, last);
+	else
+		return 1;
+	return dmu_daemon_blame(daemon, rc ? -rc : EXDEV, "%s: if it is the right one, remove %s/"
+				DMU_TAB_NAME, what, daemon->rundir.path);
+}
+
+int dmu_store_check(struct dmu_daemon *daemon)
+{
+	char ours[sizeof(daemon->store)];
+	int rc;
+
+	if (!daemon->options.takeover)
+		return 0;
+	rc = dmu_store_identify(daemon, ours, sizeof(ours));
+	if (rc)
+		return rc;
+	if (!daemon->taken_over) {
+		rc = dmu_store_check_last(daemon, ours);
+		if (!rc)
+			return dmu_store_claim(daemon);
+		if (rc < 0)
+			return rc;
+	} else if (strcmp(ours, daemon->store)) {
+		return dmu_daemon_blame(daemon, EXDEV,
+					"%.48s (%.64s) is not the store that is served, %.64s",
+					daemon->spec.source, ours, daemon->store);
+	}
+	memcpy(daemon->store, ours, sizeof(daemon->store));
+	return 0;
+}
+
+/*
+ * The table that is there may be an older program's, or another one's, or have been another store's. If
+ * it cannot be changed, the device is served all the same, as it was before.
+ */
+static void dmu_store_let_table_claim(const struct dmu_daemon *daemon)
+{
+	const struct dmu_geometry *geometry = &daemon->geometry;
+	char error[DMU_WIRE_REASON_MAX] = "";
+	int rc = dmu_dm_claim(daemon->options.name, geometry->backing,
+			      daemon->info.state & DM_USER_STATE_READ_ONLY, error, sizeof(error));
+
+	if (rc > 0)
+		dmu_log(DMU_LOG_NOTICE, "the table of %s now claims %s", daemon->options.name,
+			daemon->spec.source);
+	else if (rc < 0 && !geometry->read_only)
+		dmu_log(DMU_LOG_WARNING, "the table of %s does not claim %s, so take care that nobody "
+			"else uses it: %s", daemon->options.name, daemon->spec.source, error);
+}
+
+int dmu_store_check_holders(struct dmu_daemon *daemon)
+{
+	const dev_t ours = makedev(daemon->info.dev_major, daemon->info.dev_minor);
+	const struct dmu_geometry *geometry = &daemon->geometry;
+	char holder[64];
+
+	if (!daemon->options.takeover)
+		return 0;
+	if (geometry->backing && !geometry->read_only &&
+	    dmu_has_holder(geometry->backing, ours, holder, sizeof(holder)))
+		return dmu_daemon_blame(daemon, EBUSY, "%s is in use by device %s, too",
+					daemon->spec.source, holder);
+	/* With nobody to answer, a suspend of somebody else's may wait for us, and ours for that. */
+	if (geometry->backing && daemon->taken_over)
+		dmu_store_let_table_claim(daemon);
+	return 0;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/launch.h"
+
+/* What the child writes: this, or a failure's one line. */
+#define DMU_LAUNCH_SERVES	"\n"
+#define DMU_LAUNCH_PAUSE_MS	1
+
+/* All that the child says, up to its end: of the pipe or of itself. */
+static size_t dmu_launch_listen(int fd, char *text, size_t size)
+{
+	size_t used = 0;
+	ssize_t len;
+
+	while (used < size - 1) {
+		len = read(fd, text + used, size - 1 - used);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			break;
+		used += (size_t)len;
+	}
+	text[used] = '\0';
+	return used;
+}
+
+/* A child that failed is waited for: once this says so, nothing of the child is left. */
+static int dmu_launch_wait(pid_t child, int fd, const char *program)
+{
+	char text[1024];
+
+	if (!dmu_launch_listen(fd, text, sizeof(text)))
+		snprintf(text, sizeof(text),
+			 "the daemon died while it started (see the kernel log)");
+	if (!strcmp(text, DMU_LAUNCH_SERVES))
+		return DMU_EXIT_DONE;
+	fprintf(stderr, "%s: %s\n", program, text);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	return DMU_EXIT_FAILED;
+}
+
+static bool dmu_launch_again(int error)
+{
+	if (error == ENOMEM)
+		poll(NULL, 0, DMU_LAUNCH_PAUSE_MS);
+	return error == ENOMEM || error == EINTR;
+}
+
+/* In the child: die with @parent, who may be dead already. One outside of our pid namespace is number 0. */
+static void dmu_launch_depend(pid_t parent)
+{
+	pid_t now;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return;
+	now = getppid();
+	if (now && now != parent)
+		_exit(DMU_EXIT_FAILED);
+}
+
+void dmu_launch_commit(void)
+{
+	while (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) && dmu_launch_again(errno))
+		;
+}
+
+int dmu_launch_detach(struct dmu_launch *launch, const char *program)
+{
+	pid_t parent = getpid();
+	int fds[2];
+	pid_t pid;
+
+	launch->fd = -1;
+	if (parent == 1) {
+		fprintf(stderr, "%s: is the first process of a PID namespace, all of which ends with it\n",
+			program);
+		return DMU_EXIT_FAILED;
+	}
+	if (pipe2(fds, O_CLOEXEC)) {
+		fprintf(stderr, "%s: cannot make a pipe: %s\n", program, strerror(errno));
+		return DMU_EXIT_FAILED;
+	}
+	pid = fork();
+	if (pid < 0) {
+		fprintf(stderr, "%s: cannot fork: %s\n", program, strerror(errno));
+		return DMU_EXIT_FAILED;
+	}
+	if (pid) {
+		close(fds[1]);
+		return dmu_launch_wait(pid, fds[0], program);
+	}
+	close(fds[0]);
+	if (launch->depends)
+		dmu_launch_depend(parent);
+	/* Cannot fail: a fresh child leads no process group. */
+	setsid();
+	launch->fd = fds[1];
+	return -1;
+}
+
+static void dmu_launch_say(struct dmu_launch *launch, const char *text)
+{
+	ssize_t len;
+
+	if (launch->fd < 0)
+		return;
+	/*
+	 * Nobody is there any more if this fails, and then nobody needs to know; but who waits takes
+	 * silence for death, and then waits for that.
+	 */
+	do {
+		len = write(launch->fd, text, strlen(text));
+	} while (len < 0 && dmu_launch_again(errno));
+	close(launch->fd);
+	launch->fd = -1;
+}
+
+void dmu_launch_succeed(struct dmu_launch *launch)
+{
+	dmu_launch_say(launch, DMU_LAUNCH_SERVES);
+}
+
+void dmu_launch_fail(struct dmu_launch *launch, const char *reason)
+{
+	/* There may be something to undo, and who is told may be gone. */
+	dmu_launch_commit();
+	dmu_launch_say(launch, reason);
+}

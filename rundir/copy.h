@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The copies in RUN_DIR/NAME that second stages run from. */
+#ifndef DMUSER_COPY_H
+#define DMUSER_COPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Copy @source to RUN_DIR/NAME/dmuser-second.@generation, whose path goes to @path. */
+int dmu_copy_make(char *path, size_t path_len, const char *source, const char *run_dir,
+		  const char *name, uint64_t generation, char *error, size_t len);
+/* All of @from to @to. */
+int dmu_copy_bytes(int from, int to);
+/*
+ * With SELinux a copy must lead into the same domain as the program. If that fails, the second
+ * stage refuses to serve from where it then is.
+ */
+void dmu_copy_label(int from, int to);
+/* Remove the copies but @keep that nobody runs, after at most @wait_ms for those who leave. */
+void dmu_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
+/* 0, or -ENOEXEC and @error: no program, or one that needs a dynamic linker and libraries. */
+int dmu_copy_check(int fd, const char *path, char *error, size_t len);
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* RUN_DIR/NAME: where the socket, the tab line and the copies of programs of one device live. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+#include "lib/dmuser.h"
+#include "rundir/directory.h"
+
+int dmu_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file)
+{
+	int n = snprintf(path, len, "%s/%s%s%s", run_dir, name, file ? "/" : "", file ? file : "");
+
+	return n < 0 || (size_t)n >= len ? -ENAMETOOLONG : 0;
+}
+
+int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t len)
+{
+	char path[DMU_PATH_MAX];
+	struct statfs fs;
+	int ret;
+
+	ret = dmu_run_path(path, sizeof(path), run_dir, name, NULL);
+	if (ret)
+		goto fail;
+	ret = dmu_trusted_make(run_dir, 0755, NULL, error, len);
+	if (!ret)
+		ret = dmu_trusted_make(path, 0700, NULL, error, len);
+	if (ret)
+		return ret;
+	if (statfs(path, &fs)) {
+		ret = -errno;
+		goto fail;
+	}
+	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
+		return 0;
+	snprintf(error, len,
+		 "%s is not on a tmpfs: a daemon run from there could need the device it serves",
+		 path);
+	return -EINVAL;
+fail:
+	snprintf(error, len, "cannot make %s/%s: %s", run_dir, name, strerror(-ret));
+	return ret;
+}
+
+int dmu_run_lock(const char *run_dir, const char *name)
+{
+	char path[DMU_PATH_MAX];
+	int fd, ret;
+
+	ret = dmu_run_path(path, sizeof(path), run_dir, name, NULL);
+	if (ret)
+		return ret;
+	/* The directory, not the daemons' lock file in it: they start while this one is held. */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+void dmu_run_leave(const char *run_dir, const char *name)
+{
+	char path[DMU_PATH_MAX];
+
+	/* What is still in it is in use, or not ours, and stays. */
+	if (!dmu_run_path(path, sizeof(path), run_dir, name, NULL))
+		rmdir(path);
+}

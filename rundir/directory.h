@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * RUN_DIR/NAME, where the daemons of device NAME, dmuserctl and dmuser-watch meet: its files, who may be in it
+ * at a time, and what is left of it.
+ */
+#ifndef DMUSER_DIRECTORY_H
+#define DMUSER_DIRECTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DMU_RUN_DIR		"/run/dm-user"
+
+/* In RUN_DIR/NAME. */
+#define DMU_SOCKET_NAME		"handover.sock"
+#define DMU_TAB_NAME		"tab"		/* the line of the served spec */
+#define DMU_STORE_NAME		"store"		/* its identity */
+#define DMU_LOCK_NAME		"lock"		/* flock: held by a daemon while it starts */
+#define DMU_OPEN_NAME		"open"		/* there while the node is open for a restart */
+#define DMU_WATCH_NAME		"watch"		/* locked by dmuser-watch, which writes it */
+
+#define DMU_ERROR_MAX		512		/* of a line that says why, with the NUL */
+#define DMU_PATH_MAX		4096
+
+/* RUN_DIR/NAME[/file]. 0 or -ENAMETOOLONG. */
+int dmu_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file);
+/* Make RUN_DIR/NAME if need be, and refuse what does not live in memory. */
+int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t len);
+/* A locked descriptor, released by close(); -EWOULDBLOCK: another dmuserctl has it. */
+int dmu_run_lock(const char *run_dir, const char *name);
+/* Remove RUN_DIR/NAME if it is empty. */
+void dmu_run_leave(const char *run_dir, const char *name);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The node, open for as long as it takes to start a daemon where nobody serves. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/dmuser.h"
+#include "rundir/directory.h"
+#include "rundir/node.h"
+
+int dmu_node_open(const char *run_dir, const char *name)
+{
+	char path[DMU_PATH_MAX];
+	int ret = dmu_run_path(path, sizeof(path), run_dir, name, DMU_OPEN_NAME), fd;
+
+	if (ret)
+		return ret;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	ret = dmu_dm_message(name, "unseal");
+	if (ret)
+		unlink(path);
+	return ret;
+}
+
+int dmu_node_close(const char *run_dir, const char *name)
+{
+	char path[DMU_PATH_MAX];
+	int ret = dmu_dm_message(name, "seal");
+
+	if (ret && ret != -ENXIO)
+		return ret;
+	if (!dmu_run_path(path, sizeof(path), run_dir, name, DMU_OPEN_NAME))
+		unlink(path);
+	return 0;
+}
+
+bool dmu_node_left_open(const char *run_dir, const char *name)
+{
+	char path[DMU_PATH_MAX];
+
+	return !dmu_run_path(path, sizeof(path), run_dir, name, DMU_OPEN_NAME) && !access(path, F_OK);
+}

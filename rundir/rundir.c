@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "handover/peer.h"
+#include "rundir/rundir.h"
+
+#define DMU_TAB_LINE_MAX	(DMU_SPEC_MAX + DMU_NAME_MAX + 4)
+#define DMU_LOCK_TRIES	25
+#define DMU_LOCK_PAUSE_MS	20
+
+/* options.c has seen to it that the longest path, the socket's, fits. */
+static void dmu_rundir_path(const struct dmu_rundir *rundir, const char *file, char *path,
+			    size_t size)
+{
+	snprintf(path, size, "%s/%s", rundir->path, file);
+}
+
+static void dmu_rundir_unlink(const struct dmu_rundir *rundir, const char *file)
+{
+	char path[256];
+
+	dmu_rundir_path(rundir, file, path, sizeof(path));
+	unlink(path);
+}
+
+/* Who can write there can lead a newcomer to another daemon, or to another store. */
+static int dmu_rundir_make(struct dmu_rundir *rundir, char *error, size_t len)
+{
+	int rc = dmu_trusted_make(rundir->parent, 0755, &rundir->made_parent, error, len);
+
+	return rc ? rc : dmu_trusted_make(rundir->path, 0700, &rundir->made, error, len);
+}
+
+void dmu_rundir_undo(struct dmu_rundir *rundir)
+{
+	if (rundir->bound)
+		dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
+	if (rundir->tabbed)
+		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
+	if (rundir->stored)
+		dmu_rundir_unlink(rundir, DMU_STORE_NAME);
+	if (rundir->made) {
+		if (rundir->lock >= 0)
+			dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
+		rmdir(rundir->path);
+	}
+	/* Not if somebody else is in it by now. */
+	if (rundir->made_parent)
+		rmdir(rundir->parent);
+}
+
+void dmu_rundir_unlock(struct dmu_rundir *rundir)
+{
+	if (rundir->lock >= 0)
+		close(rundir->lock);
+	rundir->lock = -1;
+}
+
+/* -EBUSY: somebody has it; -ESTALE: it is gone by now, as is who had it. */
+static int dmu_rundir_lock(struct dmu_rundir *rundir, int flags)
+{
+	struct stat st;
+	char path[256];
+	int rc = 0;
+
+	dmu_rundir_path(rundir, DMU_LOCK_NAME, path, sizeof(path));
+	rundir->lock = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+	if (rundir->lock < 0)
+		return -errno;
+	if (flock(rundir->lock, LOCK_EX | LOCK_NB))
+		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	else if (fstat(rundir->lock, &st))
+		rc = -errno;
+	else if (!st.st_nlink)
+		rc = -ESTALE;
+	if (rc)
+		dmu_rundir_unlock(rundir);
+	return rc;
+}
+
+/* Who cleans up after a device of the same name has the lock, and the directory, for a moment. */
+static int dmu_rundir_take(struct dmu_rundir *rundir, char *error, size_t len)
+{
+	int rc, tries = DMU_LOCK_TRIES;
+
+	for (;;) {
+		*error = '\0';
+		rc = dmu_rundir_make(rundir, error, len);
+		if (!rc)
+			rc = dmu_rundir_lock(rundir, O_CREAT);
+		if ((rc != -EBUSY && rc != -ESTALE && rc != -ENOENT) || !--tries)
+			return rc;
+		poll(NULL, 0, DMU_LOCK_PAUSE_MS);
+	}
+}
+
+int dmu_rundir_open(struct dmu_rundir *rundir, const char *run_dir, const char *name, char *error, size_t len)
+{
+	int rc;
+
+	memset(rundir, 0, sizeof(*rundir));
+	rundir->lock = -1;
+	rundir->tab = -1;
+	snprintf(rundir->parent, sizeof(rundir->parent), "%s", run_dir);
+	snprintf(rundir->path, sizeof(rundir->path), "%s/%s", run_dir, name);
+	rc = dmu_rundir_take(rundir, error, len);
+	if (!rc)
+		return 0;
+	if (rc == -EBUSY)
+		snprintf(error, len, "another daemon of %s is starting", name);
+	else if (!*error)
+		snprintf(error, len, "cannot make or lock %s: %s", rundir->path, strerror(-rc));
+	dmu_rundir_undo(rundir);
+	return rc;
+}
+
+int dmu_rundir_connect(const struct dmu_rundir *rundir)
+{
+	char path[256];
+	int fd;
+
+	dmu_rundir_path(rundir, DMU_SOCKET_NAME, path, sizeof(path));
+	fd = dmu_peer_connect(path);
+	return fd == -ENOENT ? -ECONNREFUSED : fd;
+}
+
+int dmu_rundir_listen(struct dmu_rundir *rundir)
+{
+	char path[256];
+	int fd;
+
+	dmu_rundir_path(rundir, DMU_SOCKET_NAME, path, sizeof(path));
+	/* Nobody listens there, and nobody else starts: we have the lock. */
+	unlink(path);
+	fd = dmu_peer_listen(path);
+	rundir->bound = fd >= 0;
+	return fd;
+}
+
+int dmu_rundir_open_tab(struct dmu_rundir *rundir)
+{
+	char path[256];
+	struct stat st;
+
+	dmu_rundir_path(rundir, DMU_TAB_NAME, path, sizeof(path));
+	rundir->tab = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (rundir->tab < 0 || fstat(rundir->tab, &st))
+		return -errno;
+	rundir->tab_size = st.st_size;
+	rundir->tabbed = !st.st_size;
+	return 0;
+}
+
+int dmu_rundir_rewrite_tab(struct dmu_rundir *rundir, const char *name, const char *text)
+{
+	char line[DMU_TAB_LINE_MAX];
+	size_t len;
+	int rc = 0;
+
+	memset(line, '\n', sizeof(line));
+	len = (size_t)snprintf(line, sizeof(line), "%s %s\n", name, text);
+	line[len] = '\n';
+	/* Over all of an older line: a confined daemon cannot cut the file. */
+	if (len < (size_t)rundir->tab_size)
+		len = rundir->tab_size < DMU_TAB_LINE_MAX ? rundir->tab_size : DMU_TAB_LINE_MAX;
+	errno = EIO;
+	if (write(rundir->tab, line, len) != (ssize_t)len)
+		rc = -errno;
+	close(rundir->tab);
+	rundir->tab = -1;
+	return rc;
+}
+
+/* All of it or nothing. */
+static int dmu_rundir_write(const struct dmu_rundir *rundir, const char *file, const char *line)
+{
+	char path[256], partial[256 + sizeof(".partial")];
+	size_t len = strlen(line);
+	int fd, rc = 0;
+
+	dmu_rundir_path(rundir, file, path, sizeof(path));
+	snprintf(partial, sizeof(partial), "%s.partial", path);
+	fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	errno = EIO;
+	if (write(fd, line, len) != (ssize_t)len || rename(partial, path))
+		rc = -errno;
+	close(fd);
+	if (rc)
+		unlink(partial);
+	return rc;
+}
+
+int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char *text)
+{
+	char line[DMU_TAB_LINE_MAX];
+	int rc;
+
+	snprintf(line, sizeof(line), "%s %s\n", name, text);
+	rc = dmu_rundir_write(rundir, DMU_TAB_NAME, line);
+	rundir->tabbed = !rc;
+	return rc;
+}
+
+int dmu_rundir_write_store(struct dmu_rundir *rundir, const char *store)
+{
+	char line[DMU_SPEC_MAX + 1];
+	int rc;
+
+	snprintf(line, sizeof(line), "%s\n", store);
+	rc = dmu_rundir_write(rundir, DMU_STORE_NAME, line);
+	rundir->stored = !rc;
+	return rc;
+}
+
+/* The first line of a file that only root may write. 0; -ENOENT: none; -errno; with @error. */
+static int dmu_rundir_read(const struct dmu_rundir *rundir, const char *name, char *line, int size,
+			   char *error, size_t len)
+{
+	char path[256];
+	FILE *file;
+	int rc;
+
+	dmu_rundir_path(rundir, name, path, sizeof(path));
+	file = fopen(path, "re");
+	if (!file) {
+		rc = -errno;
+		snprintf(error, len, "cannot read %s: %s", path, strerror(-rc));
+		return rc;
+	}
+	rc = dmu_trusted_check(fileno(file), path, error, len);
+	/* Of a daemon that died before it served. */
+	if (!rc && !fgets(line, size, file)) {
+		snprintf(error, len, "%s is empty", path);
+		rc = -ENOENT;
+	}
+	fclose(file);
+	return rc;
+}
+
+int dmu_rundir_read_store(const struct dmu_rundir *rundir, char *store, size_t size, char *error,
+			  size_t len)
+{
+	int rc = dmu_rundir_read(rundir, DMU_STORE_NAME, store, (int)size, error, len);
+
+	if (!rc)
+		store[strcspn(store, "\n")] = '\0';
+	return rc;
+}
+
+int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struct dmu_spec *spec,
+			char *error, size_t len)
+{
+	char line[DMU_TAB_LINE_MAX], of[DMU_NAME_MAX + 1], why[256];
+	int rc;
+
+	rc = dmu_rundir_read(rundir, DMU_TAB_NAME, line, sizeof(line), error, len);
+	if (rc)
+		return rc;
+	snprintf(why, sizeof(why), "no line for %s", name);
+	rc = dmu_tab_parse_line(line, of, spec, why, sizeof(why));
+	if (rc == 1 && !strcmp(of, name))
+		return 0;
+	snprintf(error, len, "%s/" DMU_TAB_NAME ": %s", rundir->path, why);
+	return -EINVAL;
+}
+
+/* true: it is done, or not to be done. */
+static bool dmu_rundir_try_clean(struct dmu_rundir *rundir)
+{
+	int fd;
+
+	if (dmu_rundir_lock(rundir, 0))
+		return true;
+	fd = dmu_rundir_connect(rundir);
+	if (fd >= 0)
+		close(fd);
+	if (fd == -ECONNREFUSED) {
+		dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
+		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
+		dmu_rundir_unlink(rundir, DMU_STORE_NAME);
+		dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
+		rmdir(rundir->path);
+	}
+	dmu_rundir_unlock(rundir);
+	return fd == -ECONNREFUSED;
+}
+
+/*
+ * Who listens is either the daemon of a device of this name that exists anew, and then all this is
+ * its own; or a newcomer that has not yet seen that the device is gone.
+ */
+void dmu_rundir_clean(struct dmu_rundir *rundir)
+{
+	int tries = DMU_LOCK_TRIES;
+
+	while (!dmu_rundir_try_clean(rundir) && --tries)
+		poll(NULL, 0, DMU_LOCK_PAUSE_MS);
+}
