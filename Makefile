@@ -56,7 +56,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DMU_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIE -MMD -MP -c -o $@ $<
 
--include $(shell find $(BUILD) -path $(BUILD)/kernel -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(addprefix $(BUILD)/,lib handover rundir daemon first_stage second_stage ctl watch tests demo tools) \
+	-type f -name '*.d' 2>/dev/null)
 
 clean:
 	rm -rf $(BUILD)

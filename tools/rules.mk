@@ -40,3 +40,20 @@ kernels: deps
 	@BUILD=$(BUILD) tests/vm/kernels $(N)
 
 .PHONY: modules kernels
+
+# Pictures of the protocol. Graphviz draws them; their descriptions are compared by tests/lint pictures.
+protocol_graphs := handover/states.dot handover/handover.dot
+
+$(BUILD)/tools/protocol: $(BUILD)/tools/protocol.o $(handover_archive)
+	$(CC) $(CFLAGS) -o $@ $^
+
+## make pictures: draw the protocol's states and a handover anew, from the transition table
+pictures: $(BUILD)/tools/protocol
+	@command -v dot >/dev/null || { echo "there is no dot on this machine: install graphviz" >&2; exit 1; }
+	for graph in $(protocol_graphs); do \
+		$< $$(basename $$graph .dot) >$$graph; \
+		dot -Tsvg -o $${graph%.dot}.svg $$graph; \
+		echo "<!-- of $$(sha256sum <$$graph | cut -c1-64) -->" >>$${graph%.dot}.svg; \
+	done
+
+.PHONY: pictures
