@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The file backend on image files: what it stores, and that it refuses what it cannot serve, by
+ * P6, P12: the file backend on image files: what it stores, and that it refuses what it cannot serve, by
  * name.
  */
 #include <errno.h>

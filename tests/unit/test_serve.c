@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The serve loop, over a control node and a backend in memory: what becomes of requests. */
+/* P1, P7: the serve loop, over a control node and a backend in memory: what becomes of requests. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

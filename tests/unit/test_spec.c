@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Backend specifications and dmusertab lines: what is taken, and that a refusal names what is
+ * P12: backend specifications and dmusertab lines: what is taken, and that a refusal names what is
  * wrong.
  */
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The serve loop, over a control node and a backend in memory: how its threads come and go. */
+/* P4: the serve loop, over a control node and a backend in memory: how its threads come and go. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What tests/steps expects is complete: every place in the transition table has a promise for everything that can
+ * P4: what tests/steps expects is complete: every place in the transition table has a promise for everything that can
  * happen to a daemon there.
  */
 #include <setjmp.h>

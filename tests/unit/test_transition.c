@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The transition table: every pair of state and event, and then two tables that talk to each other,
+ * P1, P2, P4: the transition table: every pair of state and event, and then two tables that talk to each other,
  * in every order of what can happen, with either side killed or stopped at every step (P1, P2, P4,
  * P7).
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The pauses of dmuser-watch. */
+/* P4: the pauses of dmuser-watch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

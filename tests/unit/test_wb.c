@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The backend of the stateful tests does what these believe of it: memory goes before the file,
+ * P2: the backend of the stateful tests does what these believe of it: memory goes before the file,
  * flushes write it, and no state is taken that could not have been exported.
  */
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The wire codec: what is written is read back, and no other bytes are taken for a message. */
+/* P4, P8: the wire codec: what is written is read back, and no other bytes are taken for a message. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

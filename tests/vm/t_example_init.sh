@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The init script that README.md shows, as it stands, boots a root that dm-user serves; from there, a handover, and the death of the daemon.
+# P2, P4: the init script that README.md shows, as it stands, boots a root that dm-user serves; from there, a handover, and the death of the daemon.
 # vm: --mem 512 --cpus 2 --disk 128M
 # quick: backports
 # add: initramfs/busybox/example-init.sh README.md tests/vm/lib.sh tests/vm/example.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# dmuserctl that is interrupted, or killed, leaves no node open; and when a store hangs, it says which daemon waits for it.
+# P9, P12: dmuserctl that is interrupted, or killed, leaves no node open; and when a store hangs, it says which daemon waits for it.
 # vm: --mem 512 --cpus 2 --disk 64M
 # add: tests/vm/lib.sh
 # quick: uml-6.12

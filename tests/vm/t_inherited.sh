@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What a program inherits does not decide what it does: no descriptors, SIGCHLD ignored and others blocked, a strange
+# P5, P8: what a program inherits does not decide what it does: no descriptors, SIGCHLD ignored and others blocked, a strange
 # umask, hundreds of groups, no claim on processor or disk.
 # vm: --mem 320 --disk 64M
 # add: /usr/bin/chrt /usr/bin/nice tests/vm/lib.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What a daemon or dmuser-watch would need, or wait for, must not lie on the very device: a store, a program, a log.
+# P5: what a daemon or dmuser-watch would need, or wait for, must not lie on the very device: a store, a program, a log.
 # Through a file system of many devices (btrfs), and a device made of it (dm-crypt, dm-linear).
 # vm: --mem 640
 # add: tests/vm/lib.sh

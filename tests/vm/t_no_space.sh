@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A store that is full: writes fail as "no space", or with nospace=wait they wait until there is some, and nothing else
+# P2, P7, P12: a store that is full: writes fail as "no space", or with nospace=wait they wait until there is some, and nothing else
 # waits for them: no read, no handover, no restart.
 # vm: --mem 1024 --cpus 2
 # add: tests/vm/lib.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A served device that was renamed is served, handed over, restarted and removed as before, by either name.
+# P2, P4: a served device that was renamed is served, handed over, restarted and removed as before, by either name.
 # vm: --mem 320 --disk 64M
 # add: tests/vm/lib.sh
 # quick: 6.1

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What power-off runs from memory has all that it needs there: it says what it cannot unmount, and because of which processes.
+# P11, P12: what power-off runs from memory has all that it needs there: it says what it cannot unmount, and because of which processes.
 # vm: --mem 320
 # add: initramfs/exitrd/shutdown tests/vm/lib.sh
 # quick: uml-6.12

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Disks that come and go, and those of large physical blocks.
+# P2, P12: disks that come and go, and those of large physical blocks.
 # vm: --mem 320
 # add: tests/vm/lib.sh
 # kernels: 6.1 6.12 trixie backports

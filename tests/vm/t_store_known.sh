@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A store is known by what it is, not by its name or number: another one in its place is refused, by a restart and
+# P4, P6: a store is known by what it is, not by its name or number: another one in its place is refused, by a restart and
 # by a handover. What is the same one is accepted when it has grown or become read-only, as a refusal would be a hang.
 # vm: --mem 320
 # add: tests/vm/lib.sh

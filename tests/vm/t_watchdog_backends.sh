@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# dmuser-watch knows of every backend what a restart needs, as it asks the daemon's program, and refuses to watch what
+# P4: dmuser-watch knows of every backend what a restart needs, as it asks the daemon's program, and refuses to watch what
 # could never be restarted: another store that has the name of the right one.
 # vm: --mem 512 --cpus 2
 # add: build/tests/wb/dmuser-first-wb tests/vm/lib.sh tests/vm/watch.sh
