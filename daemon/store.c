@@ -37,12 +37,12 @@ static int dmu_store_record(struct dmu_daemon *daemon)
 static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
 {
 	char store[sizeof(daemon->store)], text[DMU_WIRE_REASON_MAX];
-	struct dmu_rundir other = { 0 };
+	struct dmu_rundir other;
 	struct dmu_spec spec;
 	int rc;
 
-	snprintf(other.path, sizeof(other.path), "%s/%s", daemon->rundir.parent, name);
-	if (dmu_rundir_read_store(&other, store, sizeof(store), text, sizeof(text)) ||
+	if (dmu_rundir_name(&other, daemon->rundir.run_dir, name) ||
+	    dmu_rundir_read_store(&other, store, sizeof(store), text, sizeof(text)) ||
 	    strcmp(store, daemon->store))
 		return false;
 	/* What is recorded may be of a device that is gone. */
@@ -56,7 +56,7 @@ static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
 /* First ours is recorded, then others' are looked at: of two at a time at least one sees the other. */
 int dmu_store_claim(struct dmu_daemon *daemon)
 {
-	DIR *dir = opendir(daemon->rundir.parent);
+	DIR *dir = opendir(daemon->rundir.run_dir);
 	int rc = dmu_store_record(daemon);
 	struct dirent *entry;
 

@@ -21,23 +21,33 @@ int dmu_run_path(char *path, size_t len, const char *run_dir, const char *name, 
 	return n < 0 || (size_t)n >= len ? -ENAMETOOLONG : 0;
 }
 
+int dmu_run_make(const char *run_dir, const char *name, bool *made_parent, bool *made, char *error, size_t len)
+{
+	char path[DMU_PATH_MAX];
+	int ret = dmu_run_path(path, sizeof(path), run_dir, name, NULL);
+
+	if (ret) {
+		snprintf(error, len, "cannot make %s/%s: %s", run_dir, name, strerror(-ret));
+		return ret;
+	}
+	ret = dmu_trusted_make(run_dir, 0755, made_parent, error, len);
+	return ret ? ret : dmu_trusted_make(path, 0700, made, error, len);
+}
+
 int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t len)
 {
 	char path[DMU_PATH_MAX];
 	struct statfs fs;
 	int ret;
 
-	ret = dmu_run_path(path, sizeof(path), run_dir, name, NULL);
-	if (ret)
-		goto fail;
-	ret = dmu_trusted_make(run_dir, 0755, NULL, error, len);
-	if (!ret)
-		ret = dmu_trusted_make(path, 0700, NULL, error, len);
+	ret = dmu_run_make(run_dir, name, NULL, NULL, error, len);
 	if (ret)
 		return ret;
+	dmu_run_path(path, sizeof(path), run_dir, name, NULL);
 	if (statfs(path, &fs)) {
 		ret = -errno;
-		goto fail;
+		snprintf(error, len, "cannot look at %s: %s", path, strerror(-ret));
+		return ret;
 	}
 	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC)
 		return 0;
@@ -45,9 +55,6 @@ int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 		 "%s is not on a tmpfs: a daemon run from there could need the device it serves",
 		 path);
 	return -EINVAL;
-fail:
-	snprintf(error, len, "cannot make %s/%s: %s", run_dir, name, strerror(-ret));
-	return ret;
 }
 
 int dmu_run_lock(const char *run_dir, const char *name)

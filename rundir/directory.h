@@ -6,6 +6,7 @@
 #ifndef DMUSER_DIRECTORY_H
 #define DMUSER_DIRECTORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,12 @@
 
 /* RUN_DIR/NAME[/file]. 0 or -ENAMETOOLONG. */
 int dmu_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file);
+/*
+ * Make RUN_DIR (0755) and RUN_DIR/NAME (0700) where they are missing; @made_parent and @made (may be NULL) say which.
+ * A process that can write there can lead a newcomer to another daemon, or to another store, so that what others
+ * than root can write to is refused. 0, or -errno and @error.
+ */
+int dmu_run_make(const char *run_dir, const char *name, bool *made_parent, bool *made, char *error, size_t len);
 /* Make RUN_DIR/NAME if need be, and refuse what does not live in memory. */
 int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t len);
 /* A locked descriptor, released by close(); -EWOULDBLOCK: another dmuserctl has it. */

@@ -11,31 +11,17 @@
 #include "handover/peer.h"
 #include "rundir/rundir.h"
 
+/* The daemon's command line has seen to it that the longest path, the socket's, fits everywhere here. */
 #define DMU_TAB_LINE_MAX	(DMU_SPEC_MAX + DMU_NAME_MAX + 4)
 #define DMU_LOCK_TRIES	25
 #define DMU_LOCK_PAUSE_MS	20
-
-/* options.c has seen to it that the longest path, the socket's, fits. */
-static void dmu_rundir_path(const struct dmu_rundir *rundir, const char *file, char *path,
-			    size_t size)
-{
-	snprintf(path, size, "%s/%s", rundir->path, file);
-}
 
 static void dmu_rundir_unlink(const struct dmu_rundir *rundir, const char *file)
 {
 	char path[256];
 
-	dmu_rundir_path(rundir, file, path, sizeof(path));
+	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, file);
 	unlink(path);
-}
-
-/* Who can write there can lead a newcomer to another daemon, or to another store. */
-static int dmu_rundir_make(struct dmu_rundir *rundir, char *error, size_t len)
-{
-	int rc = dmu_trusted_make(rundir->parent, 0755, &rundir->made_parent, error, len);
-
-	return rc ? rc : dmu_trusted_make(rundir->path, 0700, &rundir->made, error, len);
 }
 
 void dmu_rundir_undo(struct dmu_rundir *rundir)
@@ -53,7 +39,7 @@ void dmu_rundir_undo(struct dmu_rundir *rundir)
 	}
 	/* Not if somebody else is in it by now. */
 	if (rundir->made_parent)
-		rmdir(rundir->parent);
+		rmdir(rundir->run_dir);
 }
 
 void dmu_rundir_unlock(struct dmu_rundir *rundir)
@@ -70,7 +56,7 @@ static int dmu_rundir_lock(struct dmu_rundir *rundir, int flags)
 	char path[256];
 	int rc = 0;
 
-	dmu_rundir_path(rundir, DMU_LOCK_NAME, path, sizeof(path));
+	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, DMU_LOCK_NAME);
 	rundir->lock = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 	if (rundir->lock < 0)
 		return -errno;
@@ -92,7 +78,7 @@ static int dmu_rundir_take(struct dmu_rundir *rundir, char *error, size_t len)
 
 	for (;;) {
 		*error = '\0';
-		rc = dmu_rundir_make(rundir, error, len);
+		rc = dmu_run_make(rundir->run_dir, rundir->name, &rundir->made_parent, &rundir->made, error, len);
 		if (!rc)
 			rc = dmu_rundir_lock(rundir, O_CREAT);
 		if ((rc != -EBUSY && rc != -ESTALE && rc != -ENOENT) || !--tries)
@@ -101,15 +87,23 @@ static int dmu_rundir_take(struct dmu_rundir *rundir, char *error, size_t len)
 	}
 }
 
+int dmu_rundir_name(struct dmu_rundir *rundir, const char *run_dir, const char *name)
+{
+	memset(rundir, 0, sizeof(*rundir));
+	rundir->lock = -1;
+	rundir->tab = -1;
+	if (strlen(run_dir) >= sizeof(rundir->run_dir) || strlen(name) >= sizeof(rundir->name))
+		return -ENAMETOOLONG;
+	strcpy(rundir->run_dir, run_dir);
+	strcpy(rundir->name, name);
+	return dmu_run_path(rundir->path, sizeof(rundir->path), run_dir, name, NULL);
+}
+
 int dmu_rundir_open(struct dmu_rundir *rundir, const char *run_dir, const char *name, char *error, size_t len)
 {
 	int rc;
 
-	memset(rundir, 0, sizeof(*rundir));
-	rundir->lock = -1;
-	rundir->tab = -1;
-	snprintf(rundir->parent, sizeof(rundir->parent), "%s", run_dir);
-	snprintf(rundir->path, sizeof(rundir->path), "%s/%s", run_dir, name);
+	dmu_rundir_name(rundir, run_dir, name);
 	rc = dmu_rundir_take(rundir, error, len);
 	if (!rc)
 		return 0;
@@ -126,7 +120,7 @@ int dmu_rundir_connect(const struct dmu_rundir *rundir)
 	char path[256];
 	int fd;
 
-	dmu_rundir_path(rundir, DMU_SOCKET_NAME, path, sizeof(path));
+	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, DMU_SOCKET_NAME);
 	fd = dmu_peer_connect(path);
 	return fd == -ENOENT ? -ECONNREFUSED : fd;
 }
@@ -136,7 +130,7 @@ int dmu_rundir_listen(struct dmu_rundir *rundir)
 	char path[256];
 	int fd;
 
-	dmu_rundir_path(rundir, DMU_SOCKET_NAME, path, sizeof(path));
+	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, DMU_SOCKET_NAME);
 	/* Nobody listens there, and nobody else starts: we have the lock. */
 	unlink(path);
 	fd = dmu_peer_listen(path);
@@ -149,7 +143,7 @@ int dmu_rundir_open_tab(struct dmu_rundir *rundir)
 	char path[256];
 	struct stat st;
 
-	dmu_rundir_path(rundir, DMU_TAB_NAME, path, sizeof(path));
+	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, DMU_TAB_NAME);
 	rundir->tab = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (rundir->tab < 0 || fstat(rundir->tab, &st))
 		return -errno;
@@ -185,7 +179,7 @@ static int dmu_rundir_write(const struct dmu_rundir *rundir, const char *file, c
 	size_t len = strlen(line);
 	int fd, rc = 0;
 
-	dmu_rundir_path(rundir, file, path, sizeof(path));
+	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, file);
 	snprintf(partial, sizeof(partial), "%s.partial", path);
 	fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -222,27 +216,27 @@ int dmu_rundir_write_store(struct dmu_rundir *rundir, const char *store)
 }
 
 /* The first line of a file that only root may write. 0; -ENOENT: none; -errno; with @error. */
-static int dmu_rundir_read(const struct dmu_rundir *rundir, const char *name, char *line, int size,
+static int dmu_rundir_read(const struct dmu_rundir *rundir, const char *file, char *line, int size,
 			   char *error, size_t len)
 {
 	char path[256];
-	FILE *file;
+	FILE *stream;
 	int rc;
 
-	dmu_rundir_path(rundir, name, path, sizeof(path));
-	file = fopen(path, "re");
-	if (!file) {
+	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, file);
+	stream = fopen(path, "re");
+	if (!stream) {
 		rc = -errno;
 		snprintf(error, len, "cannot read %s: %s", path, strerror(-rc));
 		return rc;
 	}
-	rc = dmu_trusted_check(fileno(file), path, error, len);
+	rc = dmu_trusted_check(fileno(stream), path, error, len);
 	/* Of a daemon that died before it served. */
-	if (!rc && !fgets(line, size, file)) {
+	if (!rc && !fgets(line, size, stream)) {
 		snprintf(error, len, "%s is empty", path);
 		rc = -ENOENT;
 	}
-	fclose(file);
+	fclose(stream);
 	return rc;
 }
 

@@ -10,11 +10,12 @@
 #include "rundir/directory.h"
 
 struct dmu_rundir {
+	char run_dir[64];	/* RUN_DIR */
+	char name[DMU_NAME_MAX + 1];
 	char path[160];		/* RUN_DIR/NAME */
 	int lock;		/* held while this daemon starts; -1: not, or no more */
 	int tab;		/* open for dmu_rundir_rewrite_tab(); -1: not */
 	off_t tab_size;		/* what it had then */
-	char parent[64];	/* RUN_DIR */
 	/* What this daemon made, and removes if it fails to start: */
 	bool made_parent;	/* RUN_DIR */
 	bool made;		/* RUN_DIR/NAME */
@@ -23,6 +24,8 @@ struct dmu_rundir {
 	bool stored;		/* the store's identity */
 };
 
+/* The run directory of device @name, of which this daemon has nothing yet. 0 or -ENAMETOOLONG. */
+int dmu_rundir_name(struct dmu_rundir *rundir, const char *run_dir, const char *name);
 /*
  * Make the directory (0700) where it is missing, and take the lock. -EBUSY: another daemon is
  * starting; all with @error, one line.
