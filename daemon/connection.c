@@ -12,6 +12,7 @@
 
 #include "daemon/connection.h"
 #include "daemon/peer.h"
+#include "daemon/status.h"
 
 /* The place of the silent one that came first; DMU_CONNECTIONS_MAX: there is none. */
 static unsigned int dmu_connection_oldest(const struct dmu_daemon *daemon)
@@ -64,73 +65,6 @@ void dmu_daemon_accept(struct dmu_daemon *daemon)
 	daemon->arrivals[i] = daemon->next_arrival++;
 }
 
-static enum dmu_wire_state dmu_status_state(enum dmu_state state)
-{
-	switch (state) {
-	case DMU_STATE_OFFERED:
-		return DMU_WIRE_HANDING_OVER;
-	case DMU_STATE_DRAINING:
-	case DMU_STATE_DRAINED:
-		return DMU_WIRE_STATE_DRAINING;
-	case DMU_STATE_UNDOING:
-	case DMU_STATE_FENCING_NEW:
-	case DMU_STATE_FENCING_READY:
-		return DMU_WIRE_ROLLING_BACK;
-	default:
-		return DMU_WIRE_SERVING;
-	}
-}
-
-static void dmu_status_fill(const struct dmu_daemon *daemon, struct dmu_wire_status *status)
-{
-	struct dm_user_info info = { 0 };
-
-	/* Fails only when the target is gone, and then so are we in a moment. */
-	dmu_channel_info(dmu_server_channel(daemon->server), &info);
-	status->state = dmu_status_state(daemon->state);
-	status->pid = (uint32_t)getpid();
-	status->generation = daemon->generation;
-	status->newest_generation = info.newest_generation;
-	status->since_ms = daemon->since_ms;
-	status->locked_bytes = daemon->confinement.locked_bytes;
-	status->channels = daemon->channel_count;
-	status->held = info.held;
-	status->cache = daemon->spec.cache;
-	status->confinement = daemon->confinement.proved & DMU_WIRE_CONFINED_STATUS;
-	status->sealed = info.state & DM_USER_STATE_SEALED;
-	dmu_server_stats(daemon->server, &status->stats);
-	snprintf(status->stage, sizeof(status->stage), "%s", daemon->stage->name);
-	snprintf(status->version, sizeof(status->version), "%s", DMU_VERSION);
-	memcpy(status->name, daemon->options.name, sizeof(status->name));
-	memcpy(status->ctl, daemon->options.ctl, sizeof(status->ctl));
-	memcpy(status->spec, daemon->spec.text, sizeof(status->spec));
-}
-
-static void dmu_connection_tell_status(const struct dmu_daemon *daemon, int fd)
-{
-	struct dmu_wire_message message = { .type = DMU_WIRE_STATUS };
-
-	dmu_status_fill(daemon, &message.status);
-	/* Who asks and does not listen gets no answer. */
-	dmu_peer_send(fd, &message, NULL, 0);
-}
-
-static void dmu_connection_tell_confinement(const struct dmu_daemon *daemon, int fd)
-{
-	const struct dmu_confinement *confinement = &daemon->confinement;
-	struct dmu_wire_message message = {
-		.type = DMU_WIRE_CONFINEMENT,
-		.confinement = {
-			.proved = confinement->proved,
-			.filters = confinement->filters,
-			.landlock = confinement->landlock,
-		},
-	};
-
-	memcpy(message.confinement.domain, confinement->domain, sizeof(confinement->domain));
-	dmu_peer_send(fd, &message, NULL, 0);
-}
-
 __attribute__((format(printf, 3, 4)))
 static void dmu_connection_refuse(int fd, int error, const char *format, ...)
 {
@@ -178,6 +112,7 @@ static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, struct dmu
 bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
 {
 	int fd = daemon->connections[index];
+	struct dmu_wire_message answer;
 	struct dmu_packet packet;
 	bool welcome = false;
 	int rc;
@@ -191,10 +126,9 @@ bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
 				      DMU_VERSION, DMU_WIRE_VERSION);
 	else if (rc == -EPROTO)
 		dmu_connection_refuse(fd, EPROTO, "malformed message");
-	else if (!rc && packet.message.type == DMU_WIRE_STATUS_REQUEST)
-		dmu_connection_tell_status(daemon, fd);
-	else if (!rc && packet.message.type == DMU_WIRE_CONFINEMENT_REQUEST)
-		dmu_connection_tell_confinement(daemon, fd);
+	else if (!rc && dmu_status_answer(daemon, packet.message.type, &answer))
+		/* A process that asks and does not listen gets no answer. */
+		dmu_peer_send(fd, &answer, NULL, 0);
 	else if (!rc && packet.message.type == DMU_WIRE_HELLO)
 		welcome = dmu_connection_welcome(daemon, fd, &packet);
 	else if (!rc)

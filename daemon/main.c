@@ -10,6 +10,7 @@
  *	  prepare.c	backend, residence, confinement, threads, self-test: up to the first answer
  *	  store.c	is it the storage that the generation before served?
  *	  connection.c	once it serves: answers questions, and welcomes the next newcomer
+ *	  status.c	what it says of itself
  *	  peer.c	the process at the other end of a handover
  *	  state.c	what only the backend's memory knows goes from the old one to the newcomer
  *

@@ -2,6 +2,7 @@
 /*
  * dmuser-first: serves a root from the initramfs, before anything else is there. It is the daemon with no
  * confinement: there is no policy yet to confine it, and it leaves when the second stage serves.
+ * daemon/main.c says what runs when.
  */
 #include "daemon/stage.h"
 

@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuser-watch: start the daemon of a device again when it has died. */
+/*
+ * dmuser-watch: start the daemon of a device again when it has died. What runs when:
+ *
+ *	options.c	the command line
+ *	home.c		goes into a root in memory, and runs the program anew from there
+ *	state.c		locks RUN_DIR/NAME/watch: one watchdog a device, others stand by
+ *	run.c		the loop: wait for a death, look, pause, start
+ *	  look.c	who serves now?
+ *	  program.c	keeps a copy of the program that serves
+ *	  delay.c	the pause before the next start
+ *	  signals.c	ends it
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
