@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between
- * themselves who serves; dmuserctl only watches, so that it may be killed at any moment. Where no
+ * themselves which of them serves; dmuserctl only watches, so that it may be killed at any moment. Where no
  * daemon serves, it has the node open meanwhile, and seals it before it ends; or, killed, leaves that to the
  * next one: see ctl_open.c.
  */

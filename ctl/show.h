@@ -15,7 +15,7 @@ json_t *ctl_device_json(const struct ctl_device *device, const struct dmu_listen
 void ctl_device_print(const struct ctl_device *device, const struct dmu_listener *daemon,
 		      const char *daemon_error);
 
-/* watch.c. @watch may be NULL: nobody does. */
+/* watch.c. @watch may be NULL: no dmuser-watch watches. */
 json_t *ctl_watch_json(const struct dmu_watchdog *watch);
 void ctl_watch_print(const struct dmu_watchdog *watch);
 

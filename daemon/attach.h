@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Nobody serves: create the device, or open its node. */
+/* There is no serving daemon: create the device, or open its node. */
 #ifndef DMUSER_DAEMON_ATTACH_H
 #define DMUSER_DAEMON_ATTACH_H
 

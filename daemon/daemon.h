@@ -82,7 +82,7 @@ struct dmu_daemon {
 	int self_pidfd;			/* for the next newcomer */
 	int listener;
 	bool accepting;
-	int connections[DMU_CONNECTIONS_MAX];	/* who has connected and not yet said what for */
+	int connections[DMU_CONNECTIONS_MAX];	/* of processes that have not yet said what for */
 	uint64_t arrivals[DMU_CONNECTIONS_MAX];	/* of each, in what order */
 	uint64_t next_arrival;
 	int timer;			/* of the step */

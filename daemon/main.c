@@ -72,7 +72,7 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	}
 	dmu_resident_mark_argv(argv);
 	if (!daemon.options.foreground) {
-		/* Who makes a device must be able to remove it. */
+		/* A daemon that makes a device must live to remove it. */
 		daemon.launch.depends = daemon.options.takeover;
 		status = dmu_launch_detach(&daemon.launch, stage->program);
 		if (status >= 0)

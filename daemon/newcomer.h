@@ -5,7 +5,7 @@
 
 #include "daemon/daemon.h"
 
-/* To the socket of whoever serves. Raises CONNECTED, NO_PEER or, blamed, REFUSE. */
+/* Connect to the socket of the serving daemon. Raises CONNECTED, NO_PEER or, blamed, REFUSE. */
 void dmu_daemon_connect(struct dmu_daemon *daemon);
 /* An OFFER has come. Takes all of @packet's descriptors. 0 or -errno, blamed. */
 int dmu_daemon_take_offer(struct dmu_daemon *daemon, struct dmu_packet *packet);

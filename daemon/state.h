@@ -9,7 +9,7 @@
 #define DMU_ROOM_SEALS		(F_SEAL_SHRINK | F_SEAL_GROW)	/* from the beginning */
 #define DMU_STATE_SEALS		(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 bool dmu_state_is_kept(const struct dmu_daemon *daemon);
-/* The room's number, and for who takes over the room. When memory is locked. */
+/* Take the number that the room has for ever; a newcomer makes its room, too. When memory is locked. */
 int dmu_state_prepare(struct dmu_daemon *daemon);
 /* A ROOM has come, before READY. Takes the descriptor. */
 int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet);

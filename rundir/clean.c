@@ -15,21 +15,16 @@
 #define UNUSED_MS	1000	/* for a newcomer to see that the device is gone */
 
 /*
- * The daemons' own lock, if nobody starts or listens there: else the device exists anew, and the
+ * The daemons' own lock, if no daemon starts or listens there: else the device exists anew, and the
  * files are its daemon's: -EBUSY. -ENOENT if there is no directory.
  */
 static int lock_unused(const char *run_dir, const char *name)
 {
-	char path[DMU_PATH_MAX];
+	int fd = dmu_run_open(run_dir, name, DMU_LOCK_NAME, O_RDWR | O_CREAT);
 	struct stat st;
-	int fd, ret;
 
-	ret = dmu_run_path(path, sizeof(path), run_dir, name, DMU_LOCK_NAME);
-	if (ret)
-		return ret;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st) && st.st_nlink &&
 	    !dmu_listener_present(run_dir, name))
 		return fd;

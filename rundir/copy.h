@@ -16,7 +16,7 @@ int dmu_copy_bytes(int from, int to);
  * stage refuses to serve from where it then is.
  */
 void dmu_copy_label(int from, int to);
-/* Remove the copies but @keep that nobody runs, after at most @wait_ms for those who leave. */
+/* Remove the copies but @keep that no process runs, after at most @wait_ms for daemons that leave. */
 void dmu_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
 /* 0, or -ENOEXEC and @error: no program, or one that needs a dynamic linker and libraries. */
 int dmu_copy_check(int fd, const char *path, char *error, size_t len);

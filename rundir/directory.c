@@ -21,6 +21,17 @@ int dmu_run_path(char *path, size_t len, const char *run_dir, const char *name, 
 	return n < 0 || (size_t)n >= len ? -ENAMETOOLONG : 0;
 }
 
+int dmu_run_open(const char *run_dir, const char *name, const char *file, int flags)
+{
+	char path[DMU_PATH_MAX];
+	int ret = dmu_run_path(path, sizeof(path), run_dir, name, file), fd;
+
+	if (ret)
+		return ret;
+	fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
 int dmu_run_make(const char *run_dir, const char *name, bool *made_parent, bool *made, char *error, size_t len)
 {
 	char path[DMU_PATH_MAX];
@@ -59,16 +70,11 @@ int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 
 int dmu_run_lock(const char *run_dir, const char *name)
 {
-	char path[DMU_PATH_MAX];
-	int fd, ret;
-
-	ret = dmu_run_path(path, sizeof(path), run_dir, name, NULL);
-	if (ret)
-		return ret;
 	/* The directory, not the daemons' lock file in it: they start while this one is held. */
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = dmu_run_open(run_dir, name, NULL, O_RDONLY | O_DIRECTORY), ret;
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (!flock(fd, LOCK_EX | LOCK_NB))
 		return fd;
 	ret = -errno;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RUN_DIR/NAME, where the daemons of device NAME, dmuserctl and dmuser-watch meet: its files, who may be in it
- * at a time, and what is left of it.
+ * RUN_DIR/NAME, where the daemons of device NAME, dmuserctl and dmuser-watch meet: its files, the lock that
+ * lets one of them in at a time, and its removal.
  */
 #ifndef DMUSER_DIRECTORY_H
 #define DMUSER_DIRECTORY_H
@@ -25,6 +25,8 @@
 
 /* RUN_DIR/NAME[/file]. 0 or -ENAMETOOLONG. */
 int dmu_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file);
+/* Open that with @flags, O_CLOEXEC and O_NOFOLLOW; one that is created has mode 0600. A descriptor or -errno. */
+int dmu_run_open(const char *run_dir, const char *name, const char *file, int flags);
 /*
  * Make RUN_DIR (0755) and RUN_DIR/NAME (0700) where they are missing; @made_parent and @made (may be NULL) say which.
  * A process that can write there can lead a newcomer to another daemon, or to another store, so that what others

@@ -15,9 +15,9 @@ int dmu_node_open(const char *run_dir, const char *name)
 
 	if (ret)
 		return ret;
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = dmu_run_open(run_dir, name, DMU_OPEN_NAME, O_WRONLY | O_CREAT);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	close(fd);
 	ret = dmu_dm_message(name, "unseal");
 	if (ret)

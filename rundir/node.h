@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The control node, open to root while a daemon is started that nobody could hand a channel to. */
+/* The control node, open to root while a daemon is started that no serving daemon can hand a channel to. */
 #ifndef DMUSER_NODE_H
 #define DMUSER_NODE_H
 

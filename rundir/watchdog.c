@@ -10,18 +10,15 @@
 
 int dmu_watchdog_read(const char *run_dir, const char *name, struct dmu_watchdog *watch)
 {
-	char path[DMU_PATH_MAX], line[2 * DMU_ERROR_MAX];
+	char line[2 * DMU_ERROR_MAX];
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 	const char *reason;
 	ssize_t n;
 	int fd, ret;
 
-	ret = dmu_run_path(path, sizeof(path), run_dir, name, DMU_WATCH_NAME);
-	if (ret)
-		return ret;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = dmu_run_open(run_dir, name, DMU_WATCH_NAME, O_RDONLY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/*
 	 * The lock is gone with the dmuser-watch that wrote this. It is not tried, as that would be in
 	 * the way of another one that begins.

@@ -6,7 +6,7 @@
  *	home.c		goes into a root in memory, and runs the program anew from there
  *	state.c		locks RUN_DIR/NAME/watch: one watchdog a device, others stand by
  *	run.c		the loop: wait for a death, look, pause, start
- *	  look.c	who serves now?
+ *	  look.c	which daemon serves now?
  *	  program.c	keeps a copy of the program that serves
  *	  delay.c	the pause before the next start
  *	  signals.c	ends it

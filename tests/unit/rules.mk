@@ -22,7 +22,7 @@ $(addprefix $(BUILD)/tests/unit/,test_serve test_steer): $(addprefix $(BUILD)/te
 
 .SECONDARY: $(unit_tests:=.o) $(BUILD)/tests/unit/fork.o
 
-## make check [T=PATTERN]: build and run the unit tests, prove who includes whom (no root, no guest, seconds)
+## make check [T=PATTERN]: build and run the unit tests, prove which folder includes which (no root, no guest, seconds)
 check: $(unit_tests) programs
 	@BUILD=$(BUILD) tests/house
 	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run --units $(T)

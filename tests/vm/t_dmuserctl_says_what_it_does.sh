@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P12: dmuserctl tells who serves, waits for what it is told to, refuses by name, and leaves nothing behind.
+# P12: dmuserctl names the serving daemon, waits for what it is told to, refuses by name, and leaves nothing behind.
 # vm: --mem 512 --cpus 2 --disk 64M --disk 64M
 # quick: 6.12
 # add: tests/vm/lib.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P6: whatever a flush or FUA made durable is durable, whoever wrote it and whoever flushed: replayed to every mark.
+# P6: whatever a flush or FUA made durable is durable, whichever daemon wrote it and whichever flushed: replayed to every mark.
 # vm: --mem 512 --cpus 2 --disk 64M --disk 512M
 # kernels: 6.12 trixie backports debug kcsan uml-6.1 uml-6.12
 # add: build/tests/vm/order/flushes build/tests/vm/order/replay build/tests/vm/order/careless tests/vm/lib.sh

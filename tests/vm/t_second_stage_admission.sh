@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P9: after a handover root outside, another user, and who stole a drained channel are refused, and do no harm.
+# P9: after a handover root outside, another user, and a process that stole a drained channel are refused, and do no harm.
 # vm: --mem 512 --cpus 2 --disk 64M
 # quick: 6.12
 # add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/steal

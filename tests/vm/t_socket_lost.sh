@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P12: nobody serves beside another, nobody cleans up after another, and the tab says what is served.
+# P2, P12: no daemon serves beside another or cleans up after another, and the tab says what is served.
 # vm: --mem 512 --cpus 2 --disk 16M
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh

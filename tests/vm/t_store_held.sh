@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P4: a store that is a block device belongs to the device that is made of it, served or not: nobody else mounts it or
+# P2, P4: a store that is a block device belongs to the device that is made of it, served or not: no other program mounts it or
 # makes anything of it, of a part of it or of the disk that it is a part of. And of what is in use no device is made.
 # vm: --mem 320 --cpus 2 --disk 16M --disk 16M
 # add: build/tests/vm/load tests/vm/lib.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P4, P12: a daemon whose start hangs does not keep dmuser-watch, nor does it leave the node open, whoever is killed meanwhile.
+# P4, P12: a daemon whose start hangs does not keep dmuser-watch, nor does it leave the node open, whichever process is killed meanwhile.
 # vm: --mem 512 --cpus 2 --disk 64M --timeout 1800
 # add: tests/vm/lib.sh tests/vm/watch.sh
 # shellcheck source=tests/vm/watch.sh
