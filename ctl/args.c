@@ -1,224 +1,215 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The command line of dmuserctl: pure but for getopt's own state. */
+/* The command line of dmuserctl: a word that names the command, then what that command takes. */
 #include <errno.h>
-#include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/args.h"
 #include "handover/peer.h"
 #include "lib/dmuser.h"
-#include "lib/number.h"
+#include "lib/options.h"
 #include "rundir/directory.h"
+#include "rundir/options.h"
 
-static const struct ctl_option_row {
-	const char *name;
-	char letter;
-	const char *value;		/* what stands for it in --help, or NULL: takes none */
-	unsigned int bit;		/* ctl_option; 0: every command takes it */
-	const char *help;
-} option_rows[] = {
-	{ "json", 'j', NULL, CTL_JSON, "print JSON" },
-	{ "program", 'p', "PATH", CTL_PROGRAM,
-	  "the daemon to run (default: beside dmuserctl, then $PATH)" },
-	{ "timeout", 't', "MS", CTL_TIMEOUT,
-	  "milliseconds: for each step of the daemons; wait: for all" },
-	{ "channels", 'c', "N", CTL_CHANNELS, "channels, each with a thread (1..64)" },
-	{ "generation", 'g', "N", CTL_GENERATION, "wait for this generation" },
-	{ "ready", 'r', NULL, CTL_READY, "wait until it serves (the default)" },
-	{ "gone", 'x', NULL, CTL_GONE, "wait until it is gone" },
-	{ "force", 'f', NULL, CTL_FORCE, "fail what is in flight, and all later I/O" },
-	{ "tab", 'T', "FILE", CTL_TABFILE, "instead of " CTL_TAB },
-	{ "run-dir", 'R', "DIR", CTL_RUNDIR, "instead of " DMU_RUN_DIR },
-	{ "help", 'h', NULL, 0, "this text" },
-	{ "version", 'V', NULL, 0, "the version" },
+/* The options of all commands but --run-dir; a command takes those whose bits it has. */
+static const struct {
+	struct argp_option option;
+	unsigned int bit;		/* ctl_option */
+} rows[] = {
+	{ { "json", 'j', NULL, 0, "print JSON", 0 }, CTL_JSON },
+	{ { "program", 'p', "PATH", 0, "the daemon to run (default: beside dmuserctl, then $PATH)", 0 }, CTL_PROGRAM },
+	{ { "timeout", 't', "MS", 0, "limit of each step of the daemons; wait: of the wait", 0 }, CTL_TIMEOUT },
+	{ { "channels", 'c', "N", 0, "channels, each with a thread (1-64)", 0 }, CTL_CHANNELS },
+	{ { "generation", 'g', "N", 0, "wait for this generation", 0 }, CTL_GENERATION },
+	{ { "ready", 'r', NULL, 0, "wait until it serves (the default)", 0 }, CTL_READY },
+	{ { "gone", 'x', NULL, 0, "wait until it is gone", 0 }, CTL_GONE },
+	{ { "force", 'f', NULL, 0, "fail what is in flight, and all later I/O", 0 }, CTL_FORCE },
+	{ { "tab", 'T', "FILE", 0, "read this instead of " CTL_TAB, 0 }, CTL_TABFILE },
 };
 
-#define ROW_COUNT	(sizeof(option_rows) / sizeof(option_rows[0]))
+#define ROW_COUNT	(sizeof(rows) / sizeof(rows[0]))
 
-static int refuse(char *error, size_t len, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+/* The command line is read into this. */
+struct parse {
+	struct ctl_args *args;
+	const struct ctl_command *commands;
+	int operands;
+	unsigned int flags;		/* of argp_parse() */
+};
 
-static int refuse(char *error, size_t len, const char *format, ...)
+static error_t refuse_missing(const struct argp_state *state, const char *what)
 {
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(error, len, format, ap);
-	va_end(ap);
-	return -EINVAL;
+	argp_error(state, "no %s given", what);
+	return EINVAL;
 }
 
-void ctl_options_print(unsigned int mask)
+static error_t parse_operand(struct parse *parse, const char *text, struct argp_state *state)
 {
-	char left[64];
-	size_t i;
+	struct ctl_args *args = parse->args;
 
-	for (i = 0; i < ROW_COUNT; i++) {
-		const struct ctl_option_row *row = &option_rows[i];
-
-		if (row->bit && !(row->bit & mask))
-			continue;
-		snprintf(left, sizeof(left), "-%c, --%s%s%s", row->letter, row->name,
-			 row->value ? " " : "", row->value ? row->value : "");
-		printf("  %-20s %s\n", left, row->help);
+	/* The enum counts them. */
+	if (parse->operands == (int)args->command->operands) {
+		argp_error(state, "'%.80s' is one operand too many", text);
+		return EINVAL;
 	}
-}
-
-static int number_option(uint64_t *value, const char *option, const char *text, uint64_t min,
-			 uint64_t max, char *error, size_t len)
-{
-	if (!dmu_number_parse(value, text, min, max))
+	if (parse->operands++) {
+		args->spec = text;
 		return 0;
-	return refuse(error, len, "--%s: '%s' is not a number from %llu to %llu", option, text,
-		      (unsigned long long)min, (unsigned long long)max);
+	}
+	args->name = text;
+	return dmu_option_name(state, "NAME", text);
 }
 
-static int option_apply(struct ctl_args *args, const struct ctl_option_row *row, const char *value,
-			char *error, size_t len)
+static error_t parse_end(const struct parse *parse, struct argp_state *state)
 {
-	args->given |= row->bit;
-	switch (row->letter) {
-	case 'h':
-		args->help = true;
-		break;
-	case 'V':
-		args->version = true;
-		break;
-	case 'p':
-		args->program = value;
-		break;
-	case 'T':
-		args->tab = value;
-		break;
-	case 'R':
-		args->run_dir = value;
-		break;
-	case 't':
-		/* Of a daemon, or of `wait` itself. */
-		return number_option(&args->timeout_ms, row->name, value,
-				     strcmp(args->command->name, "wait") ? DMU_TIMEOUT_MIN_MS : 1,
-				     DMU_TIMEOUT_MAX_MS, error, len);
-	case 'c':
-		return number_option(&args->channels, row->name, value, 1, 64, error, len);
-	case 'g':
-		return number_option(&args->generation, row->name, value, 1, UINT64_MAX, error,
-				     len);
+	const struct ctl_args *args = parse->args;
+
+	if (args->command->operands && !args->name)
+		return refuse_missing(state, "NAME");
+	if ((args->given & CTL_READY) && (args->given & CTL_GONE)) {
+		argp_error(state, "--ready and --gone exclude each other");
+		return EINVAL;
 	}
 	return 0;
 }
 
-static const struct ctl_option_row *row_find(int letter)
+static error_t parse_key(int key, char *value, struct argp_state *state)
 {
+	struct parse *parse = state->input;
+	struct ctl_args *args = parse->args;
 	size_t i;
 
 	for (i = 0; i < ROW_COUNT; i++)
-		if (option_rows[i].letter == letter)
-			return &option_rows[i];
-	return NULL;
-}
-
-static void getopt_prepare(struct option *longs, char *shorts)
-{
-	size_t i;
-
-	/* getopt says nothing, and tells a missing value from an unknown option. */
-	*shorts++ = ':';
-	for (i = 0; i < ROW_COUNT; i++) {
-		const struct ctl_option_row *row = &option_rows[i];
-
-		longs[i] = (struct option){ row->name, row->value ? required_argument : no_argument,
-					    NULL, row->letter };
-		*shorts++ = row->letter;
-		if (row->value)
-			*shorts++ = ':';
-	}
-	longs[ROW_COUNT] = (struct option){ 0 };
-	*shorts = '\0';
-	optind = 0;		/* GNU: forget what an earlier call left */
-	opterr = 0;
-}
-
-static int options_parse(struct ctl_args *args, int argc, char **argv, char *error, size_t len)
-{
-	char shorts[2 * ROW_COUNT + 2];
-	struct option longs[ROW_COUNT + 1];
-	const struct ctl_option_row *row;
-	int letter, ret;
-
-	getopt_prepare(longs, shorts);
-	while ((letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (letter == ':')
-			return refuse(error, len, "option '%s' needs a value", argv[optind - 1]);
-		row = letter == '?' ? NULL : row_find(letter);
-		if (!row) {
-			/* getopt stays on the word while letters of it are left. */
-			if (optopt && strncmp(argv[optind - 1], "--", 2))
-				return refuse(error, len, "unknown option '-%c'", optopt);
-			return refuse(error, len, "unknown option '%s'", argv[optind - 1]);
-		}
-		if (row->bit && !(args->command->options & row->bit))
-			return refuse(error, len, "%s takes no option --%s", args->command->name,
-				      row->name);
-		ret = option_apply(args, row, optarg, error, len);
-		if (ret)
-			return ret;
-	}
-	if ((args->given & CTL_READY) && (args->given & CTL_GONE))
-		return refuse(error, len, "%s: --ready and --gone exclude each other",
-			      args->command->name);
-	return 0;
-}
-
-static int operands_parse(struct ctl_args *args, int count, char **operands, char *error,
-			  size_t len)
-{
-	const struct ctl_command *command = args->command;
-	int most = command->operands;	/* the enum counts them */
-
-	if (count > most)
-		return refuse(error, len, "%s: '%s' is one argument too many", command->name,
-			      operands[most]);
-	if (!most)
+		if (rows[i].option.key == key)
+			args->given |= rows[i].bit;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		if (args->command->options & CTL_RUNDIR)
+			state->child_inputs[1] = &args->run_dir;
 		return 0;
-	if (!count)
-		return refuse(error, len, "%s: which device? a NAME is missing", command->name);
-	if (!dmu_name_valid(operands[0]))
-		return refuse(error, len, "%s: '%s' cannot name a device", command->name,
-			      operands[0]);
-	args->name = operands[0];
-	args->spec = count > 1 ? operands[1] : NULL;
-	return 0;
+	case 'p':
+		args->program = value;
+		return 0;
+	case 'T':
+		args->tab = value;
+		return 0;
+	case 't':
+		/* Of a daemon, or of `wait` itself. */
+		return dmu_option_number(state, "timeout", value,
+					 args->command->options & CTL_PROGRAM ? DMU_TIMEOUT_MIN_MS : 1,
+					 DMU_TIMEOUT_MAX_MS, &args->timeout_ms);
+	case 'c':
+		return dmu_option_number(state, "channels", value, 1, DMU_WIRE_CHANNELS_MAX, &args->channels);
+	case 'g':
+		return dmu_option_number(state, "generation", value, 1, UINT64_MAX, &args->generation);
+	case 'j':
+	case 'r':
+	case 'x':
+	case 'f':
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_operand(parse, value, state);
+	case ARGP_KEY_END:
+		return parse_end(parse, state);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
-int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, int argc, char **argv, char *error,
-		   size_t len)
+static error_t parse_command(struct parse *parse, int argc, char **argv)
 {
+	static const char *const operands[] = {
+		[CTL_NO_OPERAND] = "", [CTL_NAME] = "NAME", [CTL_NAME_SPEC] = "NAME [BACKEND:SOURCE[,OPTION...]]",
+	};
+	const struct ctl_command *command = parse->args->command;
+	struct argp_option options[ROW_COUNT + 1] = { 0 };
+	const struct argp_child children[] = {
+		{ &dmu_options_argp, 0, NULL, 0 },
+		{ command->options & CTL_RUNDIR ? &dmu_run_argp : NULL, 0, NULL, 0 },
+		{ 0 },
+	};
+	char name[64], doc[1024];
+	const struct argp argp = {
+		.options = options,
+		.parser = parse_key,
+		.args_doc = operands[command->operands],
+		.doc = doc,
+		.children = children,
+	};
+	size_t i, count = 0;
+
+	for (i = 0; i < ROW_COUNT; i++)
+		if (rows[i].bit & command->options)
+			options[count++] = rows[i].option;
+	snprintf(name, sizeof(name), "dmuserctl %s", command->name);
+	snprintf(doc, sizeof(doc), "%s: %s.\v%s", command->name, command->summary,
+		 command->detail ? command->detail : "");
+	argv[0] = name;
+	return argp_parse(&argp, argc, argv, parse->flags, NULL, parse);
+}
+
+/* The word that names the command, and what follows. */
+static error_t parse_word(int key, char *value, struct argp_state *state)
+{
+	struct parse *parse = state->input;
 	const struct ctl_command *command;
-	int ret;
+	int begin = state->next - 1;
+
+	if (key == ARGP_KEY_NO_ARGS)
+		return refuse_missing(state, "COMMAND");
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	for (command = parse->commands; command->name; command++)
+		if (!strcmp(command->name, value))
+			break;
+	if (!command->name) {
+		argp_error(state, "unknown command '%.80s'", value);
+		return EINVAL;
+	}
+	parse->args->command = command;
+	state->next = state->argc;
+	return parse_command(parse, state->argc - begin, state->argv + begin);
+}
+
+/* The list of commands, for --help. */
+static char *help(int key, const char *text, void *input)
+{
+	const struct parse *parse = input;
+	const struct ctl_command *command;
+	char *list = NULL;
+	size_t size;
+	FILE *stream;
+
+	if (key != ARGP_KEY_HELP_POST_DOC || !parse)
+		return (char *)text;
+	stream = open_memstream(&list, &size);
+	if (!stream)
+		return (char *)text;
+	fputs("Commands (COMMAND --help tells the options of one):\n", stream);
+	for (command = parse->commands; command->name; command++)
+		fprintf(stream, "  %-10s %s\n", command->name, command->summary);
+	fputs("\nExit status: 0 done, 1 failed, 2 usage. See dmuserctl(8), dmuser(4), dmusertab(5).", stream);
+	fclose(stream);
+	return list;
+}
+
+int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, int argc, char **argv,
+		   unsigned int flags)
+{
+	static const struct argp_child children[] = { { &dmu_options_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		.parser = parse_word,
+		.args_doc = "COMMAND [NAME [BACKEND:SOURCE[,OPTION...]]]",
+		.doc = "Creates, shows, hands over and removes devices of the dm-user target.\vcommands",
+		.children = children,
+		.help_filter = help,
+	};
+	struct parse parse = { .args = args, .commands = commands, .flags = flags };
 
 	memset(args, 0, sizeof(*args));
 	args->run_dir = DMU_RUN_DIR;
 	args->tab = CTL_TAB;
-	if (argc < 2)
-		return refuse(error, len, "a command is missing");
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
-		args->help = true;
-	else if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
-		args->version = true;
-	if (args->help || args->version)
-		return 0;
-
-	for (command = commands; command->name; command++)
-		if (!strcmp(command->name, argv[1]))
-			break;
-	if (!command->name)
-		return refuse(error, len, "unknown command '%s'", argv[1]);
-	args->command = command;
-	ret = options_parse(args, argc - 1, argv + 1, error, len);
-	if (ret || args->help || args->version)
-		return ret;
-	return operands_parse(args, argc - 1 - optind, argv + 1 + optind, error, len);
+	dmu_options_begin();
+	/* In order: what follows the command is the command's. */
+	return argp_parse(&argp, argc, argv, flags | ARGP_IN_ORDER, NULL, &parse);
 }

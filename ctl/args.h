@@ -35,8 +35,7 @@ enum ctl_option {
 };
 
 struct ctl_args {
-	const struct ctl_command *command;	/* NULL with help or version */
-	bool help, version;
+	const struct ctl_command *command;
 	unsigned int given;		/* ctl_option bits that were there */
 	const char *name;		/* of the device; NULL for a command without */
 	const char *spec;		/* BACKEND:SOURCE[,...], or NULL */
@@ -53,19 +52,17 @@ enum ctl_operands { CTL_NO_OPERAND = 0, CTL_NAME = 1, CTL_NAME_SPEC = 2 }; /* ho
 struct ctl_command {
 	const char *name;
 	const char *summary;		/* one line for --help */
-	const char *detail;		/* a paragraph for COMMAND --help */
+	const char *detail;		/* more for COMMAND --help, or NULL */
 	enum ctl_operands operands;
 	unsigned int options;		/* ctl_option bits */
 	int (*run)(const struct ctl_args *args);
 };
 
 /*
- * Of a command of @commands, whose last has a NULL name. 0, or -EINVAL and @error says in one line what is wrong. @args
- * points into @argv.
+ * Read the command line of a command of @commands, whose last has a NULL name, into @args, which points into @argv.
+ * --help, --version and usage errors exit, unless @flags has ARGP_NO_EXIT: then 0 or EINVAL.
  */
-int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, int argc, char **argv, char *error,
-		   size_t len);
-/* For --help: the options of @mask, one a line. */
-void ctl_options_print(unsigned int mask);
+int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, int argc, char **argv,
+		   unsigned int flags);
 
 #endif

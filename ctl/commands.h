@@ -7,9 +7,6 @@
 
 extern const struct ctl_command ctl_commands[];		/* ends with a NULL name */
 
-/* Of one, or of all: NULL. */
-void ctl_help_print(const struct ctl_command *command);
-
 int ctl_create(const struct ctl_args *args);
 int ctl_status(const struct ctl_args *args);
 int ctl_list(const struct ctl_args *args);

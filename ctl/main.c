@@ -14,22 +14,12 @@
 
 int main(int argc, char **argv)
 {
-	char error[DMU_ERROR_MAX];
 	struct ctl_args args;
 	int status;
 
 	dmu_process_begin();
-	if (ctl_args_parse(&args, ctl_commands, argc, argv, error, sizeof(error))) {
-		ctl_error("%s (see dmuserctl --help)", error);
-		return CTL_USAGE;
-	}
-	if (args.version) {
-		puts("dmuserctl " DMU_VERSION);
-		status = CTL_DONE;
-	} else if (args.help) {
-		ctl_help_print(args.command);
-		status = CTL_DONE;
-	} else if (geteuid() != 0) {
+	ctl_args_parse(&args, ctl_commands, argc, argv, 0);
+	if (geteuid() != 0) {
 		ctl_error("%s: must be root", args.command->name);
 		status = CTL_FAILED;
 	} else {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The command line of both stages. */
-#ifndef DMUSER_OPTIONS_H
-#define DMUSER_OPTIONS_H
+#ifndef DMUSER_DAEMON_OPTIONS_H
+#define DMUSER_DAEMON_OPTIONS_H
 
+#include "daemon/query.h"
 #include "daemon/stage.h"
 #include "lib/dmuser.h"
 
@@ -12,7 +13,7 @@
 struct dmu_daemon_options {
 	char name[DMU_NAME_MAX + 1];	/* of the device */
 	char ctl[DMU_NAME_MAX + 1];	/* of the control node */
-	char run_dir[64];		/* parent of NAME's run directory */
+	const char *run_dir;		/* parent of NAME's run directory */
 	bool spec_given;
 	struct dmu_spec spec;
 	unsigned int channels;		/* 0: the spec's, else the default */
@@ -20,13 +21,11 @@ struct dmu_daemon_options {
 	bool takeover;			/* attach to an existing device */
 	bool foreground;
 	bool verbose;
+	enum dmu_query query;
+	const char *query_spec;		/* answer @query about this and exit; NULL: serve */
 };
 
-/*
- * Fill @options. -1: all is well, go on; else the exit status, and help, version or the one line
- * about what is wrong has been printed.
- */
-int dmu_options_parse(struct dmu_daemon_options *options, const struct dmu_stage *stage, int argc,
-		      char **argv);
+/* Fill @options. --help, --version and usage errors exit. */
+void dmu_options_parse(struct dmu_daemon_options *options, const struct dmu_stage *stage, int argc, char **argv);
 
 #endif

@@ -3,7 +3,6 @@
 #ifndef DMUSER_QUERY_H
 #define DMUSER_QUERY_H
 
-
 /*
  * Print the paths that @text, BACKEND:SOURCE[,option...], needs, one a line; or which store
  * it is, as in RUN_DIR/NAME/store. An exit status.

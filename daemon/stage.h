@@ -47,6 +47,7 @@ struct dmu_confinement {
 struct dmu_stage {
 	const char *program;		/* "dmuser-first": ident of log lines */
 	const char *name;		/* "first", for STATUS */
+	const char *purpose;		/* for --help */
 	bool takeover_only;		/* never creates a device */
 	/* Before the threads exist: what they inherit (namespaces, capabilities). */
 	int (*confine)(struct dmu_confinement *confinement, char *error, size_t len);

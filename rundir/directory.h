@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define DMU_RUN_DIR		"/run/dm-user"
+#define DMU_RUN_DIR_MAX		63		/* bytes of another one's path */
 
 /* In RUN_DIR/NAME. */
 #define DMU_SOCKET_NAME		"handover.sock"

@@ -10,7 +10,7 @@
 #include "rundir/directory.h"
 
 struct dmu_rundir {
-	char run_dir[64];	/* RUN_DIR */
+	char run_dir[DMU_RUN_DIR_MAX + 1];	/* RUN_DIR */
 	char name[DMU_NAME_MAX + 1];
 	char path[160];		/* RUN_DIR/NAME */
 	int lock;		/* held while this daemon starts; -1: not, or no more */

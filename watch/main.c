@@ -107,9 +107,7 @@ int main(int argc, char **argv)
 	int status;
 
 	dmu_process_begin();
-	status = watch_options_parse(&options, argc, argv);
-	if (status >= 0)
-		return status;
+	watch_options_parse(&options, argc, argv);
 	if (geteuid() != 0)
 		return say(&options, "must be root");
 	/* Its own memory, and that of the daemons that it starts, waits for no I/O of the device. */

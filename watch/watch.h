@@ -28,8 +28,8 @@ struct watch_options {
 	bool foreground;
 };
 
-/* 0, or an exit status with usage or error printed; -1: go on. */
-int watch_options_parse(struct watch_options *options, int argc, char **argv);
+/* --help, --version and usage errors exit. */
+void watch_options_parse(struct watch_options *options, int argc, char **argv);
 
 /* ---- to be told to end (signals.c) ---- */
 

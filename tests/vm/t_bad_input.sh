@@ -28,6 +28,8 @@ refused() {
 	got=$?
 	error=$(</tmp/error)
 	[ $got = "$status" ] || fail "$*: status $got, not $status: $error"
+	# A usage error is followed by where to find help.
+	[ "$status" != 2 ] || error=${error%%$'\n'"Try "*}
 	[[ -n $error && $error != *$'\n'* ]] || fail "$*: not one line: $error"
 	[[ $error =~ $pattern ]] || fail "$*: no '$pattern' in: $error"
 	[ ! -s /tmp/out ] || fail "$*: on standard output: $(cat /tmp/out)"
