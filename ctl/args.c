@@ -37,20 +37,13 @@ struct parse {
 	unsigned int flags;		/* of argp_parse() */
 };
 
-static error_t refuse_missing(const struct argp_state *state, const char *what)
-{
-	argp_error(state, "no %s given", what);
-	return EINVAL;
-}
-
 static error_t parse_operand(struct parse *parse, const char *text, struct argp_state *state)
 {
 	struct ctl_args *args = parse->args;
 
 	/* The enum counts them. */
 	if (parse->operands == (int)args->command->operands) {
-		argp_error(state, "'%.80s' is one operand too many", text);
-		return EINVAL;
+		return dmu_option_refuse(state, "'%.80s' is one operand too many", text);
 	}
 	if (parse->operands++) {
 		args->spec = text;
@@ -65,12 +58,11 @@ static error_t parse_end(const struct parse *parse, struct argp_state *state)
 	const struct ctl_args *args = parse->args;
 
 	if (args->command->operands && !args->name)
-		return refuse_missing(state, "NAME");
+		return dmu_option_refuse(state, "no NAME given");
 	if ((args->given & CTL_READY) && (args->given & CTL_GONE)) {
-		argp_error(state, "--ready and --gone exclude each other");
-		return EINVAL;
+		return dmu_option_refuse(state, "--ready and --gone exclude each other");
 	}
-	return 0;
+	return args->name ? dmu_run_check(state, args->run_dir, args->name) : 0;
 }
 
 static error_t parse_key(int key, char *value, struct argp_state *state)
@@ -156,15 +148,14 @@ static error_t parse_word(int key, char *value, struct argp_state *state)
 	int begin = state->next - 1;
 
 	if (key == ARGP_KEY_NO_ARGS)
-		return refuse_missing(state, "COMMAND");
+		return dmu_option_refuse(state, "no COMMAND given");
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
 	for (command = parse->commands; command->name; command++)
 		if (!strcmp(command->name, value))
 			break;
 	if (!command->name) {
-		argp_error(state, "unknown command '%.80s'", value);
-		return EINVAL;
+		return dmu_option_refuse(state, "unknown command '%.80s'", value);
 	}
 	parse->args->command = command;
 	state->next = state->argc;

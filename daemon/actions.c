@@ -14,6 +14,7 @@
 #include "daemon/peer.h"
 #include "daemon/prepare.h"
 #include "daemon/state.h"
+#include "rundir/clean.h"
 
 #define DMU_TICK_MIN_MS	20
 
@@ -483,7 +484,7 @@ static void dmu_act_clean_run_dir(struct dmu_daemon *daemon)
 	close(daemon->listener);
 	daemon->listener = -1;
 	daemon->accepting = false;
-	dmu_rundir_clean(&daemon->rundir);
+	dmu_run_clean(daemon->options.run_dir, daemon->options.name);
 }
 
 void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action)

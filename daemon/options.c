@@ -45,15 +45,12 @@ static error_t parse_operand(struct parse *parse, const char *text, struct argp_
 	case 1:
 		into->spec_given = true;
 		if (dmu_spec_parse(&into->spec, text, error, sizeof(error)))
-			argp_error(state, "%s", error);
-		else if (!dmu_backend_find(into->spec.backend))
-			argp_error(state, "unknown backend '%s'", into->spec.backend);
-		else
-			return 0;
-		return EINVAL;
+			return dmu_option_refuse(state, "%s", error);
+		if (!dmu_backend_find(into->spec.backend))
+			return dmu_option_refuse(state, "unknown backend '%s'", into->spec.backend);
+		return 0;
 	default:
-		argp_error(state, "'%.80s' is one operand too many", text);
-		return EINVAL;
+		return dmu_option_refuse(state, "'%.80s' is one operand too many", text);
 	}
 }
 
@@ -64,12 +61,10 @@ static error_t parse_end(struct parse *parse, struct argp_state *state)
 	if (into->query_spec)
 		return 0;
 	if (!parse->operands) {
-		argp_error(state, "no NAME given");
-		return EINVAL;
+		return dmu_option_refuse(state, "no NAME given");
 	}
 	if (!into->spec_given && !into->takeover) {
-		argp_error(state, "no BACKEND:SOURCE given, to create %s from", into->name);
-		return EINVAL;
+		return dmu_option_refuse(state, "no BACKEND:SOURCE given, to create %s from", into->name);
 	}
 	if (!*into->ctl)
 		memcpy(into->ctl, into->name, sizeof(into->ctl));

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/dmuser.h"
@@ -15,18 +12,16 @@
 #define UNUSED_MS	1000	/* for a newcomer to see that the device is gone */
 
 /*
- * The daemons' own lock, if no daemon starts or listens there: else the device exists anew, and the
- * files are its daemon's: -EBUSY. -ENOENT if there is no directory.
+ * The daemons' lock, if no daemon starts or listens there. A daemon that does is of a new device of that name, and the
+ * files are its own, or it is a newcomer that has not yet seen the removal: -EBUSY. -ENOENT if there is no directory.
  */
 static int lock_unused(const char *run_dir, const char *name)
 {
-	int fd = dmu_run_open(run_dir, name, DMU_LOCK_NAME, O_RDWR | O_CREAT);
-	struct stat st;
+	int fd = dmu_run_lock_start(run_dir, name);
 
-	if (fd < 0)
-		return fd;
-	if (!flock(fd, LOCK_EX | LOCK_NB) && !fstat(fd, &st) && st.st_nlink &&
-	    !dmu_listener_present(run_dir, name))
+	if (fd == -ESTALE)
+		return -EBUSY;
+	if (fd < 0 || !dmu_listener_present(run_dir, name))
 		return fd;
 	close(fd);
 	return -EBUSY;

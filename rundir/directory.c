@@ -82,6 +82,25 @@ int dmu_run_lock(const char *run_dir, const char *name)
 	return ret;
 }
 
+int dmu_run_lock_start(const char *run_dir, const char *name)
+{
+	int fd = dmu_run_open(run_dir, name, DMU_LOCK_NAME, O_RDWR | O_CREAT), rc = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	else if (fstat(fd, &st))
+		rc = -errno;
+	else if (!st.st_nlink)
+		rc = -ESTALE;
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
+}
+
 void dmu_run_leave(const char *run_dir, const char *name)
 {
 	char path[DMU_PATH_MAX];

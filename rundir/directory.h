@@ -38,6 +38,11 @@ int dmu_run_make(const char *run_dir, const char *name, bool *made_parent, bool 
 int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t len);
 /* A locked descriptor, released by close(); -EWOULDBLOCK: another dmuserctl has it. */
 int dmu_run_lock(const char *run_dir, const char *name);
+/*
+ * The same for the lock of a daemon that starts, or of a process that removes the files of daemons. -EBUSY: another
+ * process has it; -ESTALE: its last holder has just removed it.
+ */
+int dmu_run_lock_start(const char *run_dir, const char *name);
 /* Remove RUN_DIR/NAME if it is empty. */
 void dmu_run_leave(const char *run_dir, const char *name);
 

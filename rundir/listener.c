@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "handover/peer.h"
@@ -31,50 +30,25 @@ static int fail(int error, char *text, size_t len, const char *format, ...)
 	return -error;
 }
 
-/*
- * The address of a socket in a directory that may be longer than sun_path: by way of a descriptor
- * of the directory, which stays open in *@dir.
- */
-static int address(struct sockaddr_un *addr, int *dir, const char *run_dir, const char *name)
-{
-	char path[DMU_PATH_MAX];
-	int ret;
-
-	ret = dmu_run_path(path, sizeof(path), run_dir, name, NULL);
-	if (ret)
-		return ret;
-	*dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (*dir < 0)
-		return -errno;
-	memset(addr, 0, sizeof(*addr));
-	addr->sun_family = AF_UNIX;
-	snprintf(addr->sun_path, sizeof(addr->sun_path), "/proc/self/fd/%d/" DMU_SOCKET_NAME, *dir);
-	return 0;
-}
-
 int dmu_listener_dial(const char *run_dir, const char *name)
 {
 	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
-	struct sockaddr_un addr;
-	int fd = -1, dir = -1, ret;
+	char path[DMU_PATH_MAX];
+	int fd, ret;
 
-	ret = address(&addr, &dir, run_dir, name);
+	ret = dmu_run_path(path, sizeof(path), run_dir, name, DMU_SOCKET_NAME);
 	if (ret)
 		return ret;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) ||
-	    connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+	fd = dmu_peer_connect(path);
+	if (fd < 0)
+		return fd;
+	if (fcntl(fd, F_SETFL, 0) || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit))) {
 		ret = -errno;
-		goto out;
-	}
-	ret = fd;
-	fd = -1;
-out:
-	if (fd >= 0)
 		close(fd);
-	close(dir);
-	return ret;
+		return ret;
+	}
+	return fd;
 }
 
 pid_t dmu_listener_pid(const char *run_dir, const char *name)
@@ -159,8 +133,7 @@ int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener 
 		return fail(ECONNREFUSED, error, len, "the daemon of the socket in %s/%s is dead",
 			    run_dir, name);
 	if (fd == -EAGAIN)
-		return fail(ETIMEDOUT, error, len, "the daemon has not answered for %d s",
-			    ANSWER_SECONDS);
+		return fail(EAGAIN, error, len, "the daemon does not answer, and too many others wait for it");
 	if (fd < 0)
 		return fail(-fd, error, len,
 			    "cannot reach the daemon by %s/%s/" DMU_SOCKET_NAME ": %s", run_dir,

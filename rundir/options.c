@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "handover/peer.h"
+#include "lib/options.h"
 #include "rundir/directory.h"
 #include "rundir/options.h"
 
@@ -23,9 +24,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		*run_dir = value;
 		if (*value == '/' && strlen(value) <= DMU_RUN_DIR_MAX)
 			return 0;
-		argp_error(state, "--run-dir: '%.80s' is not an absolute path of at most %d bytes", value,
+		return dmu_option_refuse(state, "--run-dir: '%.80s' is not an absolute path of at most %d bytes", value,
 			   DMU_RUN_DIR_MAX);
-		return EINVAL;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -37,6 +37,5 @@ error_t dmu_run_check(const struct argp_state *state, const char *run_dir, const
 {
 	if (strlen(run_dir) + strlen(name) + sizeof("//" DMU_SOCKET_NAME) <= DMU_SOCKET_PATH_MAX)
 		return 0;
-	argp_error(state, "--run-dir: '%s' is too long for a socket of %s in it", run_dir, name);
-	return EINVAL;
+	return dmu_option_refuse(state, "--run-dir: '%s' is too long for a socket of %s in it", run_dir, name);
 }

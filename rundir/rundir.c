@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,29 +48,7 @@ void dmu_rundir_unlock(struct dmu_rundir *rundir)
 	rundir->lock = -1;
 }
 
-/* -EBUSY: somebody has it; -ESTALE: it is gone by now, as is who had it. */
-static int dmu_rundir_lock(struct dmu_rundir *rundir, int flags)
-{
-	struct stat st;
-	char path[256];
-	int rc = 0;
-
-	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, DMU_LOCK_NAME);
-	rundir->lock = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
-	if (rundir->lock < 0)
-		return -errno;
-	if (flock(rundir->lock, LOCK_EX | LOCK_NB))
-		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-	else if (fstat(rundir->lock, &st))
-		rc = -errno;
-	else if (!st.st_nlink)
-		rc = -ESTALE;
-	if (rc)
-		dmu_rundir_unlock(rundir);
-	return rc;
-}
-
-/* Who cleans up after a device of the same name has the lock, and the directory, for a moment. */
+/* A process that removes the files of an older device of that name has the lock, and the directory, for a moment. */
 static int dmu_rundir_take(struct dmu_rundir *rundir, char *error, size_t len)
 {
 	int rc, tries = DMU_LOCK_TRIES;
@@ -79,8 +56,10 @@ static int dmu_rundir_take(struct dmu_rundir *rundir, char *error, size_t len)
 	for (;;) {
 		*error = '\0';
 		rc = dmu_run_make(rundir->run_dir, rundir->name, &rundir->made_parent, &rundir->made, error, len);
-		if (!rc)
-			rc = dmu_rundir_lock(rundir, O_CREAT);
+		if (!rc) {
+			rundir->lock = dmu_run_lock_start(rundir->run_dir, rundir->name);
+			rc = rundir->lock < 0 ? rundir->lock : 0;
+		}
 		if ((rc != -EBUSY && rc != -ESTALE && rc != -ENOENT) || !--tries)
 			return rc;
 		poll(NULL, 0, DMU_LOCK_PAUSE_MS);
@@ -140,12 +119,12 @@ int dmu_rundir_listen(struct dmu_rundir *rundir)
 
 int dmu_rundir_open_tab(struct dmu_rundir *rundir)
 {
-	char path[256];
 	struct stat st;
 
-	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, DMU_TAB_NAME);
-	rundir->tab = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (rundir->tab < 0 || fstat(rundir->tab, &st))
+	rundir->tab = dmu_run_open(rundir->run_dir, rundir->name, DMU_TAB_NAME, O_WRONLY | O_CREAT);
+	if (rundir->tab < 0)
+		return rundir->tab;
+	if (fstat(rundir->tab, &st))
 		return -errno;
 	rundir->tab_size = st.st_size;
 	rundir->tabbed = !st.st_size;
@@ -265,37 +244,4 @@ int dmu_rundir_read_tab(const struct dmu_rundir *rundir, const char *name, struc
 		return 0;
 	snprintf(error, len, "%s/" DMU_TAB_NAME ": %s", rundir->path, why);
 	return -EINVAL;
-}
-
-/* true: it is done, or not to be done. */
-static bool dmu_rundir_try_clean(struct dmu_rundir *rundir)
-{
-	int fd;
-
-	if (dmu_rundir_lock(rundir, 0))
-		return true;
-	fd = dmu_rundir_connect(rundir);
-	if (fd >= 0)
-		close(fd);
-	if (fd == -ECONNREFUSED) {
-		dmu_rundir_unlink(rundir, DMU_SOCKET_NAME);
-		dmu_rundir_unlink(rundir, DMU_TAB_NAME);
-		dmu_rundir_unlink(rundir, DMU_STORE_NAME);
-		dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
-		rmdir(rundir->path);
-	}
-	dmu_rundir_unlock(rundir);
-	return fd == -ECONNREFUSED;
-}
-
-/*
- * Who listens is either the daemon of a device of this name that exists anew, and then all this is
- * its own; or a newcomer that has not yet seen that the device is gone.
- */
-void dmu_rundir_clean(struct dmu_rundir *rundir)
-{
-	int tries = DMU_LOCK_TRIES;
-
-	while (!dmu_rundir_try_clean(rundir) && --tries)
-		poll(NULL, 0, DMU_LOCK_PAUSE_MS);
 }

@@ -56,10 +56,5 @@ int dmu_rundir_read_store(const struct dmu_rundir *rundir, char *store, size_t s
 			  size_t len);
 /* Remove what this daemon made. */
 void dmu_rundir_undo(struct dmu_rundir *rundir);
-/*
- * The device is gone, and the caller's listening socket closed: remove what belongs to its daemons,
- * and the directory if nothing else is in it. Nothing if somebody listens there or starts.
- */
-void dmu_rundir_clean(struct dmu_rundir *rundir);
 
 #endif

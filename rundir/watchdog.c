@@ -4,9 +4,58 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rundir/watchdog.h"
+
+int dmu_watchdog_lock(const char *run_dir, const char *name)
+{
+	/* A kind of lock that can be asked about without being taken: see dmu_watchdog_read(). */
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = dmu_run_open(run_dir, name, DMU_WATCH_NAME, O_RDWR | O_CREAT), ret;
+
+	if (fd < 0)
+		return fd;
+	if (fcntl(fd, F_OFD_SETLK, &lock))
+		ret = -errno;
+	else if (dmu_watchdog_lost(fd))
+		ret = -ESTALE;
+	else
+		return fd;
+	close(fd);
+	return ret;
+}
+
+int dmu_watchdog_write(int fd, const struct dmu_watchdog *watch)
+{
+	char line[2 * DMU_ERROR_MAX];
+	int n;
+
+	/* The reason comes last, as it has blanks in it. */
+	n = snprintf(line, sizeof(line), "pid=%d restarts=%u attempts=%u down_ms=%" PRIu64 " next_ms=%" PRIu64
+		     " reason=%s\n", watch->pid, watch->restarts, watch->attempts, watch->down_ms, watch->next_ms,
+		     watch->reason);
+	errno = EIO;
+	return pwrite(fd, line, n, 0) != n || ftruncate(fd, n) ? -errno : 0;
+}
+
+bool dmu_watchdog_lost(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) || !st.st_nlink;
+}
+
+void dmu_watchdog_remove(int fd, const char *run_dir, const char *name)
+{
+	char path[DMU_PATH_MAX];
+
+	if (dmu_watchdog_lost(fd) || dmu_run_path(path, sizeof(path), run_dir, name, DMU_WATCH_NAME))
+		return;
+	unlink(path);
+	dmu_run_leave(run_dir, name);
+}
 
 int dmu_watchdog_read(const char *run_dir, const char *name, struct dmu_watchdog *watch)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* RUN_DIR/NAME/watch: what dmuser-watch says of itself. */
+/* RUN_DIR/NAME/watch, which dmuser-watch holds locked and writes, and dmuserctl reads. */
 #ifndef DMUSER_WATCHDOG_H
 #define DMUSER_WATCHDOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "rundir/directory.h"
@@ -15,6 +16,18 @@ struct dmu_watchdog {
 	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next attempt; 0: none is due */
 	char reason[DMU_ERROR_MAX];	/* of the last failure, why it is unclear whether a daemon serves, or "" */
 };
+
+/*
+ * Create and lock the file: one dmuser-watch a device. Its descriptor, -EWOULDBLOCK: another one has it, -ESTALE: its
+ * last owner has just removed it, or another -errno.
+ */
+int dmu_watchdog_lock(const char *run_dir, const char *name);
+/* Replace the content of the file that the caller has locked. 0 or -errno. */
+int dmu_watchdog_write(int fd, const struct dmu_watchdog *watch);
+/* The file was removed, as with its device. The path may be another watchdog's by now. */
+bool dmu_watchdog_lost(int fd);
+/* Remove the file, unless it is lost, and RUN_DIR/NAME if that was all in it. */
+void dmu_watchdog_remove(int fd, const char *run_dir, const char *name);
 
 /* 0; -ENOENT: no dmuser-watch watches it; or another -errno. */
 int dmu_watchdog_read(const char *run_dir, const char *name, struct dmu_watchdog *watch);

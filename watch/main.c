@@ -81,7 +81,7 @@ static int watch(const struct watch_options *options, struct start *start)
 	}
 	if (!ret) {
 		status = watch_run(options, &state, ready, start, error, sizeof(error));
-		watch_state_remove(&state, options->run_dir, options->name);
+		dmu_watchdog_remove(state.fd, options->run_dir, options->name);
 		/* A confined daemon of a device that is gone cannot take its files away. */
 		if (!dmu_dm_exists(options->name))
 			dmu_run_clean(options->run_dir, options->name);

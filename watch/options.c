@@ -44,14 +44,14 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (into->name) {
-			argp_error(state, "'%.80s' is one operand too many", value);
-			return EINVAL;
+			return dmu_option_refuse(state, "'%.80s' is one operand too many", value);
 		}
 		into->name = value;
 		return dmu_option_name(state, "NAME", value);
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no NAME given");
-		return EINVAL;
+		return dmu_option_refuse(state, "no NAME given");
+	case ARGP_KEY_SUCCESS:
+		return dmu_run_check(state, into->run_dir, into->name);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

@@ -61,12 +61,12 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, error);
 	dmu_log_event("watch", watch->options->name, watch->generation, "pid=%d down_ms=%llu restarts=%u",
 		      (int)view->pid,
-		      state->down_ms ? (unsigned long long)(watch->since_ms - state->down_ms) : 0ULL,
-		      state->restarts);
-	state->down_ms = 0;
-	state->next_ms = 0;
-	state->attempts = 0;
-	state->reason[0] = '\0';
+		      state->told.down_ms ? (unsigned long long)(watch->since_ms - state->told.down_ms) : 0ULL,
+		      state->told.restarts);
+	state->told.down_ms = 0;
+	state->told.next_ms = 0;
+	state->told.attempts = 0;
+	state->told.reason[0] = '\0';
 	watch_state_write(state);
 	/* It could not be sealed before. */
 	if (dmu_node_left_open(watch->options->run_dir, watch->options->name))
@@ -95,8 +95,8 @@ static void begin(struct watch *watch)
 	watch->pidfd = -1;
 	if (now - watch->since_ms >= watch->options->steady_ms)
 		watch_delay_reset(&watch->delay);
-	state->down_ms = now;
-	state->next_ms = now + watch->delay.ms;
+	state->told.down_ms = now;
+	state->told.next_ms = now + watch->delay.ms;
 	dmu_log_event("died", watch->options->name, watch->generation, "pid=%d next_ms=%llu", (int)watch->pid,
 		      (unsigned long long)watch->delay.ms);
 	watch_state_write(state);
@@ -145,7 +145,7 @@ static int start(struct watch *watch, const struct watch_view *view, char *error
 /* Not each of many that fail alike: at each doubling of their number, or when the reason is another. */
 static bool worth_a_line(const struct watch_state *state, const char *error)
 {
-	return !(state->attempts & (state->attempts - 1)) || strcmp(state->reason, error) != 0;
+	return !(state->told.attempts & (state->told.attempts - 1)) || strcmp(state->told.reason, error) != 0;
 }
 
 static void attempt(struct watch *watch, const struct watch_view *view)
@@ -155,23 +155,23 @@ static void attempt(struct watch *watch, const struct watch_view *view)
 	uint64_t began = dmu_now_ms();
 	int ret;
 
-	state->attempts++;
-	state->next_ms = 0;
+	state->told.attempts++;
+	state->told.next_ms = 0;
 	watch_state_write(state);
 	ret = start(watch, view, error, sizeof(error));
 	watch_delay_grow(&watch->delay);
 	if (ret) {
-		state->next_ms = dmu_now_ms() + watch->delay.ms;
+		state->told.next_ms = dmu_now_ms() + watch->delay.ms;
 		if (worth_a_line(state, error))
 			dmu_log_event("restart-failed", watch->options->name, watch->generation,
-				      "attempt=%u next_ms=%llu reason=\"%s\"", state->attempts,
+				      "attempt=%u next_ms=%llu reason=\"%s\"", state->told.attempts,
 				      (unsigned long long)watch->delay.ms, error);
-		snprintf(state->reason, sizeof(state->reason), "%s", error);
+		snprintf(state->told.reason, sizeof(state->told.reason), "%s", error);
 	} else {
-		state->restarts++;
+		state->told.restarts++;
 		dmu_log_event("restart", watch->options->name, watch->generation + 1,
-			      "attempt=%u down_ms=%llu start_ms=%llu", state->attempts,
-			      (unsigned long long)(dmu_now_ms() - state->down_ms),
+			      "attempt=%u down_ms=%llu start_ms=%llu", state->told.attempts,
+			      (unsigned long long)(dmu_now_ms() - state->told.down_ms),
 			      (unsigned long long)(dmu_now_ms() - began));
 	}
 	watch_state_write(state);
@@ -204,10 +204,10 @@ static void restart(struct watch *watch)
 	struct watch_view now_seen;
 	int lock;
 
-	if (!watch->state->down_ms)
+	if (!watch->state->told.down_ms)
 		begin(watch);
-	if (now < watch->state->next_ms) {
-		now = watch->state->next_ms - now;
+	if (now < watch->state->told.next_ms) {
+		now = watch->state->told.next_ms - now;
 		sleep_ms(now < SLEEP_MS ? now : SLEEP_MS);
 		return;
 	}
@@ -264,9 +264,9 @@ static void wonder(struct watch *watch, const struct watch_view *view)
 
 	if (!watch->unclear_ms)
 		watch->unclear_ms = dmu_now_ms();
-	if (!state->down_ms && dmu_now_ms() - watch->unclear_ms >= UNCLEAR_MS && strcmp(state->reason, view->why)) {
+	if (!state->told.down_ms && dmu_now_ms() - watch->unclear_ms >= UNCLEAR_MS && strcmp(state->told.reason, view->why)) {
 		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, view->why);
-		snprintf(state->reason, sizeof(state->reason), "%s", view->why);
+		snprintf(state->told.reason, sizeof(state->told.reason), "%s", view->why);
 		watch_state_write(state);
 	}
 	sleep_ms(LOOK_MS);
@@ -276,9 +276,9 @@ static void wonder(struct watch *watch, const struct watch_view *view)
 static void stay(struct watch *watch, int pidfd)
 {
 	close(pidfd);
-	if (!watch->state->reason[0])
+	if (!watch->state->told.reason[0])
 		return;
-	watch->state->reason[0] = '\0';
+	watch->state->told.reason[0] = '\0';
 	watch_state_write(watch->state);
 }
 
@@ -295,7 +295,7 @@ static enum watch_sight step(struct watch *watch)
 		adopt(watch, &view);
 	else if (sight == WATCH_SERVED)
 		stay(watch, view.pidfd);
-	else if (sight == WATCH_NOBODY && !watch_state_lost(watch->state))
+	else if (sight == WATCH_NOBODY && !dmu_watchdog_lost(watch->state->fd))
 		restart(watch);
 	else if (sight == WATCH_UNCLEAR)
 		wonder(watch, &view);
@@ -319,12 +319,12 @@ int watch_run(const struct watch_options *options, struct watch_state *state, vo
 		if (step(&watch) == WATCH_GONE)
 			return DMU_EXIT_DONE;
 		/* With the device, most likely. */
-		if (!watch_state_lost(state))
+		if (!dmu_watchdog_lost(state->fd))
 			continue;
 		if (watch_look(options, watch.pid, &view) == WATCH_GONE)
 			return DMU_EXIT_DONE;
-		dmu_log(DMU_LOG_ERR, "%s: %s was removed: nobody watches it now", options->name, state->path);
-		snprintf(error, len, "%s was removed", state->path);
+		snprintf(error, len, "%s/%s/" DMU_WATCH_NAME " was removed: nothing watches the device now",
+			 options->run_dir, options->name);
 		return DMU_EXIT_FAILED;
 	}
 	dmu_log(DMU_LOG_WARNING, "%s: told to end: nobody watches it now", options->name);

@@ -15,6 +15,7 @@
 #include "lib/dmuser.h"
 #include "lib/target.h"
 #include "rundir/directory.h"
+#include "rundir/watchdog.h"
 
 #define WATCH_PROGRAM	"dmuser-watch"
 
@@ -80,26 +81,19 @@ int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char
  */
 void watch_streams_leave(void);
 
-/* ---- RUN_DIR/NAME/watch: who watches, for dmuserctl (state.c) ---- */
+/* ---- RUN_DIR/NAME/watch (state.c) ---- */
 
 struct watch_state {
-	int fd;				/* locked: one watchdog a device */
-	char path[DMU_PATH_MAX];
-	unsigned int restarts;		/* that succeeded */
-	unsigned int attempts;		/* since somebody served */
-	uint64_t down_ms;		/* CLOCK_MONOTONIC since when nobody serves; 0: somebody does */
-	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next restart; 0: none is due */
-	char reason[DMU_ERROR_MAX];	/* why the last one failed, or it is unclear who serves; or "" */
+	int fd;				/* of dmu_watchdog_lock() */
+	struct dmu_watchdog told;
 };
 
 /*
- * -EWOULDBLOCK: another one watches; with @options->foreground it is waited for, until -EINTR: we are told to end, or -ENXIO: there is no such device any more.
+ * 0; -EWOULDBLOCK: another dmuser-watch watches the device. With @options->foreground the call waits for its end, until
+ * a signal ends this process, -EINTR, or the device is gone, -ENXIO.
  */
 int watch_state_open(struct watch_state *state, const struct watch_options *options);
 void watch_state_write(const struct watch_state *state);
-/* The file was removed, with the device, and may belong to another's watchdog by now. */
-bool watch_state_lost(const struct watch_state *state);
-void watch_state_remove(const struct watch_state *state, const char *run_dir, const char *name);
 
 /* ---- who serves (look.c) ---- */
 

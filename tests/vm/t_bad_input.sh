@@ -28,7 +28,7 @@ refused() {
 	got=$?
 	error=$(</tmp/error)
 	[ $got = "$status" ] || fail "$*: status $got, not $status: $error"
-	# A usage error is followed by where to find help.
+	# Of an unknown option, argp(3) also says where to find help.
 	[ "$status" != 2 ] || error=${error%%$'\n'"Try "*}
 	[[ -n $error && $error != *$'\n'* ]] || fail "$*: not one line: $error"
 	[[ $error =~ $pattern ]] || fail "$*: no '$pattern' in: $error"

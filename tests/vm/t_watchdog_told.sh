@@ -32,8 +32,8 @@ refused() {
 	ok "$said"
 }
 
-refused 2 "not up to 64" "$(printf 'n%.0s' {1..65})"
-refused 2 "not up to 64" ../t
+refused 2 "up to 64" "$(printf 'n%.0s' {1..65})"
+refused 2 "up to 64" ../t
 refused 2 "from 100" --patience 99 "$name"
 refused 1 "no such device" "$name"
 
@@ -121,7 +121,7 @@ rm "$run/$name/watch"
 wait_for 60 "it sees that" gone "$foreground"
 wait "$foreground"
 is "status of one whose file was removed" $? 1
-check "the kernel log says so" grep -q "watch was removed: nobody watches it now" <(dmesg)
+check "the kernel log says so" grep -q "watch was removed: nothing watches the device now" <(dmesg)
 
 # The daemon is dead, and somebody holds a channel of it: nobody else can serve, and who looks is told.
 watch
