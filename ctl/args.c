@@ -17,8 +17,11 @@ static const struct {
 	unsigned int bit;		/* ctl_option */
 } rows[] = {
 	{ { "json", 'j', NULL, 0, "print JSON", 0 }, CTL_JSON },
-	{ { "program", 'p', "PATH", 0, "the daemon to run (default: beside dmuserctl, then $PATH)", 0 }, CTL_PROGRAM },
-	{ { "timeout", 't', "MS", 0, "limit of each step of the daemons; wait: of the wait", 0 }, CTL_TIMEOUT },
+	{ { "program", 'p', "PATH", 0, "run this daemon (default: beside dmuserctl, then $PATH)",
+	    0 },
+	  CTL_PROGRAM },
+	{ { "timeout", 't', "MS", 0, "limit of each step of the daemons; wait: of the wait", 0 },
+	  CTL_TIMEOUT },
 	{ { "channels", 'c', "N", 0, "channels, each with a thread (1-64)", 0 }, CTL_CHANNELS },
 	{ { "generation", 'g', "N", 0, "wait for this generation", 0 }, CTL_GENERATION },
 	{ { "ready", 'r', NULL, 0, "wait until it serves (the default)", 0 }, CTL_READY },
@@ -69,6 +72,7 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 {
 	struct parse *parse = state->input;
 	struct ctl_args *args = parse->args;
+	bool takes_program = args->command->options & CTL_PROGRAM;
 	size_t i;
 
 	for (i = 0; i < ROW_COUNT; i++)
@@ -86,14 +90,16 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 		args->tab = value;
 		return 0;
 	case 't':
-		/* Of a daemon, or of `wait` itself. */
+		/* The daemon's, or the limit of `wait` itself. */
 		return dmu_option_number(state, "timeout", value,
-					 args->command->options & CTL_PROGRAM ? DMU_TIMEOUT_MIN_MS : 1,
+					 takes_program ? DMU_TIMEOUT_MIN_MS : 1,
 					 DMU_TIMEOUT_MAX_MS, &args->timeout_ms);
 	case 'c':
-		return dmu_option_number(state, "channels", value, 1, DMU_WIRE_CHANNELS_MAX, &args->channels);
+		return dmu_option_number(state, "channels", value, 1, DMU_WIRE_CHANNELS_MAX,
+					 &args->channels);
 	case 'g':
-		return dmu_option_number(state, "generation", value, 1, UINT64_MAX, &args->generation);
+		return dmu_option_number(state, "generation", value, 1, UINT64_MAX,
+					 &args->generation);
 	case 'j':
 	case 'r':
 	case 'x':
@@ -111,7 +117,9 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 static error_t parse_command(struct parse *parse, int argc, char **argv)
 {
 	static const char *const operands[] = {
-		[CTL_NO_OPERAND] = "", [CTL_NAME] = "NAME", [CTL_NAME_SPEC] = "NAME [BACKEND:SOURCE[,OPTION...]]",
+		[CTL_NO_OPERAND] = "",
+		[CTL_NAME] = "NAME",
+		[CTL_NAME_SPEC] = "NAME [BACKEND:SOURCE[,OPTION...]]",
 	};
 	const struct ctl_command *command = parse->args->command;
 	struct argp_option options[ROW_COUNT + 1] = { 0 };
@@ -179,7 +187,8 @@ static char *help(int key, const char *text, void *input)
 	fputs("Commands (COMMAND --help tells the options of one):\n", stream);
 	for (command = parse->commands; command->name; command++)
 		fprintf(stream, "  %-10s %s\n", command->name, command->summary);
-	fputs("\nExit status: 0 done, 1 failed, 2 usage. See dmuserctl(8), dmuser(4), dmusertab(5).", stream);
+	fputs("\nExit status: 0 done, 1 failed, 2 usage. "
+	      "See dmuserctl(8), dmuser(4), dmusertab(5).", stream);
 	fclose(stream);
 	return list;
 }
@@ -191,7 +200,8 @@ int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, in
 	static const struct argp argp = {
 		.parser = parse_word,
 		.args_doc = "COMMAND [NAME [BACKEND:SOURCE[,OPTION...]]]",
-		.doc = "Creates, shows, hands over and removes devices of the dm-user target.\vcommands",
+		.doc = "Creates, shows, hands over and removes devices of the dm-user target."
+		       "\vcommands",
 		.children = children,
 		.help_filter = help,
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dmuserctl's command line. A subcommand is one row of a table of struct ctl_command, and one function that returns an
- * exit status, after it said on stderr, in one line, why it failed.
+ * dmuserctl's command line. A subcommand is one row of a table of struct ctl_command, and one
+ * function that returns an exit status, after it said on stderr, in one line, why it failed.
  */
 #ifndef DMU_CTL_ARGS_H
 #define DMU_CTL_ARGS_H
@@ -59,8 +59,9 @@ struct ctl_command {
 };
 
 /*
- * Read the command line of a command of @commands, whose last has a NULL name, into @args, which points into @argv.
- * --help, --version and usage errors exit, unless @flags has ARGP_NO_EXIT: then 0 or EINVAL.
+ * Read the command line of a command of @commands, whose last has a NULL name, into @args, which
+ * points into @argv. --help, --version and usage errors exit, unless @flags has ARGP_NO_EXIT: then
+ * 0 or EINVAL.
  */
 int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, int argc, char **argv,
 		   unsigned int flags);

@@ -98,10 +98,7 @@ int ctl_create(const struct ctl_args *args)
 	}
 	if (!(args->given & CTL_JSON))
 		return CTL_DONE;
-	ret = ctl_dm_device(args->name, &device);
-	if (ret) {
-		ctl_dm_device_error(args->name, ret);
+	if (ctl_dm_require(args->name, &device))
 		return CTL_FAILED;
-	}
 	return ctl_json_print(ctl_device_json(&device, NULL, NULL));
 }

@@ -16,6 +16,7 @@
 #include <libdevmapper.h>
 #include <linux/dm-ioctl.h>
 
+#include "ctl/args.h"
 #include "ctl/device.h"
 #include "ctl/output.h"
 #include "lib/dmuser.h"
@@ -29,7 +30,9 @@ static void log_silently(int level, const char *file, int line, int dm_errno, co
 {
 }
 
-/* Its socket alone proves nothing: one that is left from before the shutdown would be waited for. */
+/*
+ * Its socket alone proves nothing: one that is left from before the shutdown would be waited for.
+ */
 static bool udev_listens(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = UDEV_SOCKET };
@@ -104,7 +107,8 @@ static const char *row_find(struct dm_task *task, uint64_t *start, uint64_t *sec
 enum key { BY_NAME, BY_UUID };
 
 /* Run a STATUS or TABLE task that does not wait for I/O; *@task is to be destroyed if not NULL. */
-static int query(struct dm_task **task, int type, enum key key, const char *name, struct dm_info *info)
+static int query(struct dm_task **task, int type, enum key key, const char *name,
+		 struct dm_info *info)
 {
 	char uuid[sizeof(DMU_UUID_PREFIX) + DMU_NAME_MAX];
 	int ret;
@@ -192,8 +196,10 @@ const char *ctl_dm_first_name(const char *name)
 	static struct ctl_device device;
 	const char *first = device.uuid + strlen(DMU_UUID_PREFIX);
 
-	if (device_find(BY_UUID, name, &device) != -ENXIO || device_find(BY_NAME, name, &device) == -ENXIO ||
-	    strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)) || !dmu_name_valid(first))
+	if (device_find(BY_UUID, name, &device) != -ENXIO ||
+	    device_find(BY_NAME, name, &device) == -ENXIO ||
+	    strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)) ||
+	    !dmu_name_valid(first))
 		return name;
 	return first;
 }
@@ -221,6 +227,16 @@ void ctl_dm_device_error(const char *name, int error)
 	default:
 		ctl_error("%s: cannot ask device-mapper: %s", name, strerror(-error));
 	}
+}
+
+int ctl_dm_require(const char *name, struct ctl_device *device)
+{
+	int ret = ctl_dm_device(name, device);
+
+	if (!ret)
+		return CTL_DONE;
+	ctl_dm_device_error(name, ret);
+	return CTL_FAILED;
 }
 
 int ctl_dm_each(int (*visit)(const struct ctl_device *device, void *context), void *context)

@@ -256,13 +256,9 @@ static int report(const struct handover *handover, uint64_t ms)
 	const struct dmu_target_generation *serving;
 	struct ctl_device device;
 	json_t *json;
-	int ret;
 
-	ret = ctl_dm_device(args->name, &device);
-	if (ret) {
-		ctl_dm_device_error(args->name, ret);
+	if (ctl_dm_require(args->name, &device))
 		return CTL_FAILED;
-	}
 	serving = dmu_target_serving(&device.kstatus);
 	if (!serving || serving->number <= handover->previous) {
 		ctl_error("%s: the new daemon said that it serves, and does not", args->name);
@@ -300,11 +296,8 @@ int ctl_handover(const struct ctl_args *args)
 	uint64_t begin;
 	int ret, lock;
 
-	ret = ctl_dm_device(args->name, &handover.device);
-	if (ret) {
-		ctl_dm_device_error(args->name, ret);
+	if (ctl_dm_require(args->name, &handover.device))
 		return CTL_FAILED;
-	}
 	begin = dmu_now_ms();
 	signals_note();
 	ret = prepare(&handover, &lock, error, sizeof(error));

@@ -11,11 +11,8 @@ static int send_message(const struct ctl_args *args, const char *message, bool s
 	struct ctl_device device;
 	int ret;
 
-	ret = ctl_dm_device(args->name, &device);
-	if (ret) {
-		ctl_dm_device_error(args->name, ret);
+	if (ctl_dm_require(args->name, &device))
 		return CTL_FAILED;
-	}
 	ret = ctl_dm_message(&device, message);
 	if (ret) {
 		ctl_error("%s: cannot %s it: %s", args->name, message, strerror(-ret));

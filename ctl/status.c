@@ -15,13 +15,9 @@ int ctl_status(const struct ctl_args *args)
 	struct dmu_watchdog watch;
 	bool answered, watched;
 	json_t *json;
-	int ret;
 
-	ret = ctl_dm_device(args->name, &device);
-	if (ret) {
-		ctl_dm_device_error(args->name, ret);
+	if (ctl_dm_require(args->name, &device))
 		return CTL_FAILED;
-	}
 	answered = !dmu_listener_ask(args->run_dir, args->name, &daemon, error, sizeof(error));
 	if (answered)
 		dmu_listener_ask_confinement(args->run_dir, args->name, &daemon);

@@ -7,58 +7,69 @@ const struct ctl_command ctl_commands[] = {
 		.name = "create",
 		.summary = "make a device that a new dmuser-first serves",
 		.detail =
-			"Without BACKEND:SOURCE, the line of NAME in the tab file says where the bytes come from. "
-			"Returns when /dev/mapper/NAME is usable; on failure nothing is left behind.",
+			"Without BACKEND:SOURCE, the line of NAME in the tab file says where "
+			"the bytes come from. Returns when /dev/mapper/NAME is usable; on "
+			"failure nothing is left behind.",
 		.operands = CTL_NAME_SPEC,
 		.options = CTL_JSON | CTL_PROGRAM | CTL_TIMEOUT | CTL_CHANNELS | CTL_TABFILE |
 			   CTL_RUNDIR,
 		.run = ctl_create,
-	}, {
+	},
+	{
 		.name = "status",
 		.summary = "show one device, its daemon and its confinement",
 		.operands = CTL_NAME,
 		.options = CTL_JSON | CTL_RUNDIR,
 		.run = ctl_status,
-	}, {
+	},
+	{
 		.name = "list",
 		.summary = "list all devices of the dm-user target",
 		.operands = CTL_NO_OPERAND,
 		.options = CTL_JSON,
 		.run = ctl_list,
-	}, {
+	},
+	{
 		.name = "handover",
 		.summary = "replace the serving daemon by a new dmuser-second",
 		.detail =
-			"The program runs from a copy in RUN_DIR/NAME. If no daemon serves the device, the node is "
-			"unsealed for the program, which answers the requests that its predecessor left. If the "
-			"handover fails, the old daemon serves on.",
+			"The program runs from a copy in RUN_DIR/NAME. If no daemon serves the "
+			"device, the node is unsealed for the program, which answers the "
+			"requests that its predecessor left. If the handover fails, the old "
+			"daemon serves on.",
 		.operands = CTL_NAME_SPEC,
 		.options = CTL_JSON | CTL_PROGRAM | CTL_TIMEOUT | CTL_CHANNELS | CTL_RUNDIR,
 		.run = ctl_handover,
-	}, {
+	},
+	{
 		.name = "wait",
 		.summary = "wait until a generation serves, or is gone",
 		.detail =
-			"--ready (the default): until generation N, or a newer one, serves; without --generation, "
-			"any. --gone: until the device is gone; with --generation, until that generation is gone.",
+			"--ready (the default): until generation N, or a newer one, serves; "
+			"without --generation, any. --gone: until the device is gone; with "
+			"--generation, until that generation is gone.",
 		.operands = CTL_NAME,
 		.options = CTL_JSON | CTL_GENERATION | CTL_READY | CTL_GONE | CTL_TIMEOUT,
 		.run = ctl_wait,
-	}, {
+	},
+	{
 		.name = "remove",
 		.summary = "remove a device; its daemon then exits",
 		.detail =
-			"--force first replaces the table by one that fails all I/O, also what is in flight.",
+			"--force first replaces the table by one that fails all I/O, also what "
+			"is in flight.",
 		.operands = CTL_NAME,
 		.options = CTL_JSON | CTL_FORCE | CTL_RUNDIR,
 		.run = ctl_remove,
-	}, {
+	},
+	{
 		.name = "seal",
 		.summary = "let no process open the control node any more",
 		.operands = CTL_NAME,
 		.options = CTL_JSON,
 		.run = ctl_seal,
-	}, {
+	},
+	{
 		.name = "unseal",
 		.summary = "let root open the control node again",
 		.operands = CTL_NAME,

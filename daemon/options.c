@@ -13,14 +13,19 @@
 enum { OPTION_TAKEOVER = 256, OPTION_CTL, OPTION_SOURCES, OPTION_IDENTITY };
 
 static const struct argp_option options[] = {
-	{ "channels", 'c', "N", 0, "channels, each with a thread (1-64; default: the spec's, or 4)", 0 },
-	{ "timeout", 't', "MS", 0, "limit of each step of a handover (100-3600000; default 10000)", 0 },
+	{ "channels", 'c', "N", 0,
+	  "channels, each with a thread (1-64; default: the spec's, or 4)", 0 },
+	{ "timeout", 't', "MS", 0,
+	  "limit of each step of a handover (100-3600000; default 10000)", 0 },
 	{ "foreground", 'f', NULL, 0, "do not detach; log to stderr, too", 0 },
-	{ "takeover", OPTION_TAKEOVER, NULL, 0, "attach to an existing device; dmuser-second always does", 0 },
+	{ "takeover", OPTION_TAKEOVER, NULL, 0,
+	  "attach to an existing device; dmuser-second always does", 0 },
 	{ "ctl", OPTION_CTL, "CTL", 0, "name of the control node (default NAME)", 0 },
 	{ "verbose", 'v', NULL, 0, "log each step", 0 },
-	{ "sources", OPTION_SOURCES, "SPEC", 0, "print the paths that a BACKEND:SOURCE needs, and exit", 0 },
-	{ "identity", OPTION_IDENTITY, "SPEC", 0, "print which store a BACKEND:SOURCE is, and exit", 0 },
+	{ "sources", OPTION_SOURCES, "SPEC", 0,
+	  "print the paths that a BACKEND:SOURCE needs, and exit", 0 },
+	{ "identity", OPTION_IDENTITY, "SPEC", 0,
+	  "print which store a BACKEND:SOURCE is, and exit", 0 },
 	{ 0 },
 };
 
@@ -64,7 +69,8 @@ static error_t parse_end(struct parse *parse, struct argp_state *state)
 		return dmu_option_refuse(state, "no NAME given");
 	}
 	if (!into->spec_given && !into->takeover) {
-		return dmu_option_refuse(state, "no BACKEND:SOURCE given, to create %s from", into->name);
+		return dmu_option_refuse(state, "no BACKEND:SOURCE given, to create %s from",
+					 into->name);
 	}
 	if (!*into->ctl)
 		memcpy(into->ctl, into->name, sizeof(into->ctl));
@@ -83,11 +89,13 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 		state->child_inputs[0] = &into->run_dir;
 		break;
 	case 'c':
-		status = dmu_option_number(state, "channels", value, 1, DMU_WIRE_CHANNELS_MAX, &number);
+		status = dmu_option_number(state, "channels", value, 1, DMU_WIRE_CHANNELS_MAX,
+					   &number);
 		into->channels = (unsigned int)number;
 		break;
 	case 't':
-		status = dmu_option_number(state, "timeout", value, DMU_TIMEOUT_MIN_MS, DMU_TIMEOUT_MAX_MS, &number);
+		status = dmu_option_number(state, "timeout", value, DMU_TIMEOUT_MIN_MS,
+					   DMU_TIMEOUT_MAX_MS, &number);
 		into->timeout_ms = (unsigned int)number;
 		break;
 	case 'f':
@@ -141,7 +149,8 @@ static char *help(int key, const char *text, void *input)
 	return backends;
 }
 
-void dmu_options_parse(struct dmu_daemon_options *into, const struct dmu_stage *stage, int argc, char **argv)
+void dmu_options_parse(struct dmu_daemon_options *into, const struct dmu_stage *stage, int argc,
+		       char **argv)
 {
 	static const struct argp_child children[] = {
 		{ &dmu_run_argp, 0, NULL, 0 }, { &dmu_options_argp, 0, NULL, 0 }, { 0 },

@@ -44,24 +44,27 @@ error_t dmu_option_refuse(const struct argp_state *state, const char *format, ..
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	/* Not argp_error(), whose last line is not the reason: dmuserctl tells its caller the last line of a daemon. */
+	/*
+	 * Not argp_error(), whose last line is not the reason: dmuserctl tells its caller the last
+	 * line of a daemon.
+	 */
 	argp_failure(state, argp_err_exit_status, 0, "%s (see --help)", text);
 	return EINVAL;
 }
 
-error_t dmu_option_number(const struct argp_state *state, const char *option, const char *text, uint64_t min,
-			  uint64_t max, uint64_t *value)
+error_t dmu_option_number(const struct argp_state *state, const char *option, const char *text,
+			  uint64_t min, uint64_t max, uint64_t *value)
 {
 	if (!dmu_number_parse(value, text, min, max))
 		return 0;
-	return dmu_option_refuse(state, "--%s: '%.40s' is not a number from %llu to %llu", option, text,
-				 (unsigned long long)min, (unsigned long long)max);
+	return dmu_option_refuse(state, "--%s: '%.40s' is not a number from %llu to %llu", option,
+				 text, (unsigned long long)min, (unsigned long long)max);
 }
 
 error_t dmu_option_name(const struct argp_state *state, const char *option, const char *text)
 {
 	if (dmu_name_valid(text))
 		return 0;
-	return dmu_option_refuse(state, "%s: '%.80s' is not a name (A-Z a-z 0-9 _ . + -, up to %d)", option, text,
-				 DMU_NAME_MAX);
+	return dmu_option_refuse(state, "%s: '%.80s' is not a name (A-Z a-z 0-9 _ . + -, up to %d)",
+				 option, text, DMU_NAME_MAX);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the command lines of all programs share, on top of argp(3): a usage error prints one line that names the bad
- * word, and exits with DMU_EXIT_USAGE; -h is --help.
+ * What the command lines of all programs share, on top of argp(3): a usage error prints one line
+ * that names the bad word, and exits with DMU_EXIT_USAGE; -h is --help.
  */
 #ifndef DMUSER_OPTIONS_H
 #define DMUSER_OPTIONS_H
@@ -19,8 +19,8 @@ extern const struct argp dmu_options_argp;
 error_t dmu_option_refuse(const struct argp_state *state, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A decimal number from @min to @max for option @option, or refuse it. */
-error_t dmu_option_number(const struct argp_state *state, const char *option, const char *text, uint64_t min,
-			  uint64_t max, uint64_t *value);
+error_t dmu_option_number(const struct argp_state *state, const char *option, const char *text,
+			  uint64_t min, uint64_t max, uint64_t *value);
 /* The same for the name of a device or a node, dmu_name_valid(). */
 error_t dmu_option_name(const struct argp_state *state, const char *option, const char *text);
 

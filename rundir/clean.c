@@ -12,8 +12,9 @@
 #define UNUSED_MS	1000	/* for a newcomer to see that the device is gone */
 
 /*
- * The daemons' lock, if no daemon starts or listens there. A daemon that does is of a new device of that name, and the
- * files are its own, or it is a newcomer that has not yet seen the removal: -EBUSY. -ENOENT if there is no directory.
+ * The daemons' lock, if no daemon starts or listens there. A daemon that does is of a new device of
+ * that name, and the files are its own, or it is a newcomer that has not yet seen the removal:
+ * -EBUSY. -ENOENT if there is no directory.
  */
 static int lock_unused(const char *run_dir, const char *name)
 {

@@ -4,8 +4,9 @@
 #define DMUSER_CLEAN_H
 
 /*
- * Remove all that daemons, dmuserctl and dmuser-watch leave in RUN_DIR/NAME, and the directory if that was all. The
- * caller listens there no more. A daemon that starts or listens there keeps everything.
+ * Remove all that daemons, dmuserctl and dmuser-watch leave in RUN_DIR/NAME, and the directory if
+ * that was all. The caller listens there no more. A daemon that starts or listens there keeps
+ * everything.
  */
 void dmu_run_clean(const char *run_dir, const char *name);
 

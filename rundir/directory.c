@@ -32,7 +32,8 @@ int dmu_run_open(const char *run_dir, const char *name, const char *file, int fl
 	return fd < 0 ? -errno : fd;
 }
 
-int dmu_run_make(const char *run_dir, const char *name, bool *made_parent, bool *made, char *error, size_t len)
+int dmu_run_make(const char *run_dir, const char *name, bool *made_parent, bool *made, char *error,
+		 size_t len)
 {
 	char path[DMU_PATH_MAX];
 	int ret = dmu_run_path(path, sizeof(path), run_dir, name, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RUN_DIR/NAME, where the daemons of device NAME, dmuserctl and dmuser-watch meet: its files, the lock that
- * lets one of them in at a time, and its removal.
+ * RUN_DIR/NAME, where the daemons of device NAME, dmuserctl and dmuser-watch meet: its files, the
+ * lock that lets one of them in at a time, and its removal.
  */
 #ifndef DMUSER_DIRECTORY_H
 #define DMUSER_DIRECTORY_H
@@ -26,21 +26,25 @@
 
 /* RUN_DIR/NAME[/file]. 0 or -ENAMETOOLONG. */
 int dmu_run_path(char *path, size_t len, const char *run_dir, const char *name, const char *file);
-/* Open that with @flags, O_CLOEXEC and O_NOFOLLOW; one that is created has mode 0600. A descriptor or -errno. */
+/*
+ * Open that with @flags, O_CLOEXEC and O_NOFOLLOW; one that is created has mode 0600. A descriptor
+ * or -errno.
+ */
 int dmu_run_open(const char *run_dir, const char *name, const char *file, int flags);
 /*
- * Make RUN_DIR (0755) and RUN_DIR/NAME (0700) where they are missing; @made_parent and @made (may be NULL) say which.
- * A process that can write there can lead a newcomer to another daemon, or to another store, so that what others
- * than root can write to is refused. 0, or -errno and @error.
+ * Make RUN_DIR (0755) and RUN_DIR/NAME (0700) where they are missing; @made_parent and @made (may
+ * be NULL) say which. A process that can write there can lead a newcomer to another daemon, or to
+ * another store, so that what others than root can write to is refused. 0, or -errno and @error.
  */
-int dmu_run_make(const char *run_dir, const char *name, bool *made_parent, bool *made, char *error, size_t len);
+int dmu_run_make(const char *run_dir, const char *name, bool *made_parent, bool *made, char *error,
+		 size_t len);
 /* Make RUN_DIR/NAME if need be, and refuse what does not live in memory. */
 int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t len);
 /* A locked descriptor, released by close(); -EWOULDBLOCK: another dmuserctl has it. */
 int dmu_run_lock(const char *run_dir, const char *name);
 /*
- * The same for the lock of a daemon that starts, or of a process that removes the files of daemons. -EBUSY: another
- * process has it; -ESTALE: its last holder has just removed it.
+ * The same for the lock of a daemon that starts, or of a process that removes the files of daemons.
+ * -EBUSY: another process has it; -ESTALE: its last holder has just removed it.
  */
 int dmu_run_lock_start(const char *run_dir, const char *name);
 /* Remove RUN_DIR/NAME if it is empty. */

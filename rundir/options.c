@@ -24,8 +24,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		*run_dir = value;
 		if (*value == '/' && strlen(value) <= DMU_RUN_DIR_MAX)
 			return 0;
-		return dmu_option_refuse(state, "--run-dir: '%.80s' is not an absolute path of at most %d bytes", value,
-			   DMU_RUN_DIR_MAX);
+		return dmu_option_refuse(
+			state, "--run-dir: '%.80s' is not an absolute path of at most %d bytes",
+			value, DMU_RUN_DIR_MAX);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -37,5 +38,6 @@ error_t dmu_run_check(const struct argp_state *state, const char *run_dir, const
 {
 	if (strlen(run_dir) + strlen(name) + sizeof("//" DMU_SOCKET_NAME) <= DMU_SOCKET_PATH_MAX)
 		return 0;
-	return dmu_option_refuse(state, "--run-dir: '%s' is too long for a socket of %s in it", run_dir, name);
+	return dmu_option_refuse(state, "--run-dir: '%s' is too long for a socket of %s in it",
+				 run_dir, name);
 }

@@ -6,8 +6,8 @@
 #include <argp.h>
 
 /*
- * -R DIR, --run-dir=DIR. Its input is a const char **, which is DMU_RUN_DIR where the option is not given, and is left
- * alone if the input is NULL.
+ * -R DIR, --run-dir=DIR. Its input is a const char **, which is DMU_RUN_DIR where the option is not
+ * given, and is left alone if the input is NULL.
  */
 extern const struct argp dmu_run_argp;
 

@@ -10,7 +10,10 @@
 #include "handover/peer.h"
 #include "rundir/rundir.h"
 
-/* The daemon's command line has seen to it that the longest path, the socket's, fits everywhere here. */
+/*
+ * The daemon's command line has seen to it that the longest path, the socket's, fits everywhere
+ * here.
+ */
 #define DMU_TAB_LINE_MAX	(DMU_SPEC_MAX + DMU_NAME_MAX + 4)
 #define DMU_LOCK_TRIES	25
 #define DMU_LOCK_PAUSE_MS	20
@@ -48,14 +51,18 @@ void dmu_rundir_unlock(struct dmu_rundir *rundir)
 	rundir->lock = -1;
 }
 
-/* A process that removes the files of an older device of that name has the lock, and the directory, for a moment. */
+/*
+ * A process that removes the files of an older device of that name has the lock, and the directory,
+ * for a moment.
+ */
 static int dmu_rundir_take(struct dmu_rundir *rundir, char *error, size_t len)
 {
 	int rc, tries = DMU_LOCK_TRIES;
 
 	for (;;) {
 		*error = '\0';
-		rc = dmu_run_make(rundir->run_dir, rundir->name, &rundir->made_parent, &rundir->made, error, len);
+		rc = dmu_run_make(rundir->run_dir, rundir->name, &rundir->made_parent,
+				  &rundir->made, error, len);
 		if (!rc) {
 			rundir->lock = dmu_run_lock_start(rundir->run_dir, rundir->name);
 			rc = rundir->lock < 0 ? rundir->lock : 0;
@@ -78,7 +85,8 @@ int dmu_rundir_name(struct dmu_rundir *rundir, const char *run_dir, const char *
 	return dmu_run_path(rundir->path, sizeof(rundir->path), run_dir, name, NULL);
 }
 
-int dmu_rundir_open(struct dmu_rundir *rundir, const char *run_dir, const char *name, char *error, size_t len)
+int dmu_rundir_open(struct dmu_rundir *rundir, const char *run_dir, const char *name, char *error,
+		    size_t len)
 {
 	int rc;
 

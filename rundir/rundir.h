@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* RUN_DIR/NAME: the lock, the tab line, the store's identity and the socket of one device's daemons. */
+/*
+ * RUN_DIR/NAME: the lock, the tab line, the store's identity and the socket of one device's
+ * daemons.
+ */
 #ifndef DMUSER_RUNDIR_H
 #define DMUSER_RUNDIR_H
 
@@ -30,7 +33,8 @@ int dmu_rundir_name(struct dmu_rundir *rundir, const char *run_dir, const char *
  * Make the directory (0700) where it is missing, and take the lock. -EBUSY: another daemon is
  * starting; all with @error, one line.
  */
-int dmu_rundir_open(struct dmu_rundir *rundir, const char *run_dir, const char *name, char *error, size_t len);
+int dmu_rundir_open(struct dmu_rundir *rundir, const char *run_dir, const char *name, char *error,
+		    size_t len);
 /* The daemon has started. */
 void dmu_rundir_unlock(struct dmu_rundir *rundir);
 /* A connection to whoever serves. -ECONNREFUSED: nobody does. */

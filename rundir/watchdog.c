@@ -33,8 +33,10 @@ int dmu_watchdog_write(int fd, const struct dmu_watchdog *watch)
 	int n;
 
 	/* The reason comes last, as it has blanks in it. */
-	n = snprintf(line, sizeof(line), "pid=%d restarts=%u attempts=%u down_ms=%" PRIu64 " next_ms=%" PRIu64
-		     " reason=%s\n", watch->pid, watch->restarts, watch->attempts, watch->down_ms, watch->next_ms,
+	n = snprintf(line, sizeof(line),
+		     "pid=%d restarts=%u attempts=%u down_ms=%" PRIu64 " next_ms=%" PRIu64
+		     " reason=%s\n",
+		     watch->pid, watch->restarts, watch->attempts, watch->down_ms, watch->next_ms,
 		     watch->reason);
 	errno = EIO;
 	return pwrite(fd, line, n, 0) != n || ftruncate(fd, n) ? -errno : 0;
@@ -51,7 +53,8 @@ void dmu_watchdog_remove(int fd, const char *run_dir, const char *name)
 {
 	char path[DMU_PATH_MAX];
 
-	if (dmu_watchdog_lost(fd) || dmu_run_path(path, sizeof(path), run_dir, name, DMU_WATCH_NAME))
+	if (dmu_watchdog_lost(fd) ||
+	    dmu_run_path(path, sizeof(path), run_dir, name, DMU_WATCH_NAME))
 		return;
 	unlink(path);
 	dmu_run_leave(run_dir, name);
@@ -69,8 +72,8 @@ int dmu_watchdog_read(const char *run_dir, const char *name, struct dmu_watchdog
 	if (fd < 0)
 		return fd;
 	/*
-	 * The lock is gone with the dmuser-watch that wrote this. It is not tried, as that would be in
-	 * the way of another one that begins.
+	 * The lock is gone with the dmuser-watch that wrote this. It is not tried, as that would be
+	 * in the way of another one that begins.
 	 */
 	ret = fcntl(fd, F_OFD_GETLK, &lock) ? -errno : lock.l_type == F_UNLCK ? -ENOENT : 0;
 	n = pread(fd, line, sizeof(line) - 1, 0);
@@ -79,8 +82,9 @@ int dmu_watchdog_read(const char *run_dir, const char *name, struct dmu_watchdog
 		return ret ? ret : -ENOENT;
 	line[n] = '\0';
 	line[strcspn(line, "\n")] = '\0';
-	if (sscanf(line, "pid=%d restarts=%u attempts=%u down_ms=%" SCNu64 " next_ms=%" SCNu64, &watch->pid,
-		   &watch->restarts, &watch->attempts, &watch->down_ms, &watch->next_ms) != 5)
+	if (sscanf(line, "pid=%d restarts=%u attempts=%u down_ms=%" SCNu64 " next_ms=%" SCNu64,
+		   &watch->pid, &watch->restarts, &watch->attempts, &watch->down_ms,
+		   &watch->next_ms) != 5)
 		return -EINVAL;
 	reason = strstr(line, " reason=");
 	snprintf(watch->reason, sizeof(watch->reason), "%.*s", DMU_ERROR_MAX - 1,

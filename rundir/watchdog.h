@@ -12,14 +12,15 @@ struct dmu_watchdog {
 	int pid;
 	unsigned int restarts;		/* since it watches */
 	unsigned int attempts;		/* since the last daemon died */
-	uint64_t down_ms;		/* CLOCK_MONOTONIC since when no daemon serves; 0: one does */
+	uint64_t down_ms;		/* CLOCK_MONOTONIC of the daemon's death; 0: a daemon serves */
 	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next attempt; 0: none is due */
-	char reason[DMU_ERROR_MAX];	/* of the last failure, why it is unclear whether a daemon serves, or "" */
+	/* Of the last failure, or why it is unclear whether a daemon serves; or "". */
+	char reason[DMU_ERROR_MAX];
 };
 
 /*
- * Create and lock the file: one dmuser-watch a device. Its descriptor, -EWOULDBLOCK: another one has it, -ESTALE: its
- * last owner has just removed it, or another -errno.
+ * Create and lock the file: one dmuser-watch a device. Its descriptor, -EWOULDBLOCK: another one
+ * has it, -ESTALE: its last owner has just removed it, or another -errno.
  */
 int dmu_watchdog_lock(const char *run_dir, const char *name);
 /* Replace the content of the file that the caller has locked. 0 or -errno. */

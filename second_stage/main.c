@@ -15,8 +15,8 @@ int main(int argc, char **argv)
 	static const struct dmu_stage stage = {
 		.program = "dmuser-second",
 		.name = "second",
-		.purpose = "Takes the dm-user device NAME over from the daemon that serves it, or goes on where a dead "
-			   "one stopped; confines itself, and serves.",
+		.purpose = "Takes the dm-user device NAME over from the daemon that serves it, or goes on "
+			   "where a dead one stopped; confines itself, and serves.",
 		.takeover_only = true,
 		.confine = dmu_confine,
 		.filter = dmu_confine_filter,

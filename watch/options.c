@@ -16,8 +16,10 @@
 static const struct argp_option options[] = {
 	{ "delay-max", 'd', "MS", 0, "longest pause before a restart (default 30000)", 0 },
 	{ "foreground", 'f', NULL, 0, "do not detach; wait while another dmuser-watch watches", 0 },
-	{ "patience", 'p', "MS", 0, "kill a daemon that has not started by then (default 60000)", 0 },
-	{ "steady", 's', "MS", 0, "restart a daemon that served so long at once (default 60000)", 0 },
+	{ "patience", 'p', "MS", 0, "kill a daemon that has not started by then (default 60000)",
+	  0 },
+	{ "steady", 's', "MS", 0, "restart a daemon that served so long at once (default 60000)",
+	  0 },
 	{ "timeout", 't', "MS", 0, "the daemon's --timeout (default: its own)", 0 },
 	{ 0 },
 };
@@ -37,8 +39,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 	case 's':
 		return dmu_option_number(state, "steady", value, 0, MS_MAX, &into->steady_ms);
 	case 't':
-		return dmu_option_number(state, "timeout", value, DMU_TIMEOUT_MIN_MS, DMU_TIMEOUT_MAX_MS,
-					 &into->timeout_ms);
+		return dmu_option_number(state, "timeout", value, DMU_TIMEOUT_MIN_MS,
+					 DMU_TIMEOUT_MAX_MS, &into->timeout_ms);
 	case 'f':
 		into->foreground = true;
 		return 0;
@@ -66,9 +68,10 @@ void watch_options_parse(struct watch_options *into, int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "NAME",
-		.doc = "Stays in memory, and starts the daemon of the dm-user device NAME again when it has died."
-		       "\vExit status: 0 it watches, or with --foreground the device is gone or a signal ended it; "
-		       "1 failed, 2 usage.",
+		.doc = "Stays in memory, and starts the daemon of the dm-user device NAME again "
+		       "when it has died.\v"
+		       "Exit status: 0 it watches, or with --foreground the device is gone or a "
+		       "signal ended it; 1 failed, 2 usage.",
 		.children = children,
 	};
 

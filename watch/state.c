@@ -54,5 +54,6 @@ void watch_state_write(const struct watch_state *state)
 	int ret = dmu_watchdog_write(state->fd, &state->told);
 
 	if (ret)
-		dmu_log(DMU_LOG_WARNING, "cannot write RUN_DIR/NAME/" DMU_WATCH_NAME ": %s", strerror(-ret));
+		dmu_log(DMU_LOG_WARNING, "cannot write RUN_DIR/NAME/" DMU_WATCH_NAME ": %s",
+			strerror(-ret));
 }
