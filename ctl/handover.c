@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,8 @@
 #define LEAVE_MS	1000	/* for the old daemon to be gone, so that its copy can be removed */
 #define DYING_MS	DMU_TIMEOUT_MS	/* for a dying daemon's channels to close */
 #define LOOK_MS		20
+
+#define SECOND_STAGE	"dmuser-second"
 
 struct handover {
 	const struct ctl_args *args;
@@ -82,13 +85,17 @@ static int run_second(const struct handover *handover, char *error, size_t len)
 		.name = args->name, .run_dir = args->run_dir, .ctl = handover->device.policy.ctl,
 		.spec = args->spec, .channels = args->channels, .timeout_ms = args->timeout_ms,
 	};
+	const char *path = args->program ? args->program : SECOND_STAGE;
+	const char *slash = strrchr(path, '/');
 	struct dmu_program_line line;
+	char argv0[NAME_MAX + 2];
 	int ret = interrupted(error, len);
 
 	if (ret)
 		return ret;
-	/* systemd's final kill spares root's processes of such a name. A first stage may come as well. */
-	dmu_program_fill(&line, "@dmuser-second", &request);
+	/* systemd's final kill spares root's processes whose name begins with '@'. */
+	snprintf(argv0, sizeof(argv0), "@%s", slash ? slash + 1 : path);
+	dmu_program_fill(&line, argv0, &request);
 	return dmu_program_run(&program, line.argv, args->name, error, len);
 }
 
@@ -125,7 +132,7 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 		if (ret)
 			return ret;
 	}
-	ret = dmu_program_find(program, sizeof(program), args->program, "dmuser-second",
+	ret = dmu_program_find(program, sizeof(program), args->program, SECOND_STAGE,
 			       error, len);
 	if (!ret)
 		ret = dmu_run_prepare(args->run_dir, args->name, error, len);
