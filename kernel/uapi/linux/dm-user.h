@@ -2,55 +2,55 @@
 /**
  * DOC: dm-user, a device-mapper target whose I/O is answered by userspace
  *
- * A table row ``START LEN user IGNORED IGNORED CTL [<n> <arg>...]`` makes a block
- * device and its control node /dev/dm-user/CTL. Each open of the node is a
- * channel: read(2) yields requests, write(2) takes their answers. This header
- * is the only definition of that ABI; it is all one needs to write a daemon. A
- * channel has no position: lseek(2), pread(2) and pwrite(2) fail with -ESPIPE.
+ * A table row ``START LEN user IGNORED IGNORED CTL [<n> <arg>...]`` makes a block device and its
+ * control node /dev/dm-user/CTL. Each open of the node is a channel: read(2) yields requests,
+ * write(2) takes their answers. A channel has no position: lseek(2), pread(2) and pwrite(2) fail
+ * with -ESPIPE. This header is the only definition of that ABI, and enough to write a daemon.
  *
  * The stream
  * ----------
- * A request is one struct dm_user_message, for DM_USER_REQ_MAP_WRITE followed
- * by ``len`` bytes to write. read() returns any part of it, as small as the
- * caller's buffer, but never header and payload in one call, and never parts of
- * two requests. An answer is one struct dm_user_message with the request's
- * ``seq`` and, in ``type``, one of DM_USER_RESP_*; ``flags``, ``sector`` and ``len`` of an
- * answer are ignored. A successful answer to DM_USER_REQ_MAP_READ is followed
- * by exactly the request's ``len`` bytes. write() takes any part of an answer,
- * and never more than one answer in a call: it returns the bytes it consumed.
- * Requests may be answered in any order, on the channel that read them.
- * Anything but those named here is an I/O error. DM_USER_RESP_NOSPC is one that those
- * above can tell from others; with the table argument nospace:wait, a write, discard
- * or the like that it answers goes back to the queue within a second, for any channel.
+ * A request is one struct dm_user_message, followed by ``len`` bytes to write if its type is
+ * DM_USER_REQ_MAP_WRITE. read() returns any part of a request, as small as the caller's buffer,
+ * but never header and payload in one call, and never parts of two requests.
  *
- * All integers are native-endian. Message layout and numbers are those of Android's
- * dm-user. A cache flush is DM_USER_REQ_MAP_FLUSH with ``len`` 0 here. With the table
- * argument compat:android it is what Android's driver sends instead,
- * DM_USER_REQ_MAP_WRITE with ``len`` 0 and DM_USER_REQ_MAP_FLAG_PREFLUSH, and the defaults
- * of the policies are what that driver does. Flags unknown to this header are left out
- * instead of failing the request.
+ * An answer is one struct dm_user_message with the request's ``seq`` and one of DM_USER_RESP_* in
+ * ``type``. The kernel ignores its ``flags``, ``sector`` and ``len``. A successful answer to
+ * DM_USER_REQ_MAP_READ is followed by exactly the request's ``len`` bytes. write() takes any part
+ * of an answer, never more than one answer in a call, and returns the number of bytes that it
+ * consumed. A daemon answers requests in any order, each on the channel that read it.
+ *
+ * A ``type`` that is not defined here counts as DM_USER_RESP_ERROR, an I/O error.
+ * DM_USER_RESP_NOSPC fails the request with ENOSPC, which file systems tell from other errors. With
+ * the table argument nospace:wait, a write, discard, secure erase or write zeroes that is answered
+ * so goes back to the queue within a second, for any channel.
+ *
+ * All integers are native-endian. The layout and the numbers are those of Android's dm-user. A
+ * cache flush is DM_USER_REQ_MAP_FLUSH with ``len`` 0. With the table argument compat:android it is
+ * what Android's driver sends, DM_USER_REQ_MAP_WRITE with ``len`` 0 and
+ * DM_USER_REQ_MAP_FLAG_PREFLUSH, and the policies default to those of that driver. The kernel
+ * leaves out flags that this header does not define.
  *
  * read()::
  *
- *	blocks until there is a request. With O_NONBLOCK, or RWF_NOWAIT, -EAGAIN; also if
- *	another read is in progress.
- *	-EINTR / restarted	a signal while idle, or while the buffer's memory comes;
+ *	Blocks until there is a request. With O_NONBLOCK or RWF_NOWAIT it returns -EAGAIN
+ *	instead, also while another read is in progress.
+ *	-EINTR / restarted	a signal came while the read was idle or faulted in its buffer;
  *				nothing was taken
  *	0			this generation drains and has no new request to take
  *	-ENOTBLK		the target is gone; close the channel
- *	-ECANCELED		the kernel took back the request that was read in part (a
- *				noflush suspend, or the message "fail"); the next read
- *				begins with a new one. Whoever acts on a payload before
- *				its last byte must be done with that when it reads on.
+ *	-ECANCELED		a noflush suspend or the message "fail" took back the request
+ *				that was read in part; the next read begins a new one. A daemon
+ *				that acts on a payload before its last byte must finish doing
+ *				so before it reads on.
  *	-EFAULT, -ENOMEM	nothing was taken
  *
  * write()::
  *
- *	-EINTR / restarted	a signal while another write is in progress, or while the
- *				buffer's memory comes; nothing was taken
- *	-EINVAL			seq is no request held by this channel: the header
- *				is forgotten, the next write begins a new answer
- *	-EAGAIN			O_NONBLOCK or RWF_NOWAIT and another write is in progress
+ *	-EINTR / restarted	a signal came while the write waited for another one or faulted
+ *				in its buffer; nothing was taken
+ *	-EINVAL			this channel holds no request with that seq; the kernel drops
+ *				the header, and the next write begins a new answer
+ *	-EAGAIN			O_NONBLOCK or RWF_NOWAIT, and another write is in progress
  *	-EFAULT			nothing was taken
  *	-ENOTBLK		the target is gone; close the channel
  *
@@ -63,23 +63,20 @@
  *	EPOLLERR		the target is gone
  *
  * close()
- *	gives up what the channel holds ("orphans"), which other channels then get
- *	(table argument orphans:requeue, the default) or which fails
- *	(orphans:fail). Whoever closes a channel must be done with the backing
- *	store for all that it read there: no write may still be under way. A process
- *	that dies keeps this by itself, since the kernel closes the files of a
- *	process after its last thread has left its last system call. Asynchronous
- *	I/O that outlives its process (io_uring) does not keep it: cancel and wait.
+ *	gives up the requests that the channel holds ("orphans"). Other channels get them (table
+ *	argument orphans:requeue, the default), or they fail (orphans:fail). The process that closes
+ *	a channel must be done with the backing store for all requests that it read there: no write
+ *	may be in flight. A process that dies meets this condition, because the kernel closes its
+ *	files after its last thread has left its last system call. Asynchronous I/O that outlives
+ *	its process (io_uring) does not meet it: cancel that I/O and wait for it.
  *
- * A noflush suspend and the message "fail" take back what daemons hold. An answer
- * to such a request succeeds and is ignored. Until it comes, or the channel
- * closes, requests that overlap a write taken back wait ("fenced"), as long as the
- * node exists: before the store is given to anybody else (another CTL, another
- * target), the old daemon must be dead.
+ * A noflush suspend and the message "fail" take back the requests that daemons hold. write() then
+ * accepts the late answer and ignores it. Until that answer comes or the channel closes, requests
+ * that overlap a write that was taken back wait ("fenced"). The fence ends with the node: before
+ * another CTL or another target gets the store, the old daemon must be dead.
  *
- * Opening needs CAP_SYS_ADMIN, and fails with -EPERM while the node is sealed; with
- * -EINVAL unless it is for reading and writing (O_RDWR): who cannot do both is no
- * daemon.
+ * open() fails with -EPERM without CAP_SYS_ADMIN and while the node is sealed, and with -EINVAL
+ * unless for reading and writing (O_RDWR): a daemon needs both.
  */
 #ifndef _LINUX_DM_USER_H
 #define _LINUX_DM_USER_H
@@ -126,17 +123,17 @@
 #define DM_USER_RESP_SUCCESS		0
 #define DM_USER_RESP_ERROR		1
 #define DM_USER_RESP_UNSUPPORTED	2
-#define DM_USER_RESP_NOSPC		3	/* before target version 1.2 as ERROR */
+#define DM_USER_RESP_NOSPC		3	/* like ERROR before target version 1.2 */
 
 /**
  * struct dm_user_message - a request, or the answer to one
- * @seq:	number of the request, counted from 0 for each control node; an
- *		orphan that is handed out again keeps its number
+ * @seq:	number of the request, counted from 0 for each control node; an orphan that is
+ *		handed out again keeps its number
  * @type:	DM_USER_REQ_MAP_* or DM_USER_RESP_*
  * @flags:	DM_USER_REQ_MAP_FLAG_*
- * @sector:	where, in units of 512 bytes from the start of the mapped device
- * @len:	how much, in bytes; a multiple of the logical block size
- * @buf:	the payload, where there is one
+ * @sector:	start, in units of 512 bytes from the start of the mapped device
+ * @len:	length in bytes, a multiple of the logical block size
+ * @buf:	payload, if any
  */
 struct dm_user_message {
 	__u64 seq;
@@ -148,11 +145,10 @@ struct dm_user_message {
 };
 
 /*
- * Beyond the stream: ioctls on a channel. All fields named reserved, and all
- * flags not named here, must be zero (-EINVAL otherwise). -ENOTTY for an unknown
- * command, -EFAULT for a bad pointer, and for what is right in itself -ENOTBLK once
- * the target is gone. None of them blocks. A result that cannot be copied out is
- * -EFAULT, though the drain it is of has been done.
+ * Ioctls on a channel. None of them blocks. Fields named reserved, and flags not named here, must
+ * be zero (else -EINVAL). An unknown command fails with -ENOTTY, a bad pointer with -EFAULT, and a
+ * valid call with -ENOTBLK once the target is gone. A DRAIN whose result cannot be copied out fails
+ * with -EFAULT, but has taken effect.
  */
 
 #define DM_USER_ABI_VERSION	1
@@ -163,8 +159,8 @@ struct dm_user_message {
 #define DM_USER_FEATURE_NOWAIT		(1ULL << 2)	/* RWF_NOWAIT, O_NONBLOCK, poll */
 
 /* dm_user_info.policy */
-#define DM_USER_POLICY_ORPHANS_FAIL	(1ULL << 0)	/* else they are requeued */
-#define DM_USER_POLICY_NODAEMON_FAIL	(1ULL << 1)	/* else requests wait */
+#define DM_USER_POLICY_ORPHANS_FAIL	(1ULL << 0)	/* else requeued */
+#define DM_USER_POLICY_NODAEMON_FAIL	(1ULL << 1)	/* else requests wait for a daemon */
 #define DM_USER_POLICY_DISCARD		(1ULL << 2)	/* discard is offered */
 #define DM_USER_POLICY_WRITE_ZEROES	(1ULL << 3)
 #define DM_USER_POLICY_SECURE_ERASE	(1ULL << 4)
@@ -182,26 +178,25 @@ struct dm_user_message {
 #define DM_USER_DRAINED			2
 
 /**
- * struct dm_user_info - what a daemon may want to know before it serves
+ * struct dm_user_info - geometry, policy and state, for a daemon before it serves
  * @abi_version:	DM_USER_ABI_VERSION of the kernel
  * @channel_state:	state of this channel's generation
  * @features:		DM_USER_FEATURE_*
  * @policy:		DM_USER_POLICY_*, from the table row
  * @state:		DM_USER_STATE_*
- * @dev_major:		the mapped device's number
- * @dev_minor:		likewise
+ * @dev_major:		major number of the mapped device
+ * @dev_minor:		minor number of the mapped device
  * @sectors:		length of the target, in units of 512 bytes
  * @start:		first sector of the target in the mapped device
  * @logical_block_size:	in bytes; every sector and len is a multiple of it
  * @physical_block_size: in bytes
- * @max_io_bytes:	no payload crosses a multiple of it, counted from @start
- * @nodaemon_ms:	with DM_USER_POLICY_NODAEMON_FAIL, milliseconds until failure
- *			(compat:android: once there has been a daemon)
+ * @max_io_bytes:	no payload crosses a multiple of this, counted from @start
+ * @nodaemon_ms:	with DM_USER_POLICY_NODAEMON_FAIL, milliseconds without a daemon until
+ *			requests fail (compat:android: once there has been a daemon)
  * @generation:		this channel's generation; 0 if it never joined one
- * @newest_generation:	the newest one that was ever joined; 0 if none was
+ * @newest_generation:	newest generation that was ever created; 0 if none was
  * @channels:		open channels of this node
- * @held:		requests that this channel's generation has taken and not
- *			answered
+ * @held:		requests that this channel's generation has taken and not answered
  * @queued:		requests that wait for a channel
  * @reserved:		zero
  */
@@ -231,29 +226,28 @@ struct dm_user_info {
 #define DM_USER_JOIN_CREATE	(1U << 0)
 
 /*
- * How many generations a node has at one time at most, those that drain included. The
- * last of them begin with a channel that came by open(2), so that a daemon that serves
- * cannot keep out another one that opens the node.
+ * Most generations of a node at one time, draining ones included. Only a channel of open(2) creates
+ * the last of them, so a serving daemon cannot keep out a daemon that opens the node.
  */
 #define DM_USER_GENERATIONS_MAX		64
-#define DM_USER_GENERATIONS_PASSED_MAX	48	/* with one of DM_USER_IOC_OPEN */
+#define DM_USER_GENERATIONS_PASSED_MAX	48	/* for a channel of DM_USER_IOC_OPEN */
 
 /**
  * struct dm_user_join - name the generation of a channel
- * @generation:	with DM_USER_JOIN_CREATE the newest generation plus one, which
- *		begins with this channel; without, one that has a channel already
+ * @generation:	with DM_USER_JOIN_CREATE, the newest generation plus one, which this channel
+ *		creates; without, the newest generation, which must have a channel
  * @flags:	DM_USER_JOIN_*
  * @reserved:	zero
  *
- * Channels that have not joined are generation 0 together: it drains as one, too,
- * and serves again when the last of them has been closed or has joined another. Those
- * that it had when the drain began cannot join another one any more.
+ * All channels that have not joined form generation 0. It drains like any other, and serves again
+ * when its last channel has closed or joined another generation. The channels that it had when the
+ * drain began cannot join another generation while it drains.
  *
- * A channel joins once, before its first read. -EEXIST: created by somebody
- * else in the meantime; -ESTALE: older than the newest; -ERANGE: a gap; -ENOENT:
- * the generation has no channel; -ESHUTDOWN: it drains, or generation 0 does, with this
- * channel; -EBUSY: this channel has joined or read already; -ENOSPC:
- * DM_USER_GENERATIONS_MAX (or PASSED_MAX) generations have channels; -ENOMEM.
+ * A channel joins once, before it takes its first request. -EINVAL: @generation is 0; -EEXIST:
+ * another process has created it; -ESTALE: it is older than the newest; -ERANGE: a gap, or not
+ * created yet; -ENOENT: it has no channel; -ESHUTDOWN: it drains, or generation 0 drains with this
+ * channel; -EBUSY: this channel has joined or taken a request; -ENOSPC: DM_USER_GENERATIONS_MAX (or
+ * PASSED_MAX) generations have channels; -ENOMEM.
  */
 struct dm_user_join {
 	__u64 generation;
@@ -265,18 +259,17 @@ struct dm_user_join {
 #define DM_USER_DRAIN_UNDO	(1U << 0)
 
 /**
- * struct dm_user_drain - stop taking requests, for all of the generation
+ * struct dm_user_drain - stop a whole generation from taking requests
  * @flags:	DM_USER_DRAIN_*
  * @state:	out: DM_USER_DRAINING or DM_USER_DRAINED, after UNDO DM_USER_SERVING
- * @held:	out: requests still to answer
+ * @held:	out: requests that the generation has yet to answer
  * @reserved:	zero
  *
- * Blocked reads of the generation return 0; a request that has been read in part
- * can be read to its end. The answer to the last request held completes the
- * drain, for good. UNDO is refused with -EALREADY then, and where the message
- * "drain" was sent. A drain of a generation that drains already, and UNDO of one that
- * does not, succeed. One after UNDO is the same drain again: for generation 0, of
- * the channels that it had when that one began.
+ * Blocked reads of the generation return 0, but a request that has been read in part can be read to
+ * its end. The answer to the last request held completes the drain for good. UNDO fails with
+ * -EALREADY then, and after the message "drain". To drain a draining generation succeeds, as does
+ * UNDO in a serving one. A drain after UNDO is the same drain again: in generation 0 it keeps only
+ * those channels from joining that existed when the first one began.
  */
 struct dm_user_drain {
 	__u32 flags;
@@ -290,10 +283,10 @@ struct dm_user_drain {
  * @flags:	zero
  * @reserved:	zero
  *
- * Returns a close-on-exec descriptor that may be passed over a Unix socket. Since
- * Linux 6.8 it has the security label of this one; before, it has none, and for
- * SELinux is only a descriptor to use. The new channel has joined no generation.
- * -ESHUTDOWN once this channel's generation drains, -EMFILE, -ENFILE, -ENOMEM.
+ * Returns a close-on-exec descriptor, which can be passed over a Unix socket. Since Linux 6.8 it
+ * has the security label of the calling descriptor. Before 6.8 it has none, and SELinux checks
+ * only the use of the descriptor. The new channel has joined no generation. -ESHUTDOWN: the
+ * generation of the calling channel drains; -EMFILE, -ENFILE, -ENOMEM.
  */
 struct dm_user_open {
 	__u32 flags;
@@ -305,8 +298,8 @@ struct dm_user_open {
 #define DM_USER_IOC_JOIN	_IOW(DM_USER_IOC_MAGIC, 0x41, struct dm_user_join)
 #define DM_USER_IOC_DRAIN	_IOWR(DM_USER_IOC_MAGIC, 0x42, struct dm_user_drain)
 /*
- * Refuse every further open of the node until an administrator sends the target
- * the message "unseal". Idempotent. -ESHUTDOWN once this generation drains.
+ * Refuse every further open of the node until an administrator sends the target the message
+ * "unseal". Idempotent. -ESHUTDOWN: this generation drains.
  */
 #define DM_USER_IOC_SEAL	_IO(DM_USER_IOC_MAGIC, 0x43)
 #define DM_USER_IOC_OPEN	_IOW(DM_USER_IOC_MAGIC, 0x44, struct dm_user_open)
