@@ -105,7 +105,7 @@ static int dmu_set_max_io(struct dmu_config *config, const char *value)
 	return dmu_parse_size(value, PAGE_SIZE, SZ_16M, &config->max_io);
 }
 
-/* A number and no path: what a path stands for may change between two loads of the same row. */
+/* A number, not a path: a path may name another device when the same row is loaded again. */
 static int dmu_set_backing(struct dmu_config *config, const char *value)
 {
 	unsigned int major, minor;
@@ -114,19 +114,19 @@ static int dmu_set_backing(struct dmu_config *config, const char *value)
 	if (sscanf(value, "%u:%u", &major, &minor) != 2)
 		return -EINVAL;
 	config->backing = MKDEV(major, minor);
-	/* As DM prints it: no blanks, no zeroes in front, nothing behind, no bits lost. */
+	/* As DM prints it: no blanks, no leading zeroes, nothing after it, no bits lost. */
 	snprintf(text, sizeof(text), "%u:%u", MAJOR(config->backing), MINOR(config->backing));
 	return config->backing && !strcmp(text, value) ? 0 : -EINVAL;
 }
 
-/* The value of compat:, or of the module's parameter. 0 or -EINVAL. */
+/* Parse the value of compat: or of the module's parameter. 0 or -EINVAL. */
 int dmu_compat_parse(const char *value, bool *android)
 {
 	*android = sysfs_streq(value, "android");
 	return *android || sysfs_streq(value, "none") ? 0 : -EINVAL;
 }
 
-/* It stands for what the other arguments do not say: see dmu_config_set_compat(). */
+/* compat: sets the defaults of the other arguments: see dmu_config_set_compat(). */
 static int dmu_set_compat(struct dmu_config *config, const char *value)
 {
 	return dmu_compat_parse(value, &config->android);
@@ -198,8 +198,8 @@ static int dmu_config_parse_optional(struct dmu_config *config, unsigned int arg
 }
 
 /*
- * What a row asks for that says nothing more. Android's driver knows no policies, fails what a
- * closed channel held and, once its daemon has gone, everything; and it offers discard only.
+ * Set the defaults of a row's arguments. Android's driver has no policies: it fails the requests
+ * of a closed channel and, once its daemon has gone, all requests. It offers discard only.
  */
 static void dmu_config_set_compat(struct dmu_config *config, unsigned int argc, char **argv)
 {
@@ -209,7 +209,7 @@ static void dmu_config_set_compat(struct dmu_config *config, unsigned int argc, 
 	for (i = 0; i < argc; i++) {
 		size_t len = str_has_prefix(argv[i], "compat:");
 
-		/* What is wrong with it is said when its turn comes. */
+		/* dmu_config_parse_optional() reports a wrong value. */
 		if (len)
 			dmu_compat_parse(argv[i] + len, &config->android);
 	}
@@ -220,7 +220,7 @@ static void dmu_config_set_compat(struct dmu_config *config, unsigned int argc, 
 	config->grace_ms = config->android ? DMU_ANDROID_GRACE_MS : 0;
 }
 
-/* A name that is one path component, and that sysfs and DM print unchanged. */
+/* True for a name that is one path component and that sysfs and DM print unchanged. */
 static bool dmu_ctl_valid(const char *ctl)
 {
 	const char *c;
@@ -233,7 +233,7 @@ static bool dmu_ctl_valid(const char *ctl)
 	return true;
 }
 
-/* The arguments, joined; DM splits at white space, and takes a backslash as an escape. */
+/* Join the arguments, escaped for DM, which splits at white space and unescapes backslashes. */
 static char *dmu_row_join(unsigned int argc, char **argv)
 {
 	size_t size = 1;
@@ -261,8 +261,8 @@ static char *dmu_row_join(unsigned int argc, char **argv)
 }
 
 /*
- * Fill @config from the arguments of a row. 0, -ENOMEM, or -EINVAL; then *@error says
- * why, and there is nothing to free. @config->ctl lies in @argv.
+ * Fill @config from the arguments of a row. @config->ctl points into @argv. 0, -ENOMEM or -EINVAL;
+ * on an error *@error says why, and there is nothing to free.
  */
 int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, char **error)
 {
@@ -309,7 +309,7 @@ void dmu_config_free(struct dmu_config *config)
 	kfree(config->row);
 }
 
-/* True if a live device can change from one to the other: DM keeps its queue limits. */
+/* True if a live device can change from @a to @b, because DM keeps its queue limits. */
 bool dmu_config_same_limits(const struct dmu_config *a, const struct dmu_config *b)
 {
 	return a->discard == b->discard && a->write_zeroes == b->write_zeroes &&

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The stream: read(), write() and poll() of a channel. The ABI header says what they promise. */
+/* The stream: read(), write() and poll() of a channel, as the ABI header defines them. */
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/module.h>
@@ -19,18 +19,18 @@ static bool dmu_iocb_nowait(const struct kiocb *iocb)
 
 /* ---- turns ---- */
 
-/* True if it is somebody's turn. Then pollers are woken when it is nobody's any more. */
+/* True if another caller has its turn. The end of that turn then wakes pollers. */
 static bool dmu_turn_taken(struct dmu_turn *turn)
 {
 	if (!mutex_is_locked(&turn->mutex))
 		return false;
 	WRITE_ONCE(turn->wanted, true);
-	/* Pairs with dmu_turn_end(): the owner sees that, or we see that it has gone. */
+	/* Pairs with dmu_turn_end(): the owner sees wanted, or this caller sees the mutex free. */
 	smp_mb();
 	return mutex_is_locked(&turn->mutex);
 }
 
-/* 0, -ERESTARTSYS, or -EAGAIN instead of waiting. */
+/* 0, -ERESTARTSYS, or with @nowait -EAGAIN. */
 static int dmu_turn_begin(struct dmu_turn *turn, bool nowait)
 {
 	if (!nowait)
@@ -55,7 +55,7 @@ static void dmu_turn_end(struct dmu_turn *turn, struct dmu_node *node, __poll_t 
 
 /* ---- read ---- */
 
-/* As finish_wait(). True if a wake-up has hit @wait since the caller last prepared to wait. */
+/* Like finish_wait(). True if a wake-up has hit @wait since the caller last prepared to wait. */
 static bool dmu_finish_wait(struct wait_queue_head *readers, struct wait_queue_entry *wait)
 {
 	bool woken;
@@ -68,7 +68,7 @@ static bool dmu_finish_wait(struct wait_queue_head *readers, struct wait_queue_e
 	return woken;
 }
 
-/* Wait for a request and claim it: 1, or what dmu_request_claim() says, or -ERESTARTSYS. */
+/* Wait for a request and claim it. Returns as dmu_request_claim(), or -ERESTARTSYS. */
 static int dmu_channel_wait(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
@@ -78,15 +78,15 @@ static int dmu_channel_wait(struct dmu_channel *channel)
 
 	for (;;) {
 		prepare_to_wait_exclusive(&node->readers, &wait, TASK_INTERRUPTIBLE);
-		/* Before anything is claimed: who is to stop or to die would keep it. */
+		/* Before the claim: a reader that is to stop or to die would keep the request. */
 		ret = signal_pending(current) ? -ERESTARTSYS : dmu_request_claim(channel);
 		if (ret != -EAGAIN)
 			break;
 		schedule();
 	}
 	/*
-	 * One request wakes one reader. If that was this one, but it leaves, or had already found
-	 * another request, somebody else must come.
+	 * One request wakes one reader. If it woke this reader, but this one leaves or had already
+	 * found another request, wake another reader.
 	 */
 	woken = dmu_finish_wait(&node->readers, &wait);
 	if ((woken || ret <= 0) && !list_empty_careful(&node->queue))
@@ -107,7 +107,7 @@ static int dmu_channel_next(struct dmu_channel *channel, bool nowait)
 	return dmu_channel_wait(channel);
 }
 
-/* Copy what is due of the header; page faults are off. */
+/* Copy the rest of the header; page faults are off. */
 static size_t dmu_send_header(struct dmu_channel *channel, struct iov_iter *to)
 {
 	struct dm_user_message msg = channel->out->msg;
@@ -115,14 +115,14 @@ static size_t dmu_send_header(struct dmu_channel *channel, struct iov_iter *to)
 	return copy_to_iter((char *)&msg + channel->sent, sizeof(msg) - channel->sent, to);
 }
 
-/* Copy what is due of the payload, at most a page; page faults are off. */
+/* Copy more of the payload, at most a page; page faults are off. */
 static size_t dmu_send_payload(struct dmu_channel *channel, struct iov_iter *to)
 {
 	struct bio *bio = channel->out->req->bio;
 	struct bio_vec bv = bio_iter_iovec(bio, channel->out_iter);
 	size_t n;
 
-	/* The page may be mapped elsewhere, too, in a cache that sees addresses. */
+	/* The page may have another mapping, and the cache may be virtually indexed. */
 	flush_dcache_page(bv.bv_page);
 	n = copy_page_to_iter(bv.bv_page, bv.bv_offset, bv.bv_len, to);
 	bio_advance_iter_single(bio, &channel->out_iter, n);
@@ -130,8 +130,8 @@ static size_t dmu_send_payload(struct dmu_channel *channel, struct iov_iter *to)
 }
 
 /*
- * One step of a message on its way out, of *@n bytes. 1: more is due in this
- * read; 0: the header or the message is over; -ECANCELED: there is no message.
+ * Copy the next *@n bytes of a message to the reader. 1: more is due in this read; 0: the header or
+ * the message is complete; -ECANCELED: the message has been revoked.
  */
 static int dmu_send_step(struct dmu_channel *channel, struct iov_iter *to, size_t *n)
 {
@@ -180,7 +180,7 @@ static ssize_t dmu_channel_send(struct dmu_channel *channel, struct iov_iter *to
 		if (!n) {
 			size_t size = min_t(size_t, iov_iter_count(to), PAGE_SIZE);
 
-			/* Of real signals only: io_uring's task work is none. */
+			/* Not signal_pending(), which is true for io_uring's task work, too. */
 			if (task_sigpending(current))
 				ret = -EINTR;
 			else if (fault_in_iov_iter_writeable(to, size) == size)
@@ -194,8 +194,8 @@ static ssize_t dmu_channel_send(struct dmu_channel *channel, struct iov_iter *to
 }
 
 /*
- * The next message, or what is left of the last one. What was revoked before its first byte was
- * read has never been there for the daemon.
+ * Read the next message or the rest of the last one. A request that is revoked before its first
+ * byte is read has never existed for the daemon.
  */
 static ssize_t dmu_channel_read_message(struct dmu_channel *channel, struct iov_iter *to,
 					bool nowait)
@@ -216,7 +216,7 @@ static ssize_t dmu_channel_read_message(struct dmu_channel *channel, struct iov_
 		ret = dmu_channel_send(channel, to);
 		if (ret >= 0)
 			return ret;
-		/* Only readers change this. */
+		/* Only the reader changes channel->sent. */
 		if (channel->sent) {
 			if (ret == -ECANCELED)
 				dmu_request_dismiss(channel);
@@ -246,7 +246,7 @@ static ssize_t dmu_channel_read(struct kiocb *iocb, struct iov_iter *to)
 
 /* ---- write ---- */
 
-/* One step of a payload on its way in, of *@n bytes. 1: more is due; 0: it is complete. */
+/* Take the next *@n bytes of an answer's payload. 1: more is due; 0: it is complete. */
 static int dmu_receive_step(struct dmu_channel *channel, struct iov_iter *from, size_t *n)
 {
 	struct dmu_claim *claim = channel->in;
@@ -262,7 +262,7 @@ static int dmu_receive_step(struct dmu_channel *channel, struct iov_iter *from, 
 		flush_dcache_page(bv.bv_page);
 		bio_advance_iter_single(bio, &channel->in_iter, *n);
 	} else {
-		/* Revoked: nobody wants it any more. */
+		/* Revoked: swallow the payload. */
 		*n = min(iov_iter_count(from), channel->in_left);
 		iov_iter_advance(from, *n);
 	}
@@ -270,7 +270,7 @@ static int dmu_receive_step(struct dmu_channel *channel, struct iov_iter *from, 
 	return channel->in_left != 0;
 }
 
-/* The payload of the answer in channel->in, as far as @from goes. */
+/* Take the payload of the answer to channel->in, as far as @from goes. */
 static ssize_t dmu_channel_receive(struct dmu_channel *channel, struct iov_iter *from)
 {
 	struct dmu_claim *claim = channel->in;
@@ -303,8 +303,8 @@ static ssize_t dmu_channel_receive(struct dmu_channel *channel, struct iov_iter 
 }
 
 /*
- * The header of an answer, as far as @from goes. Bytes consumed; *@claim is set
- * when the header is complete and right.
+ * Take the header of an answer, as far as @from goes. Returns the bytes consumed or -errno. *@claim
+ * is set once the header is complete and right.
  */
 static ssize_t dmu_channel_receive_header(struct dmu_channel *channel, struct iov_iter *from,
 					  struct dmu_claim **claim)
@@ -405,17 +405,17 @@ static int dmu_channel_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* @file, of our operations and not used yet, is @channel's from now on. */
+/* Make @file, which has dmu_channel_fops and is not in use yet, a file of @channel. */
 void dmu_channel_setup_file(struct file *file, struct dmu_channel *channel)
 {
 	file->private_data = channel;
-	/* No position: no seek, no pread. */
+	/* A file without a position, so without lseek() and pread(). */
 	stream_open(file_inode(file), file);
-	/* read and write heed IOCB_NOWAIT: io_uring needs no thread to wait for us. */
+	/* read and write honour IOCB_NOWAIT, so io_uring needs no worker thread. */
 	file->f_mode |= FMODE_NOWAIT;
 }
 
-/* Also of the channels that DM_USER_IOC_OPEN makes, which never come through open. */
+/* Also used for the files of DM_USER_IOC_OPEN, which never go through open. */
 const struct file_operations dmu_channel_fops = {
 	.owner = THIS_MODULE,
 	.open = dmu_node_open,

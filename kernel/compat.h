@@ -35,8 +35,8 @@ static inline struct class *dmu_class_create(const char *name)
 }
 
 /*
- * 6.8: an anonymous inode of its own for a file, which has the security label that @like's has.
- * Before, modules have only the one that all share, and of which no label is asked.
+ * 6.8: a file can have an anonymous inode of its own, with the security label of @like's inode.
+ * Before, modules have only the inode that all files share, whose label SELinux does not check.
  * 4f0b9194bc11 ("fs: Rename anon_inode_getfile_secure() and anon_inode_getfd_secure()"), exported
  * by a7800aa80ea4 ("KVM: Add KVM_CREATE_GUEST_MEMFD ioctl() for guest-specific backing memory")
  */
@@ -51,7 +51,7 @@ static inline struct file *dmu_anon_file(const char *name, const struct file_ope
 }
 
 /*
- * 6.9: a driver sets the hardware's limit of discards; the user's is derived.
+ * 6.9: a driver sets the hardware's limit of discards; the block layer derives max_discard_sectors.
  * 4f563a64732d ("block: add a max_user_discard_sectors queue limit")
  */
 static inline void dmu_limits_set_discard(struct queue_limits *limits, unsigned int sectors)
@@ -65,8 +65,8 @@ static inline void dmu_limits_set_discard(struct queue_limits *limits, unsigned 
 }
 
 /*
- * 6.11: whether a queue polls is one of its limits. Before, it is a flag, which DM
- * sets when no device below says otherwise, and we have none.
+ * 6.11: polling is one of the queue's limits. Before, it is a flag, which DM sets unless a device
+ * below lacks it, and this target has no device below.
  * 8023e144f9d6 ("block: move the poll flag to queue_limits")
  */
 static inline void dmu_limits_clear_polling(struct queue_limits *limits)
@@ -77,8 +77,8 @@ static inline void dmu_limits_clear_polling(struct queue_limits *limits)
 }
 
 /*
- * 6.17: whether write zeroes unmaps is a limit of its own, which must be 0 or that of write zeroes;
- * DM begins with the greatest of all.
+ * 6.17: write zeroes that unmap have a limit of their own, which must be 0 or that of write zeroes;
+ * DM begins with the greatest limit.
  * 0c40d7cb5ef3 ("block: introduce max_{hw|user}_wzeroes_unmap_sectors to queue limits")
  */
 static inline void dmu_limits_clear_unmap(struct queue_limits *limits)
@@ -89,7 +89,7 @@ static inline void dmu_limits_clear_unmap(struct queue_limits *limits)
 }
 
 /*
- * Of the queue of a table that is about to be live: false if it polls and goes on to.
+ * Stop polling on the queue of a table that is about to be live. False if it cannot be stopped.
  * 6.11: see above, 8023e144f9d6 ("block: move the poll flag to queue_limits")
  */
 static inline bool dmu_queue_stop_polling(struct request_queue *queue)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device file of a control node. Its number is one of ours and not a misc device's: all misc
- * devices are opened under one lock, whose holders may wait for memory, and so for the I/O of a
- * device whose daemon wants to open its node. An open here waits for nobody.
+ * The device file of a control node. It has a device number of its own and is no misc device: misc
+ * devices are opened under one lock, whose holder may wait for memory, and so for the I/O of a
+ * device whose daemon wants to open its node. An open here waits for no lock holder.
  */
 #include <linux/device.h>
 #include <linux/fs.h>
@@ -42,8 +42,8 @@ void dmu_device_exit(void)
 }
 
 /*
- * Let @node be opened, from before this returns: it must be ready. 0, -ENOMEM, -EBUSY: no number is
- * left. May sleep; memory without I/O is the caller's concern.
+ * Make @node's device file. @node must be ready, as a process may open it before this function
+ * returns. 0; -ENOMEM; -EBUSY: no number is left. May sleep; the caller keeps allocations from I/O.
  */
 int dmu_device_add(struct dmu_node *node)
 {
@@ -52,8 +52,8 @@ int dmu_device_add(struct dmu_node *node)
 	int ret;
 
 	/*
-	 * The lowest that is free: where there was no memory to remove a file from /dev, the next
-	 * node of its name most likely has its number.
+	 * The lowest free number: if a file stays in /dev for lack of memory to remove it, the next
+	 * node of that name most likely gets its number.
 	 */
 	ret = xa_alloc(&dmu_devices, &minor, node, XA_LIMIT(0, MINORMASK), GFP_KERNEL);
 	if (ret)
@@ -67,14 +67,14 @@ int dmu_device_add(struct dmu_node *node)
 	return 0;
 }
 
-/* Nobody finds @node any more. Who has found it already may still be on the way to it. */
+/* No lookup finds @node any more, but an open() that has found it may still be in progress. */
 void dmu_device_remove(struct dmu_node *node)
 {
 	xa_erase(&dmu_devices, MINOR(node->devt));
 	device_destroy(dmu_device_class, node->devt);
 }
 
-/* The node of number @devt with a reference for the caller, or NULL. */
+/* The node with number @devt, with a reference for the caller, or NULL. */
 struct dmu_node *dmu_device_find(dev_t devt)
 {
 	struct dmu_node *node;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The end of a bio, in a softirq, whatever context the caller is in: see dmu.h. A tasklet, because
- * 6.1 has no other softirq for a module. It runs when bottom halves are enabled again, on this
- * processor, so before dmu_end_request() returns; or in ksoftirqd if there is very much to do.
+ * Bios end in a softirq, in whatever context the caller is: see dmu.h. A tasklet does it, because
+ * 6.1 has no other softirq for a module. It runs on this processor when bottom halves are enabled
+ * again, so before dmu_end_request() returns, or in ksoftirqd under load.
  */
 #include <linux/interrupt.h>
 #include <linux/percpu.h>
@@ -26,7 +26,7 @@ static void dmu_end_all(struct tasklet_struct *tasklet)
 		bio_endio(req->bio);
 }
 
-/* @req, which is on no list any more, and its bio end. Process context, and no spinlock is held. */
+/* End the bio of @req, which is on no list. Process context, without a spinlock held. */
 void dmu_end_request(struct dmu_request *req, blk_status_t status)
 {
 	struct dmu_end *end;
@@ -56,7 +56,7 @@ int dmu_end_init(void)
 	return 0;
 }
 
-/* Nothing is left to end, but the end of the last may still return from bio_endio(). May sleep. */
+/* All bios have ended, but the tasklet may still return from the last bio_endio(). May sleep. */
 void dmu_end_exit(void)
 {
 	int cpu;

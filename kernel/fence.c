@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fence. A daemon that a write was revoked from may still carry it out. Until
- * it says that it has, or closes its channel, what overlaps must not reach
- * another daemon: a late old write would overwrite newer data. Such requests wait
- * on the claim that is in their way, so that the queue has none of them.
+ * The fence. A daemon may still carry out a write that was revoked from it. Until it answers or
+ * closes its channel, no overlapping request may reach another daemon: the late old write would
+ * overwrite newer data. Overlapping requests wait on the claim in their way, not on the queue.
  */
 #include <linux/interval_tree_generic.h>
 
@@ -30,7 +29,7 @@ void dmu_fence_init(struct dmu_claim *claim)
 	INIT_LIST_HEAD(&claim->blocking);
 }
 
-/* The request of @claim is revoked, and may be carried out yet: what overlaps waits from now on. */
+/* The daemon may still carry out @claim's revoked request: make overlapping requests wait. */
 void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim)
 {
 	lockdep_assert_held(&node->lock);
@@ -41,9 +40,9 @@ void dmu_fence_add(struct dmu_node *node, struct dmu_claim *claim)
 }
 
 /*
- * @claim is in nobody's way any more. What waited for it is released, and the caller goes on with
- * dmu_fence_release_some(); unless another claim covers all of this one: then all of them overlap
- * that one, too, and wait for it without being looked at one by one.
+ * @claim fences nothing any more. Its waiters are released, and the caller goes on with
+ * dmu_fence_release_some(). But if another claim covers all of @claim, all waiters overlap that
+ * claim, too, and move to it without a look at each.
  */
 void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim)
 {
@@ -70,7 +69,7 @@ void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim)
 	list_splice_tail_init(&claim->waiters, &other->waiters);
 }
 
-/* Where @req belongs: on the queue, or where it must wait before that. */
+/* The list where @req belongs: the queue, or a list on which it must wait before that. */
 static struct list_head *dmu_fence_place(struct dmu_node *node, const struct dmu_request *req)
 {
 	sector_t start = req->bio->bi_iter.bi_sector;
@@ -79,7 +78,7 @@ static struct list_head *dmu_fence_place(struct dmu_node *node, const struct dmu
 	lockdep_assert_held(&node->lock);
 	if (!bio_sectors(req->bio))
 		return &node->queue;
-	/* What is being revoked may become a fence yet. */
+	/* A request that is about to be revoked may become a fence. */
 	if (node->revoking)
 		return &node->released;
 	claim = dmu_fence_tree_iter_first(&node->fence_tree, start,
@@ -91,13 +90,13 @@ static struct list_head *dmu_fence_place(struct dmu_node *node, const struct dmu
 	return &claim->waiters;
 }
 
-/* Take @req, which no daemon holds, off where it waits. */
+/* Take @req, which no daemon holds, off the list that it waits on. */
 void dmu_fence_unqueue(struct dmu_node *node, struct dmu_request *req)
 {
 	struct list_head *head = req->list.next;
 
 	lockdep_assert_held(&node->lock);
-	/* Of the last one, both neighbours are the head of the list. */
+	/* If @req is alone on its list, both its neighbours are the head. */
 	if (head == req->list.prev && head != &node->queue && head != &node->released &&
 	    head != &node->nospace)
 		list_del_init(&container_of(head, struct dmu_claim, waiters)->blocking);
@@ -105,7 +104,7 @@ void dmu_fence_unqueue(struct dmu_node *node, struct dmu_request *req)
 	node->queued--;
 }
 
-/* Put @req there, behind all others. True if a reader can have it. */
+/* Put @req in its place, behind all others. True if a reader can take it. */
 bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
 {
 	struct list_head *place = dmu_fence_place(node, req);
@@ -114,7 +113,7 @@ bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
 	return place == &node->queue;
 }
 
-/* Put them there in their order, before all others. How many a reader can have. */
+/* Put @requests in their places, in order and before all others. How many a reader can take. */
 unsigned int dmu_fence_requeue_all(struct dmu_node *node, struct list_head *requests)
 {
 	struct dmu_request *req, *next;
@@ -130,8 +129,8 @@ unsigned int dmu_fence_requeue_all(struct dmu_node *node, struct list_head *requ
 }
 
 /*
- * Put what waited for claims that are gone where it belongs now, at most DMU_BATCH: the caller
- * calls dmu_fence_release() for the others. Returns how many a reader can have.
+ * Put at most DMU_BATCH released requests in their places; the caller then calls
+ * dmu_fence_release() for the rest. Returns how many a reader can take.
  */
 unsigned int dmu_fence_release_some(struct dmu_node *node)
 {
@@ -147,8 +146,8 @@ unsigned int dmu_fence_release_some(struct dmu_node *node)
 }
 
 /*
- * All of it, also what another caller has left, and wake readers. While requests are revoked,
- * nothing is done: dmu_request_revoke_all() calls this function in the end. May sleep.
+ * Put all released requests in their places, also those that another caller has left, and wake
+ * readers. During a revoke do nothing: dmu_request_revoke_all() calls this at its end. May sleep.
  */
 void dmu_fence_release(struct dmu_node *node)
 {
@@ -165,7 +164,7 @@ void dmu_fence_release(struct dmu_node *node)
 	}
 }
 
-/* Take a request that no daemon holds, wherever it waits, off there; NULL: there is none. */
+/* Take any request that no daemon holds off its list; NULL: there is none. */
 struct dmu_request *dmu_fence_take(struct dmu_node *node)
 {
 	struct dmu_request *req;

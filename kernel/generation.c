@@ -4,20 +4,20 @@
 
 #include "dmu.h"
 
-/* The generation of that number, or NULL. It may be gone once the lock is dropped. */
+/* The generation @number, or NULL. It may be gone once the lock is dropped. */
 struct dmu_generation *dmu_generation_find(struct dmu_node *node, u64 number)
 {
 	struct dmu_generation *generation;
 
 	lockdep_assert_held(&node->lock);
-	/* Mostly the newest is wanted, which is the last. */
+	/* Callers mostly want the newest generation, which is the last. */
 	list_for_each_entry_reverse(generation, &node->generations, list)
 		if (generation->number == number)
 			return generation;
 	return NULL;
 }
 
-/* A channel leaves its generation, which goes with its last one. It has no claim any more. */
+/* @channel, which has no claim any more, leaves its generation. The last channel frees that. */
 void dmu_generation_leave(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
@@ -28,7 +28,7 @@ void dmu_generation_leave(struct dmu_channel *channel)
 	if (--generation->channels)
 		return;
 	if (generation == &node->unjoined) {
-		/* Channels that never join may come and go; a drain ends with them. */
+		/* Channels that never join may come and go; a drain ends with the last of them. */
 		generation->state = DM_USER_SERVING;
 		generation->undone = false;
 		generation->ordered = false;
@@ -40,8 +40,8 @@ void dmu_generation_leave(struct dmu_channel *channel)
 }
 
 /*
- * The last of them are for daemons that open the node: a daemon that serves, and gives channels
- * away itself, cannot keep those out.
+ * The last generations are for daemons that open the node: a serving daemon, which can pass
+ * channels on, cannot keep them out.
  */
 static unsigned int dmu_generations_max(const struct dmu_channel *channel)
 {
@@ -58,7 +58,7 @@ static int dmu_generation_check(struct dmu_channel *channel, u64 number, bool cr
 		return -ENOTBLK;
 	if (channel->generation != &node->unjoined || channel->taken)
 		return -EBUSY;
-	/* What drains does not serve on under another name; what has come since may. */
+	/* A channel that drains cannot serve on in another generation; a newer channel can. */
 	if (node->unjoined.state != DM_USER_SERVING && channel->drains != node->unjoined.drains)
 		return -ESHUTDOWN;
 	if (number < node->newest_generation)
@@ -78,7 +78,7 @@ static int dmu_generation_check(struct dmu_channel *channel, u64 number, bool cr
 	return generation->state == DM_USER_SERVING ? 0 : -ESHUTDOWN;
 }
 
-/* What DM_USER_IOC_JOIN does, with its errors. May sleep. */
+/* DM_USER_IOC_JOIN, with its errors. May sleep. */
 int dmu_generation_join(struct dmu_channel *channel, u64 number, bool create)
 {
 	struct dmu_node *node = channel->node;
@@ -117,12 +117,12 @@ unlock:
 	return ret;
 }
 
-/* The caller then calls dmu_node_wake_all() and dmu_node_event(), without the lock. */
+/* @ordered: by message. The caller then, unlocked, calls dmu_node_wake_all(), dmu_node_event(). */
 void dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generation, bool ordered)
 {
 	lockdep_assert_held(&node->lock);
 	if (generation->state == DM_USER_SERVING) {
-		/* Over and over, undone in between, it is one: or nobody could join beside that. */
+		/* A drain after an undone drain is the same drain, or no new channel could join. */
 		if (!generation->undone || ordered)
 			generation->drains++;
 		generation->state = generation->held ? DM_USER_DRAINING : DM_USER_DRAINED;
@@ -132,7 +132,7 @@ void dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generati
 		generation->ordered = true;
 }
 
-/* Likewise. 0; -EALREADY: it is complete, or an administrator's. */
+/* Likewise. 0; -EALREADY: the drain is complete, or an administrator's. */
 int dmu_generation_undo(struct dmu_node *node, struct dmu_generation *generation)
 {
 	lockdep_assert_held(&node->lock);
@@ -146,7 +146,7 @@ int dmu_generation_undo(struct dmu_node *node, struct dmu_generation *generation
 	return 0;
 }
 
-/* A claim of @generation is gone. True if that completed its drain: wake everybody. */
+/* A claim of @generation is gone. True if that completed its drain: the caller wakes all. */
 bool dmu_generation_drop_claim(struct dmu_generation *generation)
 {
 	if (--generation->held || generation->state != DM_USER_DRAINING)

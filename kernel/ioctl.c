@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Beyond the stream: info, join, drain, seal, open. The ABI header says what they promise. */
+/* The ioctls of a channel: info, join, drain, seal, open, as the ABI header defines them. */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ioctl.h>
@@ -9,7 +9,7 @@
 #include "compat.h"
 #include "dmu.h"
 
-/* The ABI, nailed down. */
+/* The layout of the ABI cannot change. */
 static_assert(sizeof(struct dm_user_message) == 40);
 static_assert(offsetof(struct dm_user_message, seq) == 0);
 static_assert(offsetof(struct dm_user_message, type) == 8);
@@ -131,13 +131,13 @@ static long dmu_ioctl_drain(struct dmu_channel *channel, void __user *arg)
 	spin_unlock_bh(&node->lock);
 	if (ret)
 		return ret;
-	/* Readers leave, or look at the queue again. */
+	/* Readers return, or look at the queue again. */
 	dmu_node_wake_all(node);
 	dmu_node_event(node);
 	return copy_to_user(arg, &drain, sizeof(drain)) ? -EFAULT : 0;
 }
 
-/* Sealing is for who serves. */
+/* Only a channel of a serving generation may seal. */
 static long dmu_ioctl_seal(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;

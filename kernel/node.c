@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Life of a node: tables come and go, channels come and go, the node stays until both are gone. */
+/* Life of a node: it stays until its last table and its last channel are gone. */
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
@@ -12,14 +12,14 @@
 
 #define DM_MSG_PREFIX "user"
 
-static DEFINE_MUTEX(dmu_registry_lock);	/* guards: dmu_nodes, and who attaches to which */
+static DEFINE_MUTEX(dmu_registry_lock);	/* guards: dmu_nodes, and which node a target attaches to */
 static LIST_HEAD(dmu_nodes);
 
 struct workqueue_struct *dmu_workqueue;
 
 /*
- * No daemon needs it to serve, but to replace a table with another one, or to remove a device, it
- * is needed, and the holder must not wait for the I/O of that device to get memory.
+ * No daemon takes dmu_registry_lock to serve. But a reload and a removal of a device take it, so
+ * its holder must not wait for memory that needs I/O of that device.
  */
 static unsigned int dmu_registry_enter(void)
 {
@@ -43,7 +43,7 @@ static void dmu_node_free(struct kref *ref)
 	kfree(node);
 }
 
-/* Drop a reference: see dmu.h for who has one. Takes no lock. */
+/* Drop one of the references that dmu.h lists. Takes no lock. */
 void dmu_node_put(struct dmu_node *node)
 {
 	kref_put(&node->ref, dmu_node_free);
@@ -62,8 +62,8 @@ static void dmu_node_event_work(struct work_struct *work)
 }
 
 /*
- * Tell who waits in `dmsetup wait` that the status changed. The work may have run
- * before queue_work() returns, and the caller's reference may be the last: first get.
+ * Tell waiters in `dmsetup wait` that the status changed. The work may run before queue_work()
+ * returns, and the caller's reference may be the last, so take a reference first.
  */
 void dmu_node_event(struct dmu_node *node)
 {
@@ -73,8 +73,8 @@ void dmu_node_event(struct dmu_node *node)
 }
 
 /*
- * @requests are on the queue that were not: a reader for each, and all pollers, for
- * one that does not react must not keep them from another.
+ * @requests have been added to the queue: wake a reader for each, and all pollers, because a poller
+ * that does not react must not keep a request from the others.
  */
 void dmu_node_wake(struct dmu_node *node, unsigned int requests)
 {
@@ -85,25 +85,25 @@ void dmu_node_wake(struct dmu_node *node, unsigned int requests)
 		__wake_up(&node->pollers, TASK_NORMAL, 0, poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
-/* Something else has changed. */
+/* For changes other than new requests on the queue. */
 void dmu_node_wake_all(struct dmu_node *node)
 {
 	wake_up_interruptible_all(&node->readers);
 	wake_up_all(&node->pollers);
 }
 
-/* Call nodaemon_work in @ms milliseconds, and not before. */
+/* Run nodaemon_work in @ms milliseconds, and not before. */
 static void dmu_node_rearm(struct dmu_node *node, unsigned int ms)
 {
 	lockdep_assert_held(&node->lock);
-	/* It takes this lock first, so it can't drop the reference before it is there. */
+	/* The work takes this lock first, so it drops the reference only after the kref_get(). */
 	if (!node->dead &&
 	    !mod_delayed_work(dmu_workqueue, &node->nodaemon_work, msecs_to_jiffies(ms)))
 		kref_get(&node->ref);
 }
 
 /*
- * A request has come while nobody has ever served. nodaemon_work is called for the oldest, and then
+ * A request has come before the first daemon. nodaemon_work runs for the oldest request, and then
  * for this one.
  */
 void dmu_node_begin_grace(struct dmu_node *node)
@@ -112,7 +112,7 @@ void dmu_node_begin_grace(struct dmu_node *node)
 		dmu_node_rearm(node, node->config.grace_ms);
 }
 
-/* Daemons are asked once more for what is on node->nospace, in a while. */
+/* Hand the requests on node->nospace to daemons again in DMU_NOSPACE_MS. */
 void dmu_node_retry_later(struct dmu_node *node)
 {
 	lockdep_assert_held(&node->lock);
@@ -132,7 +132,7 @@ static void dmu_node_nospace_work(struct work_struct *work)
 	dmu_node_put(node);
 }
 
-/* Requests that have waited for the first daemon for too long fail. The next one has its time. */
+/* Fail the requests that have waited too long for the first daemon; rearm for the next one. */
 static void dmu_node_end_grace(struct dmu_node *node)
 {
 	unsigned int ms, failed = dmu_request_fail_queued(node);
@@ -162,7 +162,7 @@ static void dmu_node_nodaemon_work(struct work_struct *work)
 
 	spin_lock_bh(&node->lock);
 	grace = dmu_node_in_grace(node) && !node->dead;
-	/* Pending again: it is another time without a daemon, which is not over. */
+	/* If the work is pending again, a new time without a daemon has begun, and is not over. */
 	failing = !grace && !node->has_daemon && !node->dead && node->config.nodaemon_fail &&
 		  !delayed_work_pending(&node->nodaemon_work);
 	node->failing = failing;
@@ -180,8 +180,8 @@ static void dmu_node_nodaemon_work(struct work_struct *work)
 }
 
 /*
- * See whether somebody serves, after a change of channels, generations or policy. A time without a
- * daemon begins when the last one leaves, and anew with @anew.
+ * After a change of channels, generations or policy, find out whether a daemon serves. A time
+ * without a daemon begins when the last daemon leaves, and again if @anew is set.
  */
 static void __dmu_node_watch(struct dmu_node *node, bool anew)
 {
@@ -191,7 +191,7 @@ static void __dmu_node_watch(struct dmu_node *node, bool anew)
 	lockdep_assert_held(&node->lock);
 	had = node->has_daemon || anew;
 	node->has_daemon = false;
-	/* The newest is the last, and most likely serves. */
+	/* The newest generation is the last, and most likely serves. */
 	list_for_each_entry_reverse(generation, &node->generations, list) {
 		if (generation->channels && generation->state == DM_USER_SERVING) {
 			node->has_daemon = true;
@@ -202,7 +202,7 @@ static void __dmu_node_watch(struct dmu_node *node, bool anew)
 	if (node->has_daemon || !node->config.nodaemon_fail) {
 		node->failing = false;
 	} else if (dmu_node_in_grace(node)) {
-		/* What is pending may be of another policy. */
+		/* Work that is pending may be of another policy. */
 		node->failing = false;
 		if (anew)
 			dmu_node_rearm(node, node->config.grace_ms);
@@ -211,13 +211,13 @@ static void __dmu_node_watch(struct dmu_node *node, bool anew)
 	}
 }
 
-/* In the same hold of the lock as the change. */
+/* Call this in the same hold of the lock as the change. */
 void dmu_node_watch(struct dmu_node *node)
 {
 	__dmu_node_watch(node, false);
 }
 
-/* True if that changed it: the caller then calls dmu_node_event(), without the lock. */
+/* True if the seal changed: the caller then calls dmu_node_event(), without the lock. */
 bool dmu_node_mark_sealed(struct dmu_node *node, bool sealed)
 {
 	bool changed = node->sealed != sealed;
@@ -227,7 +227,7 @@ bool dmu_node_mark_sealed(struct dmu_node *node, bool sealed)
 	return changed;
 }
 
-/* Who may open the node is decided here; channels that are open stay. */
+/* A seal only refuses further opens of the node; open channels stay. */
 void dmu_node_set_sealed(struct dmu_node *node, bool sealed)
 {
 	bool changed;
@@ -239,7 +239,7 @@ void dmu_node_set_sealed(struct dmu_node *node, bool sealed)
 		dmu_node_event(node);
 }
 
-/* May @from, or who has no channel yet (NULL), bring in another one? */
+/* May @from, or a process without a channel (NULL), create a channel? 0 or -errno. */
 static int dmu_node_check_admission(struct dmu_node *node, const struct dmu_channel *from)
 {
 	lockdep_assert_held(&node->lock);
@@ -251,9 +251,9 @@ static int dmu_node_check_admission(struct dmu_node *node, const struct dmu_chan
 }
 
 /*
- * A channel of generation 0 for a new file; asked for by @from, or, if that is NULL, by an
- * open of the node. 0, -ENOMEM, -ENOTBLK; -ESHUTDOWN if @from drains, -EPERM if the node
- * is sealed. May sleep, but not for I/O.
+ * Create a channel of generation 0 for a new file, on behalf of the channel @from or, if that is
+ * NULL, of an open of the node. 0, -ENOMEM, -ENOTBLK; -ESHUTDOWN if @from drains, -EPERM if the
+ * node is sealed. May sleep, but not for I/O.
  */
 int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
 		       struct dmu_channel **result)
@@ -261,7 +261,7 @@ int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
 	struct dmu_channel *channel;
 	int ret;
 
-	/* Not GFP_KERNEL: whoever attaches may be the one that reclaim waits for. */
+	/* Not GFP_KERNEL: reclaim may wait for the daemon that attaches. */
 	channel = kzalloc(sizeof(*channel), GFP_NOIO | __GFP_ACCOUNT);
 	if (!channel)
 		return -ENOMEM;
@@ -292,7 +292,7 @@ int dmu_channel_create(struct dmu_node *node, const struct dmu_channel *from,
 	return 0;
 }
 
-/* The last reference to the file is gone: nobody reads, writes or polls. */
+/* The last reference to the file is gone: no read, write or poll is in progress. */
 void dmu_channel_destroy(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
@@ -307,7 +307,7 @@ void dmu_channel_destroy(struct dmu_channel *channel)
 	kfree(channel);
 }
 
-/* What open() does. dmu_registry_lock is not to be taken here, see dmu_registry_enter(). */
+/* open() of the node. It must not take dmu_registry_lock, see dmu_registry_enter(). */
 int dmu_node_open(struct inode *inode, struct file *file)
 {
 	struct dmu_channel *channel;
@@ -316,7 +316,7 @@ int dmu_node_open(struct inode *inode, struct file *file)
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	/* Who cannot answer must take no request; who takes none would pass for a daemon. */
+	/* A process that cannot write would keep requests; one that cannot read is no daemon. */
 	if ((file->f_flags & O_ACCMODE) != O_RDWR)
 		return -EINVAL;
 	node = dmu_device_find(inode->i_rdev);
@@ -344,7 +344,7 @@ static void dmu_node_configure(struct dmu_node *node, const struct dmu_target *t
 	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
 }
 
-/* Nobody finds @node any more: its name is free. Those that have it open are told. May sleep. */
+/* @node's name is free and no lookup finds it: tell processes that have it open. May sleep. */
 static void dmu_node_kill(struct dmu_node *node)
 {
 	spin_lock_bh(&node->lock);
@@ -358,8 +358,8 @@ static void dmu_node_kill(struct dmu_node *node)
 }
 
 /*
- * As @target's row wants it: a daemon that opens the node before the first resume finds what it
- * will be, unless another row is loaded instead before that.
+ * Configured by @target's row, so that a daemon that opens the node before the first resume finds
+ * the configuration to come, unless another row replaces this one before that.
  */
 static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **error)
 {
@@ -401,7 +401,7 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	if (ret) {
 		*error = ret == -EBUSY ? "No device number is left for the control node" :
 					 "Cannot make the control node's device";
-		/* Somebody may have opened an older file of its number, and have it. */
+		/* A process may have opened an older file of its number, and hold the node. */
 		dmu_node_kill(node);
 		dmu_node_put(node);
 		return ERR_PTR(ret);
@@ -442,7 +442,7 @@ static int dmu_node_check_share(struct dmu_node *node, const struct dmu_target *
 		*error = "Operations, block sizes and max_io cannot change in a reload";
 		return -EINVAL;
 	}
-	/* Daemons have been told where the row begins, and what they hold is fenced by sector. */
+	/* Daemons know where the row begins, and requests that they hold are fenced by sector. */
 	if (node->live && node->live->ti->begin != target->ti->begin) {
 		*error = "The row cannot begin elsewhere in a reload";
 		return -EINVAL;
@@ -450,7 +450,7 @@ static int dmu_node_check_share(struct dmu_node *node, const struct dmu_target *
 	return 0;
 }
 
-/* Find or make the node that @target's row names. The target's reference is dropped by detach. */
+/* Find or create the node that @target's row names. dmu_node_detach() drops the reference. */
 int dmu_node_attach(struct dmu_target *target, char **error)
 {
 	struct dmu_node *node;
@@ -482,7 +482,7 @@ leave:
 	return ret;
 }
 
-/* DM has drained the table: no request of it is left. */
+/* DM calls the destructor after the table's last request has ended. */
 void dmu_node_detach(struct dmu_target *target)
 {
 	struct dmu_node *node = target->node;
@@ -506,9 +506,9 @@ void dmu_node_detach(struct dmu_target *target)
 }
 
 /*
- * DM keeps the limits of a live device when the new table has no devices below,
- * whatever was there before. Smaller blocks than the row promises won't do, nor
- * polling, which we can't.
+ * DM keeps the queue limits of a live device, whatever table it had, if the new table has no
+ * devices below. Refuse blocks that are smaller than the row promises, and polling, which this
+ * target cannot do.
  */
 int dmu_node_check_queue(struct dmu_target *target)
 {
@@ -528,7 +528,7 @@ int dmu_node_check_queue(struct dmu_target *target)
 	return 0;
 }
 
-/* @target's table is live from now on. A time without a daemon begins anew. */
+/* @target's table becomes live. A time without a daemon begins anew. */
 void dmu_node_activate(struct dmu_target *target)
 {
 	struct dmu_node *node = target->node;

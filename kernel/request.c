@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What can happen to a request. dmu.h draws the picture. */
+/* The states of a request. dmu.h draws the picture. */
 #include <linux/slab.h>
 
 #include "dmu.h"
@@ -25,7 +25,7 @@ static int dmu_bio_type(const struct bio *bio)
 	case REQ_OP_READ:
 		return DM_USER_REQ_MAP_READ;
 	case REQ_OP_WRITE:
-		/* DM splits a flush with data: the flush comes first, and empty. */
+		/* DM splits a flush with data: the flush comes first, without data. */
 		if (!bio->bi_iter.bi_size && (bio->bi_opf & REQ_PREFLUSH))
 			return DM_USER_REQ_MAP_FLUSH;
 		return DM_USER_REQ_MAP_WRITE;
@@ -81,7 +81,7 @@ static bool dmu_type_writes(u64 type)
 	return type != DM_USER_REQ_MAP_READ && type != DM_USER_REQ_MAP_FLUSH;
 }
 
-/* @req is about to end: nobody is to find it any more. */
+/* Take @req, which is about to end, off node->requests: the caller alone ends it. */
 static void dmu_request_forget(struct dmu_node *node, struct dmu_request *req)
 {
 	lockdep_assert_held(&node->lock);
@@ -90,9 +90,9 @@ static void dmu_request_forget(struct dmu_node *node, struct dmu_request *req)
 }
 
 /*
- * What presuspend gives back, without a pause where nothing preempts it, though there may be
- * thousands: DM's work queue submits it anew, and had better not run before DM has said that it is
- * suspended. In 6.1, bios that may not wait would fail.
+ * End all of @requests. presuspend may give back thousands, without a pause where the kernel does
+ * not preempt: DM's workqueue submits them anew, and should not run before DM has marked the device
+ * as suspended. In 6.1, bios that may not wait would fail.
  */
 static void dmu_request_end_all(struct list_head *requests, blk_status_t status)
 {
@@ -106,9 +106,8 @@ static void dmu_request_end_all(struct list_head *requests, blk_status_t status)
 }
 
 /*
- * DM -> QUEUED. Returns what DM's map function returns. DM sets the noflush flag
- * before it calls presuspend, so a request is either seen here, and given back, or
- * queued and then revoked by presuspend.
+ * DM -> QUEUED. Returns a DM_MAPIO_* for DM. DM sets the noflush flag before it calls presuspend,
+ * so either this function gives a request back, or it queues it and presuspend revokes it.
  */
 int dmu_request_map(struct dmu_target *target, struct bio *bio)
 {
@@ -147,7 +146,7 @@ int dmu_request_map(struct dmu_target *target, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* What a read would do: 1 take a request, 0 end (the generation drains), -EAGAIN, -ENOTBLK. */
+/* What a read would do: 1: take *@req; 0: end, as the generation drains; -EAGAIN; -ENOTBLK. */
 static int dmu_request_peek(struct dmu_channel *channel, struct dmu_request **req)
 {
 	struct dmu_node *node = channel->node;
@@ -157,14 +156,14 @@ static int dmu_request_peek(struct dmu_channel *channel, struct dmu_request **re
 		return -ENOTBLK;
 	if (channel->generation->state != DM_USER_SERVING)
 		return 0;
-	/* What is on the queue may overlap what has been revoked, and is to be revoked, too. */
+	/* Queued requests, not revoked yet, may overlap requests that have been revoked. */
 	if (node->revoking)
 		return -EAGAIN;
 	*req = list_first_entry_or_null(&node->queue, struct dmu_request, list);
 	return *req ? 1 : -EAGAIN;
 }
 
-/* True if a read would not block: there is something to take, or to say. */
+/* True if a read would not block: it would take a request, or return 0 or an error. */
 bool dmu_request_available(struct dmu_channel *channel)
 {
 	struct dmu_request *req;
@@ -173,9 +172,9 @@ bool dmu_request_available(struct dmu_channel *channel)
 }
 
 /*
- * Have memory for the next claim. The reserve serves one request at a time, so
- * that a daemon which answers one before it reads the next never depends on
- * memory that its own device may be needed to free. It is the reader's turn.
+ * Get memory for the next claim. The reserve serves one request at a time, so a daemon that answers
+ * each request before it reads the next never depends on memory that its own device may have to
+ * free. The caller has the read turn.
  */
 int dmu_request_prepare_claim(struct dmu_channel *channel)
 {
@@ -196,7 +195,7 @@ int dmu_request_prepare_claim(struct dmu_channel *channel)
 	return 0;
 }
 
-/* Give @claim, which nothing refers to, back to where it came from. */
+/* Free @claim, which nothing refers to any more. */
 void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim)
 {
 	lockdep_assert_held(&channel->lock);
@@ -206,7 +205,7 @@ void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim)
 		kmem_cache_free(dmu_claim_cache, claim);
 }
 
-/* Undo everything that refers to @claim, and free it. The caller calls dmu_fence_release(). */
+/* Clear all references to @claim and free it. The caller then calls dmu_fence_release(). */
 static void dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim)
 {
 	lockdep_assert_held(&channel->lock);
@@ -234,7 +233,7 @@ static int dmu_claim_compare(const void *key, const struct rb_node *rb)
 	return seq < other ? -1 : seq > other;
 }
 
-/* The type that the daemon sees. Android's driver passes an empty flush on as DM sends it. */
+/* The type that the daemon sees. Android's driver passes on an empty flush as DM sends it. */
 static u64 dmu_message_type(const struct dmu_node *node, const struct dmu_request *req)
 {
 	if (req->type == DM_USER_REQ_MAP_FLUSH && node->config.android)
@@ -257,7 +256,7 @@ static void dmu_claim_init(struct dmu_claim *claim, struct dmu_request *req)
 	claim->msg.len = bio->bi_iter.bi_size;
 }
 
-/* QUEUED -> SENDING, with the channel's spare claim. Returns what dmu_request_peek() says. */
+/* QUEUED -> SENDING, with the channel's spare claim. Returns as dmu_request_peek(). */
 int dmu_request_claim(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
@@ -306,9 +305,9 @@ static struct dmu_claim *dmu_claim_find(struct dmu_channel *channel, u64 seq)
 }
 
 /*
- * An answer's header has come. If its payload is due: HELD -> RECEIVING, and
- * channel->in is set. NULL: the channel holds no such request. The claim stays
- * until this channel's writer ends it, with dmu_request_answer().
+ * An answer's header has come. If its payload is due: HELD -> RECEIVING, and channel->in is set.
+ * NULL: the channel holds no such request. The claim stays until the writer calls
+ * dmu_request_answer().
  */
 struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 					   const struct dm_user_message *answer)
@@ -360,7 +359,7 @@ static void dmu_count_answer(struct dmu_node *node, struct dmu_generation *gener
 		node->counters.errors++;
 }
 
-/* Claims are gone: @ready requests are on the queue now; @drained: that completed a drain. */
+/* Claims are gone, which put @ready requests on the queue and, if @drained, completed a drain. */
 static void dmu_request_dropped(struct dmu_node *node, unsigned int ready, bool drained)
 {
 	dmu_node_wake(node, ready);
@@ -371,7 +370,7 @@ static void dmu_request_dropped(struct dmu_node *node, unsigned int ready, bool 
 	}
 }
 
-/* Whether @req, answered with @response, is to be answered again in a while. */
+/* True if @req, answered with @response, goes back to the daemons after DMU_NOSPACE_MS. */
 static bool dmu_request_waits(const struct dmu_node *node, const struct dmu_request *req,
 			      u64 response)
 {
@@ -380,7 +379,7 @@ static bool dmu_request_waits(const struct dmu_node *node, const struct dmu_requ
 	       dmu_type_writes(req->type) && !node->failing;
 }
 
-/* HELD -> QUEUED, but on the list of what no reader takes for a while. */
+/* HELD -> QUEUED, but on the list that no reader takes from for a while. */
 static void dmu_request_set_aside(struct dmu_node *node, struct dmu_request *req)
 {
 	lockdep_assert_held(&node->lock);
@@ -394,7 +393,7 @@ static void dmu_request_set_aside(struct dmu_node *node, struct dmu_request *req
 	dmu_node_retry_later(node);
 }
 
-/* It was, and is, lacking for so many requests; the last of them ended with @status. */
+/* An answer with @status has taken the number of requests that lack space from @before to @now. */
 static void dmu_space_changed(struct dmu_node *node, u64 before, u64 now, blk_status_t status)
 {
 	if (!before == !now)
@@ -407,10 +406,7 @@ static void dmu_space_changed(struct dmu_node *node, u64 before, u64 now, blk_st
 	dmu_node_event(node);
 }
 
-/*
- * HELD or RECEIVING -> ended, or set aside for lack of space. A revoked request has ended already;
- * its claim goes.
- */
+/* HELD or RECEIVING -> ended, or set aside for lack of space. If revoked, only the claim goes. */
 void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response)
 {
 	blk_status_t status = dmu_response_status(response);
@@ -445,8 +441,8 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 }
 
 /*
- * The reader is told that what it was reading is revoked: it can't act on it from now on. It is
- * the reader's turn.
+ * Tell the reader that the request which it was reading is revoked: it cannot act on it any more.
+ * The caller has the read turn.
  */
 void dmu_request_dismiss(struct dmu_channel *channel)
 {
@@ -465,9 +461,9 @@ void dmu_request_dismiss(struct dmu_channel *channel)
 }
 
 /*
- * Orphans, oldest first, are queued again before all others, or end: by the policy, or for want
- * of a daemon. Then they are on @failed. Then what waited for the claims that they are of. Returns
- * how many a reader can have.
+ * Queue @orphans, oldest first, before all others. If @fail, by policy, or if node->failing, move
+ * them to @failed instead. Then place the requests that waited for the orphans' claims. Returns how
+ * many a reader can take.
  */
 static unsigned int dmu_orphans_place(struct dmu_node *node, struct list_head *orphans,
 				      struct list_head *failed, bool fail)
@@ -491,9 +487,9 @@ static unsigned int dmu_orphans_place(struct dmu_node *node, struct list_head *o
 }
 
 /*
- * SENDING -> QUEUED, before all others, or ended if I/O fails for want of a daemon: the reader
- * could take no byte of what it claimed, which may have been revoked meanwhile. It is the reader's
- * turn, and channel->sent 0.
+ * SENDING -> QUEUED, before all others, or ended if I/O fails for want of a daemon. The reader
+ * could take no byte of the request that it claimed, which may have been revoked meanwhile. The
+ * caller has the read turn, and channel->sent is 0.
  */
 void dmu_request_give_back(struct dmu_channel *channel)
 {
@@ -509,7 +505,7 @@ void dmu_request_give_back(struct dmu_channel *channel)
 	claim = channel->out ?: channel->canceled;
 	if (claim->req)
 		list_add(&claim->req->list, &requests);
-	/* Nobody waits for it: of what was not read, nothing can be written. */
+	/* No request waits for this claim: the daemon cannot write what it has not read. */
 	dmu_claim_drop(channel, claim);
 	spin_unlock(&channel->lock);
 	channel->taken--;
@@ -520,7 +516,7 @@ void dmu_request_give_back(struct dmu_channel *channel)
 	dmu_request_dropped(node, ready, drained);
 }
 
-/* Drop the newest claims of @channel, at most DMU_BATCH. True if that completed a drain. */
+/* Drop the newest claims of @channel, at most DMU_BATCH. True if this completed a drain. */
 static bool dmu_channel_drop_claims(struct dmu_channel *channel, struct list_head *orphans)
 {
 	struct dmu_claim *claim;
@@ -541,10 +537,9 @@ static bool dmu_channel_drop_claims(struct dmu_channel *channel, struct list_hea
 }
 
 /*
- * The channel closes: SENDING, HELD, RECEIVING -> QUEUED or ended. Its file is
- * gone, so whoever owned it has left its last system call, or said that it is
- * done with the backing store (see close() in the ABI). The newest go first, so that
- * the oldest are before all others in the end.
+ * The channel closes: SENDING, HELD, RECEIVING -> QUEUED or ended. Its file is gone, so its daemon
+ * has left its last system call or promises to be done with the backing store (see close() in the
+ * ABI). The newest claims go first, so that the oldest requests end up before all others.
  */
 void dmu_request_orphan_all(struct dmu_channel *channel)
 {
@@ -577,8 +572,8 @@ void dmu_request_orphan_all(struct dmu_channel *channel)
 }
 
 /*
- * Take the request of @claim, but leave the claim. What was not read at all of a
- * write's payload can't be written.
+ * Take the request of @claim, but leave the claim. A write of which the daemon has read no payload
+ * needs no fence.
  */
 static void dmu_claim_revoke(struct dmu_claim *claim)
 {
@@ -599,7 +594,7 @@ static void dmu_claim_revoke(struct dmu_claim *claim)
 	spin_unlock(&channel->lock);
 }
 
-/* Any state -> ended: everything older than @seq that is queued or that a daemon holds. */
+/* Any state -> ended: at most DMU_BATCH of the requests before @seq, queued or held. */
 static unsigned int dmu_request_revoke(struct dmu_node *node, u64 seq, struct list_head *revoked)
 {
 	struct dmu_request *req;
@@ -621,8 +616,8 @@ static unsigned int dmu_request_revoke(struct dmu_node *node, u64 seq, struct li
 }
 
 /*
- * Any state -> ended: everything that is queued or that a daemon holds now. Until all of it fences
- * what it must, no request is handed out, and what is mapped has no place yet.
+ * Any state -> ended: all requests that are queued or that a daemon holds now. Until all fences
+ * stand, no reader gets a request, and newly mapped requests have no place yet.
  */
 void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status)
 {
@@ -651,7 +646,7 @@ void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status)
 	dmu_node_event(node);
 }
 
-/* The next request to fail for want of a daemon, off its lists, or NULL. */
+/* Take the next request to fail for want of a daemon off its lists. NULL: there is none. */
 static struct dmu_request *dmu_request_hopeless(struct dmu_node *node)
 {
 	struct dmu_request *req;
@@ -660,7 +655,7 @@ static struct dmu_request *dmu_request_hopeless(struct dmu_node *node)
 	if (node->failing) {
 		req = dmu_fence_take(node);
 	} else if (dmu_node_in_grace(node)) {
-		/* Nobody has ever served: none is in a claim. */
+		/* No daemon has served yet: no request is in a claim. */
 		req = list_first_entry_or_null(&node->requests, struct dmu_request, age);
 		if (req && time_before(jiffies, dmu_node_grace_end(node, req->born)))
 			return NULL;
@@ -674,7 +669,7 @@ static struct dmu_request *dmu_request_hopeless(struct dmu_node *node)
 	return req;
 }
 
-/* QUEUED -> ended, unless a daemon has come meanwhile. Returns how many. */
+/* QUEUED -> ended, unless a daemon has come meanwhile. Returns how many ended. */
 unsigned int dmu_request_fail_queued(struct dmu_node *node)
 {
 	struct dmu_request *req;

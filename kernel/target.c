@@ -11,12 +11,12 @@
 
 #define DM_MSG_PREFIX "user"
 
-/* Longest discard, write zeroes or secure erase: what a bio can say, in whole pages. */
+/* Longest discard, write zeroes or secure erase: the most that fits a bio, in whole pages. */
 #define DMU_MAX_BULK_SECTORS	(round_down(UINT_MAX, PAGE_SIZE) >> SECTOR_SHIFT)
 
 /*
- * The store is claimed while there is the table, with a daemon or without. Only that: the I/O
- * to it is the daemon's, and the limits are the row's.
+ * Claim the store for the lifetime of the table, with or without a daemon. It is only a claim: the
+ * daemon does the I/O, and the row sets the limits.
  */
 static int dmu_claim_backing(struct dmu_target *target)
 {
@@ -107,7 +107,7 @@ static int dmu_map(struct dm_target *ti, struct bio *bio)
 	return dmu_request_map(ti->private, bio);
 }
 
-/* DM takes back, at a noflush suspend, what is not answered yet: from us and from daemons. */
+/* A noflush suspend gives DM all unanswered requests back, queued ones and those of daemons. */
 static void dmu_presuspend(struct dm_target *ti)
 {
 	struct dmu_target *target = ti->private;
@@ -273,8 +273,8 @@ static int dmu_message(struct dm_target *ti, unsigned int argc, char **argv, cha
 }
 
 /*
- * No device below does any of the I/O. DM asks all the same, before it offers write zeroes
- * or secure erase; no device that lacks them is the right answer.
+ * No device below does any of the I/O. Before DM offers write zeroes or secure erase, it asks
+ * whether a device lacks them; none is the right answer.
  */
 static int dmu_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
@@ -296,7 +296,7 @@ static void dmu_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	}
 	if (config->write_zeroes)
 		limits->max_write_zeroes_sectors = DMU_MAX_BULK_SECTORS;
-	/* Whether a daemon unmaps where it writes zeroes is not known. */
+	/* The target does not know whether a daemon unmaps where it writes zeroes. */
 	dmu_limits_clear_unmap(limits);
 	if (config->secure_erase)
 		limits->max_secure_erase_sectors = DMU_MAX_BULK_SECTORS;
@@ -320,7 +320,7 @@ static struct target_type dmu_target_type = {
 	.io_hints = dmu_io_hints,
 };
 
-/* compat= of the module: what rows without the argument compat: ask for. */
+/* compat= of the module: the default for rows without the argument compat:. */
 static int dmu_compat_set(const char *value, const struct kernel_param *param)
 {
 	bool android;
