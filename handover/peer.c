@@ -111,7 +111,7 @@ int dmu_peer_pid(int socket)
 		return -errno;
 	if (credentials.uid != 0)
 		return -EPERM;
-	/* 0: a process that this pid namespace does not see. */
+	/* pid 0 is a process outside this pid namespace. */
 	return credentials.pid > 0 ? credentials.pid : -ESRCH;
 }
 
@@ -139,7 +139,7 @@ bool dmu_peer_is_pidfd(int fd)
 {
 	siginfo_t info;
 
-	/* No process that we could wait for, or one that is: both are known only of a pidfd. */
+	/* Success or ECHILD (not our child): any other descriptor fails with another errno. */
 	return !waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) || errno == ECHILD;
 }
 
@@ -150,7 +150,7 @@ int dmu_peer_kill(int pidfd)
 	return 0;
 }
 
-/* Room for the descriptors of the greatest message, aligned for struct cmsghdr. */
+/* Space for the descriptors of the largest message, aligned for struct cmsghdr. */
 union dmu_peer_control {
 	struct cmsghdr align;
 	char buf[CMSG_SPACE(DMU_WIRE_FDS_MAX * sizeof(int))];
@@ -185,7 +185,7 @@ int dmu_peer_send(int socket, const struct dmu_wire_message *message, const int 
 	return sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* Whatever descriptors the kernel has installed for us, sound message or not. */
+/* Take all descriptors that the kernel has installed, even if the message is not sound. */
 static void dmu_peer_take_fds(struct msghdr *msg, struct dmu_packet *packet)
 {
 	struct cmsghdr *cmsg;
@@ -198,15 +198,15 @@ static void dmu_peer_take_fds(struct msghdr *msg, struct dmu_packet *packet)
 		count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (i = 0; i < count; i++) {
 			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(fd));
-			/* The control buffer has room for no more than these. */
+			/* The control buffer holds at most DMU_WIRE_FDS_MAX. */
 			packet->fds[packet->fd_count++] = fd;
 		}
 	}
 }
 
 /*
- * ECONNRESET says once that the other end closed without reading all of ours; what it sent before
- * is still to be read, and then comes the end.
+ * ECONNRESET comes once if the other end closed before it read all our messages. Its own earlier
+ * messages are still to be read, and then comes the end.
  */
 static int dmu_peer_receive_error(void)
 {
@@ -228,7 +228,7 @@ int dmu_peer_receive(int socket, struct dmu_packet *packet)
 	if (len < 0)
 		return dmu_peer_receive_error();
 	dmu_peer_take_fds(&msg, packet);
-	/* An empty packet looks like the end: it is no message either way. */
+	/* An empty packet looks like the end; it is no message. */
 	if (!len)
 		rc = -EPIPE;
 	else if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The protocol: what two daemons say, and what follows from it.
+# The protocol: the messages between two daemons, and the decisions that follow.
 
 handover_archive := $(BUILD)/handover/handover.a
 

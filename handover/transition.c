@@ -3,9 +3,7 @@
 
 #include "handover/transition.h"
 
-/*
- * A pair that the table defines; an all-zero entry, which DO() never makes, is one that it doesn't.
- */
+/* A pair of state and event. DO() defines it; an all-zero entry is undefined. */
 struct dmu_rule {
 	bool defined;
 	struct dmu_transition transition;
@@ -14,18 +12,18 @@ struct dmu_rule {
 #define DO(state, ...)	{ true, { DMU_STATE_##state, { __VA_ARGS__ } } }
 #define A(action)	DMU_ACTION_##action
 
-/* The newcomer gives up: whoever started it hears why first, as ABORT means death. */
-/* Likewise, where the old one may be gone. */
-#define LEFT	DO(FAILED, A(REPORT_FAILURE), A(SEND_ABORT), A(LOG_LOST))
+/* As GIVE_UP, but the old daemon may be gone. */
+#define LEFT		DO(FAILED, A(REPORT_FAILURE), A(SEND_ABORT), A(LOG_LOST))
+/* The newcomer gives up. It reports the reason before ABORT, on which the old daemon kills it. */
 #define GIVE_UP		DO(FAILED, A(REPORT_FAILURE), A(SEND_ABORT))
-/* The old one must be dead before what it held can be anybody else's. */
+/* The old daemon must be dead before another daemon can have the requests that it held. */
 #define FENCE_OLD	DO(FENCING_OLD, A(KILL_PEER), A(ARM_TIMER))
-/* The newcomer may hold requests already, so it must be dead before it is forgotten. */
+/* The newcomer may hold requests, so it must be dead before the old daemon forgets it. */
 #define FENCE_NEW	DO(FENCING_NEW, A(SEND_ABORT), A(KILL_PEER), A(ARM_TIMER))
-/* Without overlap it may be writing already, so it must be dead before we serve on. */
+/* Even without overlap the newcomer may be writing, so it must be dead before we serve on. */
 #define FENCE_READY	DO(FENCING_READY, A(SEND_ABORT), A(KILL_PEER), A(ARM_TIMER))
 #define ROLL_BACK	DO(SERVING, A(DROP_PEER), A(LOG_ROLLBACK))
-/* The old one is dead or harmless; the threads go first, as requests may wait for them. */
+/* No other daemon serves. The threads go first, because requests may wait for them. */
 #define SUCCEED		DO(SERVING, A(GO), A(DROP_PEER), A(SEAL), A(ACCEPT), A(REPORT_SERVING))
 #define LOST		DO(FAILED, A(LOG_LOST))
 #define GONE		DO(DONE, A(CLEAN_RUN_DIR))
@@ -50,7 +48,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_WRONG]	= GIVE_UP,
-		/* It died, or has just handed over to somebody else: ask whoever is there now. */
+		/* It died, or has just handed over: ask the daemon that now serves. */
 		[DMU_EVENT_HANGUP]	= DO(START, A(DROP_PEER), A(CONNECT)),
 		[DMU_EVENT_TIMEOUT]	= GIVE_UP,
 		[DMU_EVENT_TERMINATE]	= GIVE_UP,
@@ -63,14 +61,14 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 	[DMU_STATE_READY_SENT] = {
 		[DMU_EVENT_PEER_DRAINING] = DO(PEER_DRAINING, A(ARM_TIMER)),
-		/* The old one rolls back: it serves on, and will kill us if we do not go. */
+		/* The old daemon rolls back: it serves on, and kills us if we do not exit. */
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_WRONG]	= FENCE_OLD,
 		[DMU_EVENT_HANGUP]	= DO(READY_SENT, A(CLOSE_SOCKET)),
 		[DMU_EVENT_PEER_DEAD]	= SUCCEED,
 		[DMU_EVENT_TARGET_GONE]	= DO(FAILED, A(REPORT_FAILURE)),
-		/* Not by us: the old one, or an administrator. We would stay, and get nothing. */
+		/* The old daemon or an administrator has drained us: we would get no request. */
 		[DMU_EVENT_DRAINED]	= GIVE_UP,
 		[DMU_EVENT_SERVER_FAILED] = GIVE_UP,
 		[DMU_EVENT_TIMEOUT]	= FENCE_OLD,
@@ -80,8 +78,8 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	[DMU_STATE_PEER_DRAINING] = {
 		[DMU_EVENT_PEER_DRAINED] = DO(PEER_LEAVING, A(GO), A(SEND_TAKEN), A(ARM_TIMER)),
 		/*
-		 * No GO: should we die before the old one has heard TAKEN, it serves on from its
-		 * state, and must not find ours newer.
+		 * No GO: if we die before the old daemon has heard TAKEN, it serves on from its
+		 * state, to which our answers must not have added.
 		 */
 		[DMU_EVENT_PEER_EXPORTED] = DO(PEER_LEAVING, A(IMPORT), A(SEND_TAKEN),
 					       A(ARM_TIMER)),
@@ -96,7 +94,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_TIMEOUT]	= FENCE_OLD,
 		[DMU_EVENT_TERMINATE]	= STAY(PEER_DRAINING),
 	},
-	/* TAKEN is said, but only the old one's death tells that it was heard in time. */
+	/* TAKEN is sent, but only the old daemon's death proves that it arrived in time. */
 	[DMU_STATE_PEER_LEAVING] = {
 		[DMU_EVENT_IMPORT_FAILED] = GIVE_UP,
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
@@ -123,7 +121,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	/* ---- serving ---- */
 	[DMU_STATE_SERVING] = {
 		[DMU_EVENT_HELLO]	= DO(OFFERED, A(SEND_OFFER), A(ARM_TIMER)),
-		/* Drained by nobody here: there is a stranger in this generation. */
+		/* This daemon has not drained: another process has a channel of this generation. */
 		[DMU_EVENT_DRAINED]	= LOST,
 		[DMU_EVENT_TARGET_GONE]	= GONE,
 		[DMU_EVENT_SERVER_FAILED] = LOST,
@@ -165,12 +163,9 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_HANGUP]	= FENCE_READY,
 		[DMU_EVENT_PEER_DEAD]	= DO(UNDOING, A(UNDO)),
 		[DMU_EVENT_TARGET_GONE]	= GONE,
-		/* What was not answered goes to the newcomer when our channels close. */
+		/* The newcomer gets the unanswered requests when our channels close. */
 		[DMU_EVENT_SERVER_FAILED] = DO(FAILED),
-		/*
-		 * The store hangs. The newcomer knows, too, and may kill us: that gives it the
-		 * rest.
-		 */
+		/* The store hangs. The newcomer times out, too, and may kill us to get the rest. */
 		[DMU_EVENT_TIMEOUT]	= WAIT(DRAINING),
 		[DMU_EVENT_TERMINATE]	= STAY(DRAINING),
 	},
@@ -200,7 +195,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 		[DMU_EVENT_REJOIN_FAILED] = LOST,
 		[DMU_EVENT_TARGET_GONE]	= GONE,
 	},
-	/* DONE and FAILED: nothing matters any more. */
+	/* DONE and FAILED have no rules. */
 };
 
 static bool dmu_event_is_message(enum dmu_event event)

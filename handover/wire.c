@@ -11,8 +11,7 @@
 
 /*
  * Reads or writes a packet front to back. One walk over a message's fields serves both directions,
- * so that they cannot differ; the first thing that is wrong sets @error, and everything after it
- * does nothing.
+ * so they cannot differ. The first failure sets @error, and all later calls do nothing.
  */
 struct dmu_wire_cursor {
 	uint8_t *at, *end;
@@ -126,7 +125,7 @@ static void dmu_wire_read_string(struct dmu_wire_cursor *cursor, char *text, siz
 	at = dmu_wire_take(cursor, (size_t)len + 1);
 	if (!at)
 		return;
-	/* Printable text of one line only: it goes to logs and terminals. */
+	/* Only one line of printable text, because it goes to logs and terminals. */
 	if (at[len] || strlen((const char *)at) != len || !dmu_text_valid((const char *)at))
 		return dmu_wire_fail(cursor, -EPROTO);
 	memcpy(text, at, len);
@@ -328,7 +327,7 @@ int dmu_wire_decode(struct dmu_wire_message *message, const void *buf, size_t le
 		return -EPROTO;
 	message->type = header.type;
 	format = dmu_wire_format_find(header.type);
-	/* REFUSE is the same in all versions: it says why there are no others. */
+	/* REFUSE is the same in all versions, so it can refuse a version. */
 	if (header.version != DMU_WIRE_VERSION && header.type != DMU_WIRE_REFUSE)
 		return -EPROTONOSUPPORT;
 	if (!format)

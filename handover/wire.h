@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The handover protocol's messages: a pure codec, no I/O. One message is one
- * packet of a SOCK_SEQPACKET Unix socket; who says what when, and what happens
- * otherwise, stands in handover/PROTOCOL.md.
+ * The messages of the handover protocol: a pure codec, no I/O. One message is one packet of a
+ * SOCK_SEQPACKET Unix socket; handover/PROTOCOL.md says which side sends which message when.
  *
- * A packet is a header of four little-endian numbers (u32 magic, u16 version,
- * u16 type, u32 length of the whole packet, u32 zero) and the type's fields, in
- * the order of the structs below: integers little-endian without padding, a
- * string as u16 length without its NUL, the bytes, and the NUL. Nothing may
- * follow. Descriptors travel beside the packet (SCM_RIGHTS); how many each type
- * carries is dmu_wire_fds_valid()'s business.
+ * A packet is a header of five little-endian numbers (u32 magic, u16 version, u16 type, u32 length
+ * of the whole packet, u32 zero) and the type's fields, in the order of the structs below. Integers
+ * are little-endian without padding. A string is a u16 length without the NUL, the bytes, and the
+ * NUL. Nothing may follow. Descriptors travel beside the packet (SCM_RIGHTS); dmu_wire_fds_valid()
+ * knows how many each type carries.
  */
 #ifndef DMUSER_WIRE_H
 #define DMUSER_WIRE_H
@@ -20,7 +18,7 @@
 
 #include "lib/dmuser.h"
 
-/* The header and REFUSE never change, so that any two versions can say why they don't get along. */
+/* The header and REFUSE never change, so any two versions can refuse each other with a reason. */
 #define DMU_WIRE_MAGIC		0x52554d44u	/* "DMUR" */
 #define DMU_WIRE_VERSION	1
 #define DMU_WIRE_SIZE_MAX	4096		/* longest packet, in bytes */
@@ -32,50 +30,50 @@
 #define DMU_WIRE_FDS_MAX	(DMU_WIRE_OFFER_FDS + DMU_WIRE_CHANNELS_MAX)
 
 enum dmu_wire_type {
-	DMU_WIRE_HELLO = 1,		/* newcomer: I want to serve; comes with its own pidfd */
-	DMU_WIRE_OFFER,			/* old: here is what you need; see DMU_WIRE_OFFER_FDS */
-	DMU_WIRE_READY,			/* newcomer: I serve (OVERLAP) or can at once (EXCLUSIVE) */
-	DMU_WIRE_DRAINING,		/* old: I take no new request */
-	DMU_WIRE_DRAINED,		/* old: I hold nothing any more */
-	DMU_WIRE_TAKEN,			/* newcomer: it is all mine, leave; the commit point */
-	DMU_WIRE_REFUSE,		/* old: no handover, because */
-	DMU_WIRE_ABORT,			/* either: I give this handover up, because */
-	DMU_WIRE_STATUS_REQUEST,	/* anybody: who are you? */
-	DMU_WIRE_STATUS,		/* the serving one's answer; the connection ends after it */
-	DMU_WIRE_CONFINEMENT_REQUEST,	/* anybody: and how are you confined? */
+	DMU_WIRE_HELLO = 1,		/* newcomer wants to serve; carries its own pidfd */
+	DMU_WIRE_OFFER,			/* old: all that the newcomer needs; DMU_WIRE_OFFER_FDS */
+	DMU_WIRE_READY,			/* newcomer serves (OVERLAP) or can at once (EXCLUSIVE) */
+	DMU_WIRE_DRAINING,		/* old takes no new request */
+	DMU_WIRE_DRAINED,		/* old holds no request any more */
+	DMU_WIRE_TAKEN,			/* newcomer has taken over, old can leave: commit point */
+	DMU_WIRE_REFUSE,		/* old: no handover, with the reason */
+	DMU_WIRE_ABORT,			/* either gives this handover up, with the reason */
+	DMU_WIRE_STATUS_REQUEST,	/* any process asks for STATUS */
+	DMU_WIRE_STATUS,		/* the serving daemon's answer; then the connection ends */
+	DMU_WIRE_CONFINEMENT_REQUEST,	/* any process asks for CONFINEMENT */
 	DMU_WIRE_CONFINEMENT,		/* likewise */
-	DMU_WIRE_ROOM,			/* newcomer: put your state in here; comes with a memfd */
+	DMU_WIRE_ROOM,			/* newcomer: space for old's state; carries a memfd */
 	DMU_WIRE_TYPE_END
 };
 
-/* dmu_wire_hello.cache: which cache mode the newcomer will use. */
+/* dmu_wire_hello.cache: the cache mode that the newcomer will use. */
 enum dmu_wire_cache {
 	DMU_WIRE_CACHE_BUFFERED = DMU_BUFFERED,
 	DMU_WIRE_CACHE_DIRECT = DMU_DIRECT,
-	DMU_WIRE_CACHE_AS_OFFERED,	/* it takes the spec of the OFFER */
+	DMU_WIRE_CACHE_AS_OFFERED,	/* that of the OFFER's spec */
 };
 
 enum dmu_wire_order {
-	DMU_WIRE_OVERLAP,		/* the newcomer serves, then says READY */
-	DMU_WIRE_EXCLUSIVE,		/* the newcomer says READY, and serves after DRAINED */
+	DMU_WIRE_OVERLAP,		/* the newcomer serves, then sends READY */
+	DMU_WIRE_EXCLUSIVE,		/* the newcomer sends READY, and serves after DRAINED */
 };
 
 struct dmu_wire_hello {
 	uint32_t cache;			/* enum dmu_wire_cache */
-	bool stateful;			/* its backend has state in memory; false if as offered */
-	uint32_t channels;		/* wanted, 1..DMU_WIRE_CHANNELS_MAX; 0: the old one's */
+	bool stateful;			/* its backend has state in memory; false if AS_OFFERED */
+	uint32_t channels;		/* wanted, 1..DMU_WIRE_CHANNELS_MAX; 0: as old has */
 };
 
 struct dmu_wire_offer {
 	uint64_t generation;		/* for the newcomer, to join with DM_USER_JOIN_CREATE */
 	uint32_t order;			/* enum dmu_wire_order */
-	uint32_t channels;		/* descriptors of channels that come along, at least 1 */
+	uint32_t channels;		/* number of channel descriptors, at least 1 */
 	uint64_t sectors;		/* of the target, 512 bytes each */
 	uint32_t logical_block_size;	/* of the device, in bytes */
 	char name[DMU_NAME_MAX + 1];
 	char ctl[DMU_NAME_MAX + 1];
-	char spec[DMU_SPEC_MAX];	/* BACKEND:SOURCE[,option...] of the old one */
-	char store[DMU_SPEC_MAX];	/* and which storage that is: BACKEND:IDENTITY */
+	char spec[DMU_SPEC_MAX];	/* BACKEND:SOURCE[,option...] of the old daemon */
+	char store[DMU_SPEC_MAX];	/* identity of its store, BACKEND:IDENTITY */
 };
 
 struct dmu_wire_room {
@@ -83,7 +81,7 @@ struct dmu_wire_room {
 };
 
 struct dmu_wire_drained {
-	uint64_t generation;		/* the old one's */
+	uint64_t generation;		/* the old daemon's */
 	struct dmu_server_stats stats;	/* final */
 };
 
@@ -94,8 +92,8 @@ struct dmu_wire_reason {
 };
 
 /*
- * What the daemon has proved of itself. The field of STATUS knows the first five and no others: its
- * older readers would take it for malformed. CONFINEMENT has all of them.
+ * What the daemon has proved of its confinement. STATUS has only the first five bits, because older
+ * readers would take further ones for malformed. CONFINEMENT has all of them.
  */
 #define DMU_WIRE_CONFINED_CAPABILITIES	(1U << 0)	/* all sets empty, securebits locked */
 #define DMU_WIRE_CONFINED_PRIVILEGES	(1U << 1)	/* no_new_privs */
@@ -106,8 +104,8 @@ struct dmu_wire_reason {
 #define DMU_WIRE_CONFINED_DUMPABLE	(1U << 5)	/* not: no core, no ptrace by equals */
 #define DMU_WIRE_CONFINED_NAMESPACES	(1U << 6)	/* own IPC, UTS, network, cgroup */
 #define DMU_WIRE_CONFINED_LANDLOCK	(1U << 7)	/* nothing can be opened, by any path */
-#define DMU_WIRE_CONFINED_DESCRIPTORS	(1U << 8)	/* those it needs and no other */
-#define DMU_WIRE_CONFINED_LIMITS	(1U << 9)	/* none that would end it; no core */
+#define DMU_WIRE_CONFINED_DESCRIPTORS	(1U << 8)	/* only those it needs */
+#define DMU_WIRE_CONFINED_LIMITS	(1U << 9)	/* none that ends the daemon; no core */
 #define DMU_WIRE_CONFINED_DOMAIN	(1U << 10)	/* the SELinux domain of its policy */
 #define DMU_WIRE_CONFINED_ALL		0x7ffU
 
@@ -117,7 +115,7 @@ enum dmu_wire_state {
 	DMU_WIRE_HANDING_OVER,		/* a newcomer has its OFFER and is not READY */
 	DMU_WIRE_STATE_DRAINING,	/* or drained; the newcomer is READY */
 	DMU_WIRE_ROLLING_BACK,		/* waits for the newcomer's death */
-	DMU_WIRE_TAKING_OVER,		/* reserved: nobody sends it */
+	DMU_WIRE_TAKING_OVER,		/* reserved; never sent */
 	DMU_WIRE_STATE_END
 };
 
@@ -125,11 +123,11 @@ struct dmu_wire_status {
 	uint32_t state;			/* enum dmu_wire_state */
 	uint32_t pid;			/* in the daemon's pid namespace */
 	uint64_t generation;
-	uint64_t newest_generation;	/* another with a newcomer, and after a rollback */
-	uint64_t since_ms;		/* CLOCK_MONOTONIC when it began to serve */
-	uint64_t locked_bytes;		/* VmLck when it began to serve */
+	uint64_t newest_generation;	/* differs with a newcomer, and after a rollback */
+	uint64_t since_ms;		/* CLOCK_MONOTONIC when the daemon began to serve */
+	uint64_t locked_bytes;		/* VmLck when the daemon began to serve */
 	uint32_t channels;		/* this daemon's */
-	uint32_t held;			/* requests it holds right now */
+	uint32_t held;			/* requests that the daemon holds now */
 	uint32_t cache;			/* enum dmu_cache_mode */
 	uint32_t confinement;		/* DMU_WIRE_CONFINED_*, of DMU_WIRE_CONFINED_STATUS */
 	bool sealed;			/* the node */
@@ -142,9 +140,9 @@ struct dmu_wire_status {
 };
 
 struct dmu_wire_confinement {
-	uint32_t proved;		/* DMU_WIRE_CONFINED_*, and what later versions add */
-	uint32_t filters;		/* of system calls, on the main thread */
-	uint32_t landlock;		/* the kernel's version of Landlock; 0: it has none */
+	uint32_t proved;		/* DMU_WIRE_CONFINED_*, and bits of later versions */
+	uint32_t filters;		/* seccomp filters of the main thread */
+	uint32_t landlock;		/* the kernel's Landlock ABI version; 0: none */
 	char domain[DMU_WIRE_DOMAIN_MAX];	/* SELinux context; "" without SELinux */
 };
 
@@ -161,24 +159,23 @@ struct dmu_wire_message {
 	};
 };
 
-/* "HELLO", ...; "?" for no type. */
+/* "HELLO", ...; "?" for an unknown type. */
 const char *dmu_wire_type_name(enum dmu_wire_type type);
 
 /*
- * Write @message as a packet to @buf of @size bytes (DMU_WIRE_SIZE_MAX is always enough). The
- * packet's length, or -EINVAL: a field is out of range or a string not terminated; -EMSGSIZE: @buf
+ * Write @message as a packet to @buf of @size bytes (DMU_WIRE_SIZE_MAX is always enough). Returns
+ * the packet's length; -EINVAL: a field is out of range or a string not terminated; -EMSGSIZE: @buf
  * is too small.
  */
 int dmu_wire_encode(const struct dmu_wire_message *message, void *buf, size_t size);
 
 /*
  * Read a packet of exactly @len hostile bytes. 0; -EPROTO: no message of this protocol, or a field
- * is out of range; -EPROTONOSUPPORT: a sound header of another version (@message->type is what it
- * says).
+ * is out of range; -EPROTONOSUPPORT: a sound header of another version (@message->type is set).
  */
 int dmu_wire_decode(struct dmu_wire_message *message, const void *buf, size_t len);
 
-/* true if a message may come with @count descriptors. */
+/* true if @message may carry @count descriptors. */
 bool dmu_wire_fds_valid(const struct dmu_wire_message *message, unsigned int count);
 
 #endif
