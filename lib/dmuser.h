@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libdmuser: what it takes to serve a dm-user target. Every function returns 0
- * (or what it says) or -errno, logs nothing unless it says so, and never exits.
+ * libdmuser: serve a dm-user target. Every function returns 0 (or what its comment says) or -errno,
+ * logs nothing unless its comment says so, and never exits.
  */
 #ifndef DMUSER_H
 #define DMUSER_H
@@ -18,7 +18,7 @@
 #define DMU_NODE_DIR	"/dev/dm-user"
 #define DMU_NAME_MAX	64	/* longest device or control node name, without the NUL */
 
-/* Can @name name a device and a node? 1 to DMU_NAME_MAX of [A-Za-z0-9_.+-], not "." or "..". */
+/* True for a name of a device or a node: 1 to DMU_NAME_MAX of [A-Za-z0-9_.+-], not "." or "..". */
 bool dmu_name_valid(const char *name);
 
 /* Open /dev/dm-user/@ctl, O_CLOEXEC. A descriptor, or -errno of open(2). */
@@ -27,7 +27,7 @@ int dmu_channel_open(const char *ctl);
 int dmu_channel_dup(int fd);
 int dmu_channel_info(int fd, struct dm_user_info *info);
 int dmu_channel_join(int fd, uint64_t generation, bool create);
-/* The state after it (DM_USER_SERVING...DRAINED), or -errno. */
+/* The generation's new state (DM_USER_SERVING...DRAINED), or -errno. */
 int dmu_channel_drain(int fd, bool undo);
 int dmu_channel_seal(int fd);
 
@@ -41,7 +41,7 @@ struct dmu_geometry {
 	uint32_t physical_block_size;	/* bytes */
 	uint32_t alignment;		/* of buffers, offsets and lengths, bytes; 1 if none */
 	bool read_only;
-	dev_t backing;			/* the block device that it is; 0: none */
+	dev_t backing;			/* the store, if it is a block device; 0: it is not */
 };
 
 /* Options common to all backends, and the source. Strings live in the spec. */
@@ -54,18 +54,18 @@ struct dmu_spec {
 	enum dmu_cache_mode cache;	/* option direct or buffered (default buffered) */
 	unsigned int channels;		/* option channels=N, 1..64; 0: default (4) */
 	/*
-	 * Options orphans=, nodaemon=, nospace=, discard=, write_zeroes=, secure_erase=, logical_block_size=,
-	 * physical_block_size= and max_io= as arguments of the table row, like
+	 * Options orphans=, nodaemon=, nospace=, discard=, write_zeroes=, secure_erase=,
+	 * logical_block_size=, physical_block_size= and max_io= as arguments of the table row, like
 	 * "orphans:fail nodaemon:fail:500"; "" if none.
 	 */
 	char table_args[256];
 };
 
 /*
- * Parse BACKEND:SOURCE[,option...]. On failure -EINVAL, and @error (of @len bytes) names what is
- * wrong, in one line without a newline. A comma, backslash or blank in SOURCE is written \, \\ and
- * "\ ", so that a specification is always one field of a dmusertab; control characters are refused.
- * Whether there is such a backend is another question: see dmu_backend_find().
+ * Parse BACKEND:SOURCE[,option...]. On failure -EINVAL, and @error (of @len bytes) names the fault
+ * in one line without a newline. A comma, backslash or blank in SOURCE is written \, \\ and "\ ",
+ * so a specification is always one field of a dmusertab. Control characters are refused. Does not
+ * check that the backend exists: see dmu_backend_find().
  */
 int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t len);
 
@@ -78,53 +78,52 @@ int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char
 		       size_t len);
 
 /*
- * Nobody but root, or the caller's own user, owns or can write to what @fd is of: 0, or -EPERM and
- * @error names @path. And a directory at @path, which may not be a symbolic link.
+ * Check that only root or the caller's own user owns and can write the file of @fd, or the
+ * directory at @path, which must not be a symbolic link. 0, or -errno (-EPERM: not so) with @error.
  */
 int dmu_trusted_check(int fd, const char *path, char *error, size_t len);
 int dmu_trusted_directory(const char *path, char *error, size_t len);
 /*
- * Likewise, and one of @mode is made, whatever the umask, if there was none: then *@made is set,
- * which may be NULL. Not beside other threads, which have the same umask.
+ * Likewise, but first make a missing directory with @mode, whatever the umask, and then set *@made
+ * (may be NULL). Not beside other threads, which share the umask.
  */
 int dmu_trusted_make(const char *path, mode_t mode, bool *made, char *error, size_t len);
 
 struct dmu_backend;			/* an open backing store, private to its backend */
 
-/* What a store is opened for. */
+/* Why a store is opened. */
 enum dmu_use {
-	DMU_USE_NEW,	/* a device is to be made of it: refused if anybody else may use it */
-	DMU_USE_SHARED,	/* a generation beside the one that serves from it */
+	DMU_USE_NEW,	/* to make a device of it: refused if it may be in use */
+	DMU_USE_SHARED,	/* for a generation beside the serving generation */
 	/*
-	 * A device that nobody serves. A refusal would be a hang, so only what would harm the data is
-	 * refused; what has become read-only has its writes fail, as it would have with a daemon
-	 * that lived on.
+	 * For a device that no daemon serves. A refusal would hang the device, so only a use that
+	 * would harm the data is refused. Writes to a store that has become read-only fail, as with
+	 * a daemon that lived on.
 	 */
 	DMU_USE_AGAIN,
-	/* To be looked at: nothing is read or written, and it is kept from nobody. */
+	/* For a look: nothing is read or written, and no other process is kept out. */
 	DMU_USE_LOOK,
 };
 
 /*
- * A backend is one file with one of these and one line in backend.c's table. Calls of read..zero
- * come from several threads at once. Offsets and lengths are in bytes, multiples of
- * geometry.alignment, and inside geometry.size. All return 0 or -errno; -EOPNOTSUPP answers
- * UNSUPPORTED, -ENOSPC and -EDQUOT NOSPC, after which the same may be asked for again: a sync that
- * fails for a write that is to be durable is no such case. write..secure_erase and fds may be NULL: not supported. Buffers are page-aligned. A
- * flush covers every write that returned before it began.
+ * A backend is one file with one such struct and one line in backend.c's table. Several threads
+ * call read..secure_erase at once. Offsets and lengths are in bytes, multiples of
+ * geometry.alignment, and inside geometry.size. Buffers are page-aligned. A flush covers every
+ * write that returned before it began. The calls return 0 or -errno; -EOPNOTSUPP answers
+ * UNSUPPORTED. -ENOSPC and -EDQUOT answer NOSPC, after which the same request may come again, so a
+ * failed sync of a durable write must not return them. write..secure_erase and fds may be NULL: not
+ * supported.
  */
 struct dmu_backend_ops {
 	const char *name;
 	const char *help;		/* one line for --help */
 	/*
-	 * Answers what only its memory knows: handed over without overlap, and with export_state.
-	 * When the device is removed, what was not flushed is lost, as in a disk's volatile cache.
+	 * It answers from state that only its memory has: a handover is without overlap, and with
+	 * export_state. When the device is removed, unflushed data is lost, as in a disk's volatile
+	 * cache.
 	 */
 	bool stateful;
-	/*
-	 * Call @each for every path that is needed to open @spec, whether it is there yet or not.
-	 * NULL: none is.
-	 */
+	/* Call @each for every path that open() of @spec needs, existing or not. NULL: none. */
 	void (*sources)(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
 			void *arg);
 	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,
@@ -139,33 +138,30 @@ struct dmu_backend_ops {
 	int (*write_zeroes)(struct dmu_backend *backend, uint64_t offset, uint64_t len,
 			    bool may_unmap, bool fua);
 	int (*secure_erase)(struct dmu_backend *backend, uint64_t offset, uint64_t len);
-	/*
-	 * Descriptors that must stay open through confinement: the count; at most @max are stored.
-	 */
+	/* Store at most @max descriptors that must stay open through confinement; their count. */
 	int (*fds)(const struct dmu_backend *backend, int *fds, int max);
 	/*
 	 * Write to @text (of @len bytes, at most DMU_SPEC_MAX with the NUL) one printable line that
 	 * is the same for two open backends of this kind if and only if they share one store, as
-	 * two generations must, until the next boot: what a name or a number stands for may change.
-	 * 0 or -errno. NULL: the source says it.
+	 * two generations must. The line holds until the next boot, though a name or a number may
+	 * come to stand for another store. 0 or -errno. NULL: the source identifies the store.
 	 */
 	int (*identity)(const struct dmu_backend *backend, char *text, size_t len);
 	/*
-	 * All of these if stateful, else none. What is in memory only passes from the generation
-	 * that ends to the next by way of @room: a file in memory of @size bytes, zero until it is
-	 * written to, by pwrite64 and pread64 alone. Neither may allocate, as there is a device that
-	 * nobody serves meanwhile.
+	 * All of these if stateful, else none. State passes from the ending generation to the next
+	 * through @room, a memfd of @size bytes, zero until written, by pwrite64 and pread64 alone.
+	 * Export and import must not allocate, because no daemon serves the device meanwhile.
 	 *
-	 * state_max: the most that an export of any generation may take, bytes, at least 1.
+	 * state_max: the largest export of any generation, in bytes, at least 1.
 	 *
-	 * export_state: after the last answer, with no call under way. The state stays as it is, for
-	 * if anything fails from here on, this generation serves on. -EFBIG: it does not fit.
+	 * export_state: after the last answer, with no call in progress. The state stays as it is,
+	 * because this generation serves on if a later step fails. -EFBIG: the state does not fit.
 	 *
-	 * import_state: before the first request, though after reads of a self-test, which nothing
-	 * may be kept of. The bytes are another process's: to be checked, every count and offset.
+	 * import_state: before the first request, but after reads of a self-test, of which the
+	 * backend must keep nothing. Another process wrote the bytes: check every count and offset.
 	 *
-	 * state_lost: instead, where the generation before has died with its state. Of what it has
-	 * answered, that may be lost which no flush has covered, so the next flush must fail.
+	 * state_lost: instead, if the previous generation died with its state. Answered writes that
+	 * no flush has covered may be lost, so the next flush must fail.
 	 */
 	uint64_t (*state_max)(const struct dmu_backend *backend);
 	int (*export_state)(struct dmu_backend *backend, int room, uint64_t size);
@@ -188,7 +184,7 @@ struct dmu_server_stats {
 	uint64_t first_answer_ms;	/* CLOCK_MONOTONIC of the first answer; 0: none yet */
 };
 
-/* What the loop reads and writes; the default is read(2) and writev(2), unit tests bring a fake. */
+/* How the loop reads and writes: by default read(2) and writev(2); unit tests bring a fake. */
 struct iovec;
 struct dmu_transport {
 	/* Bytes, 0 at drain, or -errno. */
@@ -200,40 +196,39 @@ struct dmu_transport {
 struct dmu_server;
 
 struct dmu_server_config {
-	const int *channels;		/* blocking; copied, and the server's own from create on */
+	const int *channels;		/* blocking; copied; the server owns them from create on */
 	unsigned int channel_count;
 	const struct dmu_backend_ops *ops;
 	struct dmu_backend *backend;	/* must outlive the server */
-	size_t max_io_bytes;		/* of a request's payload; from dm_user_info */
+	size_t max_io_bytes;		/* largest payload of a request; from dm_user_info */
 	uint64_t sectors;		/* of the target */
 	const struct dmu_transport *transport;	/* NULL: the default */
 };
 
 /*
- * Make the threads, their buffers and stacks; the threads wait for dmu_server_go(). So that a
- * process can confine itself in between: from go on a thread only reads, writes, and calls the
- * backend; it allocates nothing. They are past their start-up system calls when this returns, and
- * all signals are blocked in them. System calls of a thread after go: read, writev, write (its
- * event, a log line), dup3 (in place of its channel, when it fails), futex, poll (only after EAGAIN
- * or ENOMEM), clock_gettime (only where it is no vDSO), and the backend's: for "file" pread64,
- * pwrite64, fdatasync, sync_file_range, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL:
- * no channel, or max_io_bytes is 0 or beyond 64 MiB; -ENOMEM, -EAGAIN, -EMFILE. On failure the
- * channels are still the caller's.
+ * Make the threads with their buffers and stacks. The threads have made their start-up system calls
+ * when this returns, block all signals, and wait for dmu_server_go(), so the process can confine
+ * itself in between. From go on a thread only reads, writes and calls the backend; it allocates
+ * nothing. Its system calls after go: read, writev, write (its event, a log line), dup3 (in place
+ * of its channel, when it fails), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only
+ * where it is no vDSO), and the backend's: for "file" pread64, pwrite64, fdatasync,
+ * sync_file_range, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or
+ * max_io_bytes is 0 or beyond 64 MiB; -ENOMEM, -EAGAIN, -EMFILE. On failure the caller still owns
+ * the channels.
  *
- * Requests that fail are logged at DMU_LOG_ERR, one line in ten seconds at most.
+ * Failed requests are logged at DMU_LOG_ERR, at most one line in ten seconds.
  */
 int dmu_server_create(struct dmu_server **server, const struct dmu_server_config *config);
 /*
- * Before go: call @call in each thread, in one at a time, and come back when all have; for what a
- * thread can only do to itself. The first result that is not 0, or -EBUSY after go. Before and
+ * Before go: run @call in each thread, one at a time, and return when all have. For actions that a
+ * thread can only take on itself. The first result that is not 0, or -EBUSY after go. Before and
  * after the call a thread makes no system call but futex.
  */
 int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg);
 void dmu_server_go(struct dmu_server *server);
 /*
- * A descriptor (eventfd) that polls readable when a thread has left its loop; read
- * dmu_server_running() then. Threads leave when their read returns 0 (drained), or -ENOTBLK (target
- * gone), or fails.
+ * An eventfd that polls readable when a thread has left its loop; then call dmu_server_running(). A
+ * thread leaves when its read returns 0 (drained) or -ENOTBLK (target gone), or fails.
  */
 int dmu_server_event_fd(const struct dmu_server *server);
 unsigned int dmu_server_running(const struct dmu_server *server);
@@ -241,15 +236,15 @@ unsigned int dmu_server_running(const struct dmu_server *server);
 int dmu_server_result(const struct dmu_server *server);
 void dmu_server_stats(const struct dmu_server *server, struct dmu_server_stats *stats);
 /*
- * After an undone drain: threads whose read returned 0 wait, and this makes them read again. So a
- * drained thread "leaves" its loop (running goes down) but lives until dmu_server_destroy().
+ * After an undone drain: let threads whose read returned 0 read again. A drained thread leaves its
+ * loop (running goes down), but waits and lives until dmu_server_destroy().
  */
 void dmu_server_resume(struct dmu_server *server);
 /* An open channel, for info, join, drain, seal and dup: the first whose thread has not failed. */
 int dmu_server_channel(const struct dmu_server *server);
 /*
- * Join threads that have left, or were never let go (else -EBUSY, nothing done), free, and close
- * the channels: last, when no thread can touch the backend any more.
+ * Join the threads, free all, and close the channels: last, when no thread can touch the backend
+ * any more. -EBUSY, with nothing done: a thread is in its loop.
  */
 int dmu_server_destroy(struct dmu_server *server);
 
@@ -264,9 +259,9 @@ struct dmu_dm_row {
 	const char *args;	/* "" if none */
 	bool read_only;
 	/*
-	 * The block device that the table claims, so that nobody else mounts it or makes a file
-	 * system there; 0: none. Not with a module older than target version 1.2; and a read-only
-	 * device does without where somebody else has a claim.
+	 * The block device that the table claims, so that no other process mounts it or makes a
+	 * file system there; 0: none. A module older than target version 1.2 claims nothing, and a
+	 * read-only device does without the claim if another claim is in the way.
 	 */
 	dev_t backing;
 };
@@ -279,10 +274,11 @@ struct dmu_dm_row {
  */
 int dmu_dm_create(const char *name, const struct dmu_dm_row *row, char *error, size_t len);
 /*
- * Let the table of @name, of one row, claim @backing, by a reload under a noflush
- * suspend: requests go back to the queue, and fail only if they may not wait. @read_only: it is. 1: done; 0: so it does already, or the
- * module is too old; -EBUSY: somebody else has a claim, or the device is suspended, or a table waits
- * for its resume; -errno with @error. Unless 1, the device is as it was.
+ * Let the table of @name, of one row, claim @backing, by a reload under a noflush suspend: requests
+ * go back to the queue, and fail only if they may not wait. @read_only: the device is. 1: done; 0:
+ * the table claims it already, or the module is too old; -EBUSY: another claim is in the way, or
+ * the device is suspended, or a table waits for its resume; -errno with @error. Unless 1, the
+ * device is unchanged.
  */
 int dmu_dm_claim(const char *name, dev_t backing, bool read_only, char *error, size_t len);
 /* These are about the device that was created as @name, also when it has been renamed since. */
@@ -302,73 +298,72 @@ int dmu_dm_status(const char *name, bool table, char *text, size_t len);
 /* ---- below: which device lies on which ---- */
 
 /*
- * Is what @fd is of block device @device, or does it lie on that: a file or a directory of a file
- * system, or a device made of others? Asks sysfs; without it only the nearest is known. overlayfs
- * is not looked through.
+ * True if the file of @fd is block device @device or lies on it: a file or directory of a file
+ * system, or a device made of others. Asks sysfs; without it only the nearest device is known. Does
+ * not look through overlayfs.
  */
 bool dmu_lies_on(int fd, dev_t device);
 /*
- * Is another device than @but (0: any), and not a read-only one, made of block device @device, of one
- * of its partitions or of the disk that it is a partition of? Asks sysfs. @name (of @len bytes): the first of them.
+ * True if a writable device other than @but (0: any) is made of block device @device, of one of its
+ * partitions, or of the disk that @device is a partition of. Asks sysfs. @name (of @len bytes): the
+ * first such device.
  */
 bool dmu_has_holder(dev_t device, dev_t but, char *name, size_t len);
 
 /* ---- process: what a program inherits ---- */
 
 /*
- * First in main(): descriptors 0 to 2 that are closed become /dev/null, signals are not blocked nor
- * SIGCHLD ignored, no scheduling below the normal (of processor and I/O), umask 077, no
- * supplementary groups. What cannot be changed stays as it is.
+ * Call first in main(). Closed descriptors from 0 to 2 become /dev/null; signals are not blocked,
+ * and SIGCHLD is not ignored; scheduling of processor and I/O is not below normal; umask 077; no
+ * supplementary groups. A property that cannot be changed stays as it is.
  */
 void dmu_process_begin(void);
 
-/* ---- resident: what a process that serves its own root must be (all fail as -errno) ---- */
+/* ---- resident: properties of a process that serves its own root (all fail as -errno) ---- */
 
 #define DMU_RESIDENT_STACK_BYTES	(1U << 20)
 
 /*
- * No limit by which a shell's `ulimit` would kill it: of processor time, and of the size of files.
- * And a limit of the main thread's stack, all of whose pages are locked.
+ * Lift the limits by which a shell's `ulimit` would kill the process: of processor time and of file
+ * size. Limit the main thread's stack, all of whose pages are locked.
  */
 int dmu_resident_set_limits(void);
 /*
- * No core dump. Until one is written, a process that crashed keeps its channels and what they hold,
- * and what it is written by or to may be on the very device.
+ * Forbid core dumps. While a core is written, a crashed process keeps its channels and the requests
+ * that they hold, and the core's writer or file may be on the very device.
  */
 int dmu_resident_forbid_core(void);
-/* mlockall current and future; RLIMIT_MEMLOCK to infinity first. */
+/* Set RLIMIT_MEMLOCK to infinity, then mlockall() current and future memory. */
 int dmu_resident_lock_memory(void);
 /*
- * PR_SET_IO_FLUSHER for the caller, and the threads and processes that it makes afterwards, through
- * execve(2) too: their memory never waits for I/O.
+ * PR_SET_IO_FLUSHER for the caller and the threads and processes that it makes later, also through
+ * execve(2): their allocations never wait for I/O.
  */
 int dmu_resident_io_flusher(void);
-/* /proc/self/oom_score_adj = -1000. */
+/* Set /proc/self/oom_score_adj to -1000. */
 int dmu_resident_oom_exempt(void);
 /* Make ps show '@' as the first character of argv[0]. Call before threads. */
 void dmu_resident_mark_argv(char **argv);
-/*
- * Close every descriptor but those @keep (sorted or not); 0, 1 and 2 become /dev/null unless kept.
- */
+/* Close all descriptors but @keep, sorted or not; 0, 1 and 2 become /dev/null unless kept. */
 int dmu_resident_close_fds(const int *keep, int count);
 
-/* ---- root: another root directory, in a mount namespace of one's own that is private ---- */
+/* ---- root: another root directory, in the process's own private mount namespace ---- */
 
 #define DMU_MOUNTS_MAX	128
 
-/* Where something is mounted, but the root. */
+/* All mount points but the root. */
 struct dmu_mounts {
 	char *paths[DMU_MOUNTS_MAX];
 	unsigned int count;
-	bool full;		/* there were more; only an initramfs needs them */
+	bool full;		/* there are more; only an initramfs needs them all */
 };
 
-/* Reads /proc/self/mountinfo. 0 or -errno. To be released by dmu_mounts_free(), if 0. */
+/* Read /proc/self/mountinfo. 0 or -errno. If 0, the caller calls dmu_mounts_free(). */
 int dmu_mounts_read(struct dmu_mounts *mounts);
 void dmu_mounts_free(struct dmu_mounts *mounts);
 /*
- * The working directory, which is the root of a mount that is not in @mounts, becomes the root, and
- * the old root with @mounts is detached. 0, or -errno and *@step says what failed.
+ * Make the working directory, the root of a mount that is not in @mounts, the root directory, and
+ * detach the old root with @mounts. 0, or -errno and *@step names the failed step.
  */
 int dmu_root_replace(const struct dmu_mounts *mounts, const char **step);
 
@@ -377,8 +372,8 @@ int dmu_root_replace(const struct dmu_mounts *mounts, const char **step);
 enum dmu_log_level { DMU_LOG_ERR = 3, DMU_LOG_WARNING = 4, DMU_LOG_NOTICE = 5, DMU_LOG_INFO = 6 };
 
 /*
- * Where lines go: to @kmsg if not -1 (a descriptor of /dev/kmsg, one write a line with a <level>
- * prefix), and to @stream_fd if not -1 (with a newline). @ident begins each line.
+ * Send log lines to @kmsg unless -1 (a descriptor of /dev/kmsg, one write a line with a <level>
+ * prefix), and to @stream_fd unless -1 (with a newline). @ident begins each line.
  */
 void dmu_log_open(const char *ident, int kmsg, int stream_fd);
 void dmu_log(enum dmu_log_level level, const char *format, ...)
