@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The backends that exist. A new one is a file and a line here. */
+/* All backends. A new backend is a file and a line here. */
 #include <string.h>
 
 #include "lib/backends.h"

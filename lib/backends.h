@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private to libdmuser: what the table in backend.c lists. */
+/* Private to libdmuser: the backends in the table of backend.c. */
 #ifndef DMUSER_BACKENDS_H
 #define DMUSER_BACKENDS_H
 

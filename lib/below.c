@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What lies on which block device: through file systems, and devices made of devices (device-mapper,
- * md, loop). Whatever a daemon waits for must not lie on the device that it serves.
+ * Finds which block devices a file or a device lies on, through file systems and devices made of
+ * devices (device-mapper, md, loop). A file that a daemon waits for must not lie on the device that
+ * it serves.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -19,12 +20,12 @@
 
 #include "lib/dmuser.h"
 
-#define DEPTH	8	/* of devices on devices; the kernel has such a limit, too */
+#define DEPTH	8	/* devices on devices; the kernel has such a limit, too */
 
 static bool device_lies_on(dev_t at, dev_t device, int depth);
 static bool file_lies_on(int fd, dev_t device, int depth);
 
-/* A line of a file that is there for some devices. */
+/* Read the first line of a file that only some devices have. */
 static bool sysfs_line(const char *path, char *line, int size)
 {
 	FILE *file = fopen(path, "re");
@@ -38,10 +39,10 @@ static bool sysfs_line(const char *path, char *line, int size)
 	return some;
 }
 
-/* Says true of the one that is looked for; @path is the device's directory. */
+/* True for the device that is looked for; @path is its directory. */
 typedef bool device_fn(const char *path, dev_t device, const void *context);
 
-/* Any of the block devices that a directory of sysfs lists? */
+/* True if @is_it is true for a block device that the sysfs directory @path lists. */
 static bool any_device(const char *path, device_fn *is_it, const void *context)
 {
 	char name[PATH_MAX], number[PATH_MAX + sizeof("/dev")], line[32];
@@ -87,7 +88,8 @@ static bool loop_lies_on(dev_t at, dev_t device, int depth)
 	bool found;
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file", major(at), minor(at));
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file", major(at),
+		 minor(at));
 	if (!sysfs_line(path, line, sizeof(line)))
 		return false;
 	fd = open(line, O_PATH | O_CLOEXEC);
@@ -108,7 +110,7 @@ static bool device_lies_on(dev_t at, dev_t device, int depth)
 	return any_lies_on(path, device, depth - 1) || loop_lies_on(at, device, depth - 1);
 }
 
-/* btrfs may have many devices, and the number of none of them. */
+/* btrfs may have many devices, and st_dev is the number of none of them. */
 static bool btrfs_lies_on(int fd, dev_t device, int depth)
 {
 	struct btrfs_ioctl_fs_info_args info = { 0 };
@@ -116,7 +118,7 @@ static bool btrfs_lies_on(int fd, dev_t device, int depth)
 	char path[96];
 	int rc;
 
-	/* It may be open for its path only. */
+	/* @fd may be an O_PATH descriptor. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
@@ -126,8 +128,8 @@ static bool btrfs_lies_on(int fd, dev_t device, int depth)
 	if (rc)
 		return false;
 	snprintf(path, sizeof(path), "/sys/fs/btrfs/%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-		 "%02x%02x%02x%02x%02x%02x/devices", id[0], id[1], id[2], id[3], id[4], id[5], id[6],
-		 id[7], id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]);
+		 "%02x%02x%02x%02x%02x%02x/devices", id[0], id[1], id[2], id[3], id[4], id[5],
+		 id[6], id[7], id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]);
 	return any_lies_on(path, device, depth - 1);
 }
 
@@ -150,7 +152,7 @@ bool dmu_lies_on(int fd, dev_t device)
 	return file_lies_on(fd, device, DEPTH);
 }
 
-/* ---- the other way round ---- */
+/* ---- holders: devices made of a device ---- */
 
 struct holder {
 	dev_t but;
@@ -165,7 +167,7 @@ static bool is_holder(const char *path, dev_t device, const void *context)
 
 	if (device == holder->but)
 		return false;
-	/* It does not write. */
+	/* A read-only device does not write. */
 	snprintf(name, sizeof(name), "%s/ro", path);
 	if (sysfs_line(name, line, sizeof(line)) && !strcmp(line, "1"))
 		return false;
@@ -176,7 +178,7 @@ static bool is_holder(const char *path, dev_t device, const void *context)
 	return true;
 }
 
-/* Of the device whose directory @path is: there may be others below, its partitions'. */
+/* Look for holders of the device with the directory @path, but not of its partitions. */
 static bool has_holder(const char *path, dev_t device, const void *context)
 {
 	char name[PATH_MAX];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* A channel is an open of /dev/dm-user/CTL; this file is all that knows its ioctls. */
+/* A channel is an open of /dev/dm-user/CTL. Only this file uses its ioctls. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

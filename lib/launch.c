@@ -11,11 +11,11 @@
 
 #include "lib/launch.h"
 
-/* What the child writes: this, or a failure's one line. */
+/* The child writes this, or one line for a failure. */
 #define DMU_LAUNCH_SERVES	"\n"
 #define DMU_LAUNCH_PAUSE_MS	1
 
-/* All that the child says, up to its end: of the pipe or of itself. */
+/* Read all that the child writes, until it closes the pipe or dies. */
 static size_t dmu_launch_listen(int fd, char *text, size_t size)
 {
 	size_t used = 0;
@@ -33,7 +33,7 @@ static size_t dmu_launch_listen(int fd, char *text, size_t size)
 	return used;
 }
 
-/* A child that failed is waited for: once this says so, nothing of the child is left. */
+/* Wait for the death of a child that failed: when this returns, nothing of the child is left. */
 static int dmu_launch_wait(pid_t child, int fd, const char *program)
 {
 	char text[1024];
@@ -56,7 +56,7 @@ static bool dmu_launch_again(int error)
 	return error == ENOMEM || error == EINTR;
 }
 
-/* In the child: die with @parent, who may be dead already. One outside of our pid namespace is number 0. */
+/* In the child: die with @parent, which may be dead already. Outside our pid namespace it is 0. */
 static void dmu_launch_depend(pid_t parent)
 {
 	pid_t now;
@@ -82,7 +82,8 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 
 	launch->fd = -1;
 	if (parent == 1) {
-		fprintf(stderr, "%s: is the first process of a PID namespace, all of which ends with it\n",
+		fprintf(stderr,
+			"%s: is the first process of a PID namespace, all of which ends with it\n",
 			program);
 		return DMU_EXIT_FAILED;
 	}
@@ -102,7 +103,7 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 	close(fds[0]);
 	if (launch->depends)
 		dmu_launch_depend(parent);
-	/* Cannot fail: a fresh child leads no process group. */
+	/* setsid() cannot fail: a new child leads no process group. */
 	setsid();
 	launch->fd = fds[1];
 	return -1;
@@ -115,8 +116,8 @@ static void dmu_launch_say(struct dmu_launch *launch, const char *text)
 	if (launch->fd < 0)
 		return;
 	/*
-	 * Nobody is there any more if this fails, and then nobody needs to know; but who waits takes
-	 * silence for death, and then waits for that.
+	 * If this fails, the parent is gone and need not know. But a waiting parent takes silence
+	 * for death, and then waits for that, so retry transient errors.
 	 */
 	do {
 		len = write(launch->fd, text, strlen(text));
@@ -132,7 +133,7 @@ void dmu_launch_succeed(struct dmu_launch *launch)
 
 void dmu_launch_fail(struct dmu_launch *launch, const char *reason)
 {
-	/* There may be something to undo, and who is told may be gone. */
+	/* The child may have something to undo, and the parent may be gone. */
 	dmu_launch_commit();
 	dmu_launch_say(launch, reason);
 }

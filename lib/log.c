@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Lines for kmsg and for a stream. A line is built on the stack and written by one write(2), so
- * that threads need no lock and nothing is allocated. errno is kept.
+ * threads need no lock and nothing is allocated. errno is preserved.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,10 +14,10 @@
 #include "lib/dmuser.h"
 #include "lib/text.h"
 
-/* A record of /dev/kmsg longer than 976 bytes (1024 less a prefix) is refused with EINVAL. */
+/* /dev/kmsg refuses a record longer than 976 bytes (1024 less a prefix) with EINVAL. */
 #define LINE_MAX_BYTES	960
 
-/* Set once by dmu_log_open(), before threads are made. */
+/* Set once by dmu_log_open(), before there are threads. */
 static struct {
 	char ident[32];
 	int kmsg;
@@ -50,23 +50,23 @@ static void emit(char *line, size_t prefix)
 		len = LINE_MAX_BYTES - 1;
 		memcpy(line + len - 3, "...", 4);
 	}
-	/* What comes from outside must neither begin a second line nor reach a terminal as an escape. */
+	/* Text from outside must neither begin a second line nor send a terminal an escape. */
 	dmu_text_clean(line);
-	/* Without it the kernel waits for more, and shows the line when another one begins. */
+	/* Without a newline the kernel waits for more, and shows the line when the next begins. */
 	line[len++] = '\n';
-	/* A line that cannot be written has nowhere else to go. */
+	/* Ignore errors: the line has nowhere else to go. */
 	if (sink.kmsg >= 0) {
 		written = write(sink.kmsg, line, len);
 		(void)written;
 	}
-	/* Nor does one wait for its reader: the process behind a pipe may wait for the device. */
+	/* Do not wait for the stream's reader: it may itself wait for the device. */
 	if (sink.stream >= 0 && poll(&stream, 1, 0) == 1) {
 		written = write(sink.stream, line + prefix, len - prefix);
 		(void)written;
 	}
 }
 
-/* "<level>IDENT: [intro]format": kmsg gets all of it, the stream what follows the level. */
+/* "<level>IDENT: [intro]format": kmsg gets all of it, the stream all but the level. */
 static void log_line(enum dmu_log_level level, const char *intro, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES + 2];

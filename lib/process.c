@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a process inherits from its starter: a shell with closed descriptors, a service manager that
- * ignores signals, an init script without a console. None of it is to change what we do.
+ * The properties that a process inherits from its starter: a shell with closed descriptors, a
+ * service manager that ignores signals, an init script without a console. None may change what the
+ * process does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 
 #include "lib/dmuser.h"
 
-/* What is opened next must not become standard output, to be written to as such. */
+/* The next descriptor that is opened must not become standard output. */
 static void fill_stdio(void)
 {
 	int fd;
@@ -24,13 +25,13 @@ static void fill_stdio(void)
 	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
-		/* The lowest that is free is this one. Where there is no /dev, what cannot be written to. */
+		/* open() returns this number, the lowest free. Without /dev, prevent writes. */
 		if (open("/dev/null", O_RDWR | O_NOCTTY) < 0)
 			open("/", O_PATH);
 	}
 }
 
-/* A process that ignores SIGCHLD waits for children in vain, and kills others that got their numbers. */
+/* With SIGCHLD ignored, waits for children fail, and a kill may hit a process with a reused pid. */
 static void reset_signals(void)
 {
 	sigset_t none;
@@ -40,7 +41,7 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Of a job that was to run when nothing else does: what waits for it waits for all the others. */
+/* With an idle priority, processes that wait for this one would wait for all others, too. */
 static void reset_priority(void)
 {
 	const struct sched_param param = { 0 };
@@ -60,7 +61,7 @@ void dmu_process_begin(void)
 	reset_signals();
 	reset_priority();
 	umask(077);
-	/* Root needs none of them; without any there is nothing to ask a security policy for. */
+	/* Root needs no groups. Without any, setgroups() need not ask a security policy. */
 	if (!geteuid() && getgroups(0, NULL) > 0)
 		setgroups(0, NULL);
 }

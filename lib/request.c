@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * One request: read it whole, however the transport cuts it, check it, have the backend do it,
- * answer it. What the stream promises stands in <linux/dm-user.h>.
+ * One request: read it whole, however the transport cuts it, check it, let the backend do it, and
+ * answer it. <linux/dm-user.h> defines the stream.
  */
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 
 #define LOG_INTERVAL_MS	10000
 
-/* True if @rc only means "again"; waits a little where that may take a while. */
+/* True if @rc means "try again"; sleeps first if the cause may last. */
 static bool is_transient(ssize_t rc)
 {
 	if (rc == -EINTR)
@@ -25,7 +25,7 @@ static bool is_transient(ssize_t rc)
 
 /* ---- in ---- */
 
-/* 1: all of @len is in @buf. 0: drained, nothing was read. Else -errno. */
+/* 1: @buf has all @len bytes. 0: drained, nothing was read. Else -errno. */
 static int read_full(struct worker *worker, void *buf, size_t len)
 {
 	size_t got = 0;
@@ -39,7 +39,7 @@ static int read_full(struct worker *worker, void *buf, size_t len)
 			return n;
 		if (!n && !got)
 			return 0;
-		/* A drain lets a request that was begun be read to its end. */
+		/* Even in a drain, a request that was begun can be read to its end. */
 		if (!n || (size_t)n > len - got)
 			return -EPROTO;
 		got += n;
@@ -47,10 +47,7 @@ static int read_full(struct worker *worker, void *buf, size_t len)
 	return 1;
 }
 
-/*
- * The bytes of a WRITE. What is more than the buffer holds is read over and lost: fits() refuses
- * it.
- */
+/* Read the payload of a WRITE. A payload beyond the buffer is lost, and fits() refuses it. */
 static int read_payload(struct worker *worker)
 {
 	uint64_t left = worker->message->len;
@@ -67,7 +64,7 @@ static int read_payload(struct worker *worker)
 	return 1;
 }
 
-/* 1: a request is in worker->message and payload. 0: drained. Else -errno. */
+/* 1: worker->message and payload have a request. 0: drained. Else -errno. */
 static int receive(struct worker *worker)
 {
 	int rc = read_full(worker, worker->message, sizeof(*worker->message));
@@ -77,7 +74,7 @@ static int receive(struct worker *worker)
 	return rc;
 }
 
-/* ---- what there is to do: one function a type, 0 or -errno ---- */
+/* ---- the operations: one function a type, 0 or -errno ---- */
 
 static int do_read(struct worker *worker, const struct dm_user_message *message, uint64_t offset)
 {
@@ -137,9 +134,9 @@ static int do_write_zeroes(struct worker *worker, const struct dm_user_message *
 static const struct request_type {
 	const char *name;
 	int (*run)(struct worker *worker, const struct dm_user_message *message, uint64_t offset);
-	bool has_range;		/* sector and len say where */
-	bool has_payload;	/* which fits the buffer or is refused */
-	bool changes;		/* refused by a read-only backend */
+	bool has_range;		/* sector and len are valid */
+	bool has_payload;	/* the payload must fit the buffer */
+	bool changes;		/* a read-only backend refuses it */
 } types[DMU_TYPES] = {
 	[DM_USER_REQ_MAP_READ] = { "read", do_read, true, true, false },
 	[DM_USER_REQ_MAP_WRITE] = { "write", do_write, true, true, true },
@@ -151,7 +148,7 @@ static const struct request_type {
 
 /* ---- check and do ---- */
 
-/* True if the range is one that the backend's contract allows. */
+/* True if the backend's contract allows the range. */
 static bool fits(const struct dmu_server *server, const struct request_type *type,
 		 const struct dm_user_message *message)
 {
@@ -168,7 +165,7 @@ static bool fits(const struct dmu_server *server, const struct request_type *typ
 	return !type->has_payload || message->len <= server->max_io_bytes;
 }
 
-/* A dead disk fails every request: say so now and then. */
+/* A dead disk fails every request, so limit the log lines. */
 static void complain(struct dmu_server *server, const char *what,
 		     const struct dm_user_message *message, int rc)
 {
@@ -194,11 +191,11 @@ static int carry_out(struct worker *worker, const struct request_type *type,
 
 	if (type->changes && server->geometry.read_only)
 		return -EROFS;
-	/* Our kernel sends a flush of its own first; Android's marks a write, even an empty one. */
+	/* This kernel target sends a separate flush; Android's marks a write, even an empty one. */
 	if (message->flags & DM_USER_REQ_MAP_FLAG_PREFLUSH && type->run == do_write) {
 		rc = do_flush(worker, message, 0);
 		if (rc && message->len)
-			return -EIO;	/* it is told once, and the write is not to be tried again */
+			return -EIO;	/* reported only once, so the write must not come again */
 		if (rc || !message->len)
 			return rc;
 	}
@@ -238,7 +235,7 @@ static void advance(struct iovec *iov, size_t n)
 	iov[1].iov_len -= n - part;
 }
 
-/* 1: answered. 0: the kernel no longer wanted the answer. Else -errno. */
+/* 1: answered. 0: the kernel no longer wants the answer. Else -errno. */
 static int send_answer(struct worker *worker, uint64_t response, size_t payload)
 {
 	struct dm_user_message header = { .seq = worker->message->seq, .type = response };
@@ -256,7 +253,7 @@ static int send_answer(struct worker *worker, uint64_t response, size_t payload)
 						      begun || !payload ? 1 : 2);
 		if (n < 0 && is_transient(n))
 			continue;
-		/* The request is not this channel's any more: an administrator failed it, say. */
+		/* This channel no longer holds the request: an administrator failed it, say. */
 		if (n == -EINVAL || n == -ECANCELED)
 			return 0;
 		if (n < 0)
@@ -271,7 +268,7 @@ static int send_answer(struct worker *worker, uint64_t response, size_t payload)
 
 static void count(_Atomic uint64_t *counter, uint64_t n)
 {
-	/* One writer: no need of a locked instruction. */
+	/* There is one writer, so no locked instruction is needed. */
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
 			      memory_order_relaxed);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a process must be that serves the device it may itself live on: never paged, never waiting
- * in reclaim for its own I/O, never chosen by the OOM killer, spared by the final kill of systemd.
+ * Properties of a process that serves the device on which it may itself live: never paged, never
+ * waiting in reclaim for its own I/O, never chosen by the OOM killer, spared by systemd's final
+ * kill.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ int dmu_resident_lock_memory(void)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
-	/* Matters after the capabilities are gone: MCL_FUTURE then counts against the limit. */
+	/* Without capabilities, MCL_FUTURE counts against the limit. */
 	if (setrlimit(RLIMIT_MEMLOCK, &unlimited))
 		return -errno;
 	return mlockall(MCL_CURRENT | MCL_FUTURE) ? -errno : 0;
@@ -83,7 +84,7 @@ static int compare_fds(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* Standard streams must not be free numbers: the next open would become somebody's stdout. */
+/* Numbers of standard streams must not be free, or the next open() would become stdout. */
 static int null_stdio(const int *keep, int count)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -96,7 +97,7 @@ static int null_stdio(const int *keep, int count)
 			;
 		if (i < count)
 			continue;
-		/* dup2() of a number to itself keeps close-on-exec, which does no harm here. */
+		/* dup2() of a descriptor to itself keeps close-on-exec, which is harmless here. */
 		if (dup2(null, fd) < 0) {
 			rc = -errno;
 			break;

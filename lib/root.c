@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Another root for this process and its mount namespace, which must be its own, and private. */
+/* Another root for this process and its mount namespace, which must be its own and private. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "lib/dmuser.h"
 
-/* mountinfo writes blanks and the like as \ooo. */
+/* mountinfo writes white space and backslashes as \ooo. */
 static void unescape(char *path)
 {
 	char *out = path;
@@ -63,9 +63,9 @@ void dmu_mounts_free(struct dmu_mounts *mounts)
 }
 
 /*
- * Before 7.0 (576ee5dfd459, "fs: add immutable rootfs") an initramfs is no mount that can be pivoted
- * away. Cover it, as switch_root does, and detach all that is mounted in it: else this namespace
- * would keep the file systems on the device that we serve.
+ * Before 7.0 (576ee5dfd459, "fs: add immutable rootfs") pivot_root() cannot replace an initramfs.
+ * Cover it, as switch_root does, and detach all mounts in it, or this namespace would keep the file
+ * systems on the served device busy.
  */
 static int cover(const struct dmu_mounts *mounts, const char **step)
 {
@@ -78,8 +78,8 @@ static int cover(const struct dmu_mounts *mounts, const char **step)
 	if (mount(".", "/", NULL, MS_MOVE, NULL))
 		return -errno;
 	/*
-	 * The old root is ours until chroot(), and paths still begin in it. Some went with what
-	 * they were in.
+	 * Until chroot(), the old root is the process's root, and paths begin there. Some mounts
+	 * went with the mounts that they were in.
 	 */
 	*step = "detach what is mounted in the initramfs";
 	for (i = 0; i < mounts->count; i++)
@@ -93,7 +93,7 @@ static int cover(const struct dmu_mounts *mounts, const char **step)
 int dmu_root_replace(const struct dmu_mounts *mounts, const char **step)
 {
 	if (!syscall(SYS_pivot_root, ".", ".")) {
-		/* The old root lies over the new one now. */
+		/* The old root now lies over the new root. */
 		*step = "detach the old root";
 		return umount2(".", MNT_DETACH) ? -errno : 0;
 	}

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The serve loop: one thread a channel, each with one request in its hands. Everything a thread
- * needs is made by dmu_server_create(); afterwards it reads, calls the backend, writes, and waits
- * on a futex, so that it goes on under confinement and without a page to allocate.
+ * The serve loop: one thread a channel, with one request at a time. dmu_server_create() makes all
+ * that a thread needs. Afterwards a thread reads, calls the backend, writes, and waits on a futex,
+ * so it can go on under confinement and without a page to allocate.
  *
- * Request by request in request.c; here threads come, stop, resume and end.
+ * This file starts, stops, resumes and ends the threads; request.c serves the requests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +41,7 @@ static ssize_t channel_read(int fd, void *buf, size_t len)
 			return n;
 		if (errno != EAGAIN)
 			return -errno;
-		/* Somebody made the channel non-blocking. */
+		/* Another process has made the channel non-blocking. */
 		poll(&pollfd, 1, -1);
 	}
 }
@@ -61,8 +61,9 @@ static const struct dmu_transport channel_transport = {
 /* ---- a thread's life ---- */
 
 /*
- * A channel that nobody reads any more holds what its thread could not answer: closed, the kernel
- * gives that to the others. Its number stays taken, so that no later descriptor is mistaken for it.
+ * A failed thread's channel holds requests that the thread has not answered. Close it, so that the
+ * kernel gives them to the other channels. Its number stays taken, so that no later descriptor is
+ * mistaken for it.
  */
 static void worker_give_up(struct worker *worker)
 {
@@ -80,14 +81,14 @@ static void worker_left(struct worker *worker, int rc)
 	if (rc == -ENOTBLK || !server->result)
 		server->result = rc;
 	server->running--;
-	/* The last one leaves that to the end of the process, whose business it is what comes then. */
+	/* The last channel stays open: the process decides what happens next. */
 	if (rc && rc != -ENOTBLK && server->running)
 		worker_give_up(worker);
-	/* Fails only when 2^64 - 2 events were not read. */
+	/* Fails only if 2^64 - 2 events are unread. */
 	eventfd_write(server->event_fd, 1);
 }
 
-/* What dmu_server_each() wants of this thread. Called with server->lock held: one after the other. */
+/* Run dmu_server_each()'s call. Called with server->lock held, so by one thread at a time. */
 static void worker_call(struct worker *worker)
 {
 	struct dmu_server *server = worker->server;
@@ -128,9 +129,9 @@ static void *worker_main(void *arg)
 		rc = dmu_worker_serve(worker);
 		pthread_mutex_lock(&server->lock);
 		/*
-		 * Drained, but resumed since this thread looked: perhaps between its read and the
-		 * lock, and then nobody would wake it again. If the generation does drain, the next
-		 * read says so.
+		 * If the epoch differs, a resume came after this thread looked, perhaps between its
+		 * read and the lock, and no other would wake it: read again. If the generation does
+		 * drain, the next read returns 0.
 		 */
 		if (rc || epoch == server->epoch)
 			worker_left(worker, rc);
@@ -142,8 +143,8 @@ static void *worker_main(void *arg)
 /* ---- create and destroy ---- */
 
 /*
- * One mapping holds a thread's memory, all present from the start: guard page, stack, a page for
- * the message, payload (page-aligned, for direct I/O).
+ * One mapping holds a thread's memory, populated from the start: guard page, stack, a page for the
+ * message, payload (page-aligned for direct I/O).
  */
 static int worker_map(struct worker *worker, size_t max_io_bytes)
 {
@@ -201,7 +202,7 @@ static void server_free(struct dmu_server *server, unsigned int started)
 	free(server);
 }
 
-/* Signals are the business of the thread that makes the others. */
+/* The new threads block all signals: the calling thread handles them. */
 static int start_all(struct dmu_server *server, unsigned int *started)
 {
 	sigset_t all, before;
@@ -217,7 +218,7 @@ static int start_all(struct dmu_server *server, unsigned int *started)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
 		return rc;
-	/* A thread still on its way here would make system calls that a confinement forbids. */
+	/* A thread that is still starting makes system calls that a confinement forbids. */
 	pthread_mutex_lock(&server->lock);
 	while (server->arrived < server->count)
 		pthread_cond_wait(&server->changed, &server->lock);
@@ -283,13 +284,13 @@ int dmu_server_destroy(struct dmu_server *server)
 	for (i = 0; i < count; i++)
 		fds[i] = server->workers[i].fd;
 	server_free(server, count);
-	/* Last: closing gives up what a channel holds, so the backend must be at rest. */
+	/* Last: a close gives up the channel's requests, so no backend call may be in progress. */
 	for (i = 0; i < count; i++)
 		close(fds[i]);
 	return 0;
 }
 
-/* ---- steering ---- */
+/* ---- control ---- */
 
 int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg)
 {

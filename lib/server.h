@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private to libdmuser: what serve.c (threads) and request.c (requests) share. */
+/* Private to libdmuser, shared by serve.c (threads) and request.c (requests). */
 #ifndef DMUSER_SERVER_H
 #define DMUSER_SERVER_H
 
@@ -27,15 +27,15 @@ struct worker {
 	void *map;
 	size_t map_len;
 	void *stack;
-	/* The request under way, and its bytes: this thread's alone. */
+	/* The current request and its payload, used by this thread only. */
 	struct dm_user_message *message;
 	char *payload;
 	struct counters counters;
 	/* Guarded by server->lock. */
-	bool asked;		/* has server->call to make */
+	bool asked;		/* has to run server->call */
 	bool loose;		/* is in its loop, or on its way there */
-	bool failed;		/* left it for good */
-	bool given_up;		/* likewise, and its channel is closed: fd is something else */
+	bool failed;		/* has left the loop for good */
+	bool given_up;		/* likewise, and its channel is closed: fd is the eventfd */
 } __attribute__((aligned(64)));
 
 struct dmu_server {
@@ -44,22 +44,22 @@ struct dmu_server {
 	const struct dmu_backend_ops *ops;
 	struct dmu_backend *backend;
 	struct dmu_geometry geometry;
-	uint64_t sectors; /* what may be asked for: of the target and of the backend the lesser */
+	uint64_t sectors; /* the lesser of the target's and the backend's */
 	size_t max_io_bytes;
 	int event_fd;
 	unsigned int count;
 
-	/* When the next line about a failed request may be logged, and how many were not. */
+	/* When a failed request may be logged again, and how many were not logged. */
 	_Atomic uint64_t next_log_ms, unlogged;
 
-	pthread_mutex_t lock;	/* guards what follows, and the workers' asked, loose and failed */
+	pthread_mutex_t lock;	/* guards the fields below and the workers' asked..given_up */
 	pthread_cond_t changed;	/* of arrived, asked, unanswered, loose, quitting */
-	unsigned int arrived;	/* threads that wait for go, or did */
+	unsigned int arrived;	/* threads that wait or have waited for go */
 	int (*call)(void *arg);	/* of dmu_server_each() */
 	void *call_arg;
 	int call_result;
-	unsigned int unanswered;	/* workers that are asked */
-	unsigned int running;	/* workers that are loose */
+	unsigned int unanswered;	/* workers with asked set */
+	unsigned int running;	/* workers with loose set */
 	unsigned int epoch;	/* counts resumes */
 	bool gone;		/* dmu_server_go() was called */
 	bool quitting;
@@ -68,7 +68,7 @@ struct dmu_server {
 	struct worker workers[];
 };
 
-/* Serve until there is no more to read: 0 if drained, else -errno. */
+/* Serve until the channel has no more requests: 0 if drained, else -errno. */
 int dmu_worker_serve(struct worker *worker);
 
 #endif

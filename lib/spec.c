@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * BACKEND:SOURCE[,option...], as it stands on a kernel command line, in a dmusertab and in an
- * OFFER. Every refusal names the part that it is about.
+ * Parses BACKEND:SOURCE[,option...], the form on a kernel command line, in a dmusertab and in an
+ * OFFER. Every refusal names the faulty part.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -20,7 +20,7 @@ struct parse {
 	struct dmu_spec *spec;
 	char *error;
 	size_t len;
-	unsigned int given;	/* bits of options[].once that were met */
+	unsigned int given;	/* bits of options[].once so far */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -31,7 +31,7 @@ static int refuse(const struct parse *parse, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(parse->error, parse->len, format, args);
 	va_end(args);
-	/* It quotes hostile input, and goes to terminals and to the kernel's log. */
+	/* The line quotes hostile input, and goes to terminals and the kernel log. */
 	if (parse->len)
 		dmu_text_clean(parse->error);
 	return -EINVAL;
@@ -49,7 +49,7 @@ static int set_cache(struct parse *parse, const char *key, const char *value)
 	return 0;
 }
 
-/* A whole decimal number of at most @max; no sign, no blanks. */
+/* Parse a decimal number of at most @max, without sign or blanks. */
 static bool parse_number(const char *text, unsigned long max, unsigned long *number)
 {
 	char *end;
@@ -72,7 +72,7 @@ static int set_channels(struct parse *parse, const char *key, const char *value)
 	return 0;
 }
 
-/* What the kernel would refuse too, but it says why in its log only. */
+/* The kernel would refuse a bad value, too, but give the reason only in its log. */
 static bool table_value_valid(const char *key, const char *value)
 {
 	unsigned long number;
@@ -110,7 +110,7 @@ static int add_table_arg(struct parse *parse, const char *key, const char *value
 static const struct {
 	const char *key;
 	bool has_value;
-	unsigned int once;	/* of the options with the same bit only one may be given */
+	unsigned int once;	/* only one option of those with the same bit may be given */
 	int (*set)(struct parse *parse, const char *key, const char *value);
 } options[] = {
 	{ "ro", false, 1 << 0, set_read_only },
@@ -168,16 +168,17 @@ static int parse_options(struct parse *parse, const char *text)
 	return 0;
 }
 
-/* Undo the escapes of SOURCE; @text ends up behind it, at the comma or the NUL. */
+/* Unescape SOURCE, and move *@text behind it, to the comma or the NUL. */
 static int parse_source(struct parse *parse, const char **text)
 {
 	char *out = parse->spec->source;
 	const char *in = *text;
 
-	/* The source is no longer than the text, which was measured. */
+	/* The source fits: it is no longer than the text, which check_text() has measured. */
 	for (; *in && *in != ','; in++) {
 		if (*in == '\\' && (!*++in || !strchr(",\\ ", *in)))
-			return refuse(parse, "bad escape in '%.200s': not \\, \\\\ or '\\ '", *text);
+			return refuse(parse, "bad escape in '%.200s': not \\, \\\\ or '\\ '",
+				      *text);
 		*out++ = *in;
 	}
 	*out = '\0';
@@ -187,7 +188,7 @@ static int parse_source(struct parse *parse, const char **text)
 	return 0;
 }
 
-/* Blanks would end a field of a dmusertab, and control characters have no business anywhere. */
+/* A blank would end a field of a dmusertab. Control characters are not allowed anywhere. */
 static int check_text(struct parse *parse, const char *text)
 {
 	const char *c;
@@ -232,10 +233,7 @@ int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t 
 	return parse_options(&parse, rest + 1);
 }
 
-/*
- * The next blank-separated field of *@line, NUL-terminated in @field (of @size bytes). 1, 0: none,
- * -E2BIG.
- */
+/* Copy the next field of *@line to @field (of @size bytes), with a NUL. 1; 0: none; -E2BIG. */
 static int next_field(const char **line, char *field, size_t size)
 {
 	const char *in = *line + strspn(*line, " \t\r\n");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Parsers of what the kernel says of a target: INFO and TABLE status, without the word "user". */
+/* Parsers of a target's INFO and TABLE status, without the word "user". */
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ static const struct {
 	FIELD(refused), FIELD(nospace), FIELD(android),
 };
 
-/* NR,STATE,CHANNELS,HELD,ANSWERED[,what a newer kernel adds] */
+/* NR,STATE,CHANNELS,HELD,ANSWERED[,additions of a newer kernel] */
 static int generation_parse(struct dmu_target_status *status, const char *value)
 {
 	struct dmu_target_generation generation = { 0 };

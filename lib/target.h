@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the kernel says of a target: INFO and TABLE status, parsed. Pure. */
+/* A target's INFO and TABLE status from the kernel, parsed. Pure. */
 #ifndef DMUSER_TARGET_H
 #define DMUSER_TARGET_H
 
@@ -26,7 +26,8 @@ struct dmu_target_status {
 	uint64_t nospace;			/* requests that wait for space */
 	uint64_t android;			/* 0 or 1 */
 	unsigned int generation_count;
-	struct dmu_target_generation generations[DMU_TARGET_GENERATIONS];	/* beyond that: not shown */
+	/* Further ones are not kept. */
+	struct dmu_target_generation generations[DMU_TARGET_GENERATIONS];
 };
 
 /* The TABLE status of a target: the words after "user". */
@@ -41,8 +42,9 @@ struct dmu_target_policy {
 };
 
 /*
- * Words of an unknown key are skipped: a newer kernel may say more. -EINVAL: malformed. Whether a row that does not
- * say is compat:android was decided by the module's parameter when it was loaded: the INFO status knows.
+ * Both skip words with an unknown key, which a newer kernel may add. -EINVAL: malformed. @android
+ * is from the INFO status: if a row has no compat:, the module's parameter decided when it was
+ * loaded.
  */
 int dmu_target_status_parse(struct dmu_target_status *status, const char *params);
 int dmu_target_policy_parse(struct dmu_target_policy *policy, const char *params, bool android);

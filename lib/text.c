@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Text from outside, on its way to logs and terminals: one line, and nothing that a terminal obeys. */
+/* Text from outside for logs and terminals: one line, without codes that a terminal obeys. */
 #include "lib/text.h"
 
 bool dmu_text_control(char c)
@@ -22,7 +22,7 @@ void dmu_text_clean(char *text)
 	for (c = (unsigned char *)text; *c; c++) {
 		if (dmu_text_control((char)*c))
 			*c = '?';
-		/* U+0080 to U+009F in UTF-8; in a path of another encoding they may be letters. */
+		/* U+0080 to U+009F in UTF-8. In a path of another encoding they may be letters. */
 		if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
 			c[0] = c[1] = '?';
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What only root can have written may say what is served, and where daemons meet. */
+/* Only files and directories that root alone can write may say what is served, or where. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Backend "file": an image file or a block device, through the page cache (buffered) or past it
- * (direct). How it is opened, and known again: file.c.
+ * (direct). file_store.c opens and identifies the store.
  *
- * Two generations have the store open at the same time; the kernel sees to it that each request is
- * with one of them only.
+ * Two generations have the store open at the same time; the kernel gives each request to only one
+ * of them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,19 +22,19 @@
 #include "lib/backends.h"
 #include "lib/backends/file_store.h"
 
-#define PAUSE_MS	5	/* until memory is asked for again */
+#define PAUSE_MS	5	/* before a retry for lack of memory */
 #define LOG_INTERVAL_MS	10000
-#define CLEAN_TRIES	8	/* of pages in the way of a discard */
+#define CLEAN_TRIES	8	/* to write back dirty pages in the way of a discard */
 
 struct dmu_backend {
 	struct dmu_file file;
 	pthread_mutex_t flush_lock;	/* one fdatasync at a time; guards: flush_owed */
 	atomic_uint flush_failures;	/* changed under flush_lock */
-	bool flush_owed;		/* a failure that no flush has told yet */
-	_Atomic uint64_t next_log_ms;	/* when lack of memory may be spoken of */
+	bool flush_owed;		/* a failure that no flush has reported yet */
+	_Atomic uint64_t next_log_ms;	/* when lack of memory may be logged again */
 };
 
-/* What "not here" looks like from fallocate and ioctl, on whatever holds the store. */
+/* fallocate and ioctl report an unsupported operation by several errnos, depending on the store. */
 static int to_unsupported(int err)
 {
 	if (err == EOPNOTSUPP || err == ENOTTY || err == ENOSYS || err == ENODEV)
@@ -43,8 +43,8 @@ static int to_unsupported(int err)
 }
 
 /*
- * A store that had no memory for a request has not failed. An error would be the end of the file
- * system above us, and waiting only costs time. True: do it again.
+ * True: try again. A store that had no memory for a request has not failed. An error would end the
+ * file system on the device, while a wait only costs time.
  */
 static bool is_transient(struct dmu_backend *store, int err)
 {
@@ -74,7 +74,7 @@ static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t 
 		if (n < 0)
 			return -errno;
 		if (!n)
-			return -EIO;	/* somebody has cut the image since it was opened */
+			return -EIO;	/* the image was truncated since it was opened */
 		buf = (char *)buf + n;
 		len -= n;
 		offset += n;
@@ -102,10 +102,10 @@ static int write_all(struct dmu_backend *store, const void *buf, size_t len, uin
 }
 
 /*
- * The kernel tells an open file of a failed writeback once. So a second sync under way at that
- * moment would succeed, and answer for writes that are lost: every sync that began before the
- * failure was known fails too. ENOMEM may be such a failure, so it is no reason to try again.
- * Called with flush_lock held; @seen is flush_failures from before it was taken.
+ * The kernel reports a failed writeback to an open file once. A second sync in progress at that
+ * moment would succeed, and so confirm writes that are lost. So every sync that began before the
+ * failure was known fails too. ENOMEM may be such a failure, so it is not retried. Called with
+ * flush_lock held; @seen is the value of flush_failures before that was taken.
  */
 static int store_sync(struct dmu_backend *store, unsigned int seen)
 {
@@ -122,8 +122,8 @@ static int store_sync(struct dmu_backend *store, unsigned int seen)
 }
 
 /*
- * Also of a read-only store: the generation before may have written. Read-only file systems know
- * no fdatasync, and have nothing to write back.
+ * A read-only store is synced, too, because the previous generation may have written. Read-only
+ * file systems have no fdatasync and nothing to write back.
  */
 static int file_flush(struct dmu_backend *store)
 {
@@ -142,9 +142,9 @@ static int file_flush(struct dmu_backend *store)
 }
 
 /*
- * Of one write that is to be durable. What fails may be any earlier one, whose flush is still to
- * come, and must fail then. For that reason not RWF_DSYNC, which may be told of it, too, at any
- * moment: page caches are not empty because we write past them.
+ * Sync for one durable write. The write that fails may be any earlier one, whose flush is still to
+ * come and must then fail. RWF_DSYNC would not do: it may get the report at any moment, because the
+ * page cache is not empty though direct I/O bypasses it.
  */
 static int store_sync_write(struct dmu_backend *store)
 {
@@ -156,7 +156,7 @@ static int store_sync_write(struct dmu_backend *store)
 	if (rc)
 		store->flush_owed = true;
 	pthread_mutex_unlock(&store->flush_lock);
-	/* Not "no space", after which the same may be tried again: what is lost would have been told. */
+	/* Not ENOSPC, after which the request may come again: the loss would count as reported. */
 	return rc ? -EIO : 0;
 }
 
@@ -171,10 +171,10 @@ static int file_write(struct dmu_backend *store, const void *buf, size_t len, ui
 typedef int change_fn(int fd, unsigned long how, uint64_t offset, uint64_t len);
 
 /*
- * All that takes bytes away. Where somebody has a claim on a block device, or tries for one, the
- * kernel does not cut the range out of the page cache but drops its pages; one that is dirty it
- * keeps, and says EBUSY. So begin to write them, as often as others dirty them again, within
- * reason: the next try waits for that to end. Nothing here asks how it ended: that is a flush's.
+ * All operations that remove bytes. If a block device is claimed, or a claim is tried, the kernel
+ * does not truncate the range in the page cache but drops its pages; it keeps a dirty page and
+ * fails with EBUSY. So begin to write dirty pages back, up to CLEAN_TRIES times, as others may
+ * dirty them again; the next try waits for that I/O. Its result is left to the next flush.
  */
 static int change(struct dmu_backend *store, change_fn *call, unsigned long how, uint64_t offset,
 		  uint64_t len)
@@ -204,7 +204,7 @@ static int call_ioctl(int fd, unsigned long command, uint64_t offset, uint64_t l
 	return ioctl(fd, command, range);
 }
 
-/* A hint: where it cannot be followed, it has been taken. */
+/* A discard is a hint: succeed if the store is busy. */
 static int file_discard(struct dmu_backend *store, uint64_t offset, uint64_t len)
 {
 	int rc;
@@ -218,7 +218,7 @@ static int file_discard(struct dmu_backend *store, uint64_t offset, uint64_t len
 
 static int write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_t len)
 {
-	/* Not const: that would be as many bytes of the program. */
+	/* Not const: a constant would add as many bytes to the program. */
 	static uint8_t zeroes[16384] __attribute__((aligned(DMU_FILE_BLOCK_MAX)));
 	size_t part;
 	int rc = 0;
@@ -235,7 +235,7 @@ static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_
 {
 	int rc = -EOPNOTSUPP;
 
-	/* Both leave zeroes, on a block device too, where the second writes them if it must. */
+	/* Both leave zeroes, also on a block device, where the second writes them if it must. */
 	if (may_unmap)
 		rc = change(store, call_fallocate, FALLOC_FL_PUNCH_HOLE, offset, len);
 	if (rc == -EOPNOTSUPP)
@@ -247,8 +247,9 @@ static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_
 
 static int file_secure_erase(struct dmu_backend *store, uint64_t offset, uint64_t len)
 {
-	/* A file system keeps no promise about where the old bytes were. */
-	return store->file.is_bdev ? change(store, call_ioctl, BLKSECDISCARD, offset, len) : -EOPNOTSUPP;
+	/* A file system does not promise where the old bytes were. */
+	return store->file.is_bdev ? change(store, call_ioctl, BLKSECDISCARD, offset, len) :
+				     -EOPNOTSUPP;
 }
 
 /* ---- the store ---- */

@@ -37,8 +37,9 @@ static int say_in_use(const struct dmu_file *file, const char *source, char *err
 }
 
 /*
- * Read-write, unless the spec says otherwise. A store that has become read-only is served as far as
- * it can be if nobody serves the device: with a daemon that lived on, writes would fail, too.
+ * Read-write, unless the spec says otherwise. If no daemon serves the device, a store that has
+ * become read-only is served as far as possible: with a daemon that lived on, writes would fail,
+ * too.
  */
 static int open_source(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_use use)
 {
@@ -60,12 +61,12 @@ static int open_store(struct dmu_file *file, const struct dmu_spec *spec, enum d
 	struct stat st;
 	int rc;
 
-	/* The next generation opens it from the same words and another working directory. */
+	/* The next generation opens the same path from another working directory. */
 	if (spec->source[0] != '/') {
 		snprintf(error, len, "file: '%s' is not an absolute path", spec->source);
 		return -EINVAL;
 	}
-	/* Looked at before it is opened: a FIFO would block, a tape would wind. */
+	/* stat() before open(): a FIFO would block, a tape would wind. */
 	if (!stat(spec->source, &st) && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
 		snprintf(error, len, "file: '%s' is neither a file nor a block device",
 			 spec->source);
@@ -76,7 +77,7 @@ static int open_store(struct dmu_file *file, const struct dmu_spec *spec, enum d
 		snprintf(error, len, "file: '%s' cannot do direct I/O (use the option buffered)",
 			 spec->source);
 	else if (rc == -EBUSY)
-		/* A kernel that lets nobody write to mounted devices says so here. */
+		/* The error of a kernel that forbids writes to mounted devices. */
 		say_in_use(file, spec->source, error, len);
 	else if (rc)
 		snprintf(error, len, "file: cannot open '%s' %s: %s", spec->source,
@@ -87,11 +88,12 @@ static int open_store(struct dmu_file *file, const struct dmu_spec *spec, enum d
 /* ---- in use by others? ---- */
 
 /*
- * QEMU's way to lock an image or a disk, so that each of us refuses what the other has open. A user
- * of it has a read lock on one byte for each thing that it does, and on another for each that it
- * lets nobody else do. There is no write lock, so generations share theirs, and none is let go of
- * between two of them. Source: QEMU's block/file-posix.c, RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE; the numbers
- * of what is done are the bits of enum BlockPermission.
+ * Locks as QEMU takes them on an image or a disk, so each program refuses a store that the other
+ * has open. A user of the store read-locks one byte for each operation that it does, and another
+ * byte for each operation that it denies to others. There is no write lock, so generations share
+ * their locks, and none is released between two generations. Source: QEMU's block/file-posix.c,
+ * RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE; operations have the bit numbers of enum
+ * BlockPermission.
  */
 #define BYTE_DOES	100
 #define BYTE_DENIES	200
@@ -99,15 +101,19 @@ enum { BYTE_READ, BYTE_WRITE };
 
 static int lock_byte(int fd, int byte)
 {
-	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	struct flock lock = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1,
+	};
 
 	return fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
 }
 
-/* Does anybody else have a lock there? */
+/* True if another open file has a lock on @byte. */
 static bool is_locked(int fd, int byte)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1,
+	};
 
 	return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
@@ -121,10 +127,7 @@ static bool is_in_use(const struct dmu_file *file, const char *source)
 
 typedef bool use_fn(const struct dmu_file *file, const char *source);
 
-/*
- * A daemon that died may not be quite gone, and somebody may only try whether a device is free:
- * hence some patience.
- */
+/* Retry, because a dead daemon may not be quite gone, and a probe of the device ends soon. */
 static bool stays(const struct dmu_file *file, const char *source, use_fn *is_so)
 {
 	int tries = CLAIM_TRIES;
@@ -137,10 +140,7 @@ static bool stays(const struct dmu_file *file, const char *source, use_fn *is_so
 	return false;
 }
 
-/*
- * A device that is mounted, or is part of another, has a claim on it; served and written by us at
- * the same time it would be ruined.
- */
+/* A device that is mounted or part of another device is claimed. Our writes would corrupt it. */
 static bool is_claimed(const struct dmu_file *file, const char *source)
 {
 	int fd = open(source, O_RDONLY | O_EXCL | O_CLOEXEC);
@@ -152,9 +152,9 @@ static bool is_claimed(const struct dmu_file *file, const char *source)
 }
 
 /*
- * First lock, then look: of two at the same time at least one sees the other. A newcomer beside the
- * generation that serves has nothing to look for, as that one has looked; and a claim on the device
- * is device-mapper's when that is served, and says nothing.
+ * First lock, then look: of two simultaneous users at least one sees the other. A newcomer beside
+ * the serving generation need not look, because that generation has. While the device exists, the
+ * claim on the store is device-mapper's and means nothing.
  */
 static int lock_store(const struct dmu_file *file, const char *source, enum dmu_use use,
 		      char *error, size_t len)
@@ -168,7 +168,7 @@ static int lock_store(const struct dmu_file *file, const char *source, enum dmu_
 		rc = lock_byte(file->fd, BYTE_DOES + BYTE_WRITE);
 	if (!rc)
 		rc = lock_byte(file->fd, BYTE_DENIES + BYTE_WRITE);
-	/* Not every file system has locks, and not every device that is in use is locked. */
+	/* Some file systems have no locks, and some users of a device do not lock it. */
 	if ((!rc && use != DMU_USE_SHARED && stays(file, source, is_in_use)) ||
 	    (use == DMU_USE_NEW && file->is_bdev && file->writable &&
 	     stays(file, source, is_claimed)))
@@ -176,7 +176,7 @@ static int lock_store(const struct dmu_file *file, const char *source, enum dmu_
 	return 0;
 }
 
-/* ---- how it is made ---- */
+/* ---- geometry ---- */
 
 static int measure_bdev(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_use use,
 			char *error, size_t len)
@@ -206,10 +206,9 @@ static int measure_bdev(struct dmu_file *file, const struct dmu_spec *spec, enum
 }
 
 /*
- * A killed process must have no I/O under way when it is dead, or a late write of the last
- * generation could overtake one of the next. A network file system lets a killed process go while
- * the server still works on its direct write; its buffered writes are the page cache's, which both
- * generations share.
+ * A dead process must have no I/O in flight, or a late write of the last generation could overtake
+ * a write of the next. A network file system lets a killed process exit while the server still
+ * works on its direct write. Buffered writes are in the page cache, which both generations share.
  */
 static int check_direct_ends(int fd, const char *path, char *error, size_t len)
 {
@@ -235,8 +234,9 @@ static int check_direct_ends(int fd, const char *path, char *error, size_t len)
 }
 
 /*
- * The least unit of direct I/O on a file depends on the file system and on the device below. Trying
- * tells nothing: a hole may be read at any alignment. A file system that does not say gets the greatest.
+ * The smallest unit of direct I/O on a file depends on the file system and the device below. A
+ * trial proves nothing: a hole may be read at any alignment. If the file system does not report a
+ * unit, use the largest.
  */
 static int measure_direct(int fd, const char *path, uint32_t *unit, char *error, size_t len)
 {
@@ -248,7 +248,7 @@ static int measure_direct(int fd, const char *path, uint32_t *unit, char *error,
 	if (rc)
 		return rc;
 	*unit = DMU_FILE_BLOCK_MAX;
-	/* tmpfs takes the flag, and knows no alignment. */
+	/* tmpfs accepts O_DIRECT and needs no alignment. */
 	if (!fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC) {
 		*unit = SECTOR;
 		return 0;
@@ -297,7 +297,7 @@ static int check_size(const struct dmu_file *file, const struct dmu_spec *spec, 
 			 spec->source, block);
 		return -EINVAL;
 	}
-	/* One that is served may grow, to any size. */
+	/* A served store may grow, to any size. */
 	if (size % block && use == DMU_USE_NEW) {
 		snprintf(error, len,
 			 "file: size of '%s', %llu bytes, is not a multiple of its block size %u%s",
@@ -308,7 +308,7 @@ static int check_size(const struct dmu_file *file, const struct dmu_spec *spec, 
 	return 0;
 }
 
-/* To what a device can have: a physical block of 16 KiB, or of no sensible size, only is advice. */
+/* Make the geometry fit a device. The physical block size is only advice, so change that. */
 static void trim(struct dmu_geometry *geometry)
 {
 	geometry->size -= geometry->size % geometry->logical_block_size;
@@ -342,9 +342,10 @@ static int measure(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_
 	if (rc)
 		return rc;
 	if (use == DMU_USE_NEW && !file->is_bdev && geometry->logical_block_size > SECTOR)
-		dmu_log(DMU_LOG_WARNING, "file: direct I/O on '%s' takes blocks of %u bytes, and so "
-			"does the device: a file system made for %u cannot be mounted (use the "
-			"option buffered)", spec->source, geometry->logical_block_size, SECTOR);
+		dmu_log(DMU_LOG_WARNING, "file: direct I/O on '%s' needs blocks of %u bytes, so "
+			"the device has them, too: a file system made for %u cannot be mounted "
+			"(use the option buffered)", spec->source, geometry->logical_block_size,
+			SECTOR);
 	geometry->alignment = spec->cache == DMU_DIRECT ? geometry->logical_block_size : 1;
 	geometry->read_only = spec->read_only;
 	trim(geometry);
@@ -366,14 +367,15 @@ int dmu_file_open(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_u
 		return rc;
 	}
 	if (!file->writable && !spec->read_only && use == DMU_USE_AGAIN)
-		dmu_log(DMU_LOG_WARNING, "file: '%s' is read-only by now: all that is written to the "
-			"device fails, until a handover after that is over", spec->source);
+		dmu_log(DMU_LOG_WARNING, "file: '%s' has become read-only: writes to the device "
+			"fail until it is writable again and a handover has followed",
+			spec->source);
 	return 0;
 }
 
-/* ---- which one it is ---- */
+/* ---- identity ---- */
 
-/* A number may come to be another disk's, or an image behind the same loop device another. */
+/* A device number may later be another disk's, and a loop device may get another image. */
 static int identify_bdev(const struct dmu_file *file, const struct stat *st, char *text, size_t len)
 {
 	uint64_t sequence;
@@ -385,7 +387,7 @@ static int identify_bdev(const struct dmu_file *file, const struct stat *st, cha
 	return 0;
 }
 
-/* The file system that it is on. Those of no block device of their own may change their number. */
+/* The file system of the image. Without a block device of its own, its number may change. */
 static int identify_filesystem(const struct dmu_file *file, dev_t device, char *text, size_t len)
 {
 	struct statfs fs;
@@ -403,12 +405,13 @@ static int identify_filesystem(const struct dmu_file *file, dev_t device, char *
 	return 0;
 }
 
-/* An inode's number may come to be another file's: its birth tells, or its generation. */
-static int identify_image(const struct dmu_file *file, const struct stat *st, char *text, size_t len)
+/* An inode number may later be another file's; its time of birth or its generation differs then. */
+static int identify_image(const struct dmu_file *file, const struct stat *st, char *text,
+			  size_t len)
 {
 	char where[32], when[48] = "";
 	struct statx stx;
-	long generation = 0;	/* of which some file systems write an int */
+	long generation = 0;	/* some file systems write only an int of it */
 	int rc;
 
 	rc = identify_filesystem(file, st->st_dev, where, sizeof(where));

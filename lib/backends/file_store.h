@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Private to libdmuser: the store of backend "file", from its name to a descriptor. */
+/* Private to libdmuser: the store of backend "file", from name to descriptor. */
 #ifndef DMUSER_FILE_H
 #define DMUSER_FILE_H
 
@@ -14,12 +14,10 @@ struct dmu_file {
 	struct dmu_geometry geometry;
 };
 
-/* Open, measure and lock it. 0, or -errno with @error, which names the source. */
+/* Open, measure and lock the store. 0, or -errno with @error, which names the source. */
 int dmu_file_open(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_use use,
 		  char *error, size_t len);
-/*
- * Which store it is: as struct dmu_backend_ops.identity. Two of one identity share a page cache.
- */
+/* As struct dmu_backend_ops.identity. Two open stores of one identity share a page cache. */
 int dmu_file_identity(const struct dmu_file *file, char *text, size_t len);
 
 #endif
