@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The order in which the second stage gives everything up. One file a wall; here is when, and why
- * then. What comes before is the same in both stages (daemon/prepare.c): backend and channels
- * open, other descriptors closed, memory locked, limits set, OOM score set. The process stays
- * uid 0, or systemd's final kill ends it.
+ * The order in which the second stage gives up its rights, and why. Each wall has its own file.
+ * Both stages do the preceding steps (daemon/prepare.c): backend and channels open, other
+ * descriptors closed, memory locked, limits and OOM score set. The process stays uid 0, because
+ * systemd's final kill would end any other.
  */
 #include <errno.h>
 
@@ -11,74 +11,76 @@
 #include "second_stage/walls.h"
 
 /*
- * Before there are threads: each of these belongs to a thread, and those made later inherit it.
+ * Before there are threads: each step applies to the calling thread, and threads made later inherit
+ * it.
  *
- * No PID namespace. It would be for children only, of which the daemon would have to be one: its
- * peers would then see pid 0 in SO_PEERCRED, and the daemon as little of theirs, and each of them
- * must know whom it kills (P7). It would hide processes from one that can open no /proc, and signal
- * none but the peer whose pidfd it was sent. No user namespace either: systemd spares uid 0 of the
- * first one only. Both walls would keep out what the filter kills.
+ * There is no PID namespace. It applies to children only, so the daemon would have to be a child.
+ * The daemon and its peers would then see pid 0 in SO_PEERCRED, but each must know which process it
+ * kills (P7). A PID namespace would hide processes from a daemon that cannot open /proc, and that
+ * can signal only the peer whose pidfd it was sent. There is no user namespace either: systemd
+ * spares uid 0 of the initial one only. Both walls would keep out system calls that the filter
+ * kills.
  */
 static int (*const dmu_confine_steps[])(struct dmu_walls *walls) = {
 	/*
-	 * Windows to /proc, and what is true now. First, because later nothing can be opened.
-	 * Without it there is nothing to prove a change by.
+	 * Open descriptors of /proc, and record the present state. First, because later nothing
+	 * can be opened. Without it no change can be proved.
 	 */
 	dmu_proof_begin,
 
 	/*
-	 * IPC, host name, network and control groups of its own, empty. Needs CAP_SYS_ADMIN, so
-	 * before the capabilities. Sockets that a backend has keep the network they were made in.
-	 * Without it, a way around the filter finds sockets to connect to (abstract ones, the
-	 * loopback) and System V memory of others.
+	 * Own, empty namespaces of mounts, IPC, host name, network and control groups. Needs
+	 * CAP_SYS_ADMIN, so before the capabilities. A backend's sockets keep their network.
+	 * Without it, an attack that bypasses the filter finds sockets to connect to (abstract
+	 * ones, the loopback) and System V memory of other processes.
 	 */
 	dmu_namespaces_leave,
 
 	/*
-	 * The file system: an own mount namespace with an empty, read-only root that nobody may
-	 * even list. Needs CAP_SYS_ADMIN. Without it every file that uid 0 owns is open to it,
-	 * capabilities or not; and its mounts keep the root that it serves busy (P11).
+	 * The file system: an empty, read-only root that no process may even list. Needs
+	 * CAP_SYS_ADMIN. Without it the daemon can open every file that uid 0 owns, capabilities
+	 * or not, and its mounts keep the root that it serves busy (P11).
 	 */
 	dmu_filesystem_empty,
 
 	/*
-	 * The way back: securebits that make uid 0 worth nothing, locked. Needs CAP_SETPCAP, so
-	 * before the capabilities. Without it the first exec gives all of them back to uid 0.
+	 * Locked securebits, by which uid 0 gives no capability. Needs CAP_SETPCAP, so before the
+	 * capabilities. Without it the first exec gives all of them back to uid 0.
 	 */
 	dmu_securebits_lock,
 
 	/*
-	 * Capabilities: bounding and ambient set, then the three others. The bounding set first,
-	 * which needs CAP_SETPCAP. Without it: mount, ptrace, raw disks, modules, other targets.
+	 * Capabilities: the bounding set first, which needs CAP_SETPCAP, the ambient set, then the
+	 * three others. Without it: mount, ptrace, raw disks, modules, other targets.
 	 */
 	dmu_capabilities_drop,
 
 	/*
-	 * no_new_privs. After the securebits and the capabilities, though it would do anywhere
-	 * before Landlock and the filter, which the kernel gives to the unprivileged only with it.
-	 * Without it a set-uid program, or one with file capabilities, is a way up.
+	 * no_new_privs. After the securebits and the capabilities, though any place before Landlock
+	 * and the filter would do: the kernel gives these to an unprivileged process only with it.
+	 * Without it a program that is set-uid or has file capabilities gives privileges.
 	 */
 	dmu_privileges_forbid,
 
 	/*
-	 * No core dump, and no ptrace by equals. After the changes of credentials, of which some
-	 * reset it to fs.suid_dumpable. Without it a crash holds the channels while a core is
-	 * written, perhaps to the device itself; and root's data is what the core has in it.
+	 * No core dump, and no ptrace by processes of the same user. After the changes of
+	 * credentials, because some reset dumpable to fs.suid_dumpable. Without it a crash holds
+	 * the channels while a core with root's data is written, perhaps to the device itself.
 	 */
 	dmu_dump_forbid,
 
 	/*
-	 * The SELinux domain. After all that takes a right which that domain need not have, while
-	 * a file of /proc can still be opened, and before there are threads, which could not
-	 * change it. Later only an exec could, or a write to /proc. Without it a file labelled
-	 * wrongly would leave the daemon in a domain that may anything, in silence.
+	 * The SELinux domain. After all steps that need a right which that domain need not have,
+	 * while /proc can still be opened, and before there are threads, which could not change it.
+	 * Later only an exec or a write to /proc could. Without it a wrong label of the program
+	 * would silently leave the daemon in a domain that may do anything.
 	 */
 	dmu_domain_enter,
 
 	/*
-	 * Landlock, where the kernel has it: no file is opened, made or removed, no TCP port, no
-	 * abstract socket. Needs no_new_privs; last of those that open anything. Without it a
-	 * descriptor of a directory, however it came, is a way back to files.
+	 * Landlock, where the kernel has it: the daemon can open, make and remove no file, and use
+	 * no TCP port and no abstract socket. Needs no_new_privs; after all steps that open a file.
+	 * Without it a descriptor of a directory, whatever its origin, leads back to files.
 	 */
 	dmu_landlock_enter,
 };
@@ -106,11 +108,11 @@ int dmu_confine(struct dmu_confinement *confinement, char *error, size_t len)
 }
 
 /*
- * When the threads are made, and wait. System calls come last, because everything above takes some
- * that are then forbidden; so what can be looked at by these alone is looked at before. Each I/O
- * thread takes its list by itself, then the main thread takes its own: of two lists none has what
- * only the other needs. SECCOMP_FILTER_FLAG_TSYNC gives all threads the same one. Without it
- * every call of the kernel that needs no privilege is there to be attacked.
+ * Called when the threads are made and wait. The filter of system calls comes last, because the
+ * steps above need calls that it forbids. Properties that only such calls can check are checked
+ * before it. Each I/O thread loads its list by itself, then the main thread loads its own, so
+ * neither list has a call that only the other needs. (SECCOMP_FILTER_FLAG_TSYNC gives all threads
+ * the same list.) Without it every system call that needs no privilege can be attacked.
  */
 int dmu_confine_filter(struct dmu_confinement *confinement, char *error, size_t len)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The hooks of struct dmu_stage; the order of the confinement stands in confine.c. */
+/* The hooks of struct dmu_stage; confine.c has the order of the confinement. */
 #ifndef DMUSER_CONFINE_H
 #define DMUSER_CONFINE_H
 

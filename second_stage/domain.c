@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The SELinux domain. exec has put the process in one that may prepare (dmuser_second_init_t); it
- * serves in one that may nothing else (dmuser_second_t). sepolicy/ has both.
+ * The SELinux domain. exec has put the process into a domain that may prepare
+ * (dmuser_second_init_t). It serves in a domain that may only serve (dmuser_second_t). sepolicy/
+ * has both.
  *
- * By hand rather than by libselinux: its archive cannot be linked into a static PIE, and its
- * setcon() is this one write, to a file that has no path any more.
+ * This file does not use libselinux: its archive cannot be linked into a static PIE, and its
+ * setcon() is the same single write, but to a path that no longer exists here.
  *
- * A context is USER:ROLE:TYPE or USER:ROLE:TYPE:RANGE. AppArmor, whose profile stands in the same
- * file, has nothing of that form; nor has a kernel before its policy is loaded ("kernel").
+ * A context is USER:ROLE:TYPE or USER:ROLE:TYPE:RANGE. AppArmor, whose profile is in the same file,
+ * uses another form, as does a kernel before its policy is loaded ("kernel").
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 #define DMU_DOMAIN_PREPARES	":dmuser_second_init_t"
 #define DMU_DOMAIN_SERVES	"dmuser_second_t"
 
-/* The context of the process. -EINVAL: no security module is at work. */
+/* Read the context of the process. 0; -EINVAL: no security module is active; -errno. */
 static int dmu_domain_read(int fd, char *context)
 {
 	ssize_t size = pread(fd, context, DMU_WIRE_DOMAIN_MAX - 1, 0);
@@ -32,7 +33,7 @@ static int dmu_domain_read(int fd, char *context)
 	return 0;
 }
 
-/* @context with the type of the serving domain. -EINVAL: that is no context. */
+/* Set @wanted to @context with the type of the serving domain. -EINVAL: @context is no context. */
 static int dmu_domain_wanted(const char *context, char *wanted)
 {
 	const char *role = strchr(context, ':');
@@ -47,7 +48,7 @@ static int dmu_domain_wanted(const char *context, char *wanted)
 	return size >= 0 && size < DMU_WIRE_DOMAIN_MAX ? 0 : -ENAMETOOLONG;
 }
 
-/* -EINVAL: the policy knows no such context: then it has none of ours. */
+/* -EINVAL: the policy does not know @wanted, and the process is not in the domain that prepares. */
 static int dmu_domain_change(struct dmu_walls *walls, int fd, const char *wanted)
 {
 	const char *now = walls->confinement->domain;
@@ -65,7 +66,7 @@ static int dmu_domain_change(struct dmu_walls *walls, int fd, const char *wanted
 				strerrordesc_np(errno));
 }
 
-/* -EINVAL: there is none to move to. */
+/* -EINVAL: there is no domain to move to. */
 static int dmu_domain_move(struct dmu_walls *walls, int fd)
 {
 	char *domain = walls->confinement->domain, wanted[DMU_WIRE_DOMAIN_MAX];
@@ -77,7 +78,7 @@ static int dmu_domain_move(struct dmu_walls *walls, int fd)
 	if (rc) {
 		domain[0] = '\0';
 		errno = -rc;
-		return rc == -EINVAL ? rc : dmu_walls_fail(walls, "tell the SELinux domain");
+		return rc == -EINVAL ? rc : dmu_walls_fail(walls, "read the SELinux domain");
 	}
 	rc = dmu_domain_change(walls, fd, wanted);
 	if (rc)
@@ -90,8 +91,8 @@ static int dmu_domain_move(struct dmu_walls *walls, int fd)
 }
 
 /*
- * Only without SELinux, or with a policy that has no such domain, does it go on as it is: where
- * there is one to serve in, nobody serves in another.
+ * Without SELinux, or with a policy that has no such domain, the daemon stays as it is. Where there
+ * is a domain to serve in, it serves in no other.
  */
 int dmu_domain_enter(struct dmu_walls *walls)
 {

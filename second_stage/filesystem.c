@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* An empty root. The mount namespace is its own by now: namespaces.c. */
+/* An empty root, in the mount namespace that namespaces.c has made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -11,7 +11,7 @@
 
 #include "second_stage/walls.h"
 
-/* Some directory that is always there, to mount the new root on before it is the root. */
+/* A directory that always exists: the new root is mounted here before it becomes the root. */
 #define DMU_MOUNT_POINT	"/proc"
 
 int dmu_filesystem_empty(struct dmu_walls *walls)
@@ -41,7 +41,7 @@ int dmu_filesystem_empty(struct dmu_walls *walls)
 	return chdir("/") ? dmu_walls_fail(walls, "enter the empty root") : 0;
 }
 
-/* Its mode is looked at, too: behind Landlock nothing can be listed anyway. */
+/* Check the root's mode, too, because with Landlock the open() fails anyway. */
 int dmu_filesystem_check(struct dmu_walls *walls)
 {
 	struct statvfs vfs;
@@ -55,11 +55,11 @@ int dmu_filesystem_check(struct dmu_walls *walls)
 		return dmu_walls_refuse(walls, "the root directory can still be opened");
 	}
 	if (stat("/", &st) || st.st_mode & 0777)
-		return dmu_walls_refuse(walls, "the root directory has a mode");
+		return dmu_walls_refuse(walls, "the root directory has permissions");
 	if (!access("/proc", F_OK) || !access("/dev", F_OK))
 		return dmu_walls_refuse(walls, "the root directory is not empty");
 	if (statfs("/", &fs) || fs.f_type != TMPFS_MAGIC || statvfs("/", &vfs) ||
 	    !(vfs.f_flag & ST_RDONLY))
-		return dmu_walls_refuse(walls, "the root directory is no read-only tmpfs");
+		return dmu_walls_refuse(walls, "the root directory is not a read-only tmpfs");
 	return 0;
 }

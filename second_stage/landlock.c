@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Landlock: all that the kernel's version of it can forbid, and no exception. What is open already
- * stays usable.
+ * Landlock forbids all that the kernel's version of it can forbid, without exception. Open
+ * descriptors stay usable.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 
 #include "second_stage/walls.h"
 
-/* As linux/landlock.h has it since Linux 6.12; a kernel takes as much as it knows. */
+/* As in linux/landlock.h since Linux 6.12. An older kernel uses the fields that it knows. */
 struct dmu_landlock_attr {
 	uint64_t handled_access_fs;
 	uint64_t handled_access_net;
@@ -20,8 +20,8 @@ struct dmu_landlock_attr {
 };
 
 /*
- * By version. Of scopes only that of abstract sockets: the other is that of signals, and the daemon
- * must be able to kill its peer (P7), which is outside.
+ * By version. The only scope is that of abstract sockets: the scope of signals would keep the
+ * daemon from killing its peer (P7), which is outside.
  */
 static const struct dmu_landlock_attr dmu_landlock_attrs[] = {
 	[1] = { .handled_access_fs = 0x1fff },	/* open, execute, make, remove */
@@ -38,7 +38,7 @@ static const struct dmu_landlock_attr dmu_landlock_attrs[] = {
 
 #define DMU_LANDLOCK_MAX	(sizeof(dmu_landlock_attrs) / sizeof(dmu_landlock_attrs[0]) - 1)
 
-/* A kernel without Landlock, or with it switched off, is no reason not to serve. */
+/* The daemon also serves on a kernel without Landlock, or with Landlock switched off. */
 static bool dmu_landlock_absent(int version)
 {
 	return version < 0 && (errno == ENOSYS || errno == EOPNOTSUPP);
@@ -56,7 +56,7 @@ int dmu_landlock_enter(struct dmu_walls *walls)
 		return dmu_walls_fail(walls, "ask for the version of Landlock");
 	if (version > (int)DMU_LANDLOCK_MAX)
 		version = DMU_LANDLOCK_MAX;
-	/* What an older kernel does not know of the struct is zero, and that it accepts. */
+	/* Fields that an older kernel does not know are zero, which it accepts. */
 	rules = (int)syscall(SYS_landlock_create_ruleset, &dmu_landlock_attrs[version],
 			     sizeof(dmu_landlock_attrs[version]), 0);
 	if (rules < 0)
@@ -69,7 +69,7 @@ int dmu_landlock_enter(struct dmu_walls *walls)
 	return rc;
 }
 
-/* By trying to open what could be opened otherwise. */
+/* Try to open a file that could be opened without Landlock. */
 int dmu_landlock_check(struct dmu_walls *walls)
 {
 	int fd;
@@ -79,9 +79,9 @@ int dmu_landlock_check(struct dmu_walls *walls)
 	fd = openat(walls->self, "status", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		close(fd);
-		return dmu_walls_refuse(walls, "Landlock lets it open a file");
+		return dmu_walls_refuse(walls, "Landlock lets the daemon open a file");
 	}
 	if (errno != EACCES)
-		return dmu_walls_fail(walls, "try Landlock");
+		return dmu_walls_fail(walls, "test Landlock");
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Namespaces of its own, all at once; confine.c says why not those of processes and users. */
+/* The daemon's own namespaces; confine.c says why not of processes and users. */
 #include <errno.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@ static const struct {
 	int flag;
 	const char *path;	/* from /proc/self */
 	const char *what;
-	bool needed;		/* the others are skipped in a kernel that was built without */
+	bool needed;		/* skip the others if the kernel was built without them */
 } dmu_namespaces[DMU_NAMESPACES] = {
 	{ CLONE_NEWNS, "ns/mnt", "mount", true },
 	{ CLONE_NEWIPC, "ns/ipc", "IPC", false },
@@ -19,7 +19,7 @@ static const struct {
 	{ CLONE_NEWCGROUP, "ns/cgroup", "control group", false },
 };
 
-/* Its number; 0: the kernel has no such kind. */
+/* The namespace's inode number; 0: the kernel has no such kind. */
 static ino_t dmu_namespace_number(const struct dmu_walls *walls, unsigned int i)
 {
 	struct stat st;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What user 0 may: nothing that another user may not, and no way back. */
+/* Reduce uid 0 to the rights of any other user, for good. */
 #include <linux/securebits.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -7,7 +7,7 @@
 
 #include "second_stage/walls.h"
 
-/* uid 0 gives nothing, capabilities do not outlive a change of uid, and nobody changes these. */
+/* uid 0 gives no capability, a change of uid changes none, none becomes ambient; all locked. */
 #define DMU_SECUREBITS	\
 	(SECBIT_NOROOT | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_CAP_AMBIENT_RAISE | SECURE_ALL_LOCKS)
 
@@ -55,7 +55,7 @@ int dmu_dump_forbid(struct dmu_walls *walls)
 {
 	const struct rlimit none = { 0, 0 };
 
-	/* Either alone would do for a core in a file; only the first also keeps tracers out. */
+	/* Each alone prevents a core file; only the first also keeps tracers out. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &none))
 		return dmu_walls_fail(walls, "forbid core dumps");
 	return 0;

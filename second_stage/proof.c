@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The proof: before it says READY the daemon reads back what it is, from the kernel, and refuses to
- * serve if anything differs. Half of it before the filter of system calls, as the calls that it
- * takes are then forbidden, and with them those that could change anything again.
+ * The proof: before it sends READY, the daemon reads its own state back from the kernel, and
+ * refuses to serve if anything differs. Half of it comes before the filter of system calls, which
+ * forbids the calls that it needs, and all calls that could change that state again.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,11 +17,11 @@
 #include "second_stage/walls.h"
 
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
-#define DMU_OPEN_MAX	256	/* descriptors; of ours there are at most 92 */
-/* The kernel's own mappings (vdso and its data) are in VmSize, and cannot be locked. */
+#define DMU_OPEN_MAX	256	/* descriptors; the daemon has at most 92 */
+/* VmSize counts the kernel's own mappings (vdso and its data), which cannot be locked. */
 #define DMU_UNLOCKED_MAX	64	/* KiB */
 
-/* ---- the windows ---- */
+/* ---- descriptors of /proc ---- */
 
 static void dmu_proof_shut(struct dmu_walls *walls)
 {
@@ -31,7 +31,7 @@ static void dmu_proof_shut(struct dmu_walls *walls)
 	walls->fds = -1;
 }
 
-/* The number in the line of @text that begins with @key ("\nKey:"). */
+/* Parse the number in the line of @text that begins with @key ("\nKey:"). */
 static bool dmu_proof_number(const char *text, const char *key, unsigned long *number)
 {
 	const char *at = strstr(text, key);
@@ -65,7 +65,7 @@ int dmu_proof_begin(struct dmu_walls *walls)
 	rc = dmu_proof_read(walls, text, sizeof(text));
 	if (rc)
 		return rc;
-	/* Whoever started us may have one, too. */
+	/* The process that started the daemon may have installed a filter, too. */
 	if (!dmu_proof_number(text, "\nSeccomp_filters:", &filters))
 		return dmu_walls_refuse(walls, "the kernel does not count filters of system calls");
 	walls->filters = (unsigned int)filters;
@@ -96,7 +96,7 @@ int dmu_proof_fds(struct dmu_walls *walls, int *open, int open_count, int *wante
 	return 0;
 }
 
-/* Of those that are open, but for the windows. */
+/* List the open descriptors, but not those of /proc and of this list. */
 static int dmu_proof_list_fds(struct dmu_walls *walls, int *open, int *count)
 {
 	int dir = fcntl(walls->fds, F_DUPFD_CLOEXEC, 0), fd;
@@ -125,7 +125,7 @@ static int dmu_proof_list_fds(struct dmu_walls *walls, int *open, int *count)
 	return rc;
 }
 
-/* Exactly those that were asked for; and no directory, which is a way to files. */
+/* Only the wanted descriptors are open, and none is of a directory, which leads to files. */
 static int dmu_proof_descriptors(struct dmu_walls *walls)
 {
 	const struct dmu_confinement *confinement = walls->confinement;
@@ -164,7 +164,7 @@ static int dmu_proof_limits(struct dmu_walls *walls)
 	for (i = 0; i < ARRAY_SIZE(limits); i++)
 		if (getrlimit(limits[i].resource, &now) || now.rlim_cur != limits[i].limit ||
 		    now.rlim_max != limits[i].limit)
-			return dmu_walls_refuse(walls, "the limit of %s is not what it was set to",
+			return dmu_walls_refuse(walls, "the limit of %s differs from the one set",
 						limits[i].what);
 	return 0;
 }
@@ -173,11 +173,11 @@ int dmu_proof_before_filter(struct dmu_walls *walls)
 {
 	static const struct {
 		int (*check)(struct dmu_walls *walls);
-		uint32_t proves;	/* the last of several that prove one thing has its bit */
+		uint32_t proves;	/* with the last of several checks of one property */
 	} checks[] = {
 		{ dmu_namespaces_check, DMU_WIRE_CONFINED_NAMESPACES },
 		{ dmu_filesystem_check, DMU_WIRE_CONFINED_FILESYSTEM },
-		{ dmu_securebits_check, 0 },	/* capabilities: more comes after the filter */
+		{ dmu_securebits_check, 0 },	/* the rest of the capabilities: after the filter */
 		{ dmu_dump_check, DMU_WIRE_CONFINED_DUMPABLE },
 		{ dmu_landlock_check, DMU_WIRE_CONFINED_LANDLOCK },
 		{ dmu_proof_descriptors, DMU_WIRE_CONFINED_DESCRIPTORS },
@@ -197,7 +197,7 @@ int dmu_proof_before_filter(struct dmu_walls *walls)
 	return rc;
 }
 
-/* ---- after it ---- */
+/* ---- after the filter ---- */
 
 /* Lines of /proc/self/status. */
 static const struct {
@@ -213,7 +213,7 @@ static const struct {
 	{ "Seccomp", "2", DMU_WIRE_CONFINED_SECCOMP },
 };
 
-/* The text's @key must be @wanted. */
+/* The number of @key in @text must be @wanted. */
 static int dmu_proof_count(struct dmu_walls *walls, const char *text, const char *key,
 			   unsigned int wanted)
 {
@@ -224,7 +224,7 @@ static int dmu_proof_count(struct dmu_walls *walls, const char *text, const char
 	return 0;
 }
 
-/* All memory, but for what the kernel maps for itself. */
+/* All memory is locked, but for the kernel's own mappings. */
 static int dmu_proof_memory(struct dmu_walls *walls, const char *text)
 {
 	unsigned long size, locked;
@@ -263,8 +263,8 @@ int dmu_proof_status(struct dmu_walls *walls, const char *text, unsigned int thr
 }
 
 /*
- * The file is of the main thread. The others have inherited all but the filter, and each has said
- * that the kernel took that; hence their number.
+ * The file describes the main thread. The others have inherited all but the filter, and each has
+ * reported that the kernel accepted its filter, so their number is checked.
  */
 int dmu_proof_after_filter(struct dmu_walls *walls)
 {

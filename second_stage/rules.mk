@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# dmuser-second: static, because it must need no file of the root it serves.
+# dmuser-second: static, because it must not need files of the root that it serves.
 
 second_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard second_stage/*.c)))
 
@@ -14,4 +14,5 @@ second_tests := $(addprefix $(BUILD)/tests/unit/,test_syscalls test_proof)
 
 $(second_tests): %: %.o $(filter-out %/main.o,$(second_objects)) $(BUILD)/tests/unit/fork.o \
 		$(BUILD)/tests/unit/daemon.a $(archives)
-	$(CC) $(CFLAGS) -pie -o $@ $^ $(DMU_LDFLAGS) $(LDFLAGS) $(unit_ldflags) -lseccomp -lcap -lcmocka
+	$(CC) $(CFLAGS) -pie -o $@ $^ $(DMU_LDFLAGS) $(LDFLAGS) $(unit_ldflags) \
+		-lseccomp -lcap -lcmocka

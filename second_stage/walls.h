@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The second stage's walls: what each file of this directory does for confine.c, which has their
- * order. Every function returns 0, or -errno with walls->error naming in one line what failed.
+ * The walls of the second stage, each a file of this directory; confine.c has their order. Every
+ * function returns 0, or -errno with walls->error naming the failure in one line.
  */
 #ifndef DMUSER_WALLS_H
 #define DMUSER_WALLS_H
@@ -15,22 +15,22 @@
 
 #define DMU_NAMESPACES	5
 
-/* What the steps leave for each other and for the proof. */
+/* State that the steps share with each other and with the proof. */
 struct dmu_walls {
 	struct dmu_confinement *confinement;
 	char *error;
 	size_t error_len;
-	/* Windows to /proc, which is gone later on; shut before the filter is there. */
-	int self;		/* of /proc/self, O_PATH; -1: shut */
-	int fds;		/* of /proc/self/fd; -1: shut */
-	/* As it was before: */
+	/* Descriptors of /proc, which later has no path; closed before the filter. */
+	int self;		/* of /proc/self, O_PATH; -1: closed */
+	int fds;		/* of /proc/self/fd; -1: closed */
+	/* The state before the confinement: */
 	ino_t namespaces[DMU_NAMESPACES];	/* 0: the kernel has none of that kind */
 	unsigned int filters;	/* of system calls, inherited */
 };
 
-/* errno as the result, and "cannot @step: why" as the error. */
+/* Set the error to "cannot @step: reason" and return -errno, or -EIO if errno is 0. */
 int dmu_walls_fail(struct dmu_walls *walls, const char *step);
-/* The error in words of its own: -EPERM. */
+/* Set the error to a text of its own and return -EPERM. */
 int dmu_walls_refuse(struct dmu_walls *walls, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -60,33 +60,33 @@ int dmu_landlock_check(struct dmu_walls *walls);
 
 /* syscalls.c: the lists. */
 enum dmu_role {
-	DMU_ROLE_MAIN,		/* steers: handover, timers, answers to who asks */
-	DMU_ROLE_IO,		/* serves: reads requests, does them, answers */
+	DMU_ROLE_MAIN,		/* control: handover, timers, answers to clients */
+	DMU_ROLE_IO,		/* service: reads requests, does them, answers */
 	DMU_ROLES
 };
 
 struct dmu_syscalls {
 	struct sock_fprog program;
-	unsigned int rules;	/* that allow something */
+	unsigned int rules;	/* rules that allow a call */
 };
 
-/* Needs memory and descriptors, so: before any filter is there. */
+/* Needs memory and descriptors, so call it before any filter is loaded. */
 int dmu_syscalls_build(struct dmu_walls *walls, enum dmu_role role, struct dmu_syscalls *syscalls);
-/* For the calling thread, for ever. No memory and no other system call is needed. 0 or -errno. */
+/* Confine the calling thread for ever. Needs no memory and no other system call. 0 or -errno. */
 int dmu_syscalls_load(const struct dmu_syscalls *syscalls);
 
 /* proof.c */
 int dmu_proof_begin(struct dmu_walls *walls);
-/* What must be looked at before the filter is there; shuts the windows. */
+/* The checks that need calls which the filter forbids; closes the descriptors of /proc. */
 int dmu_proof_before_filter(struct dmu_walls *walls);
-/* What the kernel says of the process that is about to serve. */
+/* Check /proc/self/status of the process that is about to serve. */
 int dmu_proof_after_filter(struct dmu_walls *walls);
 
-/* Pure; for the above and for the tests. */
-/* @text is that of /proc/self/status; @threads and @filters are what it must say. */
+/* Pure; for the functions above and for the tests. */
+/* Check @text, of /proc/self/status, which must report @threads and @filters. */
 int dmu_proof_status(struct dmu_walls *walls, const char *text, unsigned int threads,
 		     unsigned int filters);
-/* @open and @wanted are the same set. Sorts both. */
+/* Check that @open and @wanted are the same set. Sorts both. */
 int dmu_proof_fds(struct dmu_walls *walls, int *open, int open_count, int *wanted,
 		  int wanted_count);
 
