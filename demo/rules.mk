@@ -15,6 +15,13 @@ run-shell: deps
 	@$(MAKE) --no-print-directory run-ready 2>&1 | demo/progress
 	@demo/run --shell $(KERNEL) $(BUILD)
 
+## make processes: boot it to record its processes at boot, at a handover and at power-off, for docs/processes.md
+processes: run-ready
+	@demo/run --processes $(KERNEL) $(BUILD)
+	@command -v dot >/dev/null || { echo "there is no dot on this machine: install graphviz" >&2; exit 1; }
+	cp $(run_dir)/processes.md docs/processes.md
+	dot -Tsvg -o docs/processes.svg $(run_dir)/processes.dot
+
 run-ready: $(BUILD)/kernel/$(KERNEL)/release $(run_dir)/initramfs-$(KERNEL).cpio $(run_dir)/root.img \
 		$(BUILD)/tests/vm/tsc
 
@@ -31,7 +38,7 @@ $(run_dir)/root.img: demo/image $(wildcard demo/guest/*) $(run_shared)
 	@mkdir -p $(@D)
 	demo/image $(run_dir)/root $(BUILD)/bin
 
-.PHONY: run run-shell run-ready
+.PHONY: run run-shell run-ready processes
 
 # A real Debian: its root file system, its initramfs by initramfs-tools, its SELinux. Only root can make it.
 debian_dir := $(BUILD)/debian

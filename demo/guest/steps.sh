@@ -55,17 +55,6 @@ handed_over() {
 		confinement_holds "$generation" second
 }
 
-# Record the processes once the newcomer of a handover runs. It is stopped meanwhile, while the old daemon serves.
-processes_of_handover() {
-	until newcomer=$(grep -l '^@dmuser-second' /proc/[0-9]*/cmdline 2>/dev/null); do
-		:
-	done
-	newcomer=${newcomer#/proc/} newcomer=${newcomer%%/*}
-	kill -STOP "$newcomer"
-	processes handover
-	kill -CONT "$newcomer"
-}
-
 run_handover() {
 	dmuserctl handover --timeout "$timeout_ms" --json "$name" >"$data/handover-$1.json" 2>"$data/handover-$1.err" ||
 		{ note "$(head -n 1 "$data/handover-$1.err")"; return 1; }
