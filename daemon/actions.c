@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What dmu_transition() asks for, one function an action. */
+/* What dmu_transition() asks for: one function an action. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,7 +26,7 @@ static void dmu_send_fds(struct dmu_daemon *daemon, const struct dmu_wire_messag
 	if (daemon->peer.socket < 0)
 		return;
 	rc = dmu_peer_send(daemon->peer.socket, message, fds, fd_count);
-	/* A peer that is gone says so by its pidfd, one that does not read by the step's timer. */
+	/* The pidfd tells of a peer that died, the step's timer of a peer that does not read. */
 	if (rc && rc != -EPIPE)
 		dmu_log(DMU_LOG_WARNING, "%s: cannot send %s: %s", daemon->options.name,
 			dmu_wire_type_name(message->type), strerrordesc_np(-rc));
@@ -90,7 +90,7 @@ static void dmu_act_go(struct dmu_daemon *daemon)
 	daemon->since_ms = dmu_now_ms();
 	daemon->tick_ms = DMU_TICK_MIN_MS;
 	dmu_timer_set(daemon->ticker, daemon->tick_ms);
-	/* It serves now, whatever becomes of who started it. */
+	/* From here on the daemon survives the process that started it. */
 	dmu_launch_commit();
 	dmu_server_go(daemon->server);
 }
@@ -99,7 +99,7 @@ static void dmu_act_seal(struct dmu_daemon *daemon)
 {
 	int rc;
 
-	/* An unconfined daemon that found nobody would lock out its own restart. */
+	/* A seal by an unconfined daemon that started alone would lock out its restart. */
 	if (!daemon->taken_over && !daemon->stage->filter)
 		return;
 	rc = dmu_channel_seal(dmu_server_channel(daemon->server));
@@ -128,13 +128,13 @@ static void dmu_act_report_serving(struct dmu_daemon *daemon)
 		rc = dmu_rundir_rewrite_tab(&daemon->rundir, daemon->options.name,
 					    daemon->spec.text);
 	if (rc)
-		dmu_log(DMU_LOG_ERR, "%s: %s/" DMU_TAB_NAME " does not say what is served: %s",
+		dmu_log(DMU_LOG_ERR, "%s: cannot record what is served in %s/" DMU_TAB_NAME ": %s",
 			daemon->options.name, daemon->rundir.path, strerrordesc_np(-rc));
 	if (daemon->options.takeover)
 		dmu_daemon_event(daemon, "takeover", "from=%s pid=%d stage=%s",
 				 daemon->taken_over ? "daemon" : "nobody", (int)getpid(),
 				 daemon->stage->name);
-	/* Once it says so, the start is over: the next one finds nobody starting. */
+	/* Unlock before the report: a start that follows the report must find the lock free. */
 	dmu_rundir_unlock(&daemon->rundir);
 	dmu_launch_succeed(&daemon->launch);
 }
@@ -163,7 +163,7 @@ static void dmu_act_send_hello(struct dmu_daemon *daemon)
 	dmu_send_fds(daemon, &message, &daemon->self_pidfd, 1);
 }
 
-/* Mixing buffered and direct I/O on one store in the same moment can lose a sector. */
+/* Mixing buffered and direct I/O on one store at the same moment can lose a sector. */
 static enum dmu_wire_order dmu_offer_order(const struct dmu_daemon *daemon)
 {
 	const struct dmu_wire_hello *hello = &daemon->peer.hello;
@@ -216,7 +216,7 @@ static void dmu_act_send_offer(struct dmu_daemon *daemon)
 	}
 	if (!rc)
 		rc = dmu_peer_send(daemon->peer.socket, &message, fds, count);
-	/* The packet has them now; what is in it goes with it. */
+	/* A packet in flight has its own references. */
 	while (count > DMU_WIRE_OFFER_FDS)
 		close(fds[--count]);
 	if (rc) {
@@ -246,7 +246,7 @@ static void dmu_act_send_ready(struct dmu_daemon *daemon)
 	dmu_daemon_event(daemon, "ready", "confinement=0x%x locked=%llu",
 			 daemon->confinement.proved,
 			 (unsigned long long)daemon->confinement.locked_bytes);
-	/* The old one may leave, or be killed by us, before we serve. */
+	/* From here on the old daemon may leave, or be killed, before this daemon serves. */
 	dmu_launch_commit();
 	dmu_send_type(daemon, DMU_WIRE_READY);
 }
@@ -318,7 +318,7 @@ static void dmu_act_open_spares(struct dmu_daemon *daemon)
 	while (daemon->spare_count < daemon->channel_count) {
 		fd = dmu_channel_dup(dmu_server_channel(daemon->server));
 		if (fd < 0) {
-			/* Once drained there would be no way back. */
+			/* A rollback needs spares, which a drained generation cannot open. */
 			dmu_daemon_blame(daemon, -fd, "cannot open spare channels: %s",
 					 strerrordesc_np(-fd));
 			dmu_spares_close(daemon);
@@ -364,9 +364,9 @@ static void dmu_act_undo(struct dmu_daemon *daemon)
 }
 
 /*
- * A drained generation is over, but not we: each spare takes the number of the channel that it
- * replaces, so that the threads read on without knowing. What they held is answered; that is what
- * drained means.
+ * A drained generation cannot serve again, so the spares join a new one. Each spare takes the
+ * number of the channel that it replaces: the threads read on unchanged. No request is left behind,
+ * since a drained generation has answered all that it held.
  */
 static int dmu_spares_join(struct dmu_daemon *daemon)
 {
@@ -394,7 +394,7 @@ static void dmu_act_rejoin(struct dmu_daemon *daemon)
 {
 	int rc;
 
-	/* A generation takes memory. Nobody else serves, and there is no other way: wait for it. */
+	/* A generation takes memory. No other daemon serves, so wait until there is memory. */
 	while ((rc = dmu_spares_join(daemon)) == -ENOMEM)
 		poll(NULL, 0, DMU_PAUSE_MS);
 	dmu_spares_close(daemon);
@@ -420,11 +420,11 @@ static void dmu_act_kill_peer(struct dmu_daemon *daemon)
 {
 	int rc;
 
-	/* Better a daemon that hangs than one that is dead with what it had in memory. */
+	/* A daemon that hangs is better than one that dies with state that only it has. */
 	if (daemon->state == DMU_STATE_FENCING_OLD && dmu_state_is_kept(daemon) &&
 	    !daemon->room.imported && !dmu_peer_has_died(daemon)) {
 		dmu_log(DMU_LOG_WARNING,
-			"%s: the other daemon (pid %d) alone has state in memory: it is not killed",
+			"%s: only the other daemon (pid %d) has the state: it is not killed",
 			daemon->options.name, daemon->peer.pid);
 		return dmu_daemon_raise(daemon, DMU_EVENT_SPARED);
 	}
@@ -441,7 +441,7 @@ static void dmu_act_kill_peer(struct dmu_daemon *daemon)
 static void dmu_act_drop_peer(struct dmu_daemon *daemon)
 {
 	dmu_act_close_socket(daemon);
-	/* Standard input is /dev/null: it keeps the number taken. */
+	/* Standard input is /dev/null: its copy keeps the number taken. */
 	if (daemon->peer.known)
 		dup3(STDIN_FILENO, daemon->peer_pidfd, O_CLOEXEC);
 	dmu_state_clear_room(daemon);
@@ -464,21 +464,21 @@ static void dmu_act_log_slow(struct dmu_daemon *daemon)
 static void dmu_act_log_stays(struct dmu_daemon *daemon)
 {
 	dmu_log(DMU_LOG_WARNING,
-		"%s: asked to end; not while the device exists: hand it over, or remove it",
+		"%s: ignores the signal while the device exists: hand it over, or remove it",
 		daemon->options.name);
 }
 
 static void dmu_act_log_lost(struct dmu_daemon *daemon)
 {
 	dmu_log(DMU_LOG_ERR,
-		"%s: generation %llu ends and no other serves (%s): start one with --takeover",
+		"%s: generation %llu ends and no other serves (%s): start a daemon with --takeover",
 		daemon->options.name, (unsigned long long)daemon->generation,
 		daemon->reason.reason);
 }
 
 static void dmu_act_clean_run_dir(struct dmu_daemon *daemon)
 {
-	/* A confined one cannot: there, dmuserctl or the next creation does. */
+	/* A confined daemon cannot: dmuserctl or the next creation of the device cleans up. */
 	if (daemon->filtered)
 		return;
 	close(daemon->listener);

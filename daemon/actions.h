@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What dmu_transition() asks for. */
+/* Do what dmu_transition() asks for. */
 #ifndef DMUSER_DAEMON_ACTIONS_H
 #define DMUSER_DAEMON_ACTIONS_H
 

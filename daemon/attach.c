@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Nobody serves: create the device or open its node, and own the socket. */
+/* Start without a serving daemon: create the device or open its node, and bind the socket. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "daemon/attach.h"
 #include "daemon/store.h"
 
-/* For a dying daemon's channels to close: not before its last write has ended, in a slow store. */
+/* How long to wait for a dying daemon's channels: they close when its last write has ended. */
 #define DMU_ALONE_MS	DMU_TIMEOUT_MS
 #define DMU_LOOK_MS	20
 
@@ -19,7 +19,7 @@ int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *sp
 	char error[DMU_WIRE_REASON_MAX] = "";
 	int rc;
 
-	/* It may be daemon->spec itself. */
+	/* @spec may be daemon->spec itself. */
 	memmove(&daemon->spec, spec, sizeof(*spec));
 	daemon->ops = dmu_backend_find(spec->backend);
 	if (!daemon->ops)
@@ -45,7 +45,7 @@ static int dmu_attach_open_node(struct dmu_daemon *daemon)
 					"no control node " DMU_NODE_DIR "/%s: no such device", ctl);
 	if (fd == -EPERM && geteuid() == 0)
 		return dmu_daemon_blame(daemon, EPERM,
-					DMU_NODE_DIR "/%s is sealed and nobody serves: "
+					DMU_NODE_DIR "/%s is sealed and no daemon serves: "
 					"run 'dmuserctl unseal %s' first", ctl, name);
 	return dmu_daemon_blame(daemon, -fd, "cannot open " DMU_NODE_DIR "/%s: %s", ctl,
 				strerror(-fd));
@@ -59,7 +59,7 @@ static void dmu_attach_add_size(char *args, size_t len, const char *key, uint32_
 		snprintf(args + used, len - used, "%s%s%u", used ? " " : "", key, value);
 }
 
-/* The row's arguments: what the spec says, and the store's block sizes unless it says those. */
+/* The row's arguments: those of the spec, and the store's block sizes unless the spec has them. */
 static int dmu_attach_create(struct dmu_daemon *daemon)
 {
 	const struct dmu_daemon_options *options = &daemon->options;
@@ -69,9 +69,10 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 	struct dmu_dm_row row = { .ctl = options->ctl, .args = args };
 	int rc;
 
-	/* Else its store, which it has, is what would be blamed. */
+	/* Check the name first: the error would blame the store, which the existing device has. */
 	if (dmu_dm_exists(options->name) == 1)
-		return dmu_daemon_blame(daemon, EEXIST, "device name '%s' is in use", options->name);
+		return dmu_daemon_blame(daemon, EEXIST, "device name '%s' is in use",
+					options->name);
 	rc = dmu_daemon_open_backend(daemon, &options->spec, DMU_USE_NEW);
 	if (rc)
 		return rc;
@@ -93,8 +94,9 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
 }
 
 /*
- * Nobody answers, but that is not to say that nobody serves: the socket's name may be lost. The
- * kernel knows who has channels. A killed daemon's close a moment after its socket.
+ * No process answers at the socket, but a daemon may serve nevertheless: the socket's name may be
+ * lost. So ask the kernel, which knows the channels. The channels of a killed daemon close a moment
+ * after its socket.
  */
 static int dmu_attach_await_alone(struct dmu_daemon *daemon)
 {
@@ -141,7 +143,7 @@ static int dmu_attach_existing(struct dmu_daemon *daemon)
 	return dmu_daemon_open_backend(daemon, &daemon->spec, DMU_USE_AGAIN);
 }
 
-/* As many as are wanted, of which there is one if the node was opened already. */
+/* Open the wanted number of channels; channels[0] is open already. */
 static int dmu_attach_channels(struct dmu_daemon *daemon)
 {
 	unsigned int count = daemon->options.channels;
@@ -178,7 +180,7 @@ static int dmu_attach_write_tab(struct dmu_daemon *daemon)
 	const struct dmu_daemon_options *options = &daemon->options;
 	int rc;
 
-	/* A taker's spec is written once it serves: see DMU_ACTION_REPORT_SERVING. */
+	/* At a takeover the spec is written once it is served: see DMU_ACTION_REPORT_SERVING. */
 	if (options->takeover)
 		return 0;
 	rc = dmu_store_claim(daemon);
@@ -209,14 +211,14 @@ void dmu_daemon_detach(struct dmu_daemon *daemon)
 	unsigned int i;
 	int rc;
 
-	/* The threads, if there are any, never ran: nothing is held. */
+	/* Threads that exist have never run: no request is held. */
 	for (i = 0; i < daemon->channel_count; i++)
 		close(daemon->channels[i]);
 	daemon->channel_count = 0;
 	if (daemon->created) {
 		rc = dmu_dm_remove(daemon->options.name);
 		if (rc)
-			dmu_log(DMU_LOG_ERR, "cannot remove device %s again: %s",
+			dmu_log(DMU_LOG_ERR, "cannot remove device %s: %s",
 				daemon->options.name, strerror(-rc));
 	}
 	dmu_rundir_undo(&daemon->rundir);

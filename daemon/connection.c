@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A process that connects says one thing, STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each has a place; when
- * there is none left, the silent one that came first loses its own to the next.
+ * A process that connects sends one message: STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each
+ * connection has a place. If no place is free, the next connection takes the place of the oldest
+ * silent one.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,14 +15,15 @@
 #include "daemon/peer.h"
 #include "daemon/status.h"
 
-/* The place of the silent one that came first; DMU_CONNECTIONS_MAX: there is none. */
+/* The place of the oldest silent connection; DMU_CONNECTIONS_MAX: there is none. */
 static unsigned int dmu_connection_oldest(const struct dmu_daemon *daemon)
 {
 	unsigned int i, oldest = DMU_CONNECTIONS_MAX;
 
 	for (i = 0; i < DMU_CONNECTIONS_MAX; i++)
 		if (daemon->connections[i] >= 0 &&
-		    (oldest == DMU_CONNECTIONS_MAX || daemon->arrivals[i] < daemon->arrivals[oldest]))
+		    (oldest == DMU_CONNECTIONS_MAX ||
+		     daemon->arrivals[i] < daemon->arrivals[oldest]))
 			oldest = i;
 	return oldest;
 }
@@ -32,7 +34,7 @@ static void dmu_connection_drop(struct dmu_daemon *daemon, unsigned int index)
 	daemon->connections[index] = -1;
 }
 
-/* The oldest silent one makes room; without any, a pause keeps poll() from spinning. */
+/* Close the oldest silent connection; if there is none, pause to keep poll() from spinning. */
 static void dmu_connection_make_room(struct dmu_daemon *daemon)
 {
 	unsigned int oldest = dmu_connection_oldest(daemon);
@@ -49,7 +51,7 @@ void dmu_daemon_accept(struct dmu_daemon *daemon)
 	unsigned int i;
 
 	if (fd == -EPERM)
-		dmu_log(DMU_LOG_WARNING, "%s: a connection that is not root's",
+		dmu_log(DMU_LOG_WARNING, "%s: refused a connection that is not root's",
 			daemon->options.name);
 	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -ENOBUFS)
 		dmu_connection_make_room(daemon);
@@ -78,7 +80,7 @@ static void dmu_connection_refuse(int fd, int error, const char *format, ...)
 	dmu_peer_send(fd, &message, NULL, 0);
 }
 
-/* true if the newcomer behind @fd is the peer now. */
+/* true: the newcomer behind @fd is the peer now. */
 static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, struct dmu_packet *packet)
 {
 	if (daemon->state != DMU_STATE_SERVING) {
@@ -89,18 +91,19 @@ static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, struct dmu
 	}
 	daemon->peer.pid = dmu_peer_pid(fd);
 	/*
-	 * Its own word for who it is; a confined daemon cannot make a pidfd. Another's would get
-	 * somebody else killed, which root can do without us.
+	 * Trust the newcomer's own pidfd: a confined daemon cannot make one. A newcomer that sends
+	 * the pidfd of another process gets that process killed, which root can do without this
+	 * daemon.
 	 */
 	packet->fd_count = 0;
 	if (dmu_peer_adopt(daemon, packet->fds[0])) {
 		dmu_connection_refuse(fd, EMFILE, "%s", daemon->reason.reason);
 		return false;
 	}
-	/* Or its death would never be seen, and nobody could serve after it. */
+	/* Without a pidfd the newcomer's death goes unseen, and no daemon could serve after it. */
 	if (!dmu_peer_is_pidfd(daemon->peer_pidfd)) {
 		daemon->peer.known = false;
-		dmu_connection_refuse(fd, EPROTO, "what came with HELLO is no pidfd");
+		dmu_connection_refuse(fd, EPROTO, "the descriptor in HELLO is no pidfd");
 		return false;
 	}
 	daemon->peer.socket = fd;
@@ -127,7 +130,7 @@ bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
 	else if (rc == -EPROTO)
 		dmu_connection_refuse(fd, EPROTO, "malformed message");
 	else if (!rc && dmu_status_answer(daemon, packet.message.type, &answer))
-		/* A process that asks and does not listen gets no answer. */
+		/* If the peer does not read, its answer is lost. */
 		dmu_peer_send(fd, &answer, NULL, 0);
 	else if (!rc && packet.message.type == DMU_WIRE_HELLO)
 		welcome = dmu_connection_welcome(daemon, fd, &packet);

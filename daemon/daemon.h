@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a daemon knows. Only its main thread touches it. Descriptors are -1 where there is none. */
+/* The state of a daemon. Only its main thread touches it. A descriptor of -1 is not open. */
 #ifndef DMUSER_DAEMON_H
 #define DMUSER_DAEMON_H
 
@@ -12,28 +12,28 @@
 
 #define DMU_CONNECTIONS_MAX	8
 #define DMU_CONNECTS_MAX	4
-#define DMU_PAUSE_MS		100	/* without a descriptor or memory, and nothing to wait for */
+#define DMU_PAUSE_MS		100	/* between two tries for a descriptor or memory */
 #define DMU_BACKEND_FDS_MAX	8
-/* Channels and the backend's, and some twenty of ours. */
+/* The channels, the backend's descriptors, and some twenty of the daemon's own. */
 #define DMU_FDS_MAX		(DMU_WIRE_CHANNELS_MAX + DMU_BACKEND_FDS_MAX + 20)
 
 /* The daemon at the other end of a handover. */
 struct dmu_peer {
 	int socket;
-	bool known;		/* the process is: its pidfd is at struct dmu_daemon.peer_pidfd */
+	bool known;		/* its pidfd is at struct dmu_daemon.peer_pidfd */
 	int pid;
-	uint64_t generation;	/* the newcomer's; of the old one as far as it is known */
+	uint64_t generation;	/* that the newcomer was offered */
 	struct dmu_wire_hello hello;	/* of a newcomer */
 	enum dmu_wire_order order;
 };
 
-/* For a backend's state: see state.c. Unused, and fd -1, if the backend has none. */
+/* The memfd for a backend's state: see state.c. If the backend has no state, fd stays -1. */
 struct dmu_room {
-	int fd;			/* the same number for ever */
-	bool held;		/* there is a memfd: ours as a newcomer, the newcomer's as the old one */
-	uint64_t size;		/* of it, bytes */
-	void *map;		/* ours, locked; NULL: not */
-	bool imported;		/* this daemon has begun with the state of the one before */
+	int fd;			/* the number never changes */
+	bool held;		/* fd is a memfd: this newcomer's own, or the next newcomer's */
+	uint64_t size;		/* of the memfd, bytes */
+	void *map;		/* locked mapping of this newcomer's own memfd; NULL: none */
+	bool imported;		/* this daemon began with its predecessor's state */
 };
 
 struct dmu_daemon {
@@ -45,59 +45,58 @@ struct dmu_daemon {
 
 	enum dmu_state state;
 	enum dmu_event raised;		/* the next event; DMU_EVENT_END: none, ask poll() */
-	/* Why the next REFUSE, ABORT or failure: said once, where it is known. */
+	/* Why the next REFUSE, ABORT or failure happens: set where the cause is known. */
 	struct dmu_wire_reason reason;
 	unsigned int connects;
 
-	/* What is served and how; constant once it serves. */
+	/* What is served and how. None of it changes once the daemon serves. */
 	uint64_t generation;		/* but see DMU_ACTION_REJOIN */
-	struct dm_user_info info;	/* as it was when prepared */
+	struct dm_user_info info;	/* as of dmu_daemon_prepare() */
 	struct dmu_spec spec;
 	const struct dmu_backend_ops *ops;
 	struct dmu_backend *backend;
 	struct dmu_geometry geometry;
-	int channels[DMU_WIRE_CHANNELS_MAX];	/* the server's, once there is one */
+	int channels[DMU_WIRE_CHANNELS_MAX];	/* the server owns them, once there is a server */
 	unsigned int channel_count;
-	int spares[DMU_WIRE_CHANNELS_MAX];	/* open while it drains; see DMU_ACTION_REJOIN */
+	int spares[DMU_WIRE_CHANNELS_MAX];	/* open while it drains: see DMU_ACTION_REJOIN */
 	unsigned int spare_count;
 	struct dmu_server *server;
 	struct dmu_confinement confinement;
 	int backend_fds[DMU_BACKEND_FDS_MAX];
-	int fds[DMU_FDS_MAX];		/* all that is to be open when it is confined */
+	int fds[DMU_FDS_MAX];		/* all descriptors that stay open when it is confined */
 	int fd_count;
 	void *block;			/* one logical block, for the self-test */
-	uint64_t since_ms;		/* it began to serve; 0: it does not yet */
-	bool created;			/* the device, by this daemon */
-	char store[DMU_SPEC_MAX];	/* BACKEND:IDENTITY; the old one's until compared */
-	bool filtered;			/* system calls are: nothing is opened or removed now */
-	bool taken_over;		/* from a peer */
+	uint64_t since_ms;		/* CLOCK_MONOTONIC when it began to serve; 0: not yet */
+	bool created;			/* this daemon created the device */
+	char store[DMU_SPEC_MAX];	/* BACKEND:IDENTITY; the old daemon's until compared */
+	bool filtered;			/* by seccomp: it can open or remove nothing any more */
+	bool taken_over;		/* it took an OFFER from a peer */
 
 	struct dmu_room room;
 	struct dmu_peer peer;
 	/*
-	 * The number at which every peer's pidfd is put, and /dev/null in between, so that a filter
-	 * of system calls can name it before the peer exists.
+	 * The fixed number of every peer's pidfd, /dev/null while there is no peer: a seccomp
+	 * filter names the number before the peer exists.
 	 */
 	int peer_pidfd;
-	int self_pidfd;			/* for the next newcomer */
+	int self_pidfd;			/* sent with HELLO and OFFER */
 	int listener;
 	bool accepting;
-	int connections[DMU_CONNECTIONS_MAX];	/* of processes that have not yet said what for */
-	uint64_t arrivals[DMU_CONNECTIONS_MAX];	/* of each, in what order */
+	int connections[DMU_CONNECTIONS_MAX];	/* of processes that have sent no message yet */
+	uint64_t arrivals[DMU_CONNECTIONS_MAX];	/* ascending numbers: the order of arrival */
 	uint64_t next_arrival;
-	int timer;			/* of the step */
-	int ticker;			/* until the first answer */
+	int timer;			/* expires at the step's timeout */
+	int ticker;			/* polls for the first answer */
 	unsigned int tick_ms;
 	int signals;
 };
 
 void dmu_daemon_init(struct dmu_daemon *daemon, const struct dmu_stage *stage);
-/* Remember why, in one line, and return -@error. */
+/* Store the reason of a failure, one line, and return -@error. */
 int dmu_daemon_blame(struct dmu_daemon *daemon, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Make an event. In an action, that ends the list of actions it is in. */
+/* Make @event the next event. In an action, this also ends the list of actions. */
 void dmu_daemon_raise(struct dmu_daemon *daemon, enum dmu_event event);
-/* dmu_log_event() of this daemon. */
 #define dmu_daemon_event(daemon, event, ...) \
 	dmu_log_event(event, (daemon)->options.name, (daemon)->generation, __VA_ARGS__)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which store it is. */
+/* The identity of a store. */
 #ifndef DMUSER_DAEMON_IDENTITY_H
 #define DMUSER_DAEMON_IDENTITY_H
 
@@ -7,7 +7,7 @@
 
 #include "lib/dmuser.h"
 
-/* BACKEND:IDENTITY of an open backend. 0 or -errno. */
+/* Write BACKEND:IDENTITY of an open backend to @store. Return 0 or -errno. */
 int dmu_store_describe(const struct dmu_backend_ops *ops, const struct dmu_backend *backend,
 		       const struct dmu_spec *spec, char *store, size_t len);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What happens becomes events, events become actions. Nothing here allocates. */
+/* The main loop: descriptors become events, events become actions. Nothing here allocates. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -18,9 +18,10 @@
 #define DMU_TICK_MAX_MS	1000
 
 /*
- * What is watched, most urgent first, and one at a time, since dealing with one may change the
- * others. What the peer has said comes before its death, and both before the end of our patience: a
- * process that was stopped for longer than that finds all three at once.
+ * The descriptors that are polled, most urgent first. A round handles only one of them, since
+ * handling it may change the others. What the peer has said comes before its death, and both come
+ * before the timeout: a daemon that was stopped for longer than the timeout finds all three at
+ * once.
  */
 enum dmu_source {
 	DMU_SOURCE_SIGNALS,
@@ -52,7 +53,7 @@ static enum dmu_event dmu_loop_room(struct dmu_daemon *daemon, struct dmu_packet
 	return DMU_EVENT_WRONG;
 }
 
-/* A newcomer that brings no room would begin without our state. */
+/* A newcomer that sends no room would begin without this daemon's state. */
 static enum dmu_event dmu_loop_ready(struct dmu_daemon *daemon)
 {
 	if (daemon->state != DMU_STATE_OFFERED || !dmu_state_is_kept(daemon) || daemon->room.held)
@@ -61,7 +62,7 @@ static enum dmu_event dmu_loop_ready(struct dmu_daemon *daemon)
 	return DMU_EVENT_WRONG;
 }
 
-/* The event that a message is; for REFUSE and ABORT with the other's reason as ours. */
+/* The event that a message makes. The reason in a REFUSE or an ABORT becomes this daemon's. */
 static enum dmu_event dmu_loop_message(struct dmu_daemon *daemon, struct dmu_packet *packet)
 {
 	const struct dmu_wire_message *message = &packet->message;
@@ -87,7 +88,7 @@ static enum dmu_event dmu_loop_message(struct dmu_daemon *daemon, struct dmu_pac
 		return dmu_state_is_kept(daemon) ? DMU_EVENT_PEER_EXPORTED :
 						   DMU_EVENT_PEER_DRAINED;
 	case DMU_WIRE_TAKEN:
-		/* A dead one's word does not count: it is the last chance to stay. */
+		/* A dead peer's TAKEN does not count: this is the last chance to roll back. */
 		return dmu_peer_has_died(daemon) ? DMU_EVENT_PEER_DEAD : DMU_EVENT_TAKEN;
 	case DMU_WIRE_REFUSE:
 		daemon->reason = message->reason;
@@ -119,12 +120,12 @@ static void dmu_loop_socket(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_WRONG);
 }
 
-/* Of a device that is gone nobody takes over from who has left it for that. */
+/* true, blamed: the device was removed. A peer that exited for that reason has no successor. */
 static bool dmu_loop_target_gone(struct dmu_daemon *daemon)
 {
 	struct dm_user_info info;
 
-	/* A channel whose thread has failed is closed. */
+	/* channels[] has closed channels if threads have failed; the server knows an open one. */
 	int channel = daemon->server ? dmu_server_channel(daemon->server) : daemon->channels[0];
 
 	if (dmu_channel_info(channel, &info) != -ENOTBLK)
@@ -137,16 +138,13 @@ static void dmu_loop_pidfd(struct dmu_daemon *daemon)
 {
 	if (dmu_loop_target_gone(daemon))
 		return dmu_daemon_raise(daemon, DMU_EVENT_TARGET_GONE);
-	/* After a kill the reason is the one for that. */
+	/* If this daemon killed the peer, keep the reason for the kill. */
 	if (daemon->state != DMU_STATE_FENCING_NEW && daemon->state != DMU_STATE_FENCING_READY)
 		dmu_daemon_blame(daemon, ESRCH, "the other daemon (pid %d) died", daemon->peer.pid);
 	dmu_daemon_raise(daemon, DMU_EVENT_PEER_DEAD);
 }
 
-/*
- * The drain is what the kernel says it is: a thread that failed has requests left, and they are not
- * drained.
- */
+/* Ask the kernel whether this is a drain: a thread that failed leaves requests unanswered. */
 static enum dmu_event dmu_loop_server_end(struct dmu_daemon *daemon)
 {
 	int rc, result = dmu_server_result(daemon->server);
@@ -159,13 +157,14 @@ static enum dmu_event dmu_loop_server_end(struct dmu_daemon *daemon)
 	}
 	if (!rc && info.channel_state == DM_USER_DRAINED) {
 		if (daemon->state <= DMU_STATE_OFFERED)
-			dmu_daemon_blame(daemon, ESHUTDOWN, "generation %llu was drained, and not by us",
+			dmu_daemon_blame(daemon, ESHUTDOWN,
+					 "generation %llu was drained by another process",
 					 (unsigned long long)daemon->generation);
 		return DMU_EVENT_DRAINED;
 	}
 	dmu_daemon_blame(daemon, result ? -result : EIO, "no channel is left: %s",
 			 result ? strerrordesc_np(-result) :
-				  "they drained, and the kernel knows nothing of it");
+				  "the threads have left, but the kernel reports no drain");
 	return DMU_EVENT_SERVER_FAILED;
 }
 
@@ -197,7 +196,7 @@ static const char *dmu_loop_awaited(enum dmu_state state)
 {
 	switch (state) {
 	case DMU_STATE_HELLO_SENT:
-		return "OFFER: it is stopped, or hangs";
+		return "OFFER: the process is stopped, or hangs";
 	case DMU_STATE_OFFERED:
 		return "READY";
 	case DMU_STATE_READY_SENT:
@@ -207,7 +206,7 @@ static const char *dmu_loop_awaited(enum dmu_state state)
 	case DMU_STATE_DRAINED:
 		return "TAKEN";
 	default:
-		return "end";
+		return "its end";
 	}
 }
 
@@ -215,13 +214,13 @@ static void dmu_loop_timer(struct dmu_daemon *daemon)
 {
 	if (!dmu_loop_read_timer(daemon->timer))
 		return;
-	dmu_daemon_blame(daemon, ETIMEDOUT, "for %u ms no %s (other daemon: pid %d)",
+	dmu_daemon_blame(daemon, ETIMEDOUT, "waited %u ms for %s (other daemon: pid %d)",
 			 daemon->options.timeout_ms, dmu_loop_awaited(daemon->state),
 			 daemon->peer.pid);
 	dmu_daemon_raise(daemon, DMU_EVENT_TIMEOUT);
 }
 
-/* Is the first request answered? Asked ever less often, as an idle device should cost nothing. */
+/* Look for the first answer, less and less often: an idle device should cost nothing. */
 static void dmu_loop_ticker(struct dmu_daemon *daemon)
 {
 	struct itimerspec when = { 0 };
@@ -265,7 +264,7 @@ static void dmu_loop_handle(struct dmu_daemon *daemon, unsigned int source)
 	}
 }
 
-/* Wait for something, and deal with the most urgent. */
+/* Wait until a descriptor is ready, and handle the most urgent one. */
 static void dmu_loop_wait(struct dmu_daemon *daemon)
 {
 	const int fds[DMU_SOURCE_CONNECTION] = {
@@ -281,7 +280,7 @@ static void dmu_loop_wait(struct dmu_daemon *daemon)
 	unsigned int i, count = 0;
 	int fd, ready;
 
-	/* Only what is open: poll() refuses more places than there may be descriptors. */
+	/* Skip what is not open: poll() refuses more entries than RLIMIT_NOFILE. */
 	for (i = 0; i < DMU_SOURCE_END; i++) {
 		if (i < DMU_SOURCE_CONNECTION)
 			fd = fds[i];
@@ -295,7 +294,7 @@ static void dmu_loop_wait(struct dmu_daemon *daemon)
 		sources[count++] = i;
 	}
 	ready = poll(polled, count, -1);
-	/* Not to spin, if the limit of descriptors is lower than what is open. */
+	/* Do not spin if more descriptors are open than the limit allows. */
 	if (ready < 0 && errno != EINTR)
 		poll(NULL, 0, DMU_PAUSE_MS);
 	if (ready <= 0)
@@ -325,7 +324,7 @@ int dmu_daemon_run(struct dmu_daemon *daemon)
 {
 	enum dmu_event event;
 
-	/* A device that is to be created has nobody who serves it. */
+	/* A device that does not exist yet has no serving daemon. */
 	if (daemon->options.takeover)
 		dmu_daemon_connect(daemon);
 	else

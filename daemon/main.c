@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Both stages, from the command line to the exit. What runs when:
+ * Both stages, from the command line to the exit. The files, in the order in which they run:
  *
- *	options.c	the command line
- *	start.c		descriptors and the run directory: what needs no device
- *	loop.c		waits for what happens, asks handover/transition.c what to do, and has actions.c do it:
+ *	options.c	reads the command line
+ *	start.c		descriptors and the run directory: needs no device
+ *	loop.c		waits for events, looks them up in handover/transition.c, calls actions.c
  *	  newcomer.c	with --takeover: finds the serving daemon, takes its OFFER; or
- *	  attach.c	nobody serves: creates the device, or opens its node
+ *	  attach.c	no daemon serves: creates the device, or opens its node
  *	  prepare.c	backend, residence, confinement, threads, self-test: up to the first answer
- *	  store.c	is it the storage that the generation before served?
+ *	  store.c	checks that the store is the one that the generation before served
  *	  connection.c	once it serves: answers questions, and welcomes the next newcomer
- *	  status.c	what it says of itself
+ *	  status.c	what the daemon reports about itself
  *	  peer.c	the process at the other end of a handover
- *	  state.c	what only the backend's memory knows goes from the old one to the newcomer
+ *	  state.c	carries the backend's state from the old daemon to the newcomer
  *
- * daemon.h has all that they share.
+ * daemon.h has the struct that they share.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@
 #include "daemon/options.h"
 #include "daemon/start.h"
 
-/* In the process that serves. Its exit status. */
+/* Run in the process that serves. Return its exit status. */
 static int dmu_daemon_serve(struct dmu_daemon *daemon)
 {
 	int status = DMU_EXIT_FAILED;
@@ -37,8 +37,8 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 	else
 		status = dmu_daemon_run(daemon);
 	/*
-	 * What has served leaves everything else to the end of the process, which closes the
-	 * channels when the last thread has left its last system call, and not earlier.
+	 * A daemon that has served leaves everything to the end of the process: only that closes
+	 * the channels no earlier than the last thread has left its last system call.
 	 */
 	if (status == DMU_EXIT_FAILED && !daemon->since_ms && !daemon->filtered)
 		dmu_daemon_detach(daemon);
@@ -47,7 +47,7 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 
 int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 {
-	/* Static: the locked stack stays small. */
+	/* Static, to keep the locked stack small. */
 	static struct dmu_daemon daemon;
 	int status;
 
@@ -61,8 +61,8 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 		return DMU_EXIT_FAILED;
 	}
 	/*
-	 * Before anything is opened or made: a device that nobody serves has I/O that only we can
-	 * do, and our own start must not wait in reclaim for it.
+	 * Before anything is opened or made: if no daemon serves the device, its I/O waits for this
+	 * daemon, whose own start must not wait in reclaim for that I/O.
 	 */
 	status = dmu_resident_io_flusher();
 	if (status) {
@@ -72,7 +72,7 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	}
 	dmu_resident_mark_argv(argv);
 	if (!daemon.options.foreground) {
-		/* A daemon that makes a device must live to remove it. */
+		/* A daemon that creates a device must survive its starter, to remove the device. */
 		daemon.launch.depends = daemon.options.takeover;
 		status = dmu_launch_detach(&daemon.launch, stage->program);
 		if (status >= 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A newcomer meets the one that serves. */
+/* A newcomer meets the serving daemon. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -38,7 +38,7 @@ void dmu_daemon_connect(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_REFUSE);
 }
 
-/* Each is a channel of one and the same device, fresh. */
+/* Check that all of @fds are unused channels of one device. */
 static int dmu_offer_check_channels(struct dmu_daemon *daemon, const int *fds, unsigned int count)
 {
 	struct dm_user_info first, info;
@@ -49,7 +49,7 @@ static int dmu_offer_check_channels(struct dmu_daemon *daemon, const int *fds, u
 		rc = dmu_channel_info(fds[i], &info);
 		if (rc)
 			return dmu_daemon_blame(daemon, EPROTO,
-						"what was offered is no channel: %s",
+						"an offered descriptor is no channel: %s",
 						strerror(-rc));
 		if (!i)
 			first = info;
@@ -62,8 +62,8 @@ static int dmu_offer_check_channels(struct dmu_daemon *daemon, const int *fds, u
 }
 
 /*
- * The old one may be confined, and we are not yet: a pidfd of some other process than the one that
- * listens must not make us kill that.
+ * The old daemon may be confined, and this one is not yet: a pidfd of another process than the
+ * listening one must not make this daemon kill that process.
  */
 static int dmu_offer_check(struct dmu_daemon *daemon, const struct dmu_packet *packet)
 {
@@ -77,13 +77,15 @@ static int dmu_offer_check(struct dmu_daemon *daemon, const struct dmu_packet *p
 					"the offered pidfd is not of the process that listens (%d)",
 					daemon->peer.pid);
 	if (!dmu_peer_is_listener(packet->fds[1]))
-		return dmu_daemon_blame(daemon, EPROTO, "what was offered is no listening socket");
-	return dmu_offer_check_channels(daemon, packet->fds + DMU_WIRE_OFFER_FDS, offer->channels);
+		return dmu_daemon_blame(daemon, EPROTO,
+					"the offered descriptor is no listening socket");
+	return dmu_offer_check_channels(daemon, packet->fds + DMU_WIRE_OFFER_FDS,
+					offer->channels);
 }
 
 /*
- * What the tab file says, as only root writes that: a confined daemon that has become somebody
- * else's must not choose what we open.
+ * The spec comes from the tab file, which only root writes: a confined daemon that an attacker has
+ * taken over must not choose what this daemon opens.
  */
 static int dmu_offer_choose_spec(struct dmu_daemon *daemon, const struct dmu_wire_offer *offer)
 {
@@ -100,8 +102,8 @@ static int dmu_offer_choose_spec(struct dmu_daemon *daemon, const struct dmu_wir
 		return dmu_daemon_blame(daemon, -rc, "no BACKEND:SOURCE given, and %s", error);
 	if (strcmp(daemon->spec.text, offer->spec))
 		return dmu_daemon_blame(daemon, EPROTO,
-					"the other daemon says that it serves %s, but %s/" DMU_TAB_NAME
-					" says %s: give BACKEND:SOURCE",
+					"the other daemon says that it serves %s, but %s/"
+					DMU_TAB_NAME " says %s: give BACKEND:SOURCE",
 					offer->spec, daemon->rundir.path, daemon->spec.text);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How a newcomer finds the old one, and what it makes of its OFFER. */
+/* How a newcomer finds the old daemon, and takes its OFFER. */
 #ifndef DMUSER_DAEMON_NEWCOMER_H
 #define DMUSER_DAEMON_NEWCOMER_H
 
@@ -7,7 +7,7 @@
 
 /* Connect to the socket of the serving daemon. Raises CONNECTED, NO_PEER or, blamed, REFUSE. */
 void dmu_daemon_connect(struct dmu_daemon *daemon);
-/* An OFFER has come. Takes all of @packet's descriptors. 0 or -errno, blamed. */
+/* Check an OFFER and take all descriptors of @packet. Return 0 or -errno, blamed. */
 int dmu_daemon_take_offer(struct dmu_daemon *daemon, struct dmu_packet *packet);
 
 #endif

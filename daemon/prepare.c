@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Everything between having channels and answering the first request. Nothing
- * here can hurt the device: whatever fails, whoever served it still does.
+ * Everything between having channels and answering the first request. Nothing here can hurt the
+ * device: if a step fails, the daemon that served the device still does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static int dmu_prepare_ask_kernel(struct dmu_daemon *daemon)
 					daemon->info.abi_version, DM_USER_ABI_VERSION);
 	if ((daemon->info.features & DMU_FEATURES_NEEDED) != DMU_FEATURES_NEEDED)
 		return dmu_daemon_blame(daemon, EPROTO,
-					"the kernel module cannot do generations and admission");
+					"the kernel module lacks generations or admission");
 	return 0;
 }
 
@@ -52,7 +52,7 @@ static bool dmu_prepare_lies_on_device(const struct dmu_daemon *daemon, int fd)
 	return dmu_lies_on(fd, dmu_prepare_device(daemon));
 }
 
-/* Every request would wait for itself: a backend that lies on the device that it is to serve. */
+/* If the backend lay on the device that it is to serve, every request would wait for itself. */
 static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
 {
 	struct dmu_confinement *confinement = &daemon->confinement;
@@ -80,8 +80,8 @@ static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
 }
 
 /*
- * The device was made from another generation's store: ours must look the same to it. It may have
- * grown: the device has not.
+ * The device was made from another generation's store: this one must look the same to the device.
+ * The store may have grown, but the device has not.
  */
 static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 {
@@ -89,7 +89,8 @@ static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 	const struct dm_user_info *info = &daemon->info;
 
 	if (geometry->size / 512 < info->sectors)
-		return dmu_daemon_blame(daemon, EINVAL, "%s has shrunk to %llu bytes, and the device has %llu",
+		return dmu_daemon_blame(daemon, EINVAL,
+					"%s has shrunk to %llu bytes, and the device has %llu",
 					daemon->spec.source, (unsigned long long)geometry->size,
 					(unsigned long long)info->sectors * 512);
 	if (geometry->logical_block_size > info->logical_block_size ||
@@ -109,7 +110,7 @@ static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* A page of text that must be read from the device that the text serves would never come. */
+/* If the program lay on the device, a page of its text could be read only by that very page. */
 static int dmu_prepare_check_program(struct dmu_daemon *daemon)
 {
 	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
@@ -166,7 +167,7 @@ static int dmu_prepare_reside(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* The log of a process in the foreground, unless that would write to the device itself. */
+/* true: the daemon is in the foreground, and its log on stderr does not go to the device itself. */
 static bool dmu_prepare_keeps_stderr(const struct dmu_daemon *daemon)
 {
 	return daemon->options.foreground && !dmu_prepare_lies_on_device(daemon, STDERR_FILENO);
@@ -226,7 +227,7 @@ static int dmu_prepare_confine(struct dmu_daemon *daemon)
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot open %s/" DMU_TAB_NAME ": %s",
 					daemon->rundir.path, strerror(-rc));
-	/* Opened while there is a /proc; it tells of the process whatever becomes of that. */
+	/* Open it while /proc is mounted: confinement takes /proc away, not the descriptor. */
 	confinement->status_fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	if (confinement->status_fd < 0)
 		return dmu_daemon_blame(daemon, errno, "cannot open /proc/self/status: %s",
@@ -256,7 +257,7 @@ static int dmu_prepare_make_threads(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* VmLck of /proc/self/status. No stdio: there may be no allocation any more. */
+/* VmLck of /proc/self/status, in bytes; 0: unknown. No stdio: by now it may not allocate. */
 static uint64_t dmu_prepare_locked_bytes(int status_fd)
 {
 	char text[4096], *at;
@@ -300,7 +301,7 @@ static int dmu_prepare_filter(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* The first and the last block come, by the very calls that the threads will make. */
+/* Read the first and the last block, with the calls that the threads will make. */
 static int dmu_prepare_self_test(struct dmu_daemon *daemon)
 {
 	uint32_t len = daemon->info.logical_block_size;
@@ -317,8 +318,9 @@ static int dmu_prepare_self_test(struct dmu_daemon *daemon)
 }
 
 /*
- * Residence before confinement, which takes the right to it; confinement before the threads, which
- * inherit it; the filter after them, as it forbids making any; the test last, under all of it.
+ * Residence comes before confinement, which takes the right to it; confinement before the threads,
+ * which inherit it; the filter after the threads, since it forbids making any; the self-test last,
+ * under all of it.
  */
 const struct dmu_step dmu_prepare_steps[] = {
 	DMU_STEP(dmu_prepare_ask_kernel),

@@ -7,7 +7,7 @@
 
 extern const struct dmu_step dmu_prepare_steps[];
 
-/* 0 or -errno, blamed. */
+/* Return 0 or -errno, blamed. */
 int dmu_daemon_prepare(struct dmu_daemon *daemon);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What others ask a daemon's program about a store, as only its backend can know. */
+/* Answer another program's questions about a store, which only the daemon's backend knows. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,16 +13,16 @@ static void dmu_query_print(const char *line, void *arg)
 	puts(line);
 }
 
-static int dmu_query_sources(const struct dmu_backend_ops *ops, const struct dmu_spec *spec, char *error,
-			     size_t len)
+static int dmu_query_sources(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
+			     char *error, size_t len)
 {
 	if (ops->sources)
 		ops->sources(spec, dmu_query_print, NULL);
 	return 0;
 }
 
-static int dmu_query_identity(const struct dmu_backend_ops *ops, const struct dmu_spec *spec, char *error,
-			      size_t len)
+static int dmu_query_identity(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
+			      char *error, size_t len)
 {
 	struct dmu_backend *backend;
 	char store[DMU_SPEC_MAX];
@@ -33,7 +33,8 @@ static int dmu_query_identity(const struct dmu_backend_ops *ops, const struct dm
 	rc = dmu_store_describe(ops, backend, spec, store, sizeof(store));
 	ops->close(backend);
 	if (rc)
-		snprintf(error, len, "cannot tell what store %.80s is: %s", spec->source, strerror(-rc));
+		snprintf(error, len, "cannot tell what store %.80s is: %s", spec->source,
+			 strerror(-rc));
 	else
 		puts(store);
 	return rc;

@@ -10,7 +10,7 @@
 
 #include "daemon/start.h"
 
-/* Signals come by descriptor; the threads are made with all of them blocked. */
+/* Signals come by descriptor. The threads start with all signals blocked. */
 static int dmu_daemon_open_signals(void)
 {
 	sigset_t set;
@@ -26,7 +26,7 @@ static int dmu_daemon_open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* After it the process has all the descriptors that it makes for itself. */
+/* Open all descriptors that the daemon makes for itself. */
 static int dmu_start_descriptors(struct dmu_daemon *daemon)
 {
 	daemon->kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -47,8 +47,8 @@ static int dmu_start_descriptors(struct dmu_daemon *daemon)
 static int dmu_start_rundir(struct dmu_daemon *daemon)
 {
 	char error[DMU_WIRE_REASON_MAX];
-	int rc = dmu_rundir_open(&daemon->rundir, daemon->options.run_dir, daemon->options.name, error,
-				 sizeof(error));
+	int rc = dmu_rundir_open(&daemon->rundir, daemon->options.run_dir, daemon->options.name,
+				 error, sizeof(error));
 
 	return rc ? dmu_daemon_blame(daemon, -rc, "%s", error) : 0;
 }

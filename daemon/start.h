@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What needs no device: descriptors and the run directory. */
+/* The part of a start that needs no device: descriptors and the run directory. */
 #ifndef DMUSER_DAEMON_START_H
 #define DMUSER_DAEMON_START_H
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A backend's state on its way from one generation to the next. The newcomer makes the room for it,
- * while it still may: a file in memory, of the size that its backend asks for, all there and
- * locked, so that nothing has to be found, and nothing can go to swap, while nobody serves. The old
- * one writes to it and seals it. So each try has a room of its own, and a daemon that was confined
- * for long needs none in stock.
+ * A backend's state on its way from one generation to the next. The newcomer makes the room for it
+ * before it is confined: a memfd of the size that its backend asks for, fully allocated and locked.
+ * So, while no daemon serves, the export needs no memory, and none of the state can go to swap. The
+ * old daemon writes the state to the room and seals it. Each try has its own room: a daemon that
+ * has been confined for long needs none in stock.
  *
- * One number is for both: the room that a newcomer made, and later the one that it is given as the
- * old one. /dev/null keeps it in between, so that a filter of system calls can name it.
+ * A daemon has one number for both rooms: that which it made as the newcomer, and that which the
+ * next newcomer sends. In between the number is /dev/null, so a seccomp filter can name it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,14 +17,14 @@
 
 #include "daemon/state.h"
 
-#define DMU_ROOM_MAX	(1ULL << 30)	/* bytes; twice that is locked memory for a while */
+#define DMU_ROOM_MAX	(1ULL << 30)	/* bytes; for a while, twice that is locked memory */
 
 bool dmu_state_is_kept(const struct dmu_daemon *daemon)
 {
 	return daemon->ops && daemon->ops->stateful;
 }
 
-/* Of a fixed size from now on. */
+/* Make the memfd, allocate and lock all of it, and fix its size. */
 static int dmu_room_allocate(struct dmu_room *room)
 {
 	room->fd = memfd_create("dmuser-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -33,7 +33,11 @@ static int dmu_room_allocate(struct dmu_room *room)
 	if (fallocate(room->fd, 0, 0, (off_t)room->size) ||
 	    fcntl(room->fd, F_ADD_SEALS, DMU_ROOM_SEALS))
 		return -errno;
-	/* Should this fail, so does the newcomer: its exit frees it all. Only to lock it. Not shared: what may be written by a mapping cannot be sealed. */
+	/*
+	 * The mapping only locks the memory. It is private, since a memfd cannot be sealed against
+	 * writes while a shared mapping could write to it. On failure the newcomer exits, which
+	 * frees all.
+	 */
 	room->map = mmap(NULL, room->size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, room->fd, 0);
 	if (room->map == MAP_FAILED) {
 		room->map = NULL;
@@ -54,7 +58,7 @@ int dmu_state_prepare(struct dmu_daemon *daemon)
 		return room->fd < 0 ? dmu_daemon_blame(daemon, errno, "cannot open /dev/null: %s",
 						       strerror(errno)) : 0;
 	}
-	/* An old one that does not know of our state would serve beside us. */
+	/* An old daemon that knows no state would serve beside this one. */
 	if (daemon->peer.order != DMU_WIRE_EXCLUSIVE)
 		return dmu_daemon_blame(daemon, EPROTO,
 					"backend %s keeps state in memory, and the other daemon "
@@ -89,10 +93,11 @@ int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
 		return rc;
 	room->held = true;
 	room->size = packet->message.room.size;
-	/* A write to anything else than memory may wait for whoever is behind it. */
+	/* A write to anything but memory may wait for another process. */
 	seals = fcntl(room->fd, F_GET_SEALS);
 	if (seals < 0 || (seals & DMU_STATE_SEALS) != DMU_ROOM_SEALS)
-		return dmu_daemon_blame(daemon, EPROTO, "the room for the state is no memfd of a fixed size");
+		return dmu_daemon_blame(daemon, EPROTO,
+					"the room for the state is no memfd of a fixed size");
 	return 0;
 }
 
@@ -117,7 +122,7 @@ int dmu_state_import(struct dmu_daemon *daemon)
 	struct dmu_room *room = &daemon->room;
 	int seals = fcntl(room->fd, F_GET_SEALS), rc;
 
-	/* Or the old one could change it, between a look at it and its use. */
+	/* The old daemon could change an unsealed room between its check and its use. */
 	if (seals < 0 || (seals & DMU_STATE_SEALS) != DMU_STATE_SEALS)
 		return dmu_daemon_blame(daemon, EPROTO, "the other daemon's state is not sealed");
 	rc = daemon->ops->import_state(daemon->backend, room->fd, room->size);
@@ -128,14 +133,14 @@ int dmu_state_import(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* Alone after the one that served before: what it had in memory has died with it. */
+/* A daemon that starts alone has no state to import: its predecessor has died with the state. */
 void dmu_state_begin(struct dmu_daemon *daemon)
 {
 	if (!dmu_state_is_kept(daemon) || daemon->room.imported || daemon->generation == 1)
 		return;
 	daemon->ops->state_lost(daemon->backend);
-	dmu_log(DMU_LOG_WARNING, "%s: the state of the daemon before is lost: what was written "
-		"and not flushed may be, too", daemon->options.name);
+	dmu_log(DMU_LOG_WARNING, "%s: the state of the daemon before is lost: writes that were not "
+		"flushed may be lost, too", daemon->options.name);
 }
 
 void dmu_state_clear_room(struct dmu_daemon *daemon)
@@ -147,7 +152,7 @@ void dmu_state_clear_room(struct dmu_daemon *daemon)
 	if (room->map)
 		munmap(room->map, room->size);
 	room->map = NULL;
-	/* Standard input is /dev/null: it keeps the number taken. */
+	/* Standard input is /dev/null: its copy keeps the number taken. */
 	dup3(STDIN_FILENO, room->fd, O_CLOEXEC);
 	room->held = false;
 }

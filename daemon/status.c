@@ -26,7 +26,7 @@ static void dmu_status_fill(const struct dmu_daemon *daemon, struct dmu_wire_sta
 {
 	struct dm_user_info info = { 0 };
 
-	/* Fails only when the target is gone, and then so are we in a moment. */
+	/* It fails only if the target is gone, and then this daemon soon exits. */
 	dmu_channel_info(dmu_server_channel(daemon->server), &info);
 	status->state = dmu_status_state(daemon->state);
 	status->pid = (uint32_t)getpid();
@@ -47,7 +47,8 @@ static void dmu_status_fill(const struct dmu_daemon *daemon, struct dmu_wire_sta
 	memcpy(status->spec, daemon->spec.text, sizeof(status->spec));
 }
 
-static void dmu_status_fill_confinement(const struct dmu_daemon *daemon, struct dmu_wire_confinement *confinement)
+static void dmu_status_fill_confinement(const struct dmu_daemon *daemon,
+					struct dmu_wire_confinement *confinement)
 {
 	confinement->proved = daemon->confinement.proved;
 	confinement->filters = daemon->confinement.filters;
@@ -55,7 +56,8 @@ static void dmu_status_fill_confinement(const struct dmu_daemon *daemon, struct 
 	memcpy(confinement->domain, daemon->confinement.domain, sizeof(confinement->domain));
 }
 
-bool dmu_status_answer(const struct dmu_daemon *daemon, enum dmu_wire_type question, struct dmu_wire_message *answer)
+bool dmu_status_answer(const struct dmu_daemon *daemon, enum dmu_wire_type question,
+		       struct dmu_wire_message *answer)
 {
 	memset(answer, 0, sizeof(*answer));
 	switch (question) {

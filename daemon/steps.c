@@ -4,14 +4,14 @@
 
 #include "daemon/steps.h"
 
-/* The loop looks at signals between its events; whole lists of steps are one event to it. */
+/* Check for a signal here: the loop does so between events, and all steps are one event to it. */
 static int dmu_step_not_ended(struct dmu_daemon *daemon)
 {
 	struct pollfd signals = { .fd = daemon->signals, .events = POLLIN };
 
 	if (poll(&signals, 1, 0) != 1)
 		return 0;
-	return dmu_daemon_blame(daemon, EINTR, "ended by a signal while it started");
+	return dmu_daemon_blame(daemon, EINTR, "ended by a signal during the start");
 }
 
 int dmu_steps_run(struct dmu_daemon *daemon, const struct dmu_step *steps)

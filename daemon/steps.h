@@ -5,7 +5,7 @@
 
 #include "daemon/daemon.h"
 
-/* One of a list that ends with { NULL, NULL }. tests/steps has a daemon die at each of them. */
+/* A list of steps ends with { NULL, NULL }. tests/steps kills a daemon at each of them. */
 struct dmu_step {
 	const char *name;	/* of the function */
 	int (*run)(struct dmu_daemon *daemon);	/* 0 or -errno, blamed */
@@ -13,7 +13,7 @@ struct dmu_step {
 
 #define DMU_STEP(function)	{ #function, function }
 
-/* All of them, in order, up to the first that fails or a signal to end. 0 or -errno, blamed. */
+/* Run @steps in order, until a step fails or a signal comes. Return 0 or -errno, blamed. */
 int dmu_steps_run(struct dmu_daemon *daemon, const struct dmu_step *steps);
 
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which storage it is that the device shows. Two generations of one device share it, page cache and
- * all; with two of them, what one has acknowledged the other would not have.
+ * The identity of the store that a device shows. Two generations of a device must share one store,
+ * page cache included: with two stores, the second would lack writes that the first has
+ * acknowledged.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +34,7 @@ static int dmu_store_record(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* Has the device @name ours for its store, with a daemon or without, and may one of us write? */
+/* true: device @name has the same store, with a daemon or without, and one of the two may write. */
 static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
 {
 	char store[sizeof(daemon->store)], text[DMU_WIRE_REASON_MAX];
@@ -45,7 +46,7 @@ static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
 	    dmu_rundir_read_store(&other, store, sizeof(store), text, sizeof(text)) ||
 	    strcmp(store, daemon->store))
 		return false;
-	/* What is recorded may be of a device that is gone. */
+	/* The recorded device may be gone. */
 	rc = dmu_dm_status(name, false, text, sizeof(text));
 	if (rc && rc != -ENOSPC)
 		return false;
@@ -53,7 +54,7 @@ static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
 	       dmu_rundir_read_tab(&other, name, &spec, text, sizeof(text)) || !spec.read_only;
 }
 
-/* First ours is recorded, then others' are looked at: of two at a time at least one sees the other. */
+/* Record first, then look at the others: of two concurrent claims at least one sees the other. */
 int dmu_store_claim(struct dmu_daemon *daemon)
 {
 	DIR *dir = opendir(daemon->rundir.run_dir);
@@ -71,9 +72,10 @@ int dmu_store_claim(struct dmu_daemon *daemon)
 }
 
 /*
- * Nobody can be asked. The daemon that served last has left its spec, and what that was: by now a
- * name, or a number, may be another store's. Another one is taken only if there is no spec. 1: it
- * is that store; 0: none is known; -errno.
+ * No daemon serves that could be asked, so compare with the identity that the daemon that served
+ * last has recorded: by now the spec's name or number may stand for another store. Another store is
+ * accepted only if there is no tab file. 1: it is the same store; 0: there is no tab file; -errno,
+ * blamed.
  */
 static int dmu_store_check_last(struct dmu_daemon *daemon, const char *ours)
 {
@@ -81,20 +83,24 @@ static int dmu_store_check_last(struct dmu_daemon *daemon, const char *ours)
 	struct dmu_spec spec;
 	int rc;
 
-	rc = dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, &spec, error, sizeof(error));
+	rc = dmu_rundir_read_tab(&daemon->rundir, daemon->options.name, &spec, error,
+				 sizeof(error));
 	if (rc == -ENOENT)
 		return 0;
 	if (!rc)
-		rc = dmu_rundir_read_store(&daemon->rundir, last, sizeof(last), error, sizeof(error));
+		rc = dmu_rundir_read_store(&daemon->rundir, last, sizeof(last), error,
+					   sizeof(error));
 	if (rc)
-		snprintf(what, sizeof(what), "which store was served last is not known: %.80s", error);
+		snprintf(what, sizeof(what), "which store was served last is not known: %.80s",
+			 error);
 	else if (strcmp(last, ours))
 		snprintf(what, sizeof(what), "%.40s (%.64s) is not the store served last, %.64s",
 			 daemon->spec.source, ours, last);
 	else
 		return 1;
-	return dmu_daemon_blame(daemon, rc ? -rc : EXDEV, "%s: if it is the right one, remove %s/"
-				DMU_TAB_NAME, what, daemon->rundir.path);
+	return dmu_daemon_blame(daemon, rc ? -rc : EXDEV,
+				"%s: if the store is the right one, remove %s/" DMU_TAB_NAME, what,
+				daemon->rundir.path);
 }
 
 int dmu_store_check(struct dmu_daemon *daemon)
@@ -123,8 +129,8 @@ int dmu_store_check(struct dmu_daemon *daemon)
 }
 
 /*
- * The table that is there may be an older program's, or another one's, or have been another store's. If
- * it cannot be changed, the device is served all the same, as it was before.
+ * The existing table may come from an older program, from another program, or from the time of
+ * another store. If it cannot be changed, the device is served as it was before.
  */
 static void dmu_store_let_table_claim(const struct dmu_daemon *daemon)
 {
@@ -137,8 +143,9 @@ static void dmu_store_let_table_claim(const struct dmu_daemon *daemon)
 		dmu_log(DMU_LOG_NOTICE, "the table of %s now claims %s", daemon->options.name,
 			daemon->spec.source);
 	else if (rc < 0 && !geometry->read_only)
-		dmu_log(DMU_LOG_WARNING, "the table of %s does not claim %s, so take care that nobody "
-			"else uses it: %s", daemon->options.name, daemon->spec.source, error);
+		dmu_log(DMU_LOG_WARNING, "the table of %s does not claim %s, so make sure that "
+			"nothing else uses it: %s", daemon->options.name, daemon->spec.source,
+			error);
 }
 
 int dmu_store_check_holders(struct dmu_daemon *daemon)
@@ -153,7 +160,10 @@ int dmu_store_check_holders(struct dmu_daemon *daemon)
 	    dmu_has_holder(geometry->backing, ours, holder, sizeof(holder)))
 		return dmu_daemon_blame(daemon, EBUSY, "%s is in use by device %s, too",
 					daemon->spec.source, holder);
-	/* With nobody to answer, a suspend of somebody else's may wait for us, and ours for that. */
+	/*
+	 * Not if no daemon serves: another process's suspend may wait for this daemon, and the
+	 * reload here would wait for that suspend.
+	 */
 	if (geometry->backing && daemon->taken_over)
 		dmu_store_let_table_claim(daemon);
 	return 0;

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Is it the storage that the generation before us served? */
+/* Check that a daemon serves the store that the previous generation served. */
 #ifndef DMUSER_DAEMON_STORE_H
 #define DMUSER_DAEMON_STORE_H
 
 #include "daemon/daemon.h"
 
 /*
- * It is what the daemon before served, for all we know; daemon->store is ours then. One
- * that is new to the device is recorded, for a new device before its tab line, and refused if it is
- * another device's. Both 0 or -errno, blamed.
+ * dmu_store_check() compares the store with the one that was served last, as far as that is known,
+ * and fills daemon->store. dmu_store_claim() records a store that is new to the device, for a new
+ * device before its tab line, and refuses the store of another device. Both return 0 or -errno,
+ * blamed.
  */
 int dmu_store_check(struct dmu_daemon *daemon);
 int dmu_store_claim(struct dmu_daemon *daemon);
-/* With a takeover: no other device is made of the store, and ours claims it where it can. */
+/*
+ * After a takeover, refuse a store that another device is made of, and let the device's table claim
+ * it if it can. Return 0 or -errno, blamed.
+ */
 int dmu_store_check_holders(struct dmu_daemon *daemon);
 
 #endif

@@ -107,7 +107,7 @@ answered $'REFUSE this daemon .* speaks protocol version 1 only\nclosed' newer
 answered $'REFUSE malformed message\nclosed' unknown
 answered $'REFUSE malformed message\nclosed' garbage
 answered $'REFUSE malformed message\nclosed' no-pidfd
-answered $'REFUSE what came with HELLO is no pidfd\nclosed' false-pidfd
+answered $'REFUSE the descriptor in HELLO is no pidfd\nclosed' false-pidfd
 answered $'REFUSE READY before HELLO\nclosed' ready
 # These have an OFFER: it is withdrawn, and they are killed.
 killed=137

@@ -56,7 +56,7 @@ check "no byte is wrong" load_calm
 
 wb_watch sendmsg STOP 2
 wb_take "$wb_second" --timeout 4000 && fail "it serves without the state"
-check "the newcomer gives up: $(cat /tmp/said)" grep -q 'for 4000 ms no DRAINED' /tmp/said
+check "the newcomer gives up: $(cat /tmp/said)" grep -q 'waited 4000 ms for DRAINED' /tmp/said
 check "and leaves the old one alive" alive "$old"
 kill -CONT "$old"
 wb_serves_on "$old" "hung"
