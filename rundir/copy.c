@@ -79,13 +79,13 @@ void dmu_copy_label(int from, int to)
 		(void)!fsetxattr(to, LABEL, label, n, 0);
 }
 
-/* @path's content to a new file @partial, complete and executable. */
+/* Copy @from to a new executable file @partial. Return 0 or -errno. */
 static int copy_file(int from, const char *partial)
 {
 	struct stat had, got;
 	int to, ret;
 
-	unlink(partial);	/* of a dmuserctl that was killed; the lock keeps living ones out */
+	unlink(partial);	/* left by a killed dmuserctl; the lock keeps living ones out */
 	to = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
 	if (to < 0)
 		return -errno;
@@ -132,7 +132,7 @@ out_close:
 	return ret;
 }
 
-/* A pidfd of some process that runs the file @st is of; -1: nobody does. */
+/* A pidfd of a process that runs the file of @st; -1: none does. */
 static int runner_find(const struct stat *st)
 {
 	struct dirent *entry;
@@ -155,7 +155,7 @@ static int runner_find(const struct stat *st)
 	return fd;
 }
 
-/* true if, before @deadline (of dmu_now_ms()), nobody runs @path any more. */
+/* true: before @deadline (of dmu_now_ms()), the last process that ran @path has exited. */
 static bool copy_abandoned(const char *path, uint64_t deadline)
 {
 	struct pollfd fd = { .events = POLLIN };

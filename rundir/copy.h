@@ -6,19 +6,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Copy @source to RUN_DIR/NAME/dmuser-second.@generation, whose path goes to @path. */
+/*
+ * Copy @source to RUN_DIR/NAME/dmuser-second.@generation, and that path to @path. Return 0, or
+ * -errno and @error.
+ */
 int dmu_copy_make(char *path, size_t path_len, const char *source, const char *run_dir,
 		  const char *name, uint64_t generation, char *error, size_t len);
-/* All of @from to @to. */
+/* Copy all of @from to @to. */
 int dmu_copy_bytes(int from, int to);
 /*
- * With SELinux a copy must lead into the same domain as the program. If that fails, the second
- * stage refuses to serve from where it then is.
+ * Copy the SELinux label: the copy must lead into the same domain as the program. If that fails,
+ * the second stage is in another domain, where it refuses to serve.
  */
 void dmu_copy_label(int from, int to);
-/* Remove the copies but @keep that no process runs, after at most @wait_ms for daemons that leave. */
+/*
+ * Remove the copies, except @keep, that no process runs. Wait at most @wait_ms for daemons that
+ * leave.
+ */
 void dmu_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
-/* 0, or -ENOEXEC and @error: no program, or one that needs a dynamic linker and libraries. */
+/* Refuse what is no static 64-bit ELF program. Return 0, or -ENOEXEC and @error. */
 int dmu_copy_check(int fd, const char *path, char *error, size_t len);
 
 #endif

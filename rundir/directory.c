@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* RUN_DIR/NAME: where the socket, the tab line and the copies of programs of one device live. */
+/* RUN_DIR/NAME has the socket, the tab line and the copies of programs of one device. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 
 int dmu_run_lock(const char *run_dir, const char *name)
 {
-	/* The directory, not the daemons' lock file in it: they start while this one is held. */
+	/* Not the daemons' lock file in it: daemons start while this lock is held. */
 	int fd = dmu_run_open(run_dir, name, NULL, O_RDONLY | O_DIRECTORY), ret;
 
 	if (fd < 0)
@@ -106,7 +106,7 @@ void dmu_run_leave(const char *run_dir, const char *name)
 {
 	char path[DMU_PATH_MAX];
 
-	/* What is still in it is in use, or not ours, and stays. */
+	/* Files that are left are in use, or not dmuser's: the directory stays. */
 	if (!dmu_run_path(path, sizeof(path), run_dir, name, NULL))
 		rmdir(path);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Ask the serving daemon who it is, over its handover socket. */
+/* Ask the serving daemon for its status, over its handover socket. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -71,7 +71,7 @@ bool dmu_listener_present(const char *run_dir, const char *name)
 	return fd != -ECONNREFUSED && fd != -ENOENT;
 }
 
-/* Send a message of type @ask; 0 and @message is of type @wanted. */
+/* Send a message of type @ask, and receive one of type @wanted in @message. 0 or -errno. */
 static int exchange(int fd, enum dmu_wire_type ask, enum dmu_wire_type wanted,
 		    struct dmu_wire_message *message, char *error, size_t len)
 {
@@ -102,7 +102,7 @@ static int exchange(int fd, enum dmu_wire_type ask, enum dmu_wire_type wanted,
 	return 0;
 }
 
-/* VmLck of @pid in bytes; @otherwise if it cannot be known. */
+/* VmLck of @pid in bytes; @otherwise if it is unknown. */
 static uint64_t locked_bytes(uint32_t pid, uint64_t otherwise)
 {
 	char path[64], line[256];
@@ -120,8 +120,8 @@ static uint64_t locked_bytes(uint32_t pid, uint64_t otherwise)
 	return otherwise;
 }
 
-int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener *daemon, char *error,
-		   size_t len)
+int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener *daemon,
+		     char *error, size_t len)
 {
 	struct dmu_wire_message message;
 	int fd, ret, pid;
@@ -143,7 +143,7 @@ int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener 
 	close(fd);
 	if (ret)
 		return ret;
-	/* The kernel's word, not that of a process which may be anybody's by now. */
+	/* Take the pid from the kernel: an attacker may have taken over the daemon. */
 	if (pid > 0)
 		message.status.pid = pid;
 	daemon->status = message.status;
@@ -151,7 +151,8 @@ int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener 
 	return 0;
 }
 
-void dmu_listener_ask_confinement(const char *run_dir, const char *name, struct dmu_listener *daemon)
+void dmu_listener_ask_confinement(const char *run_dir, const char *name,
+				  struct dmu_listener *daemon)
 {
 	struct dmu_wire_message message;
 	char error[DMU_ERROR_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The daemon that listens in RUN_DIR/NAME, asked for its status by dmuserctl and dmuser-watch. */
+/* dmuserctl and dmuser-watch ask the daemon that listens in RUN_DIR/NAME for its status. */
 #ifndef DMUSER_LISTENER_H
 #define DMUSER_LISTENER_H
 
@@ -13,23 +13,24 @@
 struct dmu_listener {
 	struct dmu_wire_status status;
 	struct dmu_wire_confinement confinement;
-	uint64_t locked_bytes;		/* VmLck now, if /proc says; else when it began */
+	uint64_t locked_bytes;		/* VmLck now; if /proc has none, as of the start */
 };
 
-/* All but the confinement. 0, or -errno and @error says why there is no answer. */
-int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener *daemon, char *error,
-		   size_t len);
-/* Of a daemon that has been asked. From one too old for the question, what its STATUS says. */
-void dmu_listener_ask_confinement(const char *run_dir, const char *name, struct dmu_listener *daemon);
+/* Fill all but the confinement. Return 0, or -errno and @error says why there is no answer. */
+int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener *daemon,
+		     char *error, size_t len);
+/* Then fill the confinement; of a daemon too old for the question, from its STATUS. */
+void dmu_listener_ask_confinement(const char *run_dir, const char *name,
+				  struct dmu_listener *daemon);
 
 /*
- * A connection to the daemon that listens, whose calls give up after two seconds; -ENOENT, -ECONNREFUSED: none does;
- * -EAGAIN: too many wait for it already; or another -errno.
+ * Connect to the listening daemon, with a limit of two seconds for each call. Return a descriptor;
+ * -ENOENT or -ECONNREFUSED: no daemon listens; -EAGAIN: its backlog is full; or another -errno.
  */
 int dmu_listener_dial(const char *run_dir, const char *name);
-/* A daemon listens, or could not be asked. */
+/* true: a daemon listens, or the connection failed for another reason than a missing daemon. */
 bool dmu_listener_present(const char *run_dir, const char *name);
-/* The process that made the socket: the kernel's word, not the daemon's. Or -errno of the connection. */
+/* The pid of the process that listens, from the kernel; or -errno of the connection. */
 pid_t dmu_listener_pid(const char *run_dir, const char *name);
 
 #endif

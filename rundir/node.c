@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The node, open for as long as it takes to start a daemon where nobody serves. */
+/* Unseal the node for as long as it takes to start a daemon when none serves. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -41,5 +41,6 @@ bool dmu_node_left_open(const char *run_dir, const char *name)
 {
 	char path[DMU_PATH_MAX];
 
-	return !dmu_run_path(path, sizeof(path), run_dir, name, DMU_OPEN_NAME) && !access(path, F_OK);
+	return !dmu_run_path(path, sizeof(path), run_dir, name, DMU_OPEN_NAME) &&
+	       !access(path, F_OK);
 }

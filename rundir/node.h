@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The control node, open to root while a daemon is started that no serving daemon can hand a channel to. */
+/* The control node, unsealed while a daemon starts that no serving daemon can give channels. */
 #ifndef DMUSER_NODE_H
 #define DMUSER_NODE_H
 
 #include <stdbool.h>
 
 /*
- * Unseal the node of @name. That is written down in RUN_DIR/NAME first: the next process with the lock
- * seals it if we are killed before we do. Each 0 or -errno; close: also if the device is gone.
+ * Unseal or seal the node of @name. RUN_DIR/NAME/open exists from before the unseal until after the
+ * seal: if the process that unsealed is killed, the next process that takes the lock finds the file
+ * and seals the node. Return 0 or -errno; close returns 0 also if the device is gone.
  */
 int dmu_node_open(const char *run_dir, const char *name);
 int dmu_node_close(const char *run_dir, const char *name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Find a daemon's program, and run it until the process that was started exits. */
+/* Find a daemon's program, and run it until the started process exits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,10 +26,10 @@
 #endif
 
 #define LOOK_MS		100
-#define WAITING_MS	5000	/* until that is said; then twice as long each time */
+#define WAITING_MS	5000	/* until the first report; then twice as long each time */
 #define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* A daemon gets no more than this from whoever calls dmuserctl. */
+/* The daemon gets nothing else of the caller's environment. */
 static char *const environment[] = { "PATH=" PATH_DEFAULT, NULL };
 
 static bool executable(char *path, size_t len, const char *dir, size_t dir_len, const char *name)
@@ -39,7 +39,7 @@ static bool executable(char *path, size_t len, const char *dir, size_t dir_len, 
 	return n > 0 && (size_t)n < len && !access(path, X_OK);
 }
 
-/* The length of the directory of this very program, which goes to @dir; 0 if it cannot be known. */
+/* Write the directory of this very program to @dir. Return its length; 0: it is unknown. */
 static size_t own_directory(char *dir, size_t len)
 {
 	ssize_t n = readlink("/proc/self/exe", dir, len - 1);
@@ -82,8 +82,8 @@ int dmu_program_find(char *path, size_t path_len, const char *given, const char 
 }
 
 /*
- * Debian mounts /run noexec. What is in memory anyway then runs from a sealed memfd. Not from a
- * mount namespace that sees /run otherwise: that would keep what is mounted now mounted for ever.
+ * Debian mounts /run noexec. A program that is in memory anyway then runs from a sealed memfd. A
+ * private mount namespace would do, too, but would pin for ever everything that is mounted now.
  */
 static int memfd_open(const char *path)
 {
@@ -126,28 +126,25 @@ static int execute(const char *path, char *const argv[], bool in_memory)
 	return -errno;
 }
 
-/*
- * In the child; what goes wrong is said on @output, where the program's own words go, too; what it
- * answers on @answer.
- */
+/* Run in the child. Errors and the program's stderr go to @output, its stdout to @answer. */
 static void child(const struct dmu_program *program, char *const argv[], int output, int answer)
 {
 	int null = open("/dev/null", O_RDWR), ret;
 	sigset_t none;
 
-	/* Who calls may have blocked some. */
+	/* The caller may have blocked signals. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	/* ^C is for dmuserctl: once it is asked for, the daemons decide how a handover ends. */
+	/* ^C is for dmuserctl: once asked, the daemons decide how a handover ends. */
 	setsid();
 	if (null < 0 || dup2(null, 0) < 0 || dup2(answer, 1) < 0 || dup2(output, 2) < 0) {
 		dprintf(output, "cannot open /dev/null: %s\n", strerror(errno));
 		_exit(DMU_EXIT_FAILED);
 	}
-	/* libdevmapper leaves its own open, which no daemon is to have. */
+	/* libdevmapper leaves its descriptor open, which no daemon may have. */
 	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC)) {
-		dprintf(2, "cannot keep descriptors back: %s\n", strerror(errno));
+		dprintf(2, "cannot set close-on-exec: %s\n", strerror(errno));
 		_exit(DMU_EXIT_FAILED);
 	}
 	ret = execute(program->path, argv, program->in_memory);
@@ -155,7 +152,7 @@ static void child(const struct dmu_program *program, char *const argv[], int out
 	_exit(DMU_EXIT_FAILED);
 }
 
-/* Behind a "word: " that begins @text, as programs begin theirs with their name. */
+/* Skip a "WORD: " at the beginning of @text: programs begin their lines with their name. */
 static const char *skip_word(const char *text)
 {
 	const char *colon = strstr(text, ": ");
@@ -163,7 +160,7 @@ static const char *skip_word(const char *text)
 	return colon && !memchr(text, ' ', colon - text) ? colon + 2 : text;
 }
 
-/* The last line in @output without the "PROGRAM: " that begins it, nor a "@name: " behind that. */
+/* The last line in @output, without its "PROGRAM: " and a "@name: " after that. */
 static void last_line(int output, const char *name, char *line, size_t len)
 {
 	size_t name_len = strlen(name);
@@ -186,7 +183,7 @@ static void last_line(int output, const char *name, char *line, size_t len)
 	snprintf(line, len, "%s", start);
 }
 
-/* All of @output, as far as there is room. */
+/* Copy @output to @text, as far as it fits. */
 static void all_lines(int output, char *text, size_t len)
 {
 	ssize_t n = pread(output, text, len - 1, 0);
@@ -201,7 +198,10 @@ static bool has_ended(pid_t pid)
 	return !waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
 }
 
-/* Until the child has ended: 0. -ETIMEDOUT: it was killed, as it had not in time. -EINTR: told to stop. */
+/*
+ * Wait until the child has ended: 0. -ETIMEDOUT: it was killed at the end of patience_ms. -EINTR:
+ * *told was set.
+ */
 static int wait_for_end(pid_t pid, const struct dmu_program *program)
 {
 	struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
@@ -223,7 +223,7 @@ static int wait_for_end(pid_t pid, const struct dmu_program *program)
 			program->waiting(program->arg, pid, (unsigned int)(passed / 1000));
 			say_ms *= 2;
 		}
-		/* Without a descriptor of it, or when told just now: look again soon. */
+		/* Look again soon: there may be no pidfd, and *told may be set at any time. */
 		poll(&end, 1, LOOK_MS);
 	}
 	if (end.fd >= 0)
@@ -240,7 +240,7 @@ static bool ends_soon(pid_t pid)
 	return has_ended(pid);
 }
 
-/* The status of the child once it has ended, or -errno. */
+/* Wait for the child and reap it. Return its wait status, or -errno. */
 static int reap(pid_t pid, const struct dmu_program *program)
 {
 	int ret = wait_for_end(pid, program);
@@ -248,13 +248,13 @@ static int reap(pid_t pid, const struct dmu_program *program)
 
 	if (ret == -EINTR)
 		return ret;
-	/* One that was only asked is not worth the wait, if it hangs in its store. */
+		/* Do not wait for a program that only answers a question and hangs in its store. */
 	if (ret && program->said && !ends_soon(pid))
 		return ret;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
-	/* It may just have ended nevertheless. */
+	/* The child may have ended by itself just before the kill. */
 	return ret && WIFSIGNALED(status) ? ret : status;
 }
 
@@ -296,17 +296,17 @@ static int output_make(void)
 	return fd;
 }
 
-int dmu_program_run(const struct dmu_program *program, char *const argv[], const char *name, char *error,
-		    size_t len)
+int dmu_program_run(const struct dmu_program *program, char *const argv[], const char *name,
+		    char *error, size_t len)
 {
 	int output, answer = -1, status, ret = 0;
 	pid_t pid;
 
 	if (getpid() == 1) {
-		snprintf(error, len, "dmuserctl is the first process of a PID namespace, all of which ends with it");
+		snprintf(error, len, "cannot run a daemon as the first process of a PID namespace");
 		return -EPERM;
 	}
-	/* Memory rather than a pipe: the daemon must never depend on a reader. */
+	/* Memory, not a pipe: the daemon must never depend on a reader. */
 	output = output_make();
 	if (output >= 0)
 		answer = program->said ? output_make() : output;
@@ -323,11 +323,11 @@ int dmu_program_run(const struct dmu_program *program, char *const argv[], const
 	status = pid < 0 ? -errno : reap(pid, program);
 	if (status == -ETIMEDOUT) {
 		ret = status;
-		snprintf(error, len, "%s was killed, as it had not started after %d ms", program->path,
+		snprintf(error, len, "%s was killed: it had not started after %d ms", program->path,
 			 program->patience_ms);
 	} else if (status == -EINTR) {
 		ret = status;
-		snprintf(error, len, "interrupted: what was begun goes on");
+		snprintf(error, len, "interrupted: the started program goes on");
 	} else if (status < 0) {
 		ret = status;
 		snprintf(error, len, "cannot run %s: %s", program->path, strerror(-ret));
@@ -338,8 +338,8 @@ int dmu_program_run(const struct dmu_program *program, char *const argv[], const
 			snprintf(error, len, "%s was killed by signal %d (%s)", program->path,
 				 WTERMSIG(status), strsignal(WTERMSIG(status)));
 		else if (!error[0])
-			snprintf(error, len, "%s ended with status %d and said nothing", program->path,
-				 WEXITSTATUS(status));
+			snprintf(error, len, "%s ended with status %d and printed nothing",
+				 program->path, WEXITSTATUS(status));
 	} else if (program->said) {
 		all_lines(answer, program->said, program->said_len);
 	}

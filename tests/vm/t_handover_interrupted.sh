@@ -38,7 +38,7 @@ wait_for 30 "it says who is waited for" grep -qx \
 kill -TERM $ctl
 wait_for 20 "interrupted" gone $ctl
 is "the node is sealed" "$(word sealed)" 1
-check "it says what becomes of it" grep -q 'interrupted: what was begun goes on' /tmp/out
+check "it says what becomes of it" grep -q 'interrupted: the started program goes on' /tmp/out
 go_on
 wait_for 60 "the new daemon serves" word_is daemon 1
 wait_for 20 "nothing is left of the interrupted one" test ! -e "$run/$name/open"

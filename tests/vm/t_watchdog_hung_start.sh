@@ -69,7 +69,7 @@ wait_for 20 "what was started is gone" gone "$starter"
 # What waits for a disk ends when that has answered, and is no daemon until then, though it has a socket and a channel.
 wait_for 20 "the daemon that it was starting is dying" dying "$starting"
 said=$(dmesg | grep -a 'event=restart-failed' | tail -n 1)
-check "the log says so: ${said#*reason=}" grep -q 'killed, as it had not started after 8000 ms' <<<"$said"
+check "the log says so: ${said#*reason=}" grep -q 'killed: it had not started after 8000 ms' <<<"$said"
 status=$(dmuserctl status "$name")
 [[ $status =~ unserved\ +for\ [0-9.]+\ s,\ [0-9]+\ attempts,.*had\ not\ started ]] || fail "status in words: $status"
 ok "status says: $(grep ^unserved <<<"$status")"
