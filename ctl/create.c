@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl create: the work is dmuser-first's; here it is found, told its task, and waited for. */
+/* dmuserctl create: find dmuser-first, run it, and wait until it has created the device. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static int tab_lookup(const struct ctl_args *args, struct dmu_spec *spec, char *
 			 args->tab, strerror(-ret));
 		return ret;
 	}
-	/* It says what root mounts. */
+	/* The file decides what root mounts. */
 	ret = dmu_trusted_check(fileno(file), args->tab, error, len);
 	if (!ret)
 		ret = -ENOENT;
@@ -50,11 +50,12 @@ static int tab_lookup(const struct ctl_args *args, struct dmu_spec *spec, char *
 	}
 	if (ret == -ENOENT && ferror(file)) {
 		ret = -EIO;
-		snprintf(error, len, "no BACKEND:SOURCE given, and %s cannot be read: %s", args->tab,
-			 strerror(errno));
+		snprintf(error, len, "no BACKEND:SOURCE given, and %s cannot be read: %s",
+			 args->tab, strerror(errno));
 	}
 	if (ret == -ENOENT)
-		snprintf(error, len, "no BACKEND:SOURCE given, and no line of it in %s", args->tab);
+		snprintf(error, len, "no BACKEND:SOURCE given, and no line for this device in %s",
+			 args->tab);
 	free(line);
 	fclose(file);
 	return ret;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * dmuserctl handover: start a second stage from a copy in memory. The two daemons agree between
- * themselves which of them serves; dmuserctl only watches, so that it may be killed at any moment. Where no
- * daemon serves, it has the node open meanwhile, and seals it before it ends; or, killed, leaves that to the
- * next one: see ctl_open.c.
+ * themselves which of them serves; dmuserctl only watches, and may be killed at any moment. If no
+ * daemon serves, dmuserctl unseals the node for the new daemon, and seals it before it exits; if it
+ * is killed first, the next process that takes the lock seals the node: see rundir/node.h.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@
 #include "rundir/node.h"
 #include "rundir/program.h"
 
-#define LEAVE_MS	1000	/* for the old daemon to be gone, so that its copy can be removed */
+#define LEAVE_MS	1000	/* for the old daemon to exit, so that its copy can be removed */
 #define DYING_MS	DMU_TIMEOUT_MS	/* for a dying daemon's channels to close */
 #define LOOK_MS		20
 
@@ -34,13 +34,13 @@
 
 struct handover {
 	const struct ctl_args *args;
-	struct ctl_device device;	/* as it was before */
+	struct ctl_device device;	/* before the handover */
 	uint64_t previous;		/* generation that served; 0: none with a number did */
 	bool served;
 	char copy[DMU_PATH_MAX];
 };
 
-static volatile sig_atomic_t told;	/* by which signal */
+static volatile sig_atomic_t told;	/* the signal that came; 0: none */
 
 static void note(int signal)
 {
@@ -48,8 +48,8 @@ static void note(int signal)
 }
 
 /*
- * A signal that would end us is noted from now on, so that the node is sealed before it does. A closed
- * pipe behind our output ends nothing.
+ * From here on a signal that would end dmuserctl is only noted, so that the node is sealed before
+ * the end. A closed pipe behind stdout ends nothing.
  */
 static void signals_note(void)
 {
@@ -59,7 +59,7 @@ static void signals_note(void)
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
-	/* nohup has us ignore one. */
+	/* A signal that the caller ignores, as nohup does, stays ignored. */
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (!sigaction(ends[i], NULL, &before) && before.sa_handler != SIG_IGN)
 			sigaction(ends[i], &action, NULL);
@@ -69,7 +69,7 @@ static int interrupted(char *error, size_t len)
 {
 	if (!told)
 		return 0;
-	snprintf(error, len, "interrupted: nothing was begun");
+	snprintf(error, len, "interrupted: nothing was started");
 	return -EINTR;
 }
 
@@ -99,7 +99,7 @@ static int run_second(const struct handover *handover, char *error, size_t len)
 	return dmu_program_run(&program, line.argv, args->name, error, len);
 }
 
-/* Who serves after a failure, for the error message. */
+/* Describe what serves after a failure, for the error message. */
 static void describe_rest(const struct ctl_args *args, char *text, size_t len)
 {
 	const struct dmu_target_generation *serving;
@@ -113,11 +113,11 @@ static void describe_rest(const struct ctl_args *args, char *text, size_t len)
 	if (serving)
 		snprintf(text, len, "generation %" PRIu64 " still serves", serving->number);
 	else
-		snprintf(text, len, "nobody serves, requests %s",
+		snprintf(text, len, "no daemon serves, requests %s",
 			 device.policy.nodaemon_fail ? "fail" : "wait");
 }
 
-/* Everything that can be refused before a new daemon exists. */
+/* Check everything that can be refused before a new daemon exists. */
 static int prepare(struct handover *handover, int *lock, char *error, size_t len)
 {
 	const struct ctl_args *args = handover->args;
@@ -146,7 +146,7 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 	}
 	if (dmu_node_left_open(args->run_dir, args->name))
 		dmu_node_close(args->run_dir, args->name);
-	/* Under the lock: what was known before may be old. */
+	/* Look again under the lock: the device may have changed. */
 	ret = ctl_dm_device(args->name, &handover->device);
 	if (ret) {
 		snprintf(error, len, "the device is gone");
@@ -159,7 +159,7 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 			     args->name, handover->device.kstatus.generation + 1, error, len);
 }
 
-/* What goes on without us has opened the node, unless it takes too long for that. */
+/* Wait until the program that goes on without dmuserctl has opened the node, or LEAVE_MS. */
 static void await_channel(const struct handover *handover)
 {
 	uint64_t deadline = dmu_now_ms() + LEAVE_MS;
@@ -170,7 +170,7 @@ static void await_channel(const struct handover *handover)
 		poll(NULL, 0, LOOK_MS);
 }
 
-/* Nobody is left to hand out a channel: asking for a restart is the explicit unseal. */
+/* No daemon is left to give a channel: a request for a restart is the explicit unseal. */
 static int restart(struct handover *handover, char *error, size_t len)
 {
 	bool unseal = handover->device.kstatus.sealed;
@@ -182,7 +182,7 @@ static int restart(struct handover *handover, char *error, size_t len)
 	if (unseal) {
 		ret = dmu_node_open(handover->args->run_dir, handover->args->name);
 		if (ret) {
-			snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
+			snprintf(error, len, "cannot unseal the node: %s", strerror(-ret));
 			return ret;
 		}
 	}
@@ -195,8 +195,8 @@ static int restart(struct handover *handover, char *error, size_t len)
 }
 
 /*
- * The old daemon died before it could hand anything over. Its channels close after its socket, and
- * later still if its last writes are under way in a slow store.
+ * true: the old daemon died before it could hand anything over. Wait for its channels: they close
+ * after its socket, and later still if its last writes are under way in a slow store.
  */
 static bool is_abandoned(struct handover *handover)
 {
@@ -225,13 +225,13 @@ static int replace(struct handover *handover, char *error, size_t len)
 	} else {
 		ret = restart(handover, error, len);
 	}
-	/* What goes on without us runs from it. */
+	/* After -EINTR the program that goes on runs from the copy. */
 	if (ret && ret != -EINTR)
 		unlink(handover->copy);
 	return ret;
 }
 
-/* Whoever served before must have left: it would serve beside the new one. */
+/* true: the previous generation has left. It would serve beside the new one. */
 static bool has_left(const struct handover *handover, const struct dmu_target_status *status)
 {
 	unsigned int i;
@@ -244,7 +244,7 @@ static bool has_left(const struct handover *handover, const struct dmu_target_st
 	return true;
 }
 
-/* Its daemon is dead, so that somebody else has these. They are worth nothing any more. */
+/* The previous daemon is dead: another process holds its channels, which are useless by now. */
 static void warn_of_thieves(const struct handover *handover, const struct dmu_target_status *status)
 {
 	unsigned int i;
@@ -252,9 +252,9 @@ static void warn_of_thieves(const struct handover *handover, const struct dmu_ta
 	for (i = 0; i < status->generation_count; i++)
 		if (status->generations[i].number == handover->previous &&
 		    status->generations[i].channels)
-			ctl_error("%s: somebody holds %" PRIu64 " drained channels of generation %"
-				  PRIu64, handover->args->name, status->generations[i].channels,
-				  handover->previous);
+			ctl_error("%s: another process holds %" PRIu64
+				  " drained channels of generation %" PRIu64, handover->args->name,
+				  status->generations[i].channels, handover->previous);
 }
 
 static int report(const struct handover *handover, uint64_t ms)
@@ -268,12 +268,12 @@ static int report(const struct handover *handover, uint64_t ms)
 		return CTL_FAILED;
 	serving = dmu_target_serving(&device.kstatus);
 	if (!serving || serving->number <= handover->previous) {
-		ctl_error("%s: the new daemon said that it serves, and does not", args->name);
+		ctl_error("%s: the new daemon reported success, but does not serve", args->name);
 		return CTL_FAILED;
 	}
 	if (!has_left(handover, &device.kstatus)) {
-		ctl_error("%s: generation %" PRIu64 " serves, and so does %" PRIu64
-			  ", which has not left", args->name, serving->number, handover->previous);
+		ctl_error("%s: generation %" PRIu64 " serves, but generation %" PRIu64
+			  " has not left", args->name, serving->number, handover->previous);
 		return CTL_FAILED;
 	}
 	warn_of_thieves(handover, &device.kstatus);
@@ -282,8 +282,8 @@ static int report(const struct handover *handover, uint64_t ms)
 		if (handover->previous)
 			printf("%" PRIu64 " has left", handover->previous);
 		else
-			printf("%s",
-			       handover->served ? "its predecessor has left" : "after nobody did");
+			printf("%s", handover->served ?
+			       "its predecessor has left" : "no daemon served before");
 		printf("; %" PRIu64 " ms\n", ms);
 		return CTL_DONE;
 	}

@@ -23,7 +23,7 @@ void ctl_error(const char *format, ...)
 
 int ctl_json_print(json_t *json)
 {
-	/* ASCII only: what a terminal obeys is escaped. A full disk is told of by main(). */
+	/* ASCII only: control characters are escaped. main() reports a full disk. */
 	int ret = json ? json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
 
 	json_decref(json);
@@ -42,10 +42,11 @@ json_t *ctl_json_text(const char *text)
 
 	if (json)
 		return json;
-	/* Not UTF-8: what is no ASCII becomes \xNN. */
+	/* Not UTF-8: write bytes that are not ASCII as \xNN. */
 	clean = malloc(4 * strlen(text) + 1);
 	for (at = clean; clean && *text; text++)
-		at += sprintf(at, (unsigned char)*text < 0x80 ? "%c" : "\\x%02x", (unsigned char)*text);
+		at += sprintf(at, (unsigned char)*text < 0x80 ? "%c" : "\\x%02x",
+			      (unsigned char)*text);
 	if (clean)
 		*at = '\0';
 	json = json_string(clean ? clean : "?");

@@ -5,11 +5,11 @@
 
 #include <jansson.h>
 
-/* "dmuserctl: ..." on stderr. */
+/* Print "dmuserctl: ..." on stderr. */
 void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Print and release @json. An exit status, after an error message if there is no memory for it. */
+/* Print and release @json. Return an exit status; without memory, print an error first. */
 int ctl_json_print(json_t *json);
-/* A string of bytes from outside, which need not be UTF-8. */
+/* A JSON string of bytes from outside, which need not be UTF-8. */
 json_t *ctl_json_text(const char *text);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl remove: the device first; its daemon then finds its channels dead, and exits. */
+/* dmuserctl remove: remove the device first; its daemon then finds its channels dead, and exits. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -21,9 +21,9 @@
 #include "rundir/listener.h"
 
 #define EXIT_MS		5000	/* for the daemon of a removed device to exit */
-#define CLOSE_MS	1000	/* for the users of a forced one to close it */
+#define CLOSE_MS	1000	/* for the users of a device that now fails all I/O to close it */
 
-/* A list for a person: "mounted on /mnt, used by dm-3". */
+/* A list to print: "mounted on /mnt, used by dm-3". */
 struct users {
 	char text[DMU_ERROR_MAX / 2];
 	size_t used;
@@ -50,7 +50,7 @@ static void users_add(struct users *users, const char *format, ...)
 		users->used += n;
 }
 
-/* Where @pid, "self" or a number, has it mounted. */
+/* Add where @pid, "self" or a number, has the device mounted. */
 static void find_mounts(struct users *users, const struct ctl_device *device, const char *pid)
 {
 	char path[300], line[4096], where[1024];
@@ -73,7 +73,7 @@ static void find_mounts(struct users *users, const struct ctl_device *device, co
 	fclose(file);
 }
 
-/* The number of the mount namespace of @pid, 0 if it cannot be known. */
+/* The inode number of the mount namespace of @pid; 0: it is unknown. */
 static ino_t mount_namespace(const char *pid)
 {
 	char path[300];
@@ -83,7 +83,7 @@ static ino_t mount_namespace(const char *pid)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-/* Block devices on top of it: holders of other DM tables, loops and the like. */
+/* Add the block devices on top of the device: other DM tables, loops and the like. */
 static void find_holders(struct users *users, const struct ctl_device *device)
 {
 	struct dirent *entry;
@@ -135,7 +135,7 @@ static void add_process(struct users *users, const char *pid)
 		fclose(file);
 }
 
-/* Processes that have it open, or mounted in a mount namespace that is not ours. */
+/* Add the processes that have the device open, or mounted in another mount namespace. */
 static void find_processes(struct users *users, const struct ctl_device *device)
 {
 	ino_t ours = mount_namespace("self"), last = ours, namespace;
@@ -166,11 +166,11 @@ static void busy_error(const struct ctl_device *before, bool forced)
 	find_mounts(&users, &device, "self");
 	find_holders(&users, &device);
 	find_processes(&users, &device);
-	/* The count of now; it stays as it was if there is none. */
+	/* Update the open count; if that fails, the older count stays. */
 	ctl_dm_device(before->name, &device);
 	ctl_error("%s: cannot be removed, it is in use%s: open count %d%s%s", before->name,
 		  forced ? " (all its I/O fails from now on)" : "", device.open_count,
-		  users.used ? ": " : ", by somebody unknown", users.text);
+		  users.used ? ": " : ", its user is unknown", users.text);
 }
 
 /* A pidfd of the serving daemon, or -1. */
@@ -184,7 +184,7 @@ static int daemon_watch(const struct ctl_args *args)
 	return syscall(SYS_pidfd_open, daemon.status.pid, 0);
 }
 
-/* Its files are safe to remove, and its name is free, once it is gone. */
+/* Wait for the daemon's exit: then its files are safe to remove, and its name is free. */
 static void daemon_leave(int pidfd)
 {
 	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
@@ -195,7 +195,7 @@ static void daemon_leave(int pidfd)
 	close(pidfd);
 }
 
-/* Those whose I/O has just failed get a moment to close it. */
+/* Processes whose I/O has just failed get a moment to close the device. */
 static int remove_failed_device(const char *name)
 {
 	uint64_t deadline = dmu_now_ms() + CLOSE_MS;
@@ -241,9 +241,9 @@ int ctl_remove(const struct ctl_args *args)
 	int ret;
 
 	ret = ctl_dm_device(args->name, &device);
-	if (ret == -ENXIO)	/* what a crash may have left */
+	if (ret == -ENXIO)	/* a crash may have left the run directory */
 		dmu_run_clean(args->run_dir, args->name);
-	/* An earlier --force could not finish, or an earlier create. */
+	/* An earlier remove --force or an earlier create did not finish. */
 	if ((ret == -EMEDIUMTYPE || ret == -ENODATA) &&
 	    !strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)))
 		ret = 0;

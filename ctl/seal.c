@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl seal, unseal: one message to the target each. */
+/* dmuserctl seal, unseal: send the target one message. */
 #include <string.h>
 
 #include "ctl/commands.h"
@@ -15,11 +15,12 @@ static int send_message(const struct ctl_args *args, const char *message, bool s
 		return CTL_FAILED;
 	ret = ctl_dm_message(&device, message);
 	if (ret) {
-		ctl_error("%s: cannot %s it: %s", args->name, message, strerror(-ret));
+		ctl_error("%s: cannot %s the node: %s", args->name, message, strerror(-ret));
 		return CTL_FAILED;
 	}
 	if (args->given & CTL_JSON)
-		return ctl_json_print(json_pack("{s:s, s:b}", "name", args->name, "sealed", (int)sealed));
+		return ctl_json_print(json_pack("{s:s, s:b}", "name", args->name, "sealed",
+						(int)sealed));
 	return CTL_DONE;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl status: what the kernel says, and what the daemon says if it answers. */
+/* dmuserctl status: the status that the kernel reports, and the daemon's if it answers. */
 #include <stdio.h>
 
 #include "ctl/commands.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl wait: sleeps on device-mapper's events, and looks now and then, should one be lost. */
+/* dmuserctl wait: sleep until a device-mapper event; look now and then, since one may be lost. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -25,7 +25,10 @@ static bool generation_exists(const struct dmu_target_status *status, uint64_t n
 	return false;
 }
 
-/* 1: what was waited for is so; 0: not yet; -errno: never will be. @state says what is there. */
+/*
+ * 1: the awaited state is reached; 0: not yet; -errno: it will never be. @state describes the
+ * present state.
+ */
 static int look(const struct ctl_args *args, struct ctl_device *device, char *state, size_t len)
 {
 	const struct dmu_target_generation *serving;
@@ -41,7 +44,7 @@ static int look(const struct ctl_args *args, struct ctl_device *device, char *st
 		return 0;
 	}
 	if (ret == -EMEDIUMTYPE && gone) {
-		/* Somebody removes it by force, and is between the two steps. */
+		/* Another process removes the device by force, and is between its two steps. */
 		snprintf(state, len, "its table is another target's");
 		return args->generation != 0;
 	}
@@ -51,7 +54,7 @@ static int look(const struct ctl_args *args, struct ctl_device *device, char *st
 	if (serving)
 		snprintf(state, len, "generation %" PRIu64 " serves it", serving->number);
 	else
-		snprintf(state, len, "nobody serves it");
+		snprintf(state, len, "no daemon serves it");
 	if (!gone)
 		return serving && serving->number >= args->generation;
 	return args->generation && !generation_exists(&device->kstatus, args->generation);
@@ -64,7 +67,7 @@ static int sleep_until_event(int events, uint64_t ms)
 
 	if (ret < 0 && errno != EINTR)
 		return -errno;
-	/* Arm before looking: what happens in between is then seen one way or the other. */
+	/* Arm before looking: an event in between is then seen either way. */
 	return ret > 0 ? ctl_dm_events_arm(events) : 0;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which daemon a command waits for, and whether that daemon waits for its store. */
+/* Report which daemon a command waits for, and whether that daemon waits for its store. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -15,7 +15,7 @@
 #define LOOKS	4
 #define LOOK_MS	150
 
-/* The state and the parent of a thread, from its stat file. False: it is gone. */
+/* Read the state and the parent of a thread from its stat file. false: the thread is gone. */
 static bool stat_read(const char *path, char *state, int *parent)
 {
 	char line[512], *end;
@@ -26,12 +26,12 @@ static bool stat_read(const char *path, char *state, int *parent)
 		return false;
 	some = fgets(line, sizeof(line), file);
 	fclose(file);
-	/* Behind the name, which may have anything in it. */
+	/* The fields follow the name, which may contain anything. */
 	end = some ? strrchr(line, ')') : NULL;
 	return end && sscanf(end + 1, " %c %d", state, parent) == 2;
 }
 
-/* Is that thread where nothing but a device can wake it, and not for a moment only? */
+/* true: the thread is in uninterruptible sleep each time that it is looked at. */
 static bool stays(const char *path)
 {
 	unsigned int i;
@@ -65,7 +65,7 @@ static bool hangs(pid_t pid)
 	return found;
 }
 
-/* The daemon that @pid, which waits for it, has started; or @pid itself. */
+/* The daemon that @pid has started and waits for; or @pid itself. */
 static pid_t started_by(pid_t pid)
 {
 	char path[16 + NAME_MAX], state;
@@ -76,8 +76,8 @@ static pid_t started_by(pid_t pid)
 
 	while (dir && child == pid && (entry = readdir(dir))) {
 		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && stat_read(path, &state, &parent) &&
-		    parent == pid)
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		    stat_read(path, &state, &parent) && parent == pid)
 			child = atoi(entry->d_name);
 	}
 	if (dir)
@@ -85,8 +85,9 @@ static pid_t started_by(pid_t pid)
 	return child;
 }
 
-/* Of @previous, if it drains and holds requests still. */
-static const struct dmu_target_generation *drains(const struct dmu_target_status *status, uint64_t previous)
+/* The generation @previous, if it drains and still holds requests; or NULL. */
+static const struct dmu_target_generation *drains(const struct dmu_target_status *status,
+						  uint64_t previous)
 {
 	unsigned int i;
 
@@ -109,10 +110,12 @@ void ctl_waiting_say(void *arg, pid_t pid, unsigned int seconds)
 		old = drains(&device.kstatus, waiting->previous);
 	daemon = old ? dmu_listener_pid(waiting->args->run_dir, name) : started_by(pid);
 	if (old)
-		ctl_error("%s: after %u s still waiting for generation %" PRIu64 " (pid %d), which has %" PRIu64
-			  " requests to answer%s", name, seconds, old->number, (int)daemon, old->held,
+		ctl_error("%s: after %u s still waiting for generation %" PRIu64
+			  " (pid %d), which has %" PRIu64 " requests to answer%s", name, seconds,
+			  old->number, (int)daemon, old->held,
 			  daemon > 0 && hangs(daemon) ? ": its store does not answer" : "");
 	else
-		ctl_error("%s: after %u s still waiting for the new daemon (pid %d)%s", name, seconds, (int)daemon,
+		ctl_error("%s: after %u s still waiting for the new daemon (pid %d)%s", name,
+			  seconds, (int)daemon,
 			  hangs(daemon) ? ": its store does not answer" : "");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a handover waits for, once it has taken long. */
+/* Report what a slow command waits for. */
 #ifndef DMU_CTL_WAITING_H
 #define DMU_CTL_WAITING_H
 
@@ -10,9 +10,9 @@
 
 struct ctl_waiting {
 	const struct ctl_args *args;
-	uint64_t previous;		/* generation that is to leave; 0: none */
+	uint64_t previous;		/* generation that must leave; 0: none */
 };
-/* On stderr; as struct dmu_program.waiting, with a struct ctl_waiting. */
+/* Print it on stderr. For struct dmu_program.waiting, with a struct ctl_waiting as @arg. */
 void ctl_waiting_say(void *arg, pid_t pid, unsigned int seconds);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What dmuser-watch says of itself, shown. */
+/* Show the state of dmuser-watch. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +14,14 @@ json_t *ctl_watch_json(const struct dmu_watchdog *watch)
 
 	if (!watch)
 		return json_null();
-	json = json_pack("{s:i, s:i, s:i}", "pid", watch->pid, "restarts", (int)watch->restarts, "attempts",
-			 (int)watch->attempts);
-	json_object_set_new(json, "down_ms", watch->down_ms ? json_integer(watch->down_ms) : json_null());
-	json_object_set_new(json, "next_ms", watch->next_ms ? json_integer(watch->next_ms) : json_null());
-	json_object_set_new(json, "reason", watch->reason[0] ? ctl_json_text(watch->reason) : json_null());
+	json = json_pack("{s:i, s:i, s:i}", "pid", watch->pid, "restarts", (int)watch->restarts,
+			 "attempts", (int)watch->attempts);
+	json_object_set_new(json, "down_ms",
+			    watch->down_ms ? json_integer(watch->down_ms) : json_null());
+	json_object_set_new(json, "next_ms",
+			    watch->next_ms ? json_integer(watch->next_ms) : json_null());
+	json_object_set_new(json, "reason",
+			    watch->reason[0] ? ctl_json_text(watch->reason) : json_null());
 	return json;
 }
 
@@ -32,11 +35,12 @@ void ctl_watch_print(const struct dmu_watchdog *watch)
 	uint64_t now = dmu_now_ms();
 
 	if (!watch) {
-		printf("watchdog    none: nobody would start another daemon\n");
+		printf("watchdog    none: no process would restart a dead daemon\n");
 		return;
 	}
 	printf("watchdog    pid %d, %u restarts%s%s\n", watch->pid, watch->restarts,
-	       watch->reason[0] && !watch->down_ms ? ": " : "", watch->down_ms ? "" : watch->reason);
+	       watch->reason[0] && !watch->down_ms ? ": " : "",
+	       watch->down_ms ? "" : watch->reason);
 	if (!watch->down_ms)
 		return;
 	print_seconds("unserved    for ", now - watch->down_ms, "");

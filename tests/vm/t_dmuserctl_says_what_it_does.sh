@@ -123,7 +123,7 @@ wait_for 20 "it answers again" serves "$old"
 kill -KILL "$old"
 wait_for 20 "nobody serves" word_is daemon 0
 is "nobody" "$(field '[.served,.generation,.daemon,.sealed]')" '[false,null,null,true]'
-refused 1 'nobody serves' wait "$name" --timeout 100
+refused 1 'no daemon serves' wait "$name" --timeout 100
 is "restart" "$(handover "$name" --json | jq -c '[.previous,.sealed,.restarted]')" '[null,true,true]'
 
 # Removal names who is in the way; by force it fails what waits, and comes through.

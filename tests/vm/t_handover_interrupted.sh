@@ -52,7 +52,7 @@ for delay in 0 0.02 0.04 0.06 0.08 0.1 0.15 0.2; do
 	kill -TERM $ctl 2>/dev/null
 	wait $ctl
 	is "after $delay s: sealed" "$(word sealed)" 1
-	if grep -q "nothing was begun" /tmp/out; then
+	if grep -q "nothing was started" /tmp/out; then
 		[ "$(word daemon)" = 0 ] || fail "after $delay s: $(cat /tmp/out)"
 	elif [ -s /tmp/out ]; then
 		wait_for 60 "after $delay s, somebody serves: $(cat /tmp/out)" word_is daemon 1
