@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dmuser-first: serves a root from the initramfs, before anything else is there. It is the daemon with no
- * confinement: there is no policy yet to confine it, and it leaves when the second stage serves.
- * daemon/main.c says what runs when.
+ * dmuser-first serves a root from the initramfs, before anything else exists. It is the daemon
+ * without confinement: there is no policy yet that could confine it, and it leaves when the second
+ * stage serves. See daemon/main.c for the order in which its parts run.
  */
 #include "daemon/stage.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A root directory in memory, in a mount namespace of its own. The look-up of any path begins in the root
- * directory: were that on the device, /dev/mapper/control could not be opened while nobody serves it.
+ * A root directory in memory, in a mount namespace of its own. The look-up of every path begins in
+ * the root directory: if that were on the device, /dev/mapper/control could not be opened while no
+ * daemon serves the device.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +22,10 @@
 #include "rundir/program.h"
 #include "watch/watch.h"
 
-#define MOUNT_POINT	"/proc"		/* a directory that is always there */
+#define MOUNT_POINT	"/proc"		/* a directory that always exists */
 #define OWN_PATH	"/" WATCH_PROGRAM
 #define TREES_MAX	16
-#define ASK_MS		10000		/* the daemon's program, what it needs */
+#define ASK_MS		10000		/* for the daemon's program to answer a question */
 
 struct tree {
 	const char *path;		/* absolute, in the old root and the new one */
@@ -36,7 +37,7 @@ struct home {
 	struct tree trees[TREES_MAX];
 	unsigned int count;
 	struct dmu_spec spec;
-	char sources[4 * DMU_SPEC_MAX];	/* what it needs, each path with a NUL */
+	char sources[4 * DMU_SPEC_MAX];	/* paths that the spec needs, each with a NUL */
 	size_t sources_len;
 	int self;			/* this program */
 	char *error;
@@ -45,7 +46,8 @@ struct home {
 
 static int fail(struct home *home, int error, const char *what, const char *which)
 {
-	snprintf(home->error, home->len, "cannot %s%s%s: %s", what, *which ? " " : "", which, strerror(error));
+	snprintf(home->error, home->len, "cannot %s%s%s: %s", what, *which ? " " : "", which,
+		 strerror(error));
 	return -error;
 }
 
@@ -57,15 +59,15 @@ static int tree_take(struct home *home, const char *path)
 	tree->path = path;
 	tree->fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree->fd < 0 || fstat(tree->fd, &st))
-		return fail(home, errno, "take along", path);
+		return fail(home, errno, "clone the mount of", path);
 	tree->directory = S_ISDIR(st.st_mode);
 	home->count++;
 	return 0;
 }
 
-/* A file of the run directory, of one line. */
-static int line_read(struct home *home, const struct watch_options *options, const char *file, char *line,
-		     size_t size)
+/* Read a file of the run directory, which has one line. */
+static int line_read(struct home *home, const struct watch_options *options, const char *file,
+		     char *line, size_t size)
 {
 	char path[DMU_PATH_MAX];
 	FILE *stream;
@@ -97,8 +99,9 @@ static int tab_read(struct home *home, const struct watch_options *options)
 }
 
 /*
- * The program of @pid, opened. The number may be another process's by now, and of that we are to run
- * nothing: the daemon's process is root's, so is its program, and nobody else can have changed it.
+ * Open the program of @pid. By now the number may be another process's, whose program must not run.
+ * So the process must be root's, and still live when its program is open; and no other user may
+ * have been able to change the program.
  */
 static int program_open(pid_t pid)
 {
@@ -111,8 +114,9 @@ static int program_open(pid_t pid)
 		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	}
-	if (fd >= 0 && (fstat(fd, &program) || program.st_uid || (program.st_nlink && (program.st_mode & 022)) ||
-			watch_has_died(pidfd))) {
+	if (fd >= 0 &&
+	    (fstat(fd, &program) || program.st_uid ||
+	     (program.st_nlink && (program.st_mode & 022)) || watch_has_died(pidfd))) {
 		close(fd);
 		fd = -1;
 	}
@@ -121,22 +125,26 @@ static int program_open(pid_t pid)
 	return fd;
 }
 
-/* The daemon's own program knows what its backend needs: what it says to "--@question SPEC". */
-static int ask(struct home *home, const struct watch_options *options, const char *question, char *said, size_t len)
+/* Run "PROGRAM @question SPEC": the daemon's own program knows what its backend needs. */
+static int ask(struct home *home, const struct watch_options *options, const char *question,
+	       char *said, size_t len)
 {
 	char *const argv[] = { (char *)"dmuser-daemon", (char *)question, home->spec.text, NULL };
 	char path[32];
-	const struct dmu_program program = { .path = path, .patience_ms = ASK_MS, .said = said, .said_len = len };
+	const struct dmu_program program = {
+		.path = path, .patience_ms = ASK_MS, .said = said, .said_len = len,
+	};
 	pid_t pid = dmu_listener_pid(options->run_dir, options->name);
 	int fd, ret;
 
 	if (pid < 0) {
-		snprintf(home->error, home->len, "it does not listen: %s", strerror(-pid));
+		snprintf(home->error, home->len, "its daemon does not listen: %s", strerror(-pid));
 		return pid;
 	}
 	fd = program_open(pid);
 	if (fd < 0) {
-		snprintf(home->error, home->len, "its program cannot be opened, or is not root's");
+		snprintf(home->error, home->len,
+			 "its daemon's program cannot be opened, or is not root's");
 		return -EACCES;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -150,14 +158,17 @@ static void source_add(const char *path, void *arg)
 	struct home *home = arg;
 	size_t len = strlen(path) + 1;
 
-	/* There is room for the sources of any backend that can be taken along. */
+	/* There is room for all sources that TREES_MAX allows. */
 	if (home->sources_len + len > sizeof(home->sources))
 		return;
 	memcpy(home->sources + home->sources_len, path, len);
 	home->sources_len += len;
 }
 
-/* A program of an older version cannot be asked; of its backends we know all but somebody's own. */
+/*
+ * An older program does not know the question; then this program's own table of backends answers,
+ * which lacks only third-party backends.
+ */
 static int sources_find(struct home *home, const struct watch_options *options)
 {
 	const struct dmu_backend_ops *ops = dmu_backend_find(home->spec.backend);
@@ -173,7 +184,7 @@ static int sources_find(struct home *home, const struct watch_options *options)
 	return 0;
 }
 
-/* By now the name may be another store's: no daemon would ever start from it. */
+/* By now the source may name another store, from which no daemon would start. */
 static int store_check(struct home *home, const struct watch_options *options)
 {
 	char served[DMU_SPEC_MAX], said[DMU_SPEC_MAX + 1] = "";
@@ -184,12 +195,13 @@ static int store_check(struct home *home, const struct watch_options *options)
 	said[strcspn(said, "\n")] = '\0';
 	if (!strcmp(said, served))
 		return 0;
-	snprintf(home->error, home->len, "%.200s is not the store that is served: it is %.200s, and not %.200s",
+	snprintf(home->error, home->len,
+		 "%.200s is not the store that is served: it is %.200s, and not %.200s",
 		 home->spec.source, said, served);
 	return -EXDEV;
 }
 
-/* What it is served from, but nodes in /dev: by the path that the next daemon opens. */
+/* Clone the mounts of the spec's paths outside of /dev: the next daemon opens the same paths. */
 static int store_take(struct home *home, const struct watch_options *options)
 {
 	const char *path;
@@ -199,18 +211,19 @@ static int store_take(struct home *home, const struct watch_options *options)
 		ret = store_check(home, options);
 	if (!ret)
 		ret = sources_find(home, options);
-	for (path = home->sources; !ret && path < home->sources + home->sources_len; path += strlen(path) + 1) {
+	for (path = home->sources; !ret && path < home->sources + home->sources_len;
+	     path += strlen(path) + 1) {
 		if (!strncmp(path, "/dev/", 5))
 			continue;
 		if (*path != '/' || home->count == TREES_MAX)
-			ret = fail(home, *path != '/' ? EINVAL : E2BIG, "take along", path);
+			ret = fail(home, *path != '/' ? EINVAL : E2BIG, "use source", path);
 		else
 			ret = tree_take(home, path);
 	}
 	return ret;
 }
 
-/* None of it may lie on the device. */
+/* No tree may lie on the device. */
 static int trees_check(struct home *home, const struct watch_options *options)
 {
 	unsigned int i;
@@ -222,15 +235,15 @@ static int trees_check(struct home *home, const struct watch_options *options)
 		return fail(home, -ret, "find device", options->name);
 	for (i = 0; i < home->count; i++) {
 		if (dmu_lies_on(home->trees[i].fd, device)) {
-			snprintf(home->error, home->len, "%s lies on %s itself", home->trees[i].path,
-				 options->name);
+			snprintf(home->error, home->len, "%s lies on %s itself",
+				 home->trees[i].path, options->name);
 			return -ELOOP;
 		}
 	}
 	return 0;
 }
 
-/* The directories above @path, and it, from the working directory on. */
+/* Make a mount point for @tree, and the directories above it, in the working directory. */
 static int make_place(struct home *home, const struct tree *tree)
 {
 	char path[DMU_PATH_MAX];
@@ -245,7 +258,8 @@ static int make_place(struct home *home, const struct tree *tree)
 		*slash++ = '/';
 	}
 	if (tree->directory)
-		return mkdir(path, 0755) && errno != EEXIST ? fail(home, errno, "make directory", path) : 0;
+		return mkdir(path, 0755) && errno != EEXIST ?
+		       fail(home, errno, "make directory", path) : 0;
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(home, errno, "make file", path);

@@ -11,7 +11,7 @@
 #include "rundir/listener.h"
 #include "watch/watch.h"
 
-/* What the kernel says of the target. 0 or -errno. */
+/* Ask the kernel for the policy and the status of the target. 0 or -errno. */
 static int ask_kernel(const char *name, struct watch_view *view)
 {
 	struct dmu_target_policy policy;
@@ -21,14 +21,15 @@ static int ask_kernel(const char *name, struct watch_view *view)
 	ret = dmu_dm_status(name, true, text, sizeof(text));
 	if (!ret)
 		ret = dmu_target_policy_parse(&policy, text, false);
-	if (!ret && snprintf(view->ctl, sizeof(view->ctl), "%s", policy.ctl) >= (int)sizeof(view->ctl))
+	if (!ret && snprintf(view->ctl, sizeof(view->ctl), "%s", policy.ctl) >=
+		    (int)sizeof(view->ctl))
 		ret = -EINVAL;
 	if (!ret)
 		ret = dmu_dm_status(name, false, text, sizeof(text));
 	return ret ? ret : dmu_target_status_parse(&view->kstatus, text);
 }
 
-/* The pid of who listens: the kernel's word, not the daemon's. 0: nobody. */
+/* The pid of the process that listens, from the kernel; 0: none; or -errno. */
 static pid_t listener(const struct watch_options *options)
 {
 	pid_t pid = dmu_listener_pid(options->run_dir, options->name);
@@ -43,7 +44,7 @@ bool watch_has_died(int pidfd)
 	return poll(&death, 1, 0) != 0;
 }
 
-/* It listens before it serves, and its start may hang. */
+/* A daemon listens before it serves, and its start may hang. */
 static bool says_that_it_serves(const struct watch_options *options)
 {
 	struct dmu_listener daemon;
@@ -66,7 +67,8 @@ static enum watch_sight unclear(struct watch_view *view, const char *format, ...
 	return WATCH_UNCLEAR;
 }
 
-enum watch_sight watch_look(const struct watch_options *options, pid_t known, struct watch_view *view)
+enum watch_sight watch_look(const struct watch_options *options, pid_t known,
+			    struct watch_view *view)
 {
 	int ret;
 
@@ -81,15 +83,19 @@ enum watch_sight watch_look(const struct watch_options *options, pid_t known, st
 	if (!view->pid && !view->kstatus.channels)
 		return WATCH_NOBODY;
 	if (!view->pid)
-		return unclear(view, "nobody listens, and somebody has a channel of it");
+		return unclear(view, "no process listens, but a process has a channel of it");
 	if (view->pid < 0)
 		return unclear(view, "cannot reach the daemon: %s",
 			       view->pid == -EAGAIN ? "it does not answer" : strerror(-view->pid));
 	view->pidfd = syscall(SYS_pidfd_open, view->pid, 0);
-	/* In a handover the dead one's name stands there for a moment. Asked twice: it is that process. */
+	/*
+	 * During a handover the socket names the dead daemon for a moment. Two equal answers: the
+	 * pidfd is of the process that listens.
+	 */
 	if (view->pidfd < 0 || watch_has_died(view->pidfd) || listener(options) != view->pid)
-		return unclear(view, "pid %d listened, and is dead", (int)view->pid);
+		return unclear(view, "pid %d listened, but is dead", (int)view->pid);
 	if (view->pid != known && !says_that_it_serves(options))
-		return unclear(view, "pid %d listens, and does not say that it serves", (int)view->pid);
+		return unclear(view, "pid %d listens, but does not say that it serves",
+			       (int)view->pid);
 	return WATCH_SERVED;
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dmuser-watch: start the daemon of a device again when it has died. What runs when:
+ * dmuser-watch: restart the daemon of a device when it has died. The files, in the order in which
+ * they run:
  *
- *	options.c	the command line
- *	home.c		goes into a root in memory, and runs the program anew from there
+ *	options.c	reads the command line
+ *	home.c		enters a root in memory, and executes the program again from there
  *	state.c		locks RUN_DIR/NAME/watch: one watchdog a device, others stand by
  *	run.c		the loop: wait for a death, look, pause, start
- *	  look.c	which daemon serves now?
- *	  program.c	keeps a copy of the program that serves
+ *	  look.c	finds the daemon that serves
+ *	  program.c	keeps a copy of that daemon's program
  *	  delay.c	the pause before the next start
- *	  signals.c	ends it
+ *	  signals.c	ends the loop
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,7 @@ static void ready(void *arg)
 	dmu_launch_succeed(&start->launch);
 }
 
-/* In the process that stays. No descriptor of the caller's is left but its standard ones and the launch's. */
+/* Run in the process that stays. Of the caller's descriptors it keeps the standard ones. */
 static int reside(struct start *start, char *error, size_t len)
 {
 	const int keep[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, start->launch.fd };
@@ -82,7 +83,7 @@ static int watch(const struct watch_options *options, struct start *start)
 	if (!ret) {
 		status = watch_run(options, &state, ready, start, error, sizeof(error));
 		dmu_watchdog_remove(state.fd, options->run_dir, options->name);
-		/* A confined daemon of a device that is gone cannot take its files away. */
+		/* A confined daemon cannot remove the files of a device that is gone. */
 		if (!dmu_dm_exists(options->name))
 			dmu_run_clean(options->run_dir, options->name);
 	}
@@ -110,7 +111,10 @@ int main(int argc, char **argv)
 	watch_options_parse(&options, argc, argv);
 	if (geteuid() != 0)
 		return say(&options, "must be root");
-	/* Its own memory, and that of the daemons that it starts, waits for no I/O of the device. */
+	/*
+	 * An allocation by this process, or by a daemon that it starts, must not wait for I/O of
+	 * the device.
+	 */
 	if (dmu_resident_io_flusher())
 		return say(&options, "cannot become an I/O flusher: CAP_SYS_RESOURCE is needed");
 	if (!watch_home_entered(argv)) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The program of who serves, kept: what is newest, what the administrator wanted, and what works. */
+/*
+ * Keep the program of the daemon that serves: it is the newest, the administrator's choice, and
+ * known to work.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +16,10 @@
 
 #define PARTIAL	"/partial"
 
-/* "/dmuser-second" of "/run/dm-user/root/dmuser-second.2 (deleted)": ps shows it, and may look for it. */
+/*
+ * "/dmuser-second" from "/run/dm-user/root/dmuser-second.2 (deleted)": ps shows this name, and
+ * scripts may look for it.
+ */
 static void name_of(char *path, size_t len, const char *exe)
 {
 	const char *base = strrchr(exe, '/');
@@ -24,7 +30,10 @@ static void name_of(char *path, size_t len, const char *exe)
 	snprintf(path, len, "/%.*s", (int)strcspn(base, ". "), base);
 }
 
-/* All memory is locked that is mapped from now on. By a descriptor to read: what can be written does not run. */
+/*
+ * Map the copy, and so lock it: all later mappings of this process are locked. The descriptor is
+ * read-only, since a file that is open for writing cannot be executed.
+ */
 static int map(struct watch_program *program)
 {
 	int fd = open(PARTIAL, O_RDONLY | O_CLOEXEC), ret = 0;
@@ -64,7 +73,8 @@ static int copy(const char *from_path)
 	return ret;
 }
 
-int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char *error, size_t len)
+int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char *error,
+		       size_t len)
 {
 	struct watch_program next = { 0 };
 	char link[32], exe[DMU_PATH_MAX];
@@ -79,7 +89,7 @@ int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char
 		name_of(next.path, sizeof(next.path), exe);
 		ret = copy(link);
 	}
-	/* Else it may be the program of another process, which has that number now. */
+	/* If it has died, another process may have its number, and the copy be of that one. */
 	if (!ret && watch_has_died(pidfd))
 		ret = -ESRCH;
 	if (!ret)
@@ -90,7 +100,8 @@ int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char
 	}
 	if (ret) {
 		unlink(PARTIAL);
-		snprintf(error, len, "cannot keep the program of pid %d: %s", (int)pid, strerror(-ret));
+		snprintf(error, len, "cannot keep the program of pid %d: %s", (int)pid,
+			 strerror(-ret));
 		return ret;
 	}
 	if (program->locked)

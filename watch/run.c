@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Wait for the death of who serves, look who serves now, and if nobody does, start the next one. */
+/*
+ * Wait for the death of the serving daemon, look which daemon serves then, and start one if none
+ * does.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,24 +14,24 @@
 #include "rundir/program.h"
 #include "watch/watch.h"
 
-#define LOOK_MS		100	/* while it is not clear */
+#define LOOK_MS		100	/* between two looks while the situation is unclear */
 #define SLEEP_MS	1000	/* longest pause without a look */
-#define CHECK_MS	10000	/* while somebody serves: in case that a death went unseen */
-#define LOCK_MS		3000	/* for another dmuserctl, which may itself wait for the device */
+#define CHECK_MS	10000	/* between two looks while a daemon serves: a death may go unseen */
+#define LOCK_MS		3000	/* for a dmuserctl with the lock, which may wait for the device */
 #define START_MS	15000	/* for a handover under way to end, and a slow daemon to answer */
-#define UNCLEAR_MS	5000	/* before it is said that it is not clear who serves */
+#define UNCLEAR_MS	5000	/* before an unclear situation is reported */
 
 struct watch {
 	const struct watch_options *options;
 	struct watch_state *state;
 	struct watch_delay delay;
 	struct watch_program program;
-	pid_t pid;			/* who serves, or served last */
-	int pidfd;			/* -1: nobody */
-	uint64_t generation;		/* newest that is known */
-	uint64_t since_ms;		/* when it was seen to serve */
-	uint64_t lock_deadline_ms;	/* 0: nobody has the lock */
-	uint64_t unclear_ms;		/* since when it is not clear who serves; 0: it is */
+	pid_t pid;			/* the daemon that serves, or served last */
+	int pidfd;			/* the serving daemon's; -1: none serves */
+	uint64_t generation;		/* the newest known */
+	uint64_t since_ms;		/* when the daemon was first seen to serve */
+	uint64_t lock_deadline_ms;	/* end of the wait for the lock; 0: no wait */
+	uint64_t unclear_ms;		/* when the situation became unclear; 0: it is clear */
 };
 
 static void sleep_ms(uint64_t ms)
@@ -45,7 +48,7 @@ static void seal(const struct watch *watch)
 		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s", options->name, strerror(-ret));
 }
 
-/* @view is served by somebody that we do not watch yet. */
+/* Watch the daemon of @view from now on. */
 static void adopt(struct watch *watch, const struct watch_view *view)
 {
 	struct watch_state *state = watch->state;
@@ -59,21 +62,23 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	watch->since_ms = dmu_now_ms();
 	if (watch_program_keep(&watch->program, view->pid, view->pidfd, error, sizeof(error)))
 		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, error);
-	dmu_log_event("watch", watch->options->name, watch->generation, "pid=%d down_ms=%llu restarts=%u",
+	dmu_log_event("watch", watch->options->name, watch->generation,
+		      "pid=%d down_ms=%llu restarts=%u",
 		      (int)view->pid,
-		      state->told.down_ms ? (unsigned long long)(watch->since_ms - state->told.down_ms) : 0ULL,
+		      state->told.down_ms ?
+		      (unsigned long long)(watch->since_ms - state->told.down_ms) : 0ULL,
 		      state->told.restarts);
 	state->told.down_ms = 0;
 	state->told.next_ms = 0;
 	state->told.attempts = 0;
 	state->told.reason[0] = '\0';
 	watch_state_write(state);
-	/* It could not be sealed before. */
+	/* An earlier attempt to seal it has failed. */
 	if (dmu_node_left_open(watch->options->run_dir, watch->options->name))
 		seal(watch);
 }
 
-/* Until it dies, or for some time. */
+/* Wait until the daemon dies, at most CHECK_MS. */
 static void wait_for_death(struct watch *watch)
 {
 	struct pollfd death = { .fd = watch->pidfd, .events = POLLIN };
@@ -84,7 +89,7 @@ static void wait_for_death(struct watch *watch)
 	watch->pidfd = -1;
 }
 
-/* Nobody serves, since just now. */
+/* From now on no daemon serves. */
 static void begin(struct watch *watch)
 {
 	struct watch_state *state = watch->state;
@@ -97,12 +102,12 @@ static void begin(struct watch *watch)
 		watch_delay_reset(&watch->delay);
 	state->told.down_ms = now;
 	state->told.next_ms = now + watch->delay.ms;
-	dmu_log_event("died", watch->options->name, watch->generation, "pid=%d next_ms=%llu", (int)watch->pid,
-		      (unsigned long long)watch->delay.ms);
+	dmu_log_event("died", watch->options->name, watch->generation, "pid=%d next_ms=%llu",
+		      (int)watch->pid, (unsigned long long)watch->delay.ms);
 	watch_state_write(state);
 }
 
-/* Who starts a daemon may hang though the daemon serves. */
+/* The process that starts a daemon may hang although the daemon serves. */
 static bool somebody_serves(struct watch *watch)
 {
 	struct watch_view view;
@@ -113,7 +118,7 @@ static bool somebody_serves(struct watch *watch)
 	return true;
 }
 
-/* The node is open to root for as long as it takes to start a daemon, or to give that up. */
+/* Start a daemon. A sealed node is open to root until the start succeeds or fails. */
 static int start(struct watch *watch, const struct watch_view *view, char *error, size_t len)
 {
 	const struct watch_options *options = watch->options;
@@ -132,7 +137,7 @@ static int start(struct watch *watch, const struct watch_view *view, char *error
 	if (view->kstatus.sealed)
 		ret = dmu_node_open(options->run_dir, options->name);
 	if (ret) {
-		snprintf(error, len, "cannot unseal it: %s", strerror(-ret));
+		snprintf(error, len, "cannot unseal the node: %s", strerror(-ret));
 	} else {
 		dmu_program_fill(&line, "@dmuser-daemon", &request);
 		ret = dmu_program_run(&program, line.argv, options->name, error, len);
@@ -142,10 +147,11 @@ static int start(struct watch *watch, const struct watch_view *view, char *error
 	return ret == -ETIMEDOUT && somebody_serves(watch) ? 0 : ret;
 }
 
-/* Not each of many that fail alike: at each doubling of their number, or when the reason is another. */
+/* Of many like failures, log one at each doubling of their number; log every new reason. */
 static bool worth_a_line(const struct watch_state *state, const char *error)
 {
-	return !(state->told.attempts & (state->told.attempts - 1)) || strcmp(state->told.reason, error) != 0;
+	return !(state->told.attempts & (state->told.attempts - 1)) ||
+	       strcmp(state->told.reason, error) != 0;
 }
 
 static void attempt(struct watch *watch, const struct watch_view *view)
@@ -178,8 +184,8 @@ static void attempt(struct watch *watch, const struct watch_view *view)
 }
 
 /*
- * A lock to keep out of an administrator's handover. One that is stuck, as it may be itself on the device,
- * must not keep us from it: the daemons' own lock is enough for two to do no harm.
+ * Take the lock, to keep out of an administrator's handover. If its holder is stuck, perhaps on the
+ * device itself, begin without: the daemons' own lock keeps two starts from doing harm.
  */
 static bool may_begin(struct watch *watch, int *lock)
 {
@@ -216,17 +222,17 @@ static void restart(struct watch *watch)
 		return;
 	}
 	watch->lock_deadline_ms = 0;
-	/* Another process that was starting one was killed: it is not open for that. */
+	/* The previous holder of the lock was killed during a start, and left the node open. */
 	if (lock >= 0 && dmu_node_left_open(watch->options->run_dir, watch->options->name))
 		seal(watch);
-	/* Under the lock: what was seen before may be old. */
+	/* Look again under the lock: the first look may be old. */
 	if (nobody_still(watch, &now_seen))
 		attempt(watch, &now_seen);
 	if (lock >= 0)
 		close(lock);
 }
 
-/* At the beginning there must be somebody: it is his program that is kept. */
+/* At the beginning a daemon must serve, since its program is what is kept. */
 static int watch_begin(struct watch *watch, char *error, size_t len)
 {
 	uint64_t deadline = dmu_now_ms() + START_MS;
@@ -234,37 +240,41 @@ static int watch_begin(struct watch *watch, char *error, size_t len)
 	enum watch_sight sight;
 	int lock;
 
-	/* A process that is about to start a daemon has the lock. */
+	/* If the lock is free, no process is starting a daemon. */
 	lock = dmu_run_lock(watch->options->run_dir, watch->options->name);
 	if (lock >= 0 && dmu_node_left_open(watch->options->run_dir, watch->options->name)) {
-		dmu_log(DMU_LOG_WARNING, "%s: the node was open: somebody was killed in a restart",
+		dmu_log(DMU_LOG_WARNING, "%s: the node was open: a process was killed in a restart",
 			watch->options->name);
 		seal(watch);
 	}
 	if (lock >= 0)
 		close(lock);
-	while ((sight = watch_look(watch->options, 0, &view)) == WATCH_UNCLEAR && dmu_now_ms() < deadline)
+	while ((sight = watch_look(watch->options, 0, &view)) == WATCH_UNCLEAR &&
+	       dmu_now_ms() < deadline)
 		sleep_ms(LOOK_MS);
 	if (sight != WATCH_SERVED) {
 		snprintf(error, len, "%s", sight == WATCH_GONE ? "no such device" :
-			 sight == WATCH_NOBODY ? "nobody serves it: run 'dmuserctl handover' first" : view.why);
+			 sight == WATCH_NOBODY ?
+			 "no daemon serves it: run 'dmuserctl handover' first" : view.why);
 		return -ESRCH;
 	}
 	adopt(watch, &view);
 	if (watch->program.path[0])
 		return 0;
-	snprintf(error, len, "cannot keep the program of pid %d (see the kernel log)", (int)watch->pid);
+	snprintf(error, len, "cannot keep the program of pid %d (see the kernel log)",
+		 (int)watch->pid);
 	return -EACCES;
 }
 
-/* It is said that it is not clear who serves if that goes on. */
+/* Report an unclear situation once it has lasted for UNCLEAR_MS. */
 static void wonder(struct watch *watch, const struct watch_view *view)
 {
 	struct watch_state *state = watch->state;
 
 	if (!watch->unclear_ms)
 		watch->unclear_ms = dmu_now_ms();
-	if (!state->told.down_ms && dmu_now_ms() - watch->unclear_ms >= UNCLEAR_MS && strcmp(state->told.reason, view->why)) {
+	if (!state->told.down_ms && dmu_now_ms() - watch->unclear_ms >= UNCLEAR_MS &&
+	    strcmp(state->told.reason, view->why)) {
 		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, view->why);
 		snprintf(state->told.reason, sizeof(state->told.reason), "%s", view->why);
 		watch_state_write(state);
@@ -272,7 +282,7 @@ static void wonder(struct watch *watch, const struct watch_view *view)
 	sleep_ms(LOOK_MS);
 }
 
-/* @pidfd is of who serves still. */
+/* The watched daemon still serves. @pidfd is a second one of it. */
 static void stay(struct watch *watch, int pidfd)
 {
 	close(pidfd);
@@ -282,7 +292,7 @@ static void stay(struct watch *watch, int pidfd)
 	watch_state_write(watch->state);
 }
 
-/* One more look at what there is. */
+/* Wait, look, and act on the result. */
 static enum watch_sight step(struct watch *watch)
 {
 	enum watch_sight sight;
@@ -304,11 +314,12 @@ static enum watch_sight step(struct watch *watch)
 	return sight;
 }
 
-int watch_run(const struct watch_options *options, struct watch_state *state, void (*ready)(void *arg), void *arg,
-	      char *error, size_t len)
+int watch_run(const struct watch_options *options, struct watch_state *state,
+	      void (*ready)(void *arg), void *arg, char *error, size_t len)
 {
 	struct watch watch = {
-		.options = options, .state = state, .pidfd = -1, .delay.max_ms = options->delay_max_ms,
+		.options = options, .state = state, .pidfd = -1,
+		.delay.max_ms = options->delay_max_ms,
 	};
 	struct watch_view view;
 
@@ -318,15 +329,17 @@ int watch_run(const struct watch_options *options, struct watch_state *state, vo
 	while (!watch_signals_told()) {
 		if (step(&watch) == WATCH_GONE)
 			return DMU_EXIT_DONE;
-		/* With the device, most likely. */
+		/* Most likely the file went with the device. */
 		if (!dmu_watchdog_lost(state->fd))
 			continue;
 		if (watch_look(options, watch.pid, &view) == WATCH_GONE)
 			return DMU_EXIT_DONE;
-		snprintf(error, len, "%s/%s/" DMU_WATCH_NAME " was removed: nothing watches the device now",
+		snprintf(error, len,
+			 "%s/%s/" DMU_WATCH_NAME " was removed: nothing watches the device now",
 			 options->run_dir, options->name);
 		return DMU_EXIT_FAILED;
 	}
-	dmu_log(DMU_LOG_WARNING, "%s: told to end: nobody watches it now", options->name);
+	dmu_log(DMU_LOG_WARNING, "%s: ended by a signal: nothing watches the device now",
+		options->name);
 	return DMU_EXIT_DONE;
 }

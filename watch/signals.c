@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * SIGTERM and SIGINT end it, but only where it waits: never while it starts a daemon, for which the node is open.
- * SIGHUP and SIGQUIT are for who has a terminal.
+ * SIGTERM and SIGINT end dmuser-watch, but only while it waits: never while it starts a daemon, for
+ * which the node is open. SIGHUP and SIGQUIT stay blocked: they are for programs on a terminal.
  */
 #include <errno.h>
 #include <poll.h>
@@ -47,7 +47,9 @@ bool watch_signals_told(void)
 
 int watch_signals_poll(struct pollfd *fds, unsigned int count, uint64_t ms)
 {
-	struct timespec limit = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000 };
+	struct timespec limit = {
+		.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000,
+	};
 
 	return told ? -EINTR : ppoll(fds, count, &limit, &while_waiting);
 }

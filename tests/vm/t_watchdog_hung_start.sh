@@ -87,7 +87,7 @@ kill -KILL "$starter"
 wait_for 20 "the start ends with who waits for it" dying "$starting"
 is "open, as nobody could seal it" "$(word sealed)" 0
 ! said=$(dmuser-watch "$name" 2>&1) || fail "it watches what nobody serves"
-[[ $said =~ nobody\ serves\ it|has\ a\ channel|does\ not\ (say|answer) ]] || fail "a watchdog of what nobody serves: $said"
+[[ $said =~ no\ daemon\ serves\ it|has\ a\ channel|does\ not\ (say|answer) ]] || fail "a watchdog of what nobody serves: $said"
 is "the next watchdog has sealed it: $said" "$(word sealed)" 1
 by_hand "the watchdog is killed"
 
