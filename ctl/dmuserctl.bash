@@ -21,7 +21,8 @@ _dmuserctl() {
 		;;
 	esac
 	if ((COMP_CWORD == 1)); then
-		words=$("$program" --help 2>/dev/null | sed -n '/^Commands /,/^$/s/^  \([a-z]*\) .*/\1/p')
+		words=$("$program" --help 2>/dev/null |
+			sed -n '/^Commands /,/^$/s/^  \([a-z]*\) .*/\1/p')
 		words+=' --help --version'
 	elif [[ $cur == -* ]]; then
 		words=$("$program" "$command" --help 2>/dev/null |

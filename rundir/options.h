@@ -6,12 +6,12 @@
 #include <argp.h>
 
 /*
- * -R DIR, --run-dir=DIR. Its input is a const char **, which is DMU_RUN_DIR where the option is not
- * given, and is left alone if the input is NULL.
+ * -R DIR, --run-dir=DIR. The input is a const char **, which becomes DMU_RUN_DIR if the option is
+ * not given; a NULL input is left alone.
  */
 extern const struct argp dmu_run_argp;
 
-/* Refuses a run directory in which the socket of device @name has too long a path. */
+/* Refuse a run directory in which the path of the socket of device @name is too long. */
 error_t dmu_run_check(const struct argp_state *state, const char *run_dir, const char *name);
 
 #endif

@@ -282,7 +282,7 @@ static void wonder(struct watch *watch, const struct watch_view *view)
 	sleep_ms(LOOK_MS);
 }
 
-/* The watched daemon still serves. @pidfd is a second one of it. */
+/* The watched daemon still serves; @pidfd is another descriptor of it. */
 static void stay(struct watch *watch, int pidfd)
 {
 	close(pidfd);

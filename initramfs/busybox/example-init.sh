@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # /init of an initramfs that has busybox, dmuser-first, dmuser-watch and the module dm-user.
-# The root file system is on disk /dev/vda, dmuser-first serves it, and dmuser-watch starts it again if it dies.
+# dmuser-first serves the root from /dev/vda; dmuser-watch restarts dmuser-first if it dies.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 
 mount -t devtmpfs dev /dev

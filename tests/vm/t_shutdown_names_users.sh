@@ -30,7 +30,7 @@ tail -f /dev/null >$exit/oldroot/held &
 holder=$!
 "$busybox" chroot $exit /shutdown poweroff >/tmp/out 2>&1 || fail "shutdown: $(cat /tmp/out)"
 check "it says what" grep -qa 'dmuser-exit: cannot unmount /oldroot$' <(dmesg)
-check "and because of whom" grep -qa "dmuser-exit: it is used by $holder (tail)\$" <(dmesg)
+check "and because of whom" grep -qa "dmuser-exit: /oldroot is used by $holder (tail)\$" <(dmesg)
 is "what it has not" "$(grep -i 'not found' /tmp/out)" ""
 is "what could be unmounted is" "$(grep -c 'a.040dir' /proc/self/mountinfo)" 0
 mount -o remount,rw $exit/oldroot 2>/dev/null
