@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * probe FILE RECORD [INTERVAL_MS]: what one small I/O waits, again and again.
+ * probe FILE RECORD [INTERVAL_MS]: measure the latency of one small I/O, again and again.
  *
- * Every INTERVAL_MS (default 10) one direct 4 KiB write to, or a verified 4 KiB read from, a random block of
- * FILE. RECORD gets a line for each: when it began (ms of CLOCK_MONOTONIC), how long it took (us), R or W,
- * and the errno it failed with (0: none; EILSEQ: wrong bytes). Runs until SIGTERM; then exits 0 if no I/O
- * failed. All memory is locked and RECORD should be in tmpfs, so that FILE is all that it waits for.
+ * Every INTERVAL_MS (default 10) it writes 4 KiB to, or reads and verifies 4 KiB from, a random
+ * block of FILE, with direct I/O. RECORD gets a line for each I/O: its begin (ms of
+ * CLOCK_MONOTONIC), its duration (us), R or W, and its errno (0: none; EILSEQ: wrong bytes). It
+ * runs until SIGTERM, and then exits with 0 if no I/O failed. All memory is locked and RECORD
+ * should be in tmpfs, so FILE is all that it waits for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* xorshift64: repeatable, and good enough to choose blocks and to fill them. */
+/* xorshift64: repeatable, and good enough to choose and fill blocks. */
 static uint64_t next_random(uint64_t *state)
 {
 	*state ^= *state << 13;
@@ -82,7 +83,7 @@ static int read_block(int fd, uint64_t *buf, unsigned int block)
 	return 0;
 }
 
-/* All of FILE is written once, so that samples only overwrite: no allocation, no journal. */
+/* Write all of FILE once: later samples only overwrite, without allocation or journal. */
 static int prepare(const char *path, uint64_t *buf)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600);
@@ -118,7 +119,7 @@ static unsigned long run(int fd, uint64_t *buf, FILE *record, uint64_t interval_
 		fprintf(record, "%.3f %.1f %c %d\n", begin / 1e6, (end - begin) / 1e3,
 			writes ? 'W' : 'R', error);
 		due += interval_ns;
-		if (due < end)		/* it waited longer than an interval: no rush afterwards */
+		if (due < end)		/* an I/O longer than an interval: do not catch up */
 			due = end;
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
 				&(struct timespec){ due / 1000000000, due % 1000000000 }, NULL);

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The events in, the handovers out, and the restarts among them: when each came to which step.
+# Make handovers, and the restarts among them, out of the events: the time of each step.
 
 def first_of($events; $event): ($events | map(select(.event == $event)) | first | .ms);
 
-# Who was killed, and who came after: the wait for a daemon is between the two.
+# The killed daemon and its successor: no daemon serves between the two.
 def restarts:
 	. as $all
 	| [range(length) | select($all[.].event == "kill")][]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# report.json in, the report for a person out, in 80 columns.
+# Make the report for a person, in 80 columns, out of report.json.
 
 def left($n): tostring | . + (" " * ([$n - length, 0] | max));
 def right($n): tostring | (" " * ([$n - length, 0] | max)) + .;
@@ -20,16 +20,21 @@ line,
 " Generations",
 "  " + ("" | left(14)) + ("requests" | right(12)) + ("errors" | right(9)) + ("program" | right(12))
 	+ ("resident" | right(13)) + ("locked" | right(13)),
-(.generations[] | "  " + ("\(.generation)  \(.stage // "?")" | left(14)) + (.requests | or_dash | right(12))
+(.generations[] | "  " + ("\(.generation)  \(.stage // "?")" | left(14))
+	+ (.requests | or_dash | right(12))
 	+ (.errors | or_dash | right(9)) + (.binary_bytes | kib | right(12))
 	+ (if .resident_kib then "\(.resident_kib) kB" else "-" end | right(13))
 	+ (if .locked_kib then "\(.locked_kib) kB" else "-" end | right(13))),
 "",
 " Handovers, in ms                               longest wait of any I/O",
 "  generations  HELLO-READY    drain    all      5 s before    during   5 s after",
-(.handovers[] | "  " + ("\(.from // "?") -> \(.to // "?")" + (if .restart then " *" else "" end) | left(11)) + (took(.hello_ms; .ready_ms) | right(13))
-	+ (took(.draining_ms; .drained_ms) | right(9)) + (took(.hello_ms; .exit_ms // .end_ms) | right(7))
-	+ (.longest_stall_ms.before | tenths | right(16)) + (.longest_stall_ms.during | tenths | right(10))
+(.handovers[] | "  "
+	+ ("\(.from // "?") -> \(.to // "?")" + (if .restart then " *" else "" end) | left(11))
+	+ (took(.hello_ms; .ready_ms) | right(13))
+	+ (took(.draining_ms; .drained_ms) | right(9))
+	+ (took(.hello_ms; .exit_ms // .end_ms) | right(7))
+	+ (.longest_stall_ms.before | tenths | right(16))
+	+ (.longest_stall_ms.during | tenths | right(10))
 	+ (.longest_stall_ms.after | tenths | right(12))),
 (if any(.handovers[]; .restart) then "  * killed, and restarted by dmuser-watch" else empty end),
 "  The longest wait outside any handover: \(.io.longest_wait_outside_handovers_ms | tenths) ms",
@@ -37,11 +42,13 @@ line,
 " I/O",
 "  errors                  \(.io.errors)",
 "  fio, crc32c             \(.io.fio.writes) writes, \(.io.fio.reads) verified reads, "
-	+ "\((.io.fio.written_bytes + .io.fio.read_bytes) / 1e6 | round) MB in \(.io.fio.jobs) jobs",
+		+ "\((.io.fio.written_bytes + .io.fio.read_bytes) / 1e6 | round) MB"
+		+ " in \(.io.fio.jobs) jobs",
 "  files, sha256           \(.io.files_verified) read and verified",
-"  latency probe           \(.io.probe.samples) direct 4 kB reads and writes, one each 10 ms",
+"  latency probe           \(.io.probe.samples) direct 4 kB reads and writes, one every 10 ms",
 "",
 (.checks | map(select(.ok)) | length) as $held
 	| if .ok then " All \($held) checks held." else
-		" \($held) of \(.checks | length) checks held. These did not:", (.failed[] | "  FAIL  " + .) end,
+		" \($held) of \(.checks | length) checks held. These did not:",
+		(.failed[] | "  FAIL  " + .) end,
 ""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=dash
 #
-# What the demonstration's scripts share: events in the kernel log, which printer.awk shows and the report
-# reads, and checks. All that they record is in $data, a tmpfs, until power-off puts it on the results disk.
+# Shared by the demonstration's scripts: events in the kernel log, which printer.awk shows and the
+# report reads, and checks. All records are in $data, a tmpfs, until power-off writes them to the
+# results disk.
 
 # The scripts that include this use it.
 # shellcheck disable=SC2034

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The kernel log in, what the demonstration shows out: its headings, its remarks, and the events of the daemons in
-# words. A record of /dev/kmsg is PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT, one of the console [SECONDS] TEXT. With
-# -v color=1, in colour.
+# Read the kernel log, and print what the demonstration shows: its headings, its remarks, and the
+# daemons' events in words. A record of /dev/kmsg is PRIORITY,SEQUENCE,MICROSECONDS,FLAGS;TEXT; a
+# line of the console is [SECONDS] TEXT. With -v color=1, print in colour.
 
 function paint(code, text) {
 	return color ? "\033[" code "m" text "\033[0m" : text
@@ -28,7 +28,8 @@ function words(event, generation,    who) {
 	if (event == "module")
 		return "kernel module dm-user loaded"
 	if (event == "table")
-		return "table loaded: /dev/mapper/" field("name") ", control node /dev/dm-user/" field("name")
+		return "table loaded: /dev/mapper/" field("name") ", control node /dev/dm-user/" \
+			field("name")
 	if (event == "mounted")
 		return "root mounted read-write from " field("device")
 	if (event == "switch_root")
@@ -46,7 +47,8 @@ function words(event, generation,    who) {
 	if (event == "draining")
 		return who " takes no new request, answers what it holds"
 	if (event == "drained")
-		return who " is drained, after " field("requests") " requests and " field("errors") " errors"
+		return who " is drained, after " field("requests") " requests and " \
+			field("errors") " errors"
 	if (event == "sealed")
 		return "control node sealed"
 	if (event == "exit")
@@ -56,7 +58,8 @@ function words(event, generation,    who) {
 	if (event == "died")
 		return paint("31", who " is dead")
 	if (event == "restart")
-		return "dmuser-watch has started generation " generation ", after " field("down_ms") " ms with none"
+		return "dmuser-watch has started generation " generation ", after " \
+			field("down_ms") " ms with none"
 	if (event == "restart-failed")
 		return paint("31", "dmuser-watch: " field("reason"))
 	if (event == "rollback" || event == "peer-killed")
@@ -70,7 +73,7 @@ function words(event, generation,    who) {
 
 {
 	text = $0
-	# Others may have begun a line on the console.
+	# Another program may have begun a line on the console.
 	sub(/^([0-9]+,[^;]*;|.*\[ *[0-9]+\.[0-9]+\] )/, "", text)
 	if (!match(text, /^dmuser-[a-z]+: /))
 		next

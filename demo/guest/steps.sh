@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=dash disable=SC2034,SC2154
 #
-# What the demonstrations do on a root that runs, each with its checks: load, handover, and death. Needs lib.sh.
+# The demonstrations' steps on a running root, each with its checks: load, handover, and death.
+# Needs lib.sh.
 
-# Wait for at most $1 tenths of a second until the rest succeeds.
+# Wait for at most $1 tenths of a second until the command in $2... succeeds.
 wait_until() {
 	tries=$1
 	shift
@@ -14,7 +15,7 @@ wait_until() {
 	done
 }
 
-# Record what the report wants of serving generation $1: VmLck and the like are gone when it is.
+# Record generation $1's data for the report while it serves: VmLck and the like go when it leaves.
 status_of() {
 	dmuserctl status --json "$name" >"$data/status-$1.json"
 	pid='' device=''
@@ -26,7 +27,7 @@ status_of() {
 	stat -L -c %s "/proc/$pid/exe" >"$data/size-$1"
 }
 
-# An expression that jq must find true of the status.
+# status_says GENERATION EXPRESSION: jq finds the expression true of the recorded status.
 status_says() {
 	jq -e "$2" "$data/status-$1.json" >/dev/null
 }
@@ -35,7 +36,7 @@ confinement_holds() {
 	"$here/confinement" "$pid" "$device" "$2" >"$data/confinement-$1"
 }
 
-# handover GENERATION: replace the serving daemon, which makes GENERATION.
+# handover GENERATION: replace the serving daemon by GENERATION.
 handover() {
 	generation=$1
 	event handover-begin "to=$generation"
@@ -45,32 +46,36 @@ handover() {
 	handed_over "$generation"
 }
 
-# handed_over GENERATION: it serves, as it should.
+# handed_over GENERATION: check that GENERATION serves, and how.
 handed_over() {
 	generation=$1
 	status_of "$generation"
 	check "generation-$generation" "generation $generation serves, the node is sealed" \
 		status_says "$generation" ".generation == $generation and .sealed"
-	check "confinement-$generation" "it keeps away from the root, and has no privilege (13 checks in /proc)" \
+	check "confinement-$generation" \
+		"generation $generation is confined, and keeps off the root (13 checks in /proc)" \
 		confinement_holds "$generation" second
 }
 
 run_handover() {
-	dmuserctl handover --timeout "$timeout_ms" --json "$name" >"$data/handover-$1.json" 2>"$data/handover-$1.err" ||
+	dmuserctl handover --timeout "$timeout_ms" --json "$name" \
+		>"$data/handover-$1.json" 2>"$data/handover-$1.err" ||
 		{ note "$(head -n 1 "$data/handover-$1.err")"; return 1; }
 }
 
-# death GENERATION: of who serves, when nothing of the root is cached. GENERATION comes of itself.
+# death GENERATION: kill the serving daemon while nothing of the root is cached. GENERATION must
+# start without help.
 death() {
 	generation=$1
 	status_of $((generation - 1))
 	echo 3 >/proc/sys/vm/drop_caches
 	event kill "pid=$pid"
 	kill -KILL "$pid"
-	check "restart-$generation" "nobody did anything, and generation $generation serves" \
+	check "restart-$generation" "generation $generation serves, without help" \
 		dmuserctl wait --timeout "$timeout_ms" --generation "$generation" "$name"
 	handed_over "$generation"
-	check "restarts-$generation" "dmuser-watch has counted 1 restart" wait_until 200 restart_counted
+	check "restarts-$generation" "dmuser-watch has counted 1 restart" \
+		wait_until 200 restart_counted
 }
 
 restart_counted() {
@@ -87,8 +92,8 @@ load_held() {
 	wait "$load"
 }
 
-# Let the load be, for as long as the report looks at before and after a handover, and for as long as it takes
-# until the device has seen $1 more I/Os: on a slow machine the load may not have begun yet.
+# Let the load run for as long as the report looks before and after a handover, and until the device
+# has seen $1 more I/Os: on a slow machine the load may not have begun yet.
 under_load() {
 	disk=$(readlink -f "$node")
 	disk=${disk##*/}
