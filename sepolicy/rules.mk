@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The SELinux policy: a module for refpolicy as Debian has it, and the same for systems without.
+# The SELinux policy: a module for Debian's refpolicy, and the same for systems without refpolicy.
 
 sepolicy_devel := /usr/share/selinux/devel/Makefile
 sepolicy_module := $(BUILD)/sepolicy/refpolicy/dm_user.pp
@@ -7,14 +7,15 @@ sepolicy_module := $(BUILD)/sepolicy/refpolicy/dm_user.pp
 sepolicy_sources := $(addprefix sepolicy/,classes.cil base.cil dm_user.cil)
 sepolicy_small := $(BUILD)/sepolicy/small.policy
 
-## make sepolicy: the SELinux policy: sepolicy/refpolicy/dm_user.pp and sepolicy/small.policy in the build directory
+## make sepolicy: the SELinux policy, build/sepolicy/refpolicy/dm_user.pp and .../small.policy
 sepolicy: $(sepolicy_module) $(sepolicy_small)
 
-# Debian's Makefile builds where it is called.
+# Debian's Makefile builds in the directory where it is called.
 $(sepolicy_module): sepolicy/dm_user.te sepolicy/dm_user.if sepolicy/dm_user.fc
 	@mkdir -p $(@D)
 	cp $^ $(@D)
-	@$(MAKE) -s -C $(@D) -f $(sepolicy_devel) NAME=default $(@F) >$(@D)/log 2>&1 || { cat $(@D)/log >&2; exit 1; }
+	@$(MAKE) -s -C $(@D) -f $(sepolicy_devel) NAME=default $(@F) >$(@D)/log 2>&1 || \
+		{ cat $(@D)/log >&2; exit 1; }
 
 # 33: what secilc of Debian 12 writes; Linux has read it since 5.12.
 secilc := secilc --mls false --policyvers 33 --filecontext /dev/null
