@@ -10,15 +10,15 @@ SHELL := /bin/bash
 
 BUILD ?= build
 KERNEL ?= 6.12
-# Debian's, see tools/fetch: those whose tools this machine has, and others.
+# Debian's kernels, see tools/fetch: those whose tools this machine has, and others.
 OWN_KERNELS := 6.1 6.12
 KERNELS := $(OWN_KERNELS) trixie backports
-# And any other version of Debian's that is asked for, as 7.2.
+# And any other version of Debian's that KERNEL or a goal names, such as 7.2.
 stock_kernels := $(sort $(KERNELS) $(filter 6.% 7.%,$(KERNEL) $(MAKECMDGOALS:vm-%=%)))
 UML_KERNELS := uml-6.1 uml-6.12
 known_kernels := $(KERNELS) $(UML_KERNELS) debug kcsan
 ifneq ($(filter-out $(known_kernels) 6.% 7.%,$(KERNEL)),)
-$(error KERNEL=$(KERNEL) is none of $(known_kernels), nor a version that Debian has, as 7.2)
+$(error KERNEL=$(KERNEL) is none of $(known_kernels), nor another version in Debian, such as 7.2)
 endif
 VERSION := 0.1.0
 
@@ -28,15 +28,17 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -Wformat -Werror=for
 # Unless the builder has set it, as dpkg-buildflags does.
 HARDEN += $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-D_FORTIFY_SOURCE=3)
 HARDEN += $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),-fcf-protection)
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Wno-missing-field-initializers -Werror
-DMU_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DDMU_VERSION='"$(VERSION)"' -Ikernel/uapi -I. $(WARN) $(HARDEN) -pthread
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
+WARN += -Wno-missing-field-initializers -Werror
+DMU_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DDMU_VERSION='"$(VERSION)"' -Ikernel/uapi -I. $(WARN) \
+	$(HARDEN) -pthread
 
 programs :=
 unit_tests :=
 
 all: programs
 
-# What can be done without a part, can be done without its folder, too.
+# A folder may be missing: its targets are missing then, and all others work.
 -include lib/rules.mk
 -include handover/rules.mk
 -include rundir/rules.mk
@@ -56,13 +58,14 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DMU_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIE -MMD -MP -c -o $@ $<
 
--include $(shell find $(addprefix $(BUILD)/,lib handover rundir daemon first_stage second_stage ctl watch tests demo tools) \
-	-type f -name '*.d' 2>/dev/null)
+dependency_folders := lib handover rundir daemon first_stage second_stage ctl watch tests demo tools
+-include $(shell find $(addprefix $(BUILD)/,$(dependency_folders)) -type f -name '*.d' 2>/dev/null)
 
 clean:
 	rm -rf $(BUILD)
 
 help:
-	@sed -n 's/^## //p' $(wildcard demo/rules.mk tests/rules.mk tests/*/rules.mk */*.mk) | awk '!seen[$$0]++'
+	@sed -n 's/^## //p' $(wildcard demo/rules.mk tests/rules.mk tests/*/rules.mk */*.mk) | \
+		awk '!seen[$$0]++'
 
 .PHONY: all programs clean help

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * protocol states | handover: the protocol's transition table as a graph for graphviz. "states": each change of state,
- * with the events that make it; "wrong" stands for every message that is out of order, too. "handover": two daemons that start from the table and hear what the other one sends,
- * up to a new generation that serves alone.
+ * protocol states | handover: print the protocol's transition table as a graph for graphviz.
+ * "states": each change of state, with the events that make it; "wrong" also stands for every
+ * message that is out of order. "handover": two daemons that start from the table and receive each
+ * other's messages, until a new generation serves alone.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,16 +26,17 @@ static bool is_an_end(enum dmu_state state)
 	return state == DMU_STATE_DONE || state == DMU_STATE_FAILED;
 }
 
-/* A message that says no more there than one that is malformed: it is out of order. */
+/* true: in @state, the table treats a sound message like a malformed one: it is out of order. */
 static bool is_out_of_order(enum dmu_state state, enum dmu_event event)
 {
 	const struct dmu_transition wrong = dmu_transition(state, DMU_EVENT_WRONG);
 	const struct dmu_transition it = dmu_transition(state, event);
 
-	return event >= DMU_EVENT_HELLO && event < DMU_EVENT_WRONG && !memcmp(&it, &wrong, sizeof(it));
+	return event >= DMU_EVENT_HELLO && event < DMU_EVENT_WRONG &&
+	       !memcmp(&it, &wrong, sizeof(it));
 }
 
-/* All events that lead from one state to the other, on one arrow. */
+/* Print one arrow with all events that lead from one state to the other. */
 static void arrow_put(enum dmu_state from, enum dmu_state to)
 {
 	unsigned int event, count = 0;
@@ -42,11 +44,12 @@ static void arrow_put(enum dmu_state from, enum dmu_state to)
 	for (event = 0; event < DMU_EVENT_END; event++) {
 		if (dmu_transition(from, event).next != to || is_out_of_order(from, event))
 			continue;
-		printf(count++ ? "\\n%s" : "\t\"%2$s\" -> \"%3$s\" [label=\"%1$s", dmu_event_name(event),
-		       dmu_state_name(from), dmu_state_name(to));
+		printf(count++ ? "\\n%s" : "\t\"%2$s\" -> \"%3$s\" [label=\"%1$s",
+		       dmu_event_name(event), dmu_state_name(from), dmu_state_name(to));
 	}
 	if (count)
-		printf("\"%s];\n", to == DMU_STATE_FAILED ? ", color=gray60, fontcolor=gray40" : "");
+		printf("\"%s];\n",
+		       to == DMU_STATE_FAILED ? ", color=gray60, fontcolor=gray40" : "");
 }
 
 static void states_put(void)
@@ -68,7 +71,7 @@ enum side { NEWCOMER, OLD };
 
 static const char *const side_names[] = { "newcomer", "old" };
 
-/* What an action of a daemon makes happen: to the other daemon a message, to itself that what it does has worked. */
+/* The effect of an action: a message to the other daemon, or the daemon's own event of success. */
 static const struct {
 	enum dmu_action action;
 	bool is_message;
@@ -87,18 +90,18 @@ static const struct {
 #define EFFECTS	(sizeof(effects) / sizeof(effects[0]))
 
 struct queued {
-	enum side side;			/* to which it happens */
+	enum side side;			/* that gets the event */
 	enum dmu_event event;
 	bool is_message;
 };
 
 static struct queued queue[32];
 static unsigned int head, tail;
-/* How many rows of the picture there are. */
+/* The number of rows in the picture so far. */
 static unsigned int row;
 static enum dmu_state states[2] = { DMU_STATE_START, DMU_STATE_SERVING };
 
-/* Both states, side by side, below those before. One that has not changed is a point. */
+/* Print both states, side by side, below the row before. An unchanged state is a point. */
 static void row_put(const enum dmu_state before[2], const char *event, enum side at)
 {
 	unsigned int side;
@@ -107,16 +110,18 @@ static void row_put(const enum dmu_state before[2], const char *event, enum side
 		if (row && states[side] == before[side])
 			printf("\t%s%u [shape=point, color=gray60];\n", side_names[side], row);
 		else
-			printf("\t%s%u [label=\"%s\"%s];\n", side_names[side], row, dmu_state_name(states[side]),
+			printf("\t%s%u [label=\"%s\"%s];\n", side_names[side], row,
+			       dmu_state_name(states[side]),
 			       states[side] == DMU_STATE_SERVING ? ", style=\"rounded,bold\"" : "");
 		if (row)
-			printf("\t%1$s%2$u -> %1$s%3$u [dir=none, color=gray60, weight=9, label=\"%4$s\"];\n",
+			printf("\t%1$s%2$u -> %1$s%3$u "
+			       "[dir=none, color=gray60, weight=9, label=\"%4$s\"];\n",
 			       side_names[side], row - 1, row, side == at ? event : "");
 	}
 	printf("\t{ rank=same; newcomer%1$u -> old%1$u [style=invis, minlen=9]; }\n", row++);
 }
 
-/* A message is called as its sender calls it. */
+/* The name of a message is that of the sender's event. */
 static const char *message_name(enum dmu_event event)
 {
 	const char *name = dmu_event_name(event);
@@ -135,13 +140,15 @@ static void happen(struct queued what)
 	states[what.side] = transition.next;
 	row_put(before, what.is_message ? "" : dmu_event_name(what.event), what.side);
 	if (what.is_message)
-		printf("\t%s%u -> %s%u [label=\"%s\", constraint=false];\n", side_names[other], row - 1,
-		       side_names[what.side], row - 1, message_name(what.event));
+		printf("\t%s%u -> %s%u [label=\"%s\", constraint=false];\n", side_names[other],
+		       row - 1, side_names[what.side], row - 1, message_name(what.event));
 	for (action = transition.actions; *action != DMU_ACTION_NONE; action++)
 		for (i = 0; i < EFFECTS && tail < sizeof(queue) / sizeof(queue[0]); i++)
 			if (effects[i].action == *action)
-				queue[tail++] = (struct queued){ effects[i].is_message ? other : what.side,
-								 effects[i].event, effects[i].is_message };
+				queue[tail++] = (struct queued){
+					effects[i].is_message ? other : what.side,
+					effects[i].event, effects[i].is_message,
+				};
 }
 
 static int handover_put(void)
