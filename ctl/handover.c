@@ -231,7 +231,7 @@ static int replace(struct handover *handover, char *error, size_t len)
 	return ret;
 }
 
-/* true: the previous generation has left. It would serve beside the new one. */
+/* true: the previous generation, which would serve beside the new one, has left. */
 static bool has_left(const struct handover *handover, const struct dmu_target_status *status)
 {
 	unsigned int i;

@@ -45,7 +45,7 @@ static void users_add(struct users *users, const char *format, ...)
 	n += vsnprintf(users->text + users->used + n, room - n, format, ap);
 	va_end(ap);
 	if (n < 0 || (size_t)n >= room)
-		users->text[users->used] = '\0';	/* what does not fit is left out */
+		users->text[users->used] = '\0';	/* leave out a user that does not fit */
 	else
 		users->used += n;
 }

@@ -25,10 +25,7 @@ static bool generation_exists(const struct dmu_target_status *status, uint64_t n
 	return false;
 }
 
-/*
- * 1: the awaited state is reached; 0: not yet; -errno: it will never be. @state describes the
- * present state.
- */
+/* 1: the awaited state is reached; 0: not yet; -errno: never. @state describes the present one. */
 static int look(const struct ctl_args *args, struct ctl_device *device, char *state, size_t len)
 {
 	const struct dmu_target_generation *serving;

@@ -55,7 +55,8 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	dmu_daemon_init(&daemon, stage);
 	dmu_options_parse(&daemon.options, stage, argc, argv);
 	if (daemon.options.query_spec)
-		return dmu_query_answer(daemon.options.query, stage->program, daemon.options.query_spec);
+		return dmu_query_answer(daemon.options.query, stage->program,
+					daemon.options.query_spec);
 	if (geteuid() != 0) {
 		fprintf(stderr, "%s: only root can serve a device\n", stage->program);
 		return DMU_EXIT_FAILED;

@@ -110,7 +110,7 @@ static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* If the program lay on the device, a page of its text could be read only by that very page. */
+/* A program on the device could not page in its own text: the device would wait for that text. */
 static int dmu_prepare_check_program(struct dmu_daemon *daemon)
 {
 	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);

@@ -6,8 +6,8 @@
  * old daemon writes the state to the room and seals it. Each try has its own room: a daemon that
  * has been confined for long needs none in stock.
  *
- * A daemon has one number for both rooms: that which it made as the newcomer, and that which the
- * next newcomer sends. In between the number is /dev/null, so a seccomp filter can name it.
+ * The room that a daemon made as the newcomer and the room that the next newcomer sends have the
+ * same number. In between the number is /dev/null, so a seccomp filter can name it.
  */
 #include <errno.h>
 #include <fcntl.h>

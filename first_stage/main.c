@@ -11,8 +11,9 @@ int main(int argc, char **argv)
 	static const struct dmu_stage first = {
 		.program = "dmuser-first",
 		.name = "first",
-		.purpose = "Creates the dm-user device NAME and serves it, or with --takeover serves an "
-			   "existing one, by default from what its daemon serves it from.",
+		.purpose = "Creates the dm-user device NAME and serves it, or with --takeover "
+			   "serves an existing device, by default from the store that its daemon "
+			   "serves.",
 	};
 
 	return dmu_daemon_main(&first, argc, argv);

@@ -19,12 +19,9 @@ int dmu_copy_bytes(int from, int to);
  * the second stage is in another domain, where it refuses to serve.
  */
 void dmu_copy_label(int from, int to);
-/*
- * Remove the copies, except @keep, that no process runs. Wait at most @wait_ms for daemons that
- * leave.
- */
+/* Remove the copies but @keep that no process runs; wait at most @wait_ms for leaving daemons. */
 void dmu_copy_prune(const char *run_dir, const char *name, const char *keep, int wait_ms);
-/* Refuse what is no static 64-bit ELF program. Return 0, or -ENOEXEC and @error. */
+/* Refuse a file that is no static 64-bit ELF program. Return 0, or -ENOEXEC and @error. */
 int dmu_copy_check(int fd, const char *path, char *error, size_t len);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define DMU_RUN_DIR		"/run/dm-user"
-#define DMU_RUN_DIR_MAX		63		/* bytes of another one's path */
+#define DMU_RUN_DIR_MAX		63		/* bytes in the path of another run directory */
 
 /* In RUN_DIR/NAME. */
 #define DMU_SOCKET_NAME		"handover.sock"
@@ -44,8 +44,8 @@ int dmu_run_prepare(const char *run_dir, const char *name, char *error, size_t l
 /* A locked descriptor, released by close(); -EWOULDBLOCK: another process holds the lock. */
 int dmu_run_lock(const char *run_dir, const char *name);
 /*
- * The same for the lock of a daemon that starts, or of a process that removes the files of daemons.
- * -EBUSY: another process has it; -ESTALE: its last holder has just removed it.
+ * The same for the lock of a daemon that starts, or of a process that removes the daemons' files.
+ * -EBUSY: another process holds the lock; -ESTALE: its last holder has just removed the file.
  */
 int dmu_run_lock_start(const char *run_dir, const char *name);
 /* Remove RUN_DIR/NAME if it is empty. */

@@ -42,7 +42,8 @@ int dmu_listener_dial(const char *run_dir, const char *name)
 	fd = dmu_peer_connect(path);
 	if (fd < 0)
 		return fd;
-	if (fcntl(fd, F_SETFL, 0) || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
+	if (fcntl(fd, F_SETFL, 0) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit))) {
 		ret = -errno;
 		close(fd);
@@ -133,7 +134,8 @@ int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener 
 		return fail(ECONNREFUSED, error, len, "the daemon of the socket in %s/%s is dead",
 			    run_dir, name);
 	if (fd == -EAGAIN)
-		return fail(EAGAIN, error, len, "the daemon does not answer, and too many others wait for it");
+		return fail(EAGAIN, error, len,
+			    "the daemon does not answer, and too many processes wait for it");
 	if (fd < 0)
 		return fail(-fd, error, len,
 			    "cannot reach the daemon by %s/%s/" DMU_SOCKET_NAME ": %s", run_dir,

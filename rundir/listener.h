@@ -24,7 +24,7 @@ void dmu_listener_ask_confinement(const char *run_dir, const char *name,
 				  struct dmu_listener *daemon);
 
 /*
- * Connect to the listening daemon, with a limit of two seconds for each call. Return a descriptor;
+ * Connect to the listening daemon; send and receive on the descriptor time out after two seconds.
  * -ENOENT or -ECONNREFUSED: no daemon listens; -EAGAIN: its backlog is full; or another -errno.
  */
 int dmu_listener_dial(const char *run_dir, const char *name);

@@ -248,7 +248,7 @@ static int reap(pid_t pid, const struct dmu_program *program)
 
 	if (ret == -EINTR)
 		return ret;
-		/* Do not wait for a program that only answers a question and hangs in its store. */
+	/* Do not wait for a program that only answers a question and hangs in its store. */
 	if (ret && program->said && !ends_soon(pid))
 		return ret;
 	while (waitpid(pid, &status, 0) < 0)

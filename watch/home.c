@@ -158,17 +158,14 @@ static void source_add(const char *path, void *arg)
 	struct home *home = arg;
 	size_t len = strlen(path) + 1;
 
-	/* There is room for all sources that TREES_MAX allows. */
+	/* Four times the size of a spec is enough for the paths that one spec can need. */
 	if (home->sources_len + len > sizeof(home->sources))
 		return;
 	memcpy(home->sources + home->sources_len, path, len);
 	home->sources_len += len;
 }
 
-/*
- * An older program does not know the question; then this program's own table of backends answers,
- * which lacks only third-party backends.
- */
+/* If an older program cannot answer, this program's table does, for its own backends. */
 static int sources_find(struct home *home, const struct watch_options *options)
 {
 	const struct dmu_backend_ops *ops = dmu_backend_find(home->spec.backend);

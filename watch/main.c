@@ -111,10 +111,7 @@ int main(int argc, char **argv)
 	watch_options_parse(&options, argc, argv);
 	if (geteuid() != 0)
 		return say(&options, "must be root");
-	/*
-	 * An allocation by this process, or by a daemon that it starts, must not wait for I/O of
-	 * the device.
-	 */
+	/* No allocation here, or in a daemon that it starts, may wait for I/O of the device. */
 	if (dmu_resident_io_flusher())
 		return say(&options, "cannot become an I/O flusher: CAP_SYS_RESOURCE is needed");
 	if (!watch_home_entered(argv)) {

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Keep the program of the daemon that serves: it is the newest, the administrator's choice, and
- * known to work.
- */
+/* Keep the serving daemon's program: the newest, the administrator's choice, known to work. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,10 +13,7 @@
 
 #define PARTIAL	"/partial"
 
-/*
- * "/dmuser-second" from "/run/dm-user/root/dmuser-second.2 (deleted)": ps shows this name, and
- * scripts may look for it.
- */
+/* "/dmuser-second" from "/run/dm-user/root/dmuser-second.2 (deleted)": the name that ps shows. */
 static void name_of(char *path, size_t len, const char *exe)
 {
 	const char *base = strrchr(exe, '/');

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Wait for the death of the serving daemon, look which daemon serves then, and start one if none
- * does.
- */
+/* Wait for the death of the serving daemon, look for another one, and start one if none serves. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -232,7 +229,7 @@ static void restart(struct watch *watch)
 		close(lock);
 }
 
-/* At the beginning a daemon must serve, since its program is what is kept. */
+/* At the beginning a daemon must serve, since its program is kept. */
 static int watch_begin(struct watch *watch, char *error, size_t len)
 {
 	uint64_t deadline = dmu_now_ms() + START_MS;

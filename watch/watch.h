@@ -93,8 +93,8 @@ struct watch_state {
 };
 
 /*
- * 0; -EWOULDBLOCK: another dmuser-watch watches the device. With @options->foreground the call waits
- * for its end, until a signal ends this process, -EINTR, or the device is gone, -ENXIO.
+ * 0; -EWOULDBLOCK: another dmuser-watch watches the device. With @options->foreground wait for its
+ * end, until a signal ends this process, -EINTR, or the device is gone, -ENXIO.
  */
 int watch_state_open(struct watch_state *state, const struct watch_options *options);
 void watch_state_write(const struct watch_state *state);
