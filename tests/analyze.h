@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What clang's analyzer must believe of the kernel. A kref_put() may or may not free:
- * it cannot count, would assume the worst of each, and call the next a use after free.
+ * Declarations for clang's analyzer. It cannot count references: it would assume that each
+ * kref_put() frees, and report the next one as a use after free.
  */
 #include <linux/kref.h>
 

@@ -2,17 +2,19 @@
 /*
  * The attack test. Two programs share this header and table.c:
  *
- *	dmuser-attack	the second stage, complete and confined, with a backend that has been taken
- *			over (backend.c, main.c). It serves, and makes an attempt when it is told to.
- *	attack		the driver (driver.c, world.c): orders one attempt after the other, looks at
- *			the machine before and after each, and compares with the table.
+ *	dmuser-attack	the second stage, complete and confined, with a backend under the
+ *			attacker's control (backend.c, main.c): serves, and makes an attempt when
+ *			the driver orders it.
+ *	attack		the driver (driver.c, world.c, inmates.c): orders one attempt after the
+ *			other, inspects the machine before and after each, and compares with the
+ *			table.
  *
- * An order is a block written to the device at ATTACK_MAILBOX; the next read of that block makes
- * the attempt, in the I/O thread that answers it or, as it may take that over, too, in the main
- * thread. If that thread comes back, the read returns struct
+ * An order is a block that the driver writes to the device at ATTACK_MAILBOX. The next read of that
+ * block makes the attempt: in the I/O thread that answers the read or, since an I/O thread can take
+ * the main thread over, in the main thread. If the attempt returns, the read returns struct
  * attack_answer. If the attempt ends the process, the read is an orphan, and the next daemon, which
- * has no order, answers it with the block as it is stored: so every attempt that kills also shows
- * that requests outlive it.
+ * has no order, answers it with the block as it is stored. So every attempt that kills the daemon
+ * also shows that requests outlive a daemon.
  */
 #ifndef ATTACK_H
 #define ATTACK_H
@@ -27,7 +29,7 @@
 #define ATTACK_NAME	"attack-marker"	/* in everything that an attempt would leave behind */
 #define ATTACK_DIR	"/tmp/attack"	/* canaries, and where a core dump would go */
 
-/* What an attacker inside knows of itself and the machine: the driver tells. */
+/* What the driver tells the attacker about itself and the machine. */
 enum attack_value {
 	ATTACK_STORE,		/* descriptors */
 	ATTACK_CHANNEL,
@@ -35,9 +37,9 @@ enum attack_value {
 	ATTACK_KMSG,
 	ATTACK_SELF_PIDFD,
 	ATTACK_PEER_PIDFD,	/* the number at which a peer's pidfd would be */
-	ATTACK_EVENT,		/* what an I/O thread wakes the main thread by */
-	ATTACK_SELF,		/* processes, as the machine numbers them */
-	ATTACK_VICTIM,		/* somebody else of root's */
+	ATTACK_EVENT,		/* the eventfd by which an I/O thread wakes the main thread */
+	ATTACK_SELF,		/* pids, as the driver sees them */
+	ATTACK_VICTIM,		/* another process of root */
 	ATTACK_FIRST,		/* the first stage that serves another device */
 	ATTACK_SIZE,		/* of the device and of the store, bytes */
 	ATTACK_BUFFER,		/* address of a writable page */
@@ -61,26 +63,26 @@ struct attack_answer {
 #define ATTACK_ORDER_MAGIC	0x61747461636b2121ULL
 #define ATTACK_ANSWER_MAGIC	0x616e73776572212aULL
 
-/* Which walls stand around the attacker: a column of the table. */
+/* The walls around the attacker: a column of the table. */
 enum attack_walls {
 	ATTACK_OURS,		/* SELinux off: namespaces, capabilities, system calls */
-	ATTACK_SELINUX,		/* SELinux enforcing, and nothing else of the second stage's */
+	ATTACK_SELINUX,		/* SELinux enforcing, and no other wall of the second stage */
 	ATTACK_BOTH,
 	ATTACK_WALLS,
-	ATTACK_NONE = ATTACK_WALLS	/* no column: to see what an attempt is worth */
+	ATTACK_NONE = ATTACK_WALLS	/* no column: shows what an attempt does without walls */
 };
 
 /*
- * What must come of an attempt: an errno, or one of two; or one of these. Whatever it is, nothing
- * on the machine has changed afterwards.
+ * The required outcome of an attempt: an errno, either of two, or one of the values below. After
+ * each, nothing else on the machine has changed.
  */
 #define EITHER(a, b)	((a) | (b) << 8)
 #define DENIED		EITHER(EACCES, EPERM)
-#define HARMLESS	0		/* the call succeeds, and nothing comes of it */
-#define OPEN		HARMLESS	/* likewise, but a wall that should not bear it alone */
+#define HARMLESS	0		/* the call succeeds without effect */
+#define OPEN		HARMLESS	/* likewise: this wall is not meant to stop it alone */
 #define KILLED		(1 << 16)	/* by the filter, for this very system call */
 #define DIES		(2 << 16)	/* by another signal */
-#define UNHELD		(3 << 16)	/* not made: this wall lets it be, and the test would end */
+#define UNHELD		(3 << 16)	/* not made: allowed by this wall, and would end the test */
 
 /* An argument of a system call that is known only when the attempt is made. */
 #define ATTACK_ARG		0x5a3c000000000000L
@@ -94,22 +96,22 @@ struct attack_context {
 struct attack_attempt {
 	const char *name;
 	int expected[ATTACK_WALLS];
-	/* One system call, or the one that must be refused of those that try() makes. */
+	/* The system call; of those that try() makes, the one that must be refused. */
 	long nr;
 	long args[6];
 	long (*try)(const struct attack_context *context);
-	bool main;		/* in the main thread, whose system calls are others */
+	bool main;		/* made in the main thread, which may make other system calls */
 	bool forks;		/* the call returns twice if it succeeds */
 	bool ends_the_test;	/* if it succeeds: not made without walls */
-	bool changes_itself;	/* the daemon may look different afterwards, and is then ended */
-	/* Somebody keeps connecting to the handover socket meanwhile, who is to be used. */
+	bool changes_itself;	/* the daemon may look different afterwards; the driver ends it */
+	/* Meanwhile a process of this user keeps connecting to the handover socket. */
 	enum { ATTACK_NOBODY, ATTACK_USER, ATTACK_ROOT } caller;
 };
 
 extern const struct attack_attempt attack_table[];
 extern const unsigned int attack_count;
 
-/* tries.c: what takes more than one system call. The result is 0 or more, or -errno. */
+/* tries.c: attempts of more than one system call. Each returns 0 or more, or -errno. */
 long attack_int80(const struct attack_context *context);
 long attack_fork_bomb(const struct attack_context *context);
 long attack_grow_mmap(const struct attack_context *context);
@@ -133,10 +135,10 @@ long attack_drain_other(const struct attack_context *context);
 long attack_memfd_exec(const struct attack_context *context);
 long attack_steal_descriptor(const struct attack_context *context);
 long attack_reopen_store(const struct attack_context *context);
-/* In the main thread, before the confinement. */
+/* The main thread calls this before it is confined. */
 void attack_remember_stack(void);
 
-/* call.c: a system call, with nothing in between. 0 or more, or -errno. */
+/* call.c: a system call without libc. Returns 0 or more, or -errno. */
 long attack_call(long nr, const long args[6]);
 #define CALL(nr, ...) attack_call(nr, (const long[6]){ __VA_ARGS__ })
 /* Make attempt @number of the table. */

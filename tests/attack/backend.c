@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The backend "file", taken over. It takes the place of lib/backend.c in dmuser-attack, which is
- * linked before the library: so the other generations find nothing strange in its name, and nothing
- * that is shipped knows of it.
+ * The backend "file" under the attacker's control. dmuser-attack links it before the library, in
+ * the place of lib/backend.c. So other generations see the usual name of a backend, and no shipped
+ * program contains this one.
  */
 #include <poll.h>
 #include <stdatomic.h>
@@ -16,7 +16,7 @@ static struct attack_order order;
 static atomic_bool ordered;
 static char scratch[ATTACK_BLOCK] __attribute__((aligned(4096)));
 
-/* What an I/O thread makes the main thread do, as it could: they share all of their memory. */
+/* An I/O thread makes the main thread run an attempt, as it could: they share all their memory. */
 static _Thread_local bool is_main;
 static atomic_bool asked;
 static long said;
@@ -26,8 +26,8 @@ static struct dmu_backend_ops hostile;
 const struct dmu_backend_ops *const dmu_backends[] = { &hostile, NULL };
 
 /*
- * The linker's: poll() of every object here is __wrap_poll(), and __real_poll() is poll(). So is
- * the form that FORTIFY makes of it.
+ * The linker's --wrap makes poll() in every object __wrap_poll(), and __real_poll() libc's poll().
+ * Likewise for __poll_chk(), FORTIFY's form of it.
  */
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
@@ -40,7 +40,7 @@ static long attempt_make(void)
 	return attack_make(order.number, &context);
 }
 
-/* The main thread waits here, and nowhere else. */
+/* The main thread waits nowhere else. */
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	int ready = __real_poll(fds, count, timeout);
@@ -66,8 +66,8 @@ static long main_thread_make(void)
 	return said;
 }
 
-static int hostile_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use, char *error,
-			size_t len)
+static int hostile_open(struct dmu_backend **backend, const struct dmu_spec *spec,
+			enum dmu_use use, char *error, size_t len)
 {
 	is_main = true;
 	attack_remember_stack();

@@ -4,7 +4,7 @@
 
 #include "tests/attack/attack.h"
 
-/* Inlined, so that a child of vfork() returns into a frame that its parent still needs. */
+/* Inlined: a child of vfork() must not return from a frame that its parent still needs. */
 static inline __attribute__((always_inline)) long raw(long nr, const long args[6])
 {
 	register long r10 asm("r10") = args[3];
@@ -46,7 +46,7 @@ long attack_make(unsigned int number, const struct attack_context *context)
 	result = raw(attempt->nr, args);
 	if (attempt->forks && !result)
 		raw(SYS_exit_group, (const long[6]){ 0 });
-	/* A child that is still to end would be an effect. */
+	/* A child that is still there would count as an effect. */
 	if (attempt->forks && result > 0)
 		raw(SYS_wait4, (const long[6]){ result });
 	return result;

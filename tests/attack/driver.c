@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * attack seccomp|selinux|both [-n N] PROGRAM [NAME]: device "t" is served from /dev/vda1; make
- * generation after generation of PROGRAM serve it, and each attempt of the table (or those whose name
- * has NAME in it) by one of them; of those that the filter kills at once only every Nth. Prints a
- * table; exit status 0: everything came as it must.
+ * attack seccomp|selinux|both [-n N] PROGRAM [NAME]: device "t" is served from /dev/vda1. Let one
+ * generation of PROGRAM after another serve it, and order each attempt of the table (or those with
+ * NAME in their name); of the attempts that the filter kills, only every Nth. Print a table. Exit
+ * status 0: every attempt ended as required.
  *
- * attack none PROGRAM [NAME]: likewise of a program without walls, to see what an attempt is worth:
- * one that is refused there, too, or has no effect, proves little.
+ * attack none PROGRAM [NAME]: likewise with a program without walls, to see what an attempt is
+ * worth. An attempt that is refused there too, or has no effect, proves little.
  *
- * attack verify: the data that each attempt came with is on the device.
+ * attack verify: check that the data written before each attempt is on the device.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,25 +38,25 @@
 static struct driver {
 	enum attack_walls walls;
 	const char *program;
-	int device, kmsg, done;	/* done: an eventfd, when a read of the mailbox has returned */
-	pid_t daemon;		/* 0: nobody serves */
+	int device, kmsg, done;	/* done: an eventfd, written when a read of the mailbox returns */
+	pid_t daemon;		/* 0: the attacker does not serve */
 	int pidfd;
 	struct attack_order order;
-	ssize_t got;		/* of that read: bytes, or -errno */
-	unsigned int each;	/* Nth attempt of those that the filter kills */
+	ssize_t got;		/* the result of that read: bytes, or -errno */
+	unsigned int each;	/* of the attempts that the filter kills, make every Nth */
 	unsigned int made, failed, killed, refused, starts;
 } driver = { .each = 1 };
 
 static uint64_t mailbox[ATTACK_BLOCK / 8] __attribute__((aligned(4096)));
 
-/* What became of an attempt: an errno, or 0, KILLED, DIES; and for people. */
+/* The outcome of an attempt. */
 struct outcome {
-	int what;
-	long nr;		/* that the filter killed it for */
-	char text[64];
+	int what;		/* an errno, 0, KILLED or DIES; -2: no answer */
+	long nr;		/* the system call that the filter killed the daemon for */
+	char text[64];		/* for people */
 };
 
-/* The status of `dmuserctl handover t`, to @program or what it takes by itself; or -1. */
+/* Hand over to @program; NULL: dmuserctl's default. Returns dmuserctl's wait status, or -1. */
 static int dmuserctl_handover(const char *program)
 {
 	pid_t pid = fork();
@@ -76,7 +76,7 @@ static int dmuserctl_handover(const char *program)
 	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
-/* A read of the device waits without end, and so do we, if nobody serves it. */
+/* If no daemon serves the device, its pending read, and with it the driver's exit, never ends. */
 void attack_die(const char *what)
 {
 	printf("attack: cannot %s: %s\n", what, strerror(errno));
@@ -103,8 +103,8 @@ static void block_write(unsigned int number)
 	static uint64_t block[ATTACK_BLOCK / 8] __attribute__((aligned(4096)));
 
 	block_fill(block, number);
-	if (pwrite(driver.device, block, ATTACK_BLOCK, ATTACK_DATA + (off_t)number * ATTACK_BLOCK) !=
-	    ATTACK_BLOCK)
+	if (pwrite(driver.device, block, ATTACK_BLOCK,
+		   ATTACK_DATA + (off_t)number * ATTACK_BLOCK) != ATTACK_BLOCK)
 		attack_die("write to the device");
 }
 
@@ -128,7 +128,7 @@ static int verify(void)
 	return wrong ? 1 : 0;
 }
 
-/* In its own thread: this read waits while nobody serves. */
+/* In its own thread: this read waits while no daemon serves. */
 static void *mailbox_read(void *arg)
 {
 	driver.got = pread(driver.device, mailbox, ATTACK_BLOCK, ATTACK_MAILBOX);
@@ -188,7 +188,7 @@ static void log_skip(void)
 		;
 }
 
-/* The call that "type=1326 ... pid=PID ... syscall=N ..." names, if that is of @pid, or -1. */
+/* The N of a record "type=1326 ... pid=PID ... syscall=N ..." if PID is @pid, else -1. */
 static long record_call(const char *record, pid_t pid)
 {
 	const char *of = strstr(record, " pid="), *nr = strstr(record, " syscall=");
@@ -199,8 +199,8 @@ static long record_call(const char *record, pid_t pid)
 }
 
 /*
- * Records of kills come late, but in order. So one is made that ends the search: a process of ours
- * in strict mode dies, too.
+ * Records of kills come late, but in order. The record of a last kill ends the search: the driver's
+ * own child in strict mode. Returns its pid.
  */
 static pid_t log_make_end(void)
 {
@@ -295,7 +295,7 @@ static void order_send(unsigned int number)
 		attack_die("give the order");
 }
 
-/* Until the read is answered, or the daemon is dead. True: it is answered. */
+/* Wait until the read is answered or the daemon is dead. Returns true if it is answered. */
 static bool attempt_wait(void)
 {
 	struct pollfd fds[2] = {
@@ -313,8 +313,9 @@ static bool attempt_wait(void)
 }
 
 /*
- * Order attempt @number from the daemon, and see what comes of it: true if it has no effect on
- * anybody else, nor on itself if it lives.
+ * Read the mailbox, which makes attempt @number, and fill @outcome. Returns true if nothing
+ * changed, neither on the machine nor, if the daemon lives and may not change itself, in the
+ * daemon.
  */
 static bool attempt_make(unsigned int number, struct outcome *outcome)
 {
@@ -329,7 +330,7 @@ static bool attempt_make(unsigned int number, struct outcome *outcome)
 		attack_die("make a thread");
 	answered = attempt_wait();
 	if (caller && !attack_caller_end(caller)) {
-		printf("# %s: who called is dead, or came in\n", attempt->name);
+		printf("# %s: the caller is dead, or a user got in\n", attempt->name);
 		same = false;
 	}
 	if (daemon_is_dead(answered ? 0 : PATIENCE_MS)) {
@@ -368,7 +369,7 @@ static void attempt_run(unsigned int number)
 		daemon_end();
 	if (!driver.daemon)
 		daemon_start();
-	/* Whatever became of the daemon, the read that it had in its hands succeeds. */
+	/* The read that the daemon held succeeds, whether or not the daemon lives. */
 	eventfd_read(driver.done, &count);
 	if (driver.got != ATTACK_BLOCK) {
 		printf("# %s: the read of the order failed: %s\n", attempt->name,
@@ -384,7 +385,7 @@ static void attempt_run(unsigned int number)
 	driver.refused += outcome.what > 0 && outcome.what < KILLED;
 }
 
-/* With both, what the filter kills is killed as without SELinux, which is not asked. */
+/* ATTACK_BOTH leaves out what the filter kills: the filter kills before SELinux is asked. */
 static bool is_wanted(unsigned int number)
 {
 	const struct attack_attempt *attempt = &attack_table[number];
@@ -398,7 +399,7 @@ static bool is_wanted(unsigned int number)
 	return attempt->expected[driver.walls] != UNHELD;
 }
 
-/* Its block is written all the same. */
+/* verify() expects the block of a skipped attempt, too. */
 static void attempt_skip(unsigned int number)
 {
 	if (driver.walls < ATTACK_WALLS && attack_table[number].expected[driver.walls] == UNHELD)
@@ -432,8 +433,8 @@ static int attack(const char *part)
 		else
 			attempt_skip(i);
 	kill((pid_t)driver.order.values[ATTACK_VICTIM], SIGKILL);
-	printf("# %u attempts: %u killed, %u refused, %u without effect or dead otherwise; %u not as "
-	       "they must; %u daemons\n", driver.made, driver.killed, driver.refused,
+	printf("# %u attempts: %u killed, %u refused, %u without effect or dead otherwise; "
+	       "%u not as required; %u daemons\n", driver.made, driver.killed, driver.refused,
 	       driver.made - driver.killed - driver.refused, driver.failed, driver.starts);
 	return driver.failed || !driver.made ? 1 : 0;
 }

@@ -69,7 +69,7 @@ pid_t attack_first_find(void)
 	return find(is_first);
 }
 
-/* The process that a pidfd of @daemon is of; -1: of none that lives. */
+/* The process to which the pidfd @fd of @daemon refers; -1: that process is dead. */
 static long pidfd_of(pid_t daemon, int fd)
 {
 	char path[64], line[128];
@@ -153,11 +153,12 @@ static void call_off(int signal)
 	called_off = 1;
 }
 
-/* Status 1: a user got in. */
+/* Exits with status 1 if a user's connection succeeded. */
 _Noreturn static void call(bool root)
 {
 	const struct timespec pause = { .tv_nsec = 2000000 };
-	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = ATTACK_RUN "/handover.sock" };
+	struct sockaddr_un name = { .sun_family = AF_UNIX,
+				    .sun_path = ATTACK_RUN "/handover.sock" };
 	bool in = false;
 	int fd;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * second_stage/main.c, but for the backend. -DATTACK_NO_WALLS leaves everything out, and
- * -DATTACK_SELINUX_ALONE everything but the SELinux domain.
+ * The second stage's main(), with the attacker's backend. -DATTACK_NO_WALLS leaves the confinement
+ * out, and -DATTACK_SELINUX_ALONE all of it but the SELinux domain.
  */
 #include <unistd.h>
 
@@ -21,7 +21,7 @@ static int enter_domain(struct dmu_confinement *confinement, char *error, size_t
 	rc = dmu_proof_begin(&walls);
 	if (!rc)
 		rc = dmu_domain_enter(&walls);
-	/* The windows to /proc would be descriptors that the real one has not. */
+	/* The real second stage does not keep these descriptors of /proc. */
 	close(walls.self);
 	close(walls.fds);
 	return rc;

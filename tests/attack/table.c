@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Every attempt, and what must come of it: with SELinux off, with nothing but SELinux, with both.
- * attack.h says what the words mean.
+ * Every attempt and its required outcome: with SELinux off, with SELinux alone, with both. attack.h
+ * defines the words.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -88,7 +88,7 @@ static const int one = 1;
 static const siginfo_t queued = { .si_signo = SIGSTOP, .si_code = SI_QUEUE };
 static const char line[] = "<1>" ATTACK_NAME "\n";
 
-/* Expected of what the filter kills, whatever SELinux would say: the filter comes first. */
+/* An attempt that the filter kills; @selinux is the outcome with SELinux alone. */
 #define KILL(selinux)		{ KILLED, selinux, KILLED }
 #define ALL(what)		{ what, what, what }
 
@@ -116,23 +116,26 @@ const struct attack_attempt attack_table[] = {
 	  DOES(openat, AT_FDCWD, S("/dev/mapper/control"), O_RDWR) },
 	{ "list its root directory", KILL(DENIED),
 	  DOES(openat, AT_FDCWD, S("/"), O_RDONLY | O_DIRECTORY) },
-	{ "make a file", KILL(DENIED), DOES(openat, AT_FDCWD, MARK("file"), O_WRONLY | O_CREAT, 0600) },
+	{ "make a file", KILL(DENIED),
+	  DOES(openat, AT_FDCWD, MARK("file"), O_WRONLY | O_CREAT, 0600) },
 	{ "make a file, the old call", KILL(DENIED), DOES(creat, MARK("old"), 0600) },
 	{ "make a directory", KILL(DENIED), DOES(mkdirat, AT_FDCWD, MARK("directory"), 0700) },
 	{ "make a node of the disk", KILL(DENIED),
 	  DOES(mknodat, AT_FDCWD, MARK("node"), S_IFBLK | 0600, 254 << 8) },
-	{ "make a symbolic link", KILL(DENIED), DOES(symlinkat, S("/etc"), AT_FDCWD, MARK("link")) },
+	{ "make a symbolic link", KILL(DENIED),
+	  DOES(symlinkat, S("/etc"), AT_FDCWD, MARK("link")) },
 	{ "link /etc/shadow to another name", KILL(DENIED),
 	  DOES(linkat, AT_FDCWD, S("/etc/shadow"), AT_FDCWD, MARK("hard"), 0) },
 	{ "unlink the handover socket", KILL(DENIED),
 	  DOES(unlinkat, AT_FDCWD, S("/run/dm-user/t/handover.sock"), 0) },
 	{ "rename a file", KILL(DENIED),
-	  DOES(renameat2, AT_FDCWD, S(ATTACK_DIR "/canary"), AT_FDCWD, S(ATTACK_DIR "/renamed"), 0) },
-	{ "make /etc/shadow everybody's", KILL(DENIED),
+	  DOES(renameat2, AT_FDCWD, S(ATTACK_DIR "/canary"), AT_FDCWD, S(ATTACK_DIR "/renamed"),
+	       0) },
+	{ "make /etc/shadow world-writable", KILL(DENIED),
 	  DOES(fchmodat, AT_FDCWD, S("/etc/shadow"), 0666) },
 	{ "look at /etc/shadow", KILL(DENIED),
 	  DOES(newfstatat, AT_FDCWD, S("/etc/shadow"), BUFFER, 0) },
-	/* A handle of 8 bytes and type 1: since 6.14 the kernel checks it before the caller's capability. */
+	/* A handle of 8 bytes, type 1: since 6.14 the kernel checks it before the capability. */
 	{ "open by handle", KILL(DENIED),
 	  DOES(open_by_handle_at, AT_FDCWD, S("\b\0\0\0\1\0\0\0\0\0\0\0\0\0\0"), O_RDWR) },
 	{ "watch the file system", KILL(DENIED), DOES(fanotify_init, 0, O_RDONLY) },
@@ -156,13 +159,13 @@ const struct attack_attempt attack_table[] = {
 	{ "ptrace process 1", KILL(DENIED), DOES(ptrace, PTRACE_SEIZE, 1, 0, 0) },
 	{ "ptrace a first stage", KILL(DENIED), DOES(ptrace, PTRACE_ATTACH, FIRST, 0, 0),
 	  .ends_the_test = true },
-	/* The domain may kill a peer, and a type does not say of which device that is. */
+	/* The domain may kill a peer, and SELinux's types do not tell devices apart. */
 	{ "kill a first stage", KILL(UNHELD), DOES(kill, FIRST, SIGKILL), .ends_the_test = true },
 	{ "kill another process", KILL(DENIED), DOES(kill, VICTIM, SIGKILL) },
 	{ "kill one of its threads", KILL(DENIED), DOES(tgkill, VICTIM, VICTIM, SIGKILL) },
 	{ "stop another process by a queued signal", KILL(DENIED),
 	  DOES(rt_sigqueueinfo, VICTIM, SIGSTOP, S(&queued)) },
-	{ "signal everybody", KILL(DENIED), DOES(kill, -1, SIGCONT) },
+	{ "signal every process", KILL(DENIED), DOES(kill, -1, SIGCONT) },
 	{ "make a pidfd of another process", KILL(OPEN), DOES(pidfd_open, VICTIM, 0),
 	  .changes_itself = true },
 	{ "take another process's descriptor", KILL(DENIED), TRIES(steal_descriptor, pidfd_open),
@@ -198,11 +201,11 @@ const struct attack_attempt attack_table[] = {
 
 	/* ---- privileges ---- */
 	{ "raise all capabilities", KILL(DENIED), DOES(capset, S(&cap_header), S(all_caps)) },
-	{ "become somebody else", KILL(DENIED), DOES(setuid, 1000) },
-	{ "become somebody else, thrice", KILL(DENIED), DOES(setresuid, 1000, 0, 0) },
+	{ "become another user", KILL(DENIED), DOES(setuid, 1000) },
+	{ "become another user, all three ids", KILL(DENIED), DOES(setresuid, 1000, 0, 0) },
 	{ "become another group", KILL(DENIED), DOES(setgid, 1000) },
 	{ "join groups", KILL(DENIED), DOES(setgroups, 1, S(&one)) },
-	{ "be somebody else to file systems", KILL(HARMLESS), DOES(setfsuid, 0) },
+	{ "be another user to file systems", KILL(HARMLESS), DOES(setfsuid, 0) },
 	{ "unlock the securebits", KILL(OPEN), DOES(prctl, PR_SET_SECUREBITS, 0, 0, 0, 0) },
 	{ "take no_new_privs back", KILL(EINVAL), DOES(prctl, PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0) },
 	{ "become dumpable", KILL(OPEN), DOES(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0),
@@ -316,13 +319,14 @@ const struct attack_attempt attack_table[] = {
 	{ "open from its store", KILL(ENOTDIR), DOES(openat, STORE, S(".."), O_RDONLY) },
 	{ "chdir to its store", KILL(ENOTDIR), DOES(fchdir, STORE) },
 	{ "chdir to a pidfd", KILL(ENOTDIR), DOES(fchdir, SELF_PIDFD) },
-	{ "make its store everybody's", KILL(DENIED), DOES(fchmod, STORE, 0666) },
+	{ "make its store world-writable", KILL(DENIED), DOES(fchmod, STORE, 0666) },
 	{ "give its store away", KILL(DENIED), DOES(fchown, STORE, 1000, 1000) },
 	{ "signals for others from a descriptor", KILL(HARMLESS),
 	  DOES(fcntl, LISTENER, F_SETOWN, VICTIM) },
 	{ "duplicate a descriptor", KILL(OPEN), DOES(dup, STORE), .changes_itself = true },
 	{ "copy between descriptors", KILL(EINVAL), DOES(splice, STORE, 0, CHANNEL, 0, 512, 0) },
-	{ "write into the kernel log", ALL(HARMLESS), DOES(write, KMSG, S(line), sizeof(line) - 1) },
+	{ "write into the kernel log", ALL(HARMLESS),
+	  DOES(write, KMSG, S(line), sizeof(line) - 1) },
 	{ "garbage into every descriptor", ALL(HARMLESS), TRIES(garbage, write),
 	  .changes_itself = true },
 	{ "a channel's command elsewhere",
@@ -332,7 +336,7 @@ const struct attack_attempt attack_table[] = {
 	  .caller = ATTACK_USER, .main = true },
 	{ "send its store by name", ALL(ENOTCONN), TRIES(send_descriptor_by_name, sendmsg),
 	  .main = true },
-	{ "kill who asks for its status", KILL(EITHER(EACCES, ENOPROTOOPT)),
+	{ "kill the caller that asks for its status", KILL(EITHER(EACCES, ENOPROTOOPT)),
 	  TRIES(kill_caller, getsockopt), .caller = ATTACK_ROOT, .main = true,
 	  .changes_itself = true },
 	{ "kill itself by its own pidfd", ALL(DIES), TRIES(kill_itself, dup3), .main = true },
@@ -340,12 +344,12 @@ const struct attack_attempt attack_table[] = {
 	  DOES(pidfd_send_signal, PEER_PIDFD, SIGSTOP, 0, 0), .main = true },
 	{ "a signal by another pidfd", KILL(DENIED),
 	  DOES(pidfd_send_signal, SELF_PIDFD, 0, 0, 0), .main = true },
-	{ "a signal to nobody", ALL(EBADF), DOES(pidfd_send_signal, PEER_PIDFD, SIGKILL, 0, 0),
-	  .main = true },
-	/* What only the main thread may, from an I/O thread. */
+	{ "a signal without a peer", ALL(EBADF),
+	  DOES(pidfd_send_signal, PEER_PIDFD, SIGKILL, 0, 0), .main = true },
+	/* Calls that only the main thread may make, from an I/O thread. */
 	{ "a channel for itself", KILL(OPEN), DOES(ioctl, CHANNEL, DM_USER_IOC_OPEN, BUFFER),
 	  .changes_itself = true },
-	{ "accept who connects", KILL(EAGAIN), DOES(accept4, LISTENER, 0, 0, SOCK_NONBLOCK) },
+	{ "accept a connection", KILL(EAGAIN), DOES(accept4, LISTENER, 0, 0, SOCK_NONBLOCK) },
 	{ "send a message", KILL(ENOTCONN), DOES(sendmsg, LISTENER, BUFFER, MSG_DONTWAIT) },
 	{ "receive a message", KILL(ENOTCONN), DOES(recvmsg, LISTENER, BUFFER, MSG_DONTWAIT) },
 	{ "kill the peer of a handover", KILL(EBADF),
@@ -359,7 +363,8 @@ const struct attack_attempt attack_table[] = {
 	{ "read behind the store", ALL(HARMLESS), DOES(pread64, STORE, BUFFER, 512, SIZE) },
 	{ "punch a hole behind the store", ALL(EINVAL),
 	  DOES(fallocate, STORE, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, SIZE, 1 << 20) },
-	{ "make its store longer", KILL(EITHER(EINVAL, EOPNOTSUPP)), DOES(fallocate, STORE, 0, SIZE, 1 << 20) },
+	{ "make its store longer", KILL(EITHER(EINVAL, EOPNOTSUPP)),
+	  DOES(fallocate, STORE, 0, SIZE, 1 << 20) },
 	{ "cut its store", KILL(EINVAL), DOES(ftruncate, STORE, 0) },
 	{ "discard behind the store", ALL(EINVAL), TRIES(discard_beyond, ioctl) },
 	{ "discard across its end", ALL(EINVAL), TRIES(discard_overflow, ioctl) },
@@ -376,8 +381,9 @@ const struct attack_attempt attack_table[] = {
 	{ "a raw SCSI command", KILL(DENIED), DOES(ioctl, STORE, SG_IO, S(&scsi)) },
 	{ "a raw NVMe command", KILL(DENIED), DOES(ioctl, STORE, NVME_IOCTL_IO_CMD, S(&nvme)) },
 	{ "remove the other device", KILL(DENIED), DOES(ioctl, STORE, DM_DEV_REMOVE, S(&dm)) },
-	/* A channel that was passed on has an inode that SELinux knows nothing of. */
-	{ "load a table", KILL(EITHER(EACCES, ENOTTY)), DOES(ioctl, CHANNEL, DM_TABLE_LOAD, S(&dm)) },
+	/* SELinux does not know the inode of a channel that was passed on. */
+	{ "load a table", KILL(EITHER(EACCES, ENOTTY)),
+	  DOES(ioctl, CHANNEL, DM_TABLE_LOAD, S(&dm)) },
 	{ "type into a terminal", KILL(DENIED), DOES(ioctl, 0, TIOCSTI, S("x")) },
 
 	/* ---- other doors ---- */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Attempts of more than one step. They run in a thread of the daemon, as injected code would: on
- * its small stack, and with no call but CALL().
+ * its small stack, and with system calls by CALL() only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 #define PAGE		4096L
 #define MIB		(1L << 20)
-#define GROWN_MIB	16L	/* of memory, or more: that was without bound */
+#define GROWN_MIB	16L	/* memory that grows by this much grows without bound */
 #define CHILDREN	16
 #define DESCRIPTORS	65536
 #define TRIES		20000
@@ -39,7 +39,7 @@ void attack_remember_stack(void)
 	main_stack = (char *)((uintptr_t)&here & ~(uintptr_t)(PAGE - 1));
 }
 
-/* The harmless getpid, by the other door: 20 there. */
+/* The harmless getpid by the 32-bit entry, where its number is 20. */
 long attack_int80(const struct attack_context *context)
 {
 	long result = 20;
@@ -84,8 +84,8 @@ long attack_grow_brk(const struct attack_context *context)
 }
 
 /*
- * The main thread's stack grows when what lies below it is touched, without a system call. Touched
- * by the kernel here, which answers EFAULT where a thread would die. -EFBIG: without bound.
+ * The main thread's stack grows without a system call when a page below it is touched. Here the
+ * kernel touches it, and returns EFAULT where a thread would die. -EFBIG: it grew without bound.
  */
 long attack_grow_stack(const struct attack_context *context)
 {
@@ -103,7 +103,7 @@ long attack_grow_stack(const struct attack_context *context)
 	return result == -EFAULT ? 0 : result;
 }
 
-/* -ENFILE: without bound. */
+/* -ENFILE: the number of channels has no bound. */
 long attack_grow_channels(const struct attack_context *context)
 {
 	struct dm_user_open arg = { 0 };
@@ -139,7 +139,7 @@ long attack_run_data(const struct attack_context *context)
 	return function();
 }
 
-/* No memory of a daemon may end in a file. */
+/* No file may get the memory of a daemon. */
 long attack_abort(const struct attack_context *context)
 {
 	asm volatile("ud2");
@@ -159,7 +159,7 @@ long attack_memfd_exec(const struct attack_context *context)
 
 /* ---- the descriptors that it holds ---- */
 
-/* Into each but the store, which is its own to ruin, and the kernel log. */
+/* Not into the store, which a daemon may ruin, nor into the kernel log. */
 long attack_garbage(const struct attack_context *context)
 {
 	const int64_t *values = context->order->values;
@@ -217,7 +217,7 @@ static long send_by_name(const struct attack_context *context, bool descriptor)
 		msg.msg_controllen = sizeof(control);
 		memcpy(CMSG_DATA(&control.header), &store, sizeof(store));
 	}
-	/* By every socket there is. */
+	/* Through every socket. */
 	for (fd = 0; fd < 64; fd++) {
 		rc = CALL(SYS_sendmsg, fd, (long)&msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (rc >= 0)
@@ -249,14 +249,14 @@ static long accept_caller(const struct attack_context *context)
 	return result;
 }
 
-/* To whoever comes in by the socket: the driver sends an accomplice who is not root. */
+/* To a peer at the listening socket: the driver's accomplice, which is not root. */
 long attack_pass_descriptor(const struct attack_context *context)
 {
 	return CALL(SYS_accept4, context->order->values[ATTACK_LISTENER], 0, 0,
 		    SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/* Who connects is root, and unconfined: its pidfd, in the place that may be killed. */
+/* The caller is root and unconfined. Its pidfd goes to the number that the filter lets it signal. */
 long attack_kill_caller(const struct attack_context *context)
 {
 	long caller = accept_caller(context), rc;
@@ -271,7 +271,8 @@ long attack_kill_caller(const struct attack_context *context)
 	rc = CALL(SYS_dup3, pidfd, context->order->values[ATTACK_PEER_PIDFD], O_CLOEXEC);
 	if (rc < 0)
 		return rc;
-	return CALL(SYS_pidfd_send_signal, context->order->values[ATTACK_PEER_PIDFD], SIGKILL, 0, 0);
+	return CALL(SYS_pidfd_send_signal, context->order->values[ATTACK_PEER_PIDFD], SIGKILL, 0,
+		    0);
 }
 
 long attack_kill_itself(const struct attack_context *context)
@@ -299,7 +300,7 @@ long attack_discard_beyond(const struct attack_context *context)
 	return store_range(context, BLKDISCARD, (uint64_t)context->order->values[ATTACK_SIZE], MIB);
 }
 
-/* Begins in the store, and ends behind it; or wraps around. */
+/* A range that begins in the store and ends behind it, then one that wraps around. */
 long attack_discard_overflow(const struct attack_context *context)
 {
 	long rc = store_range(context, BLKDISCARD,
@@ -319,7 +320,7 @@ long attack_secure_erase_beyond(const struct attack_context *context)
 			   MIB);
 }
 
-/* A channel's command on whatever is no channel. */
+/* A channel's ioctls on descriptors that are not channels. */
 long attack_drain_other(const struct attack_context *context)
 {
 	const int64_t *values = context->order->values;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The machine, in lines: what an attempt must leave as it is. */
+/* The state of the machine that an attempt must not change, in lines of text. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,25 +18,26 @@
 #define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
 #define DIFFERENCES	6
 #define WHOLE_DISK	"/dev/vda"	/* the store is a part of it */
-#define NEIGHBOURS	(1 << 20)	/* bytes at either end of it that are not the store's */
+#define NEIGHBOURS	(1 << 20)	/* bytes at either end of the disk, outside the store */
 
-/* Whole files, as they are read. */
+/* Files that are compared as a whole. */
 static const char *const texts[] = {
-	"/etc/shadow", ATTACK_DIR "/canary", "/proc/self/mountinfo", "/proc/swaps", "/proc/partitions",
-	"/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/kernel/hostname",
+	"/etc/shadow", ATTACK_DIR "/canary", "/proc/self/mountinfo", "/proc/swaps",
+	"/proc/partitions", "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe",
+	"/proc/sys/kernel/hostname",
 	"/proc/sys/kernel/printk", "/proc/sysvipc/shm", "/proc/sysvipc/msg", "/proc/sysvipc/sem",
 	"/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6", "/proc/net/raw",
 	"/proc/net/packet", "/proc/net/netlink", "/proc/net/vsock",
 };
 
-/* Of these, the first word of each line: the others say how much they are used. */
+/* Files of which the first word of each line is compared: the others count users. */
 static const char *const names[] = { "/proc/modules", "/proc/keys" };
 
 static const char *const directories[] = {
 	"/", "/etc", "/tmp", ATTACK_DIR, ATTACK_RUN, "/dev", "/dev/mapper", "/dev/dm-user",
 };
 
-/* Of /proc/PID/status. The others change as it runs. */
+/* Lines of /proc/PID/status. The others change while a process runs. */
 static const char *const status_lines[] = {
 	"TracerPid:", "Uid:", "Gid:", "Groups:", "Threads:", "SigBlk:", "SigIgn:", "SigCgt:",
 	"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "NoNewPrivs:", "Seccomp:",
@@ -101,7 +102,7 @@ static uint64_t sum_of(const char *path, off_t from, size_t len)
 
 	if (fd < 0)
 		attack_die(path);
-	/* As it is on the disk, not as somebody has left it in memory. */
+	/* Read the disk, not what a process has left in the page cache. */
 	posix_fadvise(fd, from, (off_t)len, POSIX_FADV_DONTNEED);
 	for (; len && (n = pread(fd, buf, len < sizeof(buf) ? len : sizeof(buf), from)) > 0;
 	     from += n, len -= (size_t)n)
@@ -137,7 +138,7 @@ static void add_disks(FILE *world)
 		(unsigned long long)sum_of("/dev/mapper/other", 0, ATTACK_BLOCK));
 }
 
-/* Fields of /proc/PID/stat, counted as proc(5) does; 2 and more are behind the name. */
+/* Field @field of /proc/PID/stat as proc(5) counts, 3 or more: those behind the name. */
 static bool stat_field(pid_t pid, int field, char *text, size_t len)
 {
 	char path[64], line[1024], *at, *save;
@@ -156,14 +157,14 @@ static bool stat_field(pid_t pid, int field, char *text, size_t len)
 	return at;
 }
 
-/* Who is there, and not stopped, and as who. */
+/* A process, its user, parent, priority and limits, and whether it is stopped. */
 static void add_process(FILE *world, pid_t pid)
 {
 	char state[16], priority[16], nice[16], parent[16], path[64];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	/* The kernel's own come and go; and so does the daemon's body, until it is buried. */
+	/* Not kernel threads, which come and go, nor a daemon that is dead and not yet reaped. */
 	if (lstat(path, &st) || !stat_field(pid, 3, state, sizeof(state)) || state[0] == 'Z' ||
 	    readlink(path, (char[2]){ 0 }, 1) < 0)
 		return;
@@ -252,7 +253,7 @@ static void add_daemon(FILE *world, pid_t pid)
 				(unsigned long long)st.st_dev);
 		fprintf(world, "\n");
 	}
-	/* Who may look at it: root alone while it is not dumpable. */
+	/* The owner of its files in /proc: root while it is not dumpable. */
 	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
 	if (!stat(path, &st))
 		fprintf(world, "daemon: of uid %u\n", st.st_uid);
@@ -267,7 +268,7 @@ static void add_clock(FILE *world)
 
 	clock_gettime(CLOCK_REALTIME, &real);
 	clock_gettime(CLOCK_BOOTTIME, &boot);
-	/* In hours, rounded: nothing here sets it by less, and nothing else sets it. */
+	/* Rounded to hours: no attempt moves it by less, and nothing else sets it. */
 	fprintf(world, "clock: booted at hour %ld\n",
 		(long)((real.tv_sec - boot.tv_sec + 1800) / 3600));
 }
@@ -326,7 +327,7 @@ static bool same_line(const char *a, const char *b)
 	return len == line_length(b) && !strncmp(a, b, (size_t)len);
 }
 
-/* Does @text, from @at on, still come to the line @line? */
+/* Does the text at @at contain the line @line? */
 static bool comes_to(const char *at, const char *line)
 {
 	while (*at && !same_line(at, line))
