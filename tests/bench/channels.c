@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Channels that are open, that are read, and that are polled. */
+/* Open channels, channels that threads read, and channels that a thread polls. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -105,7 +105,7 @@ static double run_join(unsigned int n)
 	return end(&b);
 }
 
-/* A channel holds a request all the time, so that the drain is not complete and can be undone. */
+/* A channel holds a request all the time: the drain is never complete, and can be undone. */
 static double run_drain(unsigned int n)
 {
 	struct dm_user_message m;
@@ -120,7 +120,8 @@ static double run_drain(unsigned int n)
 		uint64_t since = bench_now();
 
 		for (int j = 0; j < BATCH; j++)
-			NEED(!ch_drain(b.fds[0], j % 2 ? DM_USER_DRAIN_UNDO : 0, NULL), "drain, undo");
+			NEED(!ch_drain(b.fds[0], j % 2 ? DM_USER_DRAIN_UNDO : 0, NULL),
+			     "drain, undo");
 		bench_note(since, BATCH);
 	}
 	bench_answer(b.fds[0], &m);
@@ -194,7 +195,8 @@ static void readers_start(struct bench *b)
 	for (unsigned int i = 0; i < b->n; i++) {
 		readers[i].fd = b->fds[i];
 		readers[i].tid = 0;
-		NEED(!pthread_create(&readers[i].thread, &attr, reader_main, &readers[i]), "a thread");
+		NEED(!pthread_create(&readers[i].thread, &attr, reader_main, &readers[i]),
+		     "a thread");
 	}
 	for (unsigned int i = 0; i < b->n; i++)
 		NEED(UNTIL(__atomic_load_n(&readers[i].tid, __ATOMIC_ACQUIRE) &&
@@ -235,7 +237,7 @@ static double run_readers(unsigned int n)
 	return readers_end(&b);
 }
 
-/* With another process' turn in between, so that what was woken also runs. */
+/* Each close is followed by a yield, so that a reader that it wakes runs, too. */
 static double run_readers_close(unsigned int n)
 {
 	struct bench b;
@@ -253,7 +255,7 @@ static double run_readers_close(unsigned int n)
 	return readers_end(&b);
 }
 
-/* Late answers to writes that nobody waits for. */
+/* Late answers to writes for which no request waits. */
 static double run_readers_late(unsigned int n)
 {
 	struct dm_user_message held[BATCH];
@@ -268,7 +270,7 @@ static double run_readers_late(unsigned int n)
 	many_submit(&many, 0, BATCH, true, false);
 	for (int i = 0; i < BATCH; i++)
 		bench_take(fd, &held[i]);
-	NEED(!dm_message(b.target.name, "fail"), "take back what is held");
+	NEED(!dm_message(b.target.name, "fail"), "revoke the held requests");
 	NEED(many_reap(&many, BATCH), "the I/Os end");
 	readers_start(&b);
 	since = bench_now();
@@ -318,7 +320,7 @@ static double run_epoll(unsigned int n)
 /* ---- threads that do I/O, four that serve ---- */
 
 #define SERVERS	4
-#define IOS	2048	/* but never fewer than IOS_MIN for each */
+#define IOS	2048	/* of all threads, but IOS_MIN or more of each */
 #define IOS_MIN	64
 
 static pthread_barrier_t users_ready;
@@ -369,13 +371,15 @@ static double run_threads(unsigned int n)
 
 const struct curve bench_channels[] = {
 	{ "open", run_open, MOST, "open() of a channel; N are open" },
-	{ "chan-close", run_close, MOST, "close() of a channel that holds nothing; N others are open" },
+	{ "chan-close", run_close, MOST,
+	  "close() of a channel that holds nothing; N others are open" },
 	{ "join", run_join, MOST, "join of a new generation; there are N" },
 	{ "drain", run_drain, MOST, "drain or its undoing; the generation has N channels" },
 	{ "info", run_info, MOST, "ioctl info; N channels are open" },
 	{ "status", run_status, MOST, "dmsetup status; N channels are open" },
 	{ "readers", run_readers, MOST, "an I/O and its answer; N threads sleep in read()" },
-	{ "readers-close", run_readers_close, MOST, "open and close of a channel; N threads sleep in read()" },
+	{ "readers-close", run_readers_close, MOST,
+	  "open and close of a channel; N threads sleep in read()" },
 	{ "readers-late", run_readers_late, MOST, "a late answer; N threads sleep in read()" },
 	{ "epoll", run_epoll, MOST, "an I/O and its answer; N channels are in one epoll" },
 	{ "threads", run_threads, 256, "an I/O and its answer; N threads do I/O, 4 serve" },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Writes that were taken back from a daemon which may still carry them out, and who waits for them. */
+/* Writes revoked from a daemon that may still perform them, and the requests that wait for them. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,12 +13,12 @@
 struct bench {
 	struct target target;
 	struct many many;
-	int old, fd;			/* channels: of who holds the fenced ones; of the other */
+	int old, fd;			/* channels: old holds the revoked writes, fd serves */
 	unsigned int n;
 	struct dm_user_message *held;	/* by old */
 };
 
-/* N writes fenced, and as many that wait for them: DM sends again what was taken back. */
+/* N writes are fenced, and as many wait for them: DM sends again what was revoked. */
 static void begin(struct bench *b, unsigned int n, bool same_block)
 {
 	target_create(&b->target, NULL);
@@ -37,7 +37,7 @@ static void begin(struct bench *b, unsigned int n, bool same_block)
 	b->fd = ch_need(&b->target);
 }
 
-/* Serve all that is left. */
+/* Serve the remaining requests. */
 static double end(struct bench *b)
 {
 	struct dm_user_message m;
@@ -82,7 +82,7 @@ static double run_wait(unsigned int n)
 
 	begin(&b, n, false);
 	since = bench_now();
-	/* To the first block, and n wait for others. */
+	/* Writes to the first block; n wait for other blocks. */
 	many_submit(&b.many, n, BATCH, true, true);
 	bench_note(since, BATCH);
 	return end(&b);
@@ -138,11 +138,13 @@ static double run_same_close(unsigned int n)
 }
 
 const struct curve bench_fence[] = {
-	{ "fence-past", run_past, 10000, "an I/O comes; N others are fenced" },
-	{ "fence-wait", run_wait, 10000, "an I/O comes that must wait; N are fenced" },
-	{ "fence-answer", run_answer, 10000, "a late answer to one of N fenced, each with one that waits" },
-	{ "fence-close", run_close, 10000, "close() of a channel with N fenced and N that wait, for each" },
-	{ "same-answer", run_same_answer, 4096, "as fence-answer, all N and N of the same block" },
-	{ "same-close", run_same_close, 4096, "as fence-close, all N and N of the same block" },
+	{ "fence-past", run_past, 10000, "an I/O arrives; N other writes are fenced" },
+	{ "fence-wait", run_wait, 10000, "an I/O that must wait arrives; N writes are fenced" },
+	{ "fence-answer", run_answer, 10000,
+	  "a late answer to one of N fenced writes; another write waits for each" },
+	{ "fence-close", run_close, 10000,
+	  "close() of a channel with N fenced writes, per write; another write waits for each" },
+	{ "same-answer", run_same_answer, 4096, "as fence-answer, all writes to the same block" },
+	{ "same-close", run_same_close, 4096, "as fence-close, all writes to the same block" },
 	{ 0 }
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* main [CURVE]...: a line `curve TAB n TAB ns` for each point of these curves, or of all. */
+/* main [CURVE]...: print a line `curve TAB n TAB ns` for each point of these curves, or of all. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 
 #include "tests/bench/bench.h"
 
-static const struct curve *const groups[] = { bench_requests, bench_fence, bench_channels, bench_targets };
+static const struct curve *const groups[] = { bench_requests, bench_fence, bench_channels,
+					      bench_targets };
 static const unsigned int steps[] = { 1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 10000 };
 
 static double best;
@@ -52,7 +53,7 @@ void bench_take(int fd, struct dm_user_message *m)
 
 	NEED(ch_read(fd, m, sizeof(*m)) == sizeof(*m), "take a request");
 	if (m->type == DM_USER_REQ_MAP_WRITE)
-		NEED(ch_read(fd, payload, sizeof(payload)) == (ssize_t)m->len, "take what to write");
+		NEED(ch_read(fd, payload, sizeof(payload)) == (ssize_t)m->len, "take its data");
 }
 
 void bench_answer(int fd, const struct dm_user_message *m)
@@ -89,7 +90,7 @@ static void run(const struct curve *curve)
 	printf("# %s: %s\n", curve->name, curve->what);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps) && steps[i] <= curve->most; i++) {
 		best = 0;
-		/* Twice, for now and then the kernel's workers run between the operations of all batches. */
+		/* Twice: in some runs, kernel workers run between the operations of every batch. */
 		curve->run(steps[i]);
 		printf("%s\t%u\t%.1f\n", curve->name, steps[i], curve->run(steps[i]));
 	}

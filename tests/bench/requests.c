@@ -60,7 +60,7 @@ static double run_submit(unsigned int n)
 
 		many_submit(&b.many, 0, BATCH, false, false);
 		bench_note(since, BATCH);
-		/* What is first in the queue, so that the numbers change and the count does not. */
+		/* Serve the first of the queue: the requests change, their number does not. */
 		take(&b, 0, BATCH);
 		answer(&b, 0, BATCH);
 		if (b.many.in_flight > n)
@@ -81,7 +81,7 @@ static double run_take(unsigned int n)
 		take(&b, 0, BATCH);
 		bench_note(since, BATCH);
 		answer(&b, 0, BATCH);
-		/* Which I/O a request was, its sector says. */
+		/* The sector of a request tells its I/O. */
 		for (int j = 0; j < BATCH; j++)
 			many_submit(&b.many, b.held[j].sector, 1, false, false);
 	}
@@ -98,7 +98,7 @@ static double run_answer(unsigned int n)
 	for (int i = 0; i < BATCHES; i++) {
 		uint64_t since;
 
-		/* Any of them, so that the structure that has them cannot guess. */
+		/* In random order, which no data structure can predict. */
 		for (unsigned int j = 0; j < BATCH; j++) {
 			unsigned int k = j + bench_random(n + BATCH - j);
 			struct dm_user_message m = b.held[k];
@@ -119,7 +119,7 @@ static double run_answer(unsigned int n)
 	return end(&b);
 }
 
-/* What closing a channel costs for each request that it holds. */
+/* The cost of closing a channel, per request that it holds. */
 static double run_close(unsigned int n)
 {
 	struct bench b;
@@ -137,7 +137,7 @@ static double run_close(unsigned int n)
 	return end(&b);
 }
 
-/* What a noflush suspend, which takes back what is held, costs for each request. */
+/* The cost of a noflush suspend, which revokes the held requests, per request. */
 static double run_revoke(unsigned int n)
 {
 	struct bench b;
@@ -151,7 +151,7 @@ static double run_revoke(unsigned int n)
 		NEED(!dm_suspend(b.target.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), "suspend");
 		bench_note(since, n);
 		NEED(!dm_resume(b.target.name, 0), "resume");
-		/* The old ones' answers are due, too. */
+		/* The channel still owes the late answers. */
 		for (unsigned int j = 0; j < n; j++)
 			bench_answer_late(b.fd, &b.held[j]);
 		NEED(UNTIL(dm_word(b.target.name, "queued:") == n), "all are queued again");
@@ -160,10 +160,12 @@ static double run_revoke(unsigned int n)
 }
 
 const struct curve bench_requests[] = {
-	{ "submit", run_submit, 10000, "an I/O comes; N requests wait" },
+	{ "submit", run_submit, 10000, "an I/O arrives; N requests wait" },
 	{ "take", run_take, 10000, "read() of a request; N wait" },
-	{ "answer", run_answer, 10000, "write() of the answer to any one of N held by the channel" },
-	{ "close", run_close, 10000, "close() of a channel that holds N, for each of them" },
-	{ "revoke", run_revoke, 10000, "noflush suspend while a channel holds N, for each of them" },
+	{ "answer", run_answer, 10000,
+	  "write() of the answer to any of N requests that the channel holds" },
+	{ "close", run_close, 10000, "close() of a channel that holds N requests, per request" },
+	{ "revoke", run_revoke, 10000,
+	  "noflush suspend while a channel holds N requests, per request" },
 	{ 0 }
 };

@@ -72,7 +72,7 @@ static double run_open(unsigned int n)
 	for (int i = 0; i < BATCHES; i++) {
 		uint64_t since = bench_now();
 
-		/* The oldest: what looks from the newest on, finds it last. */
+		/* The oldest target: a search that begins at the newest finds it last. */
 		for (int j = 0; j < BATCH; j++)
 			fds[j] = ch_need(&targets[0]);
 		bench_note(since, BATCH);

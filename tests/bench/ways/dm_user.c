@@ -12,14 +12,16 @@
 
 static void create(const char *name, const char *spec)
 {
-	char *argv[] = { "dmuserctl", "create", "--timeout", PATIENCE, (char *)name, (char *)spec, NULL };
+	char *argv[] = { "dmuserctl", "create", "--timeout", PATIENCE, (char *)name, (char *)spec,
+			 NULL };
 
 	NEED(!process_run(argv), "create %s", name);
 }
 
 static int handover(const char *name, const char *spec)
 {
-	char *argv[] = { "dmuserctl", "handover", "--timeout", PATIENCE, (char *)name, (char *)spec, NULL };
+	char *argv[] = { "dmuserctl", "handover", "--timeout", PATIENCE, (char *)name,
+			 (char *)spec, NULL };
 
 	return process_run(argv) ? -EIO : 0;
 }
@@ -31,7 +33,7 @@ static void destroy(const char *name)
 	NEED(!process_run(argv), "remove %s", name);
 }
 
-/* From the first stage to the second is not measured: all that follow are from second to second. */
+/* The handover from first to second stage is not measured; those after it are second to second. */
 static void start(void)
 {
 	create("t", DIRECT);
@@ -84,7 +86,7 @@ const struct way ways_dm_user[] = {
 	{ "handover", "/dev/mapper/t", start, change_overlap, stop,
 	  "dm-user, from second stage to second stage, overlapped" },
 	{ "beside", "/dev/mapper/t", start_two, change_beside, stop_two,
-	  "control: the same handover of another device, which nobody uses" },
+	  "control: the same handover of another device, which no process uses" },
 	{ "exclusive", "/dev/mapper/t", start, change_exclusive, stop,
 	  "dm-user, between direct and buffered I/O, not overlapped" },
 	{ "crash", "/dev/mapper/t", start, change_crashed, stop,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The load: THREADS threads, each with one I/O under way at most, and one due every PERIOD_NS. The time that an
- * I/O takes counts from when it was due, not from when its thread came to it: otherwise a stall would hide all
- * those that had to wait for their turn.
+ * The load: THREADS threads, each with at most one I/O in flight, and one due every PERIOD_NS. The
+ * time of an I/O counts from when it was due, not from when its thread submitted it. Otherwise a
+ * stall would hide every I/O that had to wait for its thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #define PERIOD_NS	2000000
 #define BLOCK		4096
 #define LATE_NS		10000000	/* later than this is not calm */
-#define SAMPLES		(1 << 17)	/* of a thread; there is room for four minutes */
+#define SAMPLES		(1 << 17)	/* of a thread: room for four minutes */
 
 struct sample {
 	uint64_t due_ns, took_ns;
@@ -34,7 +34,7 @@ struct worker {
 	uint64_t random;
 	int fd;
 	void *buf;
-	_Atomic uint64_t due_ns;	/* of the I/O under way, or the next */
+	_Atomic uint64_t due_ns;	/* of the I/O in flight, or the next */
 	struct sample *samples;
 	unsigned int count;
 };
@@ -116,7 +116,7 @@ void load_start(const char *device)
 		NEED(w->fd >= 0, "open %s: %s", device, strerror(errno));
 		if (!w->buf)
 			w->buf = abi_buffer(BLOCK);
-		/* Every page is there before the load needs it. */
+		/* abi_buffer() touches every page before the load needs it. */
 		if (!w->samples)
 			w->samples = abi_buffer(SAMPLES * sizeof(*w->samples));
 		NEED(!pthread_create(&w->thread, NULL, worker_run, w), "a thread");
@@ -128,7 +128,7 @@ bool load_calm(unsigned int patience_ms)
 	uint64_t end = now_ns() + patience_ms * 1000000ULL;
 	unsigned int calm = 0;
 
-	/* Twice: a thread that catches up may be seen just between two of its I/Os. */
+	/* Twice in a row: a thread that catches up looks calm between two of its I/Os. */
 	while (calm < 2 && now_ns() < end) {
 		uint64_t now = now_ns();
 		bool late = false;
@@ -152,7 +152,7 @@ void load_stop(void)
 	for (unsigned int i = 0; i < THREADS; i++) {
 		pthread_join(workers[i].thread, NULL);
 		close(workers[i].fd);
-		NEED(workers[i].count < SAMPLES, "room for what was measured");
+		NEED(workers[i].count < SAMPLES, "room for the samples");
 	}
 }
 
@@ -168,7 +168,7 @@ static void line(const char *way, const char *word, const char *what, uint64_t v
 	printf("%s\t%s\t%s\t%llu\n", way, word, what, (unsigned long long)value);
 }
 
-/* The smallest that so many of 100,000 do not exceed. */
+/* The smallest time that @of_100000 of 100,000 I/Os do not exceed. */
 static void line_percentile(const char *way, const char *word, const uint64_t *sorted, size_t count,
 			    unsigned int of_100000)
 {
@@ -181,7 +181,8 @@ static void line_percentile(const char *way, const char *word, const uint64_t *s
 
 void load_report(const char *way, const char *word, unsigned int first)
 {
-	static const unsigned int points[] = { 50000, 90000, 95000, 99000, 99500, 99900, 99950, 99990, 100000 };
+	static const unsigned int points[] = { 50000, 90000, 95000, 99000, 99500, 99900, 99950,
+					       99990, 100000 };
 	static uint64_t took[THREADS * SAMPLES], longest[1000];
 	unsigned int last = 0;
 	size_t count = 0, errors = 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ways CHANGES [WAY]...: for each way, or these, a load in whose course the server changes so many times. After
- * each change, the same load for the same time without one: what drifts hits both alike. Prints what
- * load_report() does, `change` and the time that each change took, and comments.
+ * ways CHANGES [WAY]...: for each way, or for these, run a load and change the server CHANGES
+ * times. After each change, the same load runs for the same time without a change: a drift affects
+ * both alike. Print the lines of load_report(), a line `change` with the time that each change
+ * took, and comments.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +14,8 @@
 
 #include "tests/bench/ways/ways.h"
 
-#define WINDOW_MS	250	/* at least; a change that takes longer has as much as it takes */
-#define QUIET_MS	1000	/* and then as long without, but at most so long */
+#define WINDOW_MS	250	/* the least; the window of a longer change ends with it */
+#define QUIET_MS	1000	/* the most; otherwise as long as the window with the change */
 #define PATIENCE_MS	30000	/* until a stall ends */
 
 static const struct way *const groups[] = { ways_dm_user, ways_table, ways_ublk, ways_nbd };
@@ -26,7 +27,7 @@ int store_io(int fd, bool write, void *buf, unsigned int len, uint64_t offset)
 	return done < 0 ? -errno : (int)done;
 }
 
-/* Its windows are 2n (changed) and 2n + 1. False: it is of no use to go on. */
+/* The windows are 2n, with the change, and 2n + 1, without. False: I/O hangs, end this way. */
 static bool round_run(const struct way *way, unsigned int n, unsigned int *failed)
 {
 	uint64_t begin = now_ns(), took;
@@ -35,7 +36,8 @@ static bool round_run(const struct way *way, unsigned int n, unsigned int *faile
 
 	load_window(2 * n);
 	err = way->change(n);
-	printf("%s\tchanged\tchange\t%llu\n", way->name, (unsigned long long)(now_ns() - begin));
+	printf("%s\tchanged\tchange\t%llu\n", way->name,
+	       (unsigned long long)(now_ns() - begin));
 	if (err) {
 		printf("# %s: change %u: %s\n", way->name, n, strerror(-err));
 		(*failed)++;
@@ -43,7 +45,7 @@ static bool round_run(const struct way *way, unsigned int n, unsigned int *faile
 	took = (now_ns() - begin) / 1000000;
 	if (took < WINDOW_MS)
 		nap_ms(WINDOW_MS - took);
-	/* A stall may outlast the change: all that is late by then counts as well. */
+	/* A stall may outlast the change: the window lasts until no I/O is late. */
 	calm = load_calm(PATIENCE_MS);
 	took = (now_ns() - begin) / 1000000;
 	load_window(0);
@@ -64,7 +66,7 @@ static void way_run(const struct way *way, unsigned int changes)
 	printf("# %s: %s\n", way->name, way->what);
 	way->start();
 	load_start(way->device);
-	/* What is slow the first time only. */
+	/* Some I/O is slow the first time only. */
 	nap_ms(WINDOW_MS);
 	for (; n <= changes && !hung; n++)
 		hung = !round_run(way, n, &failed);

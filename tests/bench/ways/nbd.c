@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nbd: a small server at the other end of a socket, killed, and a new socket for the device by netlink. The next
- * server is started before the old one is killed. nbd has a timeout for what was sent to a dead server, in whole
- * seconds; without one it would wait for ever.
+ * nbd: a small server at the other end of a socket is killed, and the device gets a new socket by
+ * netlink. The next server starts before the old one is killed. nbd's timeout for requests sent to
+ * a dead server is in whole seconds; without a timeout they would wait for ever.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -51,10 +51,12 @@ static bool all_out(int fd, const void *buf, size_t len)
 	return true;
 }
 
-/* Header and payload of an answer leave in one piece. */
-static bool server_answer(int socket, const struct nbd_request *request, uint8_t *out, unsigned int len, int result)
+/* The header and the payload of an answer leave in one write. */
+static bool server_answer(int socket, const struct nbd_request *request, uint8_t *out,
+			  unsigned int len, int result)
 {
-	struct nbd_reply reply = { .magic = htonl(NBD_REPLY_MAGIC), .error = htonl(result < 0 ? EIO : 0) };
+	struct nbd_reply reply = { .magic = htonl(NBD_REPLY_MAGIC),
+				   .error = htonl(result < 0 ? EIO : 0) };
 
 	memcpy(reply.handle, request->handle, sizeof(reply.handle));
 	memcpy(out, &reply, sizeof(reply));
@@ -63,7 +65,7 @@ static bool server_answer(int socket, const struct nbd_request *request, uint8_t
 
 int nbd_server(void)
 {
-	/* The payload is aligned for direct I/O, and room for the header is before it. */
+	/* The payload is aligned for direct I/O; there is room for the header before it. */
 	uint8_t *buf = (uint8_t *)abi_buffer(4096 + IO_MAX) + 4096;
 	int store = open(STORE, O_RDWR | O_DIRECT | O_CLOEXEC), result, socket = 3;
 	uint8_t *out = buf - sizeof(struct nbd_reply);
@@ -138,7 +140,7 @@ static void packet_u64(struct packet *p, uint16_t type, uint64_t value)
 	packet_put(p, type, &value, sizeof(value));
 }
 
-/* Send it, and wait for its ACK; an answer before that goes to @answer. 0 or -errno. */
+/* Send @p and wait for its ACK; an answer before the ACK goes to @answer. Returns 0 or -errno. */
 static int packet_do(struct packet *p, struct packet *answer)
 {
 	struct packet got;
@@ -155,7 +157,7 @@ static int packet_do(struct packet *p, struct packet *answer)
 	}
 }
 
-/* The first attribute of that type from @at to @end, or NULL. */
+/* The first attribute of type @type from @at to @end, or NULL. */
 static const struct nlattr *attr_find(const void *at, const void *end, uint16_t type)
 {
 	while ((const uint8_t *)at + NLA_HDRLEN <= (const uint8_t *)end) {
@@ -181,7 +183,7 @@ static const void *attr_end(const struct nlattr *attr)
 	return (const uint8_t *)attr + attr->nla_len;
 }
 
-/* Of the family, and its group for events, on the second socket. */
+/* Find nbd's netlink family, and join its group for events with the second socket. */
 static void netlink_open(void)
 {
 	const struct nlattr *groups, *group;
@@ -193,32 +195,37 @@ static void netlink_open(void)
 	nl_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	events_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	NEED(nl_fd >= 0 && events_fd >= 0, "netlink sockets");
-	/* Without a number of its own, a socket is taken for the one that sends the events. */
-	NEED(!bind(events_fd, (struct sockaddr *)&address, sizeof(address)), "a number for the socket of events");
+	/* The kernel skips its own number, 0: the socket needs another to get events. */
+	NEED(!bind(events_fd, (struct sockaddr *)&address, sizeof(address)),
+	     "a number for the socket of events");
 	packet_begin(&p, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
 	packet_put(&p, CTRL_ATTR_FAMILY_NAME, NBD_GENL_FAMILY_NAME, sizeof(NBD_GENL_FAMILY_NAME));
 	NEED(!packet_do(&p, &answer), "the netlink family of nbd");
 	end = (uint8_t *)&answer + answer.nl.nlmsg_len;
-	memcpy(&nbd_family, attr_value(attr_find(answer.rest, end, CTRL_ATTR_FAMILY_ID)), sizeof(nbd_family));
+	memcpy(&nbd_family, attr_value(attr_find(answer.rest, end, CTRL_ATTR_FAMILY_ID)),
+	       sizeof(nbd_family));
 	groups = attr_find(answer.rest, end, CTRL_ATTR_MCAST_GROUPS);
 	group = attr_value(groups);
-	memcpy(&id, attr_value(attr_find(attr_value(group), attr_end(group), CTRL_ATTR_MCAST_GRP_ID)), sizeof(id));
-	NEED(!setsockopt(events_fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &id, sizeof(id)), "events of nbd");
+	memcpy(&id, attr_value(attr_find(attr_value(group), attr_end(group),
+					 CTRL_ATTR_MCAST_GRP_ID)), sizeof(id));
+	NEED(!setsockopt(events_fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &id, sizeof(id)),
+	     "events of nbd");
 }
 
-/* That it says that a connection is dead: before, it would take no new one. */
+/* Wait for the event that the connection is dead: before it, nbd accepts no new socket. */
 static bool link_dead(void)
 {
 	struct pollfd ready = { .fd = events_fd, .events = POLLIN };
 	struct packet event;
 
 	while (poll(&ready, 1, 20000) == 1)
-		if (recv(events_fd, &event, sizeof(event), 0) > 0 && event.genl.cmd == NBD_CMD_LINK_DEAD)
+		if (recv(events_fd, &event, sizeof(event), 0) > 0 &&
+		    event.genl.cmd == NBD_CMD_LINK_DEAD)
 			return true;
 	return false;
 }
 
-/* ---- who starts and kills it ---- */
+/* ---- the parent, which starts and kills servers ---- */
 
 static pid_t server;
 
@@ -246,7 +253,7 @@ static int command(uint8_t number, int socket)
 	return packet_do(&p, NULL);
 }
 
-/* A server; *@socket is the kernel's end. */
+/* Start a server; *@socket becomes the kernel's end. */
 static pid_t server_spawn(int *socket)
 {
 	char *argv[] = { "/proc/self/exe", "nbd-server", NULL };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Processes, without a fork(): this one has threads that must not stop for a copy of its page tables. */
+/* Processes, without fork(): the load's threads must not stop for a copy of the page tables. */
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -22,7 +22,7 @@ pid_t process_start(char *const argv[], int in, int out)
 		posix_spawn_file_actions_adddup2(&actions, in, 0);
 	if (out >= 0)
 		posix_spawn_file_actions_adddup2(&actions, out, 3);
-	/* Programs say more than the report has room for; only errors go where they are seen. */
+	/* The report is standard output: the output of programs goes to standard error. */
 	posix_spawn_file_actions_adddup2(&actions, 2, 1);
 	NEED(!posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ), "start %s", argv[0]);
 	posix_spawn_file_actions_destroy(&actions);

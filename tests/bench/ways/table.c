@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A swap of the DM table, as Android does it: a linear target over one device that dm-user serves is replaced
- * by one over another, whose daemon was started before. By ioctl, from here: no program is started while the
- * device is suspended.
+ * A swap of the DM table, as Android does it: a linear target over one device that dm-user serves
+ * is replaced by a linear target over another, whose daemon was started before. By ioctl from this
+ * process: no program starts while the device is suspended.
  */
 #include <stdio.h>
 #include <string.h>

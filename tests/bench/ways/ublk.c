@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ublk: a small server with one queue, killed, and another one that recovers its device. It is started before
- * the old one is killed, and has done all that it can do then.
+ * ublk: a small server with one queue is killed, and another server recovers its device. The new
+ * server starts before the old one is killed, and does beforehand all that it can do without the
+ * device.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,11 +27,12 @@ struct server_state {
 	struct io_uring ring;
 	const struct ublksrv_io_desc *descs;
 	int store, device;
-	unsigned int live;			/* tags that the kernel has */
+	unsigned int live;			/* tags that the kernel holds */
 	void *bufs[DEPTH];
 };
 
-static void server_queue(struct server_state *s, unsigned int tag, unsigned int op, int result)
+static void server_queue(struct server_state *s, unsigned int tag, unsigned int op,
+			 int result)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
 	struct ublksrv_io_cmd *cmd = (void *)sqe->cmd;
@@ -38,7 +40,8 @@ static void server_queue(struct server_state *s, unsigned int tag, unsigned int 
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, s->device, NULL, 0, 0);
 	sqe->cmd_op = op;
 	sqe->user_data = tag;
-	*cmd = (struct ublksrv_io_cmd){ .tag = tag, .result = result, .addr = (uintptr_t)s->bufs[tag] };
+	*cmd = (struct ublksrv_io_cmd){ .tag = tag, .result = result,
+					.addr = (uintptr_t)s->bufs[tag] };
 }
 
 static int server_io(struct server_state *s, unsigned int tag)
@@ -65,7 +68,8 @@ static void server_loop(struct server_state *s)
 
 			io_uring_cqe_seen(&s->ring, cqe);
 			if (res == UBLK_IO_RES_OK)
-				server_queue(s, tag, UBLK_IO_COMMIT_AND_FETCH_REQ, server_io(s, tag));
+				server_queue(s, tag, UBLK_IO_COMMIT_AND_FETCH_REQ,
+					     server_io(s, tag));
 			else
 				s->live--;
 		}
@@ -91,8 +95,8 @@ int ublk_server(const char *number)
 		perror(path);
 		return 1;
 	}
-	s.descs = mmap(NULL, DEPTH * sizeof(*s.descs), PROT_READ, MAP_SHARED | MAP_POPULATE, s.device,
-		       UBLKSRV_CMD_BUF_OFFSET);
+	s.descs = mmap(NULL, DEPTH * sizeof(*s.descs), PROT_READ, MAP_SHARED | MAP_POPULATE,
+		       s.device, UBLKSRV_CMD_BUF_OFFSET);
 	if (s.descs == MAP_FAILED) {
 		perror("ublk-server: mmap");
 		return 1;
@@ -104,7 +108,7 @@ int ublk_server(const char *number)
 	return 0;
 }
 
-/* ---- who starts and kills it ---- */
+/* ---- the parent, which starts and kills servers ---- */
 
 static struct io_uring control_ring;
 static int control_fd;
@@ -130,7 +134,7 @@ static int control(unsigned int op, void *buf, unsigned int len, uint64_t data)
 	return res;
 }
 
-/* Starts a server, which waits until a byte comes through *@go. */
+/* Start a server, which waits for a byte that is written to *@go. */
 static pid_t server_spawn(int *go)
 {
 	char number[16];
@@ -156,18 +160,21 @@ static void server_go(int go)
 static void start(uint64_t flags)
 {
 	struct ublksrv_ctrl_dev_info info = {
-		.nr_hw_queues = 1, .queue_depth = DEPTH, .max_io_buf_bytes = IO_MAX, .dev_id = NUMBER, .flags = flags,
+		.nr_hw_queues = 1, .queue_depth = DEPTH, .max_io_buf_bytes = IO_MAX,
+		.dev_id = NUMBER, .flags = flags,
 	};
 	struct ublk_params params = {
 		.len = sizeof(params), .types = UBLK_PARAM_TYPE_BASIC,
-		.basic = { .logical_bs_shift = 9, .physical_bs_shift = 12, .io_opt_shift = 12, .io_min_shift = 9,
-			   .max_sectors = IO_MAX / 512, .dev_sectors = STORE_BYTES / 512 },
+		.basic = { .logical_bs_shift = 9, .physical_bs_shift = 12, .io_opt_shift = 12,
+			   .io_min_shift = 9, .max_sectors = IO_MAX / 512,
+			   .dev_sectors = STORE_BYTES / 512 },
 	};
 	int go, err;
 
 	control_fd = open("/dev/ublk-control", O_RDWR | O_CLOEXEC);
 	NEED(control_fd >= 0, "/dev/ublk-control");
-	NEED(!io_uring_queue_init(4, &control_ring, IORING_SETUP_SQE128), "a ring for control commands");
+	NEED(!io_uring_queue_init(4, &control_ring, IORING_SETUP_SQE128),
+	     "a ring for control commands");
 	err = control(UBLK_CMD_ADD_DEV, &info, sizeof(info), 0);
 	NEED(!err, "ublk: add: %s", strerror(-err));
 	err = control(UBLK_CMD_SET_PARAMS, &params, sizeof(params), 0);
@@ -196,8 +203,9 @@ static int change(unsigned int n)
 
 	process_kill(server);
 	server = next;
-	/* Not before the kernel has put the old one's requests aside. */
-	while ((err = control(UBLK_CMD_START_USER_RECOVERY, NULL, 0, 0)) == -EBUSY && now_ns() < end)
+	/* EBUSY: the kernel has not yet put the old server's requests aside. */
+	while ((err = control(UBLK_CMD_START_USER_RECOVERY, NULL, 0, 0)) == -EBUSY &&
+	       now_ns() < end)
 		usleep(200);
 	server_go(go);
 	return err ? err : control(UBLK_CMD_END_USER_RECOVERY, NULL, 0, next);
@@ -214,8 +222,8 @@ static void stop(void)
 
 const struct way ways_ublk[] = {
 	{ "ublk", "/dev/ublkb0", start_recovery, change, stop,
-	  "ublk, server killed, user recovery by one that was ready" },
+	  "ublk, server killed, user recovery by a server that was ready" },
 	{ "ublk-reissue", "/dev/ublkb0", start_reissue, change, stop,
-	  "the same with what the dead one held issued again" },
+	  "likewise, and the requests of the dead server are issued again" },
 	{ },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ways to change who serves a block device while I/O runs, and the load that measures them. What a way does
- * NEEDs to succeed, but for a change, which may fail and is counted.
+ * Ways to replace the server of a block device while I/O runs, and the load that measures them. The
+ * steps of a way NEED to succeed, except a change: main.c counts those that fail.
  */
 #ifndef WAYS_H
 #define WAYS_H
@@ -18,9 +18,9 @@
 struct way {
 	const char *name;
 	const char *device;
-	void (*start)(void);			/* the device, served */
+	void (*start)(void);			/* make the device and serve it */
 	int (*change)(unsigned int n);		/* the n-th change of server, from 1: 0 or -errno */
-	void (*stop)(void);			/* all of it; I/O that still waits is to fail */
+	void (*stop)(void);			/* end all of it; I/O that still waits must fail */
 	const char *what;
 };
 
@@ -31,42 +31,42 @@ extern const struct way ways_dm_user[], ways_table[], ways_ublk[], ways_nbd[];
 uint64_t now_ns(void);
 void nap_ms(unsigned int ms);
 void load_start(const char *device);
-/* True once nothing is overdue, false if that doesn't come in @patience_ms. */
+/* Wait until no I/O is overdue. False: some I/O still was after @patience_ms. */
 bool load_calm(unsigned int patience_ms);
-/* What is due from now on, until the next call, counts for this window of the report; 0: for none. */
+/* I/O due from now until the next call counts for this window of the report; 0: for no window. */
 void load_window(unsigned int window);
 /* Ends when all I/O under way has ended. */
 void load_stop(void);
 /*
- * What came due in windows @first, @first + 2 and on: its number and errors, percentiles, and the longest of each
- * window, as lines `WAY TAB WORD TAB WHAT TAB VALUE`, times in ns.
+ * Report the I/O due in windows @first, @first + 2 and so on: its number, errors, percentiles, and
+ * the longest of each window, as lines `WAY TAB WORD TAB WHAT TAB VALUE`, times in ns.
  */
 void load_report(const char *way, const char *word, unsigned int first);
 
 /* ---- process.c ---- */
 
-/* Start a program that is found in PATH; @in and @out are its descriptors 0 and 3, or -1. Its process id. */
+/* Start a program of PATH; @in and @out are its descriptors 0 and 3, or -1. Returns its pid. */
 pid_t process_start(char *const argv[], int in, int out);
-/* A byte on @fd: said by a server that can begin, and awaited by who has started it. */
+/* A server that can begin writes a byte to @fd; its parent waits for it. */
 void process_ready(int fd);
 void process_await(int fd);
-/* Its exit status, or 128 and the signal. */
+/* Reap a child. Returns its exit status, or 128 plus the signal. */
 int process_end(pid_t pid);
 int process_run(char *const argv[]);
-/* SIGKILL, and wait until it is gone. */
+/* Kill a child by SIGKILL and reap it. */
 void process_kill(pid_t pid);
-/* Of a process that is no child of ours, by the beginning of its name; 0: there is none. */
+/* The pid of a process that need not be a child, by the beginning of its name; 0: there is none. */
 pid_t process_find(const char *comm);
 void process_kill_other(pid_t pid);
 
-/* ---- what this program is when it is started as a server; they return an exit status ---- */
+/* ---- the servers that this program can be started as; they return an exit status ---- */
 
-/* Argument: number of the device. Attaches to it once there is a byte to read at descriptor 0. */
+/* Attach to device @number once there is a byte to read at descriptor 0. */
 int ublk_server(const char *number);
-/* Serves the socket at descriptor 3. */
+/* Serve the socket at descriptor 3. */
 int nbd_server(void);
 
-/* One I/O on the store; bytes or -errno. */
+/* One I/O on the store. Returns bytes or -errno. */
 int store_io(int fd, bool write, void *buf, unsigned int len, uint64_t offset);
 
 #endif
