@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Answers: whole, in pieces, with more bytes than are due, from bad memory, and to what is not theirs to answer. */
+/* Answers: whole, in pieces, with too many bytes, from bad memory, and to requests not held. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "fuzz.h"
 
-/* Take a request that was read to its end off the list, the @n-th or one after it. */
+/* Take the first request from the @n-th on that was read to its end off the list. */
 static bool take_held(struct fz_channel *c, unsigned int n, struct fz_held *held)
 {
 	bool found = false;
@@ -43,7 +43,7 @@ static void fill_payload(struct fz_channel *c, const struct fz_held *held)
 	}
 }
 
-/* Lay the answer out. What it says of the store is true from here on, if it is ever sent. */
+/* Lay the answer out. The model's store changes here, before any byte of the answer is sent. */
 static bool prepare(struct fz_channel *c, const struct fz_held *held, uint32_t response, bool junk)
 {
 	struct dm_user_message m = { .seq = held->seq, .type = response, .flags = fz_mix(held->seq),
@@ -69,7 +69,7 @@ static bool prepare(struct fz_channel *c, const struct fz_held *held, uint32_t r
 	fz_lock();
 	if (!good)
 		fz_store_error(held->type, held->sector, held->count);
-	/* A daemon that says that it failed may have written all the same. */
+	/* A daemon that answers with an error may have written all the same. */
 	if (!junk && fz_type_writes(held->type) && (good || held->seq & 1))
 		fz_store_apply(held->sector, held->count, held->token);
 	fz_unlock();
@@ -77,7 +77,7 @@ static bool prepare(struct fz_channel *c, const struct fz_held *held, uint32_t r
 	return true;
 }
 
-/* The last byte is about to be sent, or (@whole false) was not. */
+/* The last byte is about to be sent; @whole false: it was not sent. */
 static void note_whole(struct fz_channel *c, bool whole)
 {
 	const struct fz_held *held = &c->out_held;
@@ -120,16 +120,16 @@ static void sent_error(struct fz_thread *t, struct fz_channel *c, int err, bool 
 {
 	switch (err) {
 	case EINVAL:
-		/* A crowd may take a message that was taken back for another one like it. */
+		/* In a crowd, a revoked request may have got the payload of another like it. */
 		if (!c->out_junk && !c->out_cross && !fz.loose && !(c->crowd && fz.revoked))
-			fz_broken(t, "P1: the answer to request %" PRIu64 " was refused, which this channel holds",
-				  c->out_held.seq);
+			fz_broken(t, "P1: the answer to request %" PRIu64
+				  ", which this channel holds, was refused", c->out_held.seq);
 		atomic_fetch_add(&fz.refused, 1);
 		c->out_size = 0;
 		return;
 	case ENOTBLK:
 		if (!fz.wiped)
-			fz_broken(t, "P11: ENOTBLK from a node that is there");
+			fz_broken(t, "P11: ENOTBLK from a node that still exists");
 		c->dead = true;
 		c->out_size = 0;
 		return;
@@ -147,18 +147,19 @@ static void sent(struct fz_thread *t, struct fz_channel *c, size_t n)
 	if (c->out < c->out_size)
 		return;
 	if (c->out_junk)
-		fz_broken(t, "P1: an answer to request %" PRIu64 " was accepted, which this channel does not hold",
-			  c->out_held.seq);
+		fz_broken(t, "P1: an answer to request %" PRIu64
+			  ", which this channel does not hold, was accepted", c->out_held.seq);
 	if (c->out_cross)
 		fz.loose = true;
 	count_answer(c);
 }
 
 /*
- * One write of @want bytes, and @beyond that are too many; @hole: what follows them is nowhere, which nobody
- * notices when the request was taken back.
+ * Make one write of @want bytes, and of @beyond more than are due. @hole: unmapped memory follows
+ * them, which the kernel does not read if the request was revoked.
  */
-static void send_bytes(struct fz_thread *t, struct fz_channel *c, size_t want, size_t beyond, bool hole)
+static void send_bytes(struct fz_thread *t, struct fz_channel *c, size_t want, size_t beyond,
+		       bool hole)
 {
 	size_t due = c->out_size - c->out;
 	struct iovec iov[3] = { { c->image + c->out, want } };
@@ -190,12 +191,13 @@ static void send_bytes(struct fz_thread *t, struct fz_channel *c, size_t want, s
 		sent_error(t, c, -n, hole);
 	else if (n > (ssize_t)due || (n > (ssize_t)want && !(hole && fz.revoked)) ||
 		 (n < (ssize_t)want && !t->failing))
-		fz_broken(t, "a write of %zu bytes took %zd, at %u of %u", want, n, c->out, c->out_size);
+		fz_broken(t, "a write of %zu bytes took %zd, at %u of %u", want, n, c->out,
+			  c->out_size);
 	else
 		sent(t, c, n);
 }
 
-/* Begin an answer unless one is in progress; nothing: false. */
+/* Begin an answer unless one is in progress. False: it could not begin any. */
 static bool begin(struct fz_channel *c, unsigned int n, uint32_t response)
 {
 	struct fz_held held;
@@ -217,7 +219,8 @@ static uint32_t choose_response(uint64_t r)
 		return DM_USER_RESP_SUCCESS;
 	if (r & 0x80)
 		return DM_USER_RESP_NOSPC;
-	return r & 0x100 ? DM_USER_RESP_ERROR : r & 0x200 ? DM_USER_RESP_UNSUPPORTED : 4 + (r >> 40);
+	return r & 0x100 ? DM_USER_RESP_ERROR :
+	       r & 0x200 ? DM_USER_RESP_UNSUPPORTED : 4 + (r >> 40);
 }
 
 bool fz_answer_one(struct fz_thread *t, struct fz_channel *c, unsigned int n, uint32_t response)
@@ -226,7 +229,7 @@ bool fz_answer_one(struct fz_thread *t, struct fz_channel *c, unsigned int n, ui
 
 	if (!fz_channel_writing(c))
 		return false;
-	/* First to its end what somebody has begun. */
+	/* First finish an answer that another operation has begun. */
 	while (c->out_size && !c->dead)
 		send_bytes(t, c, c->out_size, 0, false);
 	found = !c->dead && begin(c, n, response);
@@ -236,13 +239,14 @@ bool fz_answer_one(struct fz_thread *t, struct fz_channel *c, unsigned int n, ui
 	return found;
 }
 
-/* Daemons that keep what they hold: it is taken back from them, and then they answer. */
+/* A slow daemon keeps its requests until the kernel revokes them, and answers late. */
 static bool too_slow(const struct fz_channel *c, uint64_t r)
 {
 	return c->slow && r >> 40 & 0x1f;
 }
 
-static void run_answer(struct fz_thread *t, const struct fz_op *op, size_t want, size_t beyond, bool hole)
+static void run_answer(struct fz_thread *t, const struct fz_op *op, size_t want, size_t beyond,
+		       bool hole)
 {
 	struct fz_channel *c = fz_channel_get(t, op->channel);
 	uint64_t r = fz_op_random(op);
@@ -272,7 +276,7 @@ void fz_run_answer_hole(struct fz_thread *t, const struct fz_op *op)
 	run_answer(t, op, op->b & 3 ? (op->b >> 8) % 700 : 0, 0, true);
 }
 
-/* ---- what a daemon may not do ---- */
+/* ---- answers that a daemon must not send ---- */
 
 static bool other_held(const struct fz_channel *c, uint64_t r, struct fz_held *held)
 {
@@ -291,7 +295,8 @@ static bool other_held(const struct fz_channel *c, uint64_t r, struct fz_held *h
 
 static void send_junk(struct fz_thread *t, struct fz_channel *c, const struct fz_op *op)
 {
-	struct fz_held held = { .seq = fz.seq_max + 1000000 + op->b, .type = DM_USER_REQ_MAP_FLUSH };
+	struct fz_held held = { .seq = fz.seq_max + 1000000 + op->b,
+				.type = DM_USER_REQ_MAP_FLUSH };
 	uint64_t r = fz_op_random(op);
 	bool cross = false, half = false;
 
@@ -304,7 +309,7 @@ static void send_junk(struct fz_thread *t, struct fz_channel *c, const struct fz
 		cross = other_held(c, r, &held);
 		break;
 	case 2:
-		/* The one that is being read. */
+		/* The request that is being read. */
 		half = !c->crowd && fz_channel_reading(c);
 		if (half && c->in_header == FZ_HEADER)
 			held.seq = c->message.seq;
@@ -313,9 +318,10 @@ static void send_junk(struct fz_thread *t, struct fz_channel *c, const struct fz
 	if (prepare(c, &held, DM_USER_RESP_ERROR, true)) {
 		c->out_junk = !cross;
 		c->out_cross = cross;
-		send_bytes(t, c, half || op->a % 4 ? FZ_HEADER : 1U + op->a / 4 % 39, op->a & 64, false);
+		send_bytes(t, c, half || op->a % 4 ? FZ_HEADER : 1U + op->a / 4 % 39, op->a & 64,
+			   false);
 	}
-	/* Once it may be read to its end, it is no mistake any more. */
+	/* Once the request has been read to its end, answering it is not wrong any more. */
 	while (half && c->out_size && !c->dead)
 		send_bytes(t, c, FZ_HEADER, 0, false);
 	if (half)
@@ -336,7 +342,7 @@ void fz_run_junk(struct fz_thread *t, const struct fz_op *op)
 	fz_channel_put(c);
 }
 
-/* ---- what a good daemon does ---- */
+/* ---- a good daemon ---- */
 
 void fz_run_serve(struct fz_thread *t, const struct fz_op *op)
 {
@@ -353,7 +359,7 @@ void fz_run_serve(struct fz_thread *t, const struct fz_op *op)
 	fz_channel_put(c);
 }
 
-/* Store a write, as a daemon may long before it answers: with part of it read, part of it. */
+/* Store held writes, as a daemon may long before it answers; of a write read in part, that part. */
 void fz_run_apply(struct fz_thread *t, const struct fz_op *op)
 {
 	struct fz_channel *c = fz_channel_get(t, op->channel);
@@ -377,7 +383,7 @@ void fz_run_apply(struct fz_thread *t, const struct fz_op *op)
 	fz_channel_put(c);
 }
 
-/* A request that this daemon never answers. */
+/* Forget a request: this daemon never answers it. */
 void fz_run_forget(struct fz_thread *t, const struct fz_op *op)
 {
 	struct fz_channel *c = fz_channel_get(t, op->channel);

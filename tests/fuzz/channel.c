@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Channels: who has them open, and everything but the stream. */
+/* Channels: their users, and everything but the stream. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -43,7 +43,7 @@ struct fz_channel *fz_channel_get(struct fz_thread *t, unsigned int wish)
 	return found;
 }
 
-/* Whoever leaves a channel last, whose descriptor was replaced meanwhile, gives the number back. */
+/* If the channel's descriptor was replaced, its last user closes the replacement. */
 void fz_channel_put(struct fz_channel *c)
 {
 	bool last;
@@ -61,7 +61,7 @@ void fz_channel_put(struct fz_channel *c)
 	fz_unlock();
 }
 
-/* Nobody begins anything with a channel whose descriptor is another file by now. */
+/* No thread begins to read or write a channel whose descriptor was replaced. */
 static bool take_flag(const struct fz_channel *c, bool *flag)
 {
 	bool mine;
@@ -91,7 +91,7 @@ void fz_channel_done(bool *flag)
 	fz_unlock();
 }
 
-/* A slot for a channel to come, or NULL. */
+/* Reserve a slot for a new channel, or return NULL. */
 static struct fz_channel *channel_reserve(void)
 {
 	struct fz_channel *found = NULL;
@@ -125,7 +125,8 @@ static void channel_set(struct fz_channel *c, int fd, unsigned int how, bool non
 static void check_open(struct fz_thread *t, int err)
 {
 	/* EPERM: sealed. ENOENT, ENOTBLK and ENODEV: between two nodes. */
-	if (err == EPERM || err == EINTR || ((err == ENOMEM || err == EMFILE || err == ENFILE) && t->failing) ||
+	if (err == EPERM || err == EINTR ||
+	    ((err == ENOMEM || err == EMFILE || err == ENFILE) && t->failing) ||
 	    (fz.wiped && (err == ENOENT || err == ENOTBLK || err == ENODEV)))
 		return;
 	fz_broken(t, "open of a control node: %s", strerror(err));
@@ -157,8 +158,8 @@ int fz_channel_add(struct fz_thread *t, int fd)
 }
 
 /*
- * Nobody is in it; or (@rude) those who are read or poll, and find another file there afterwards. A writer must
- * be through: what it has stored for its answer would come too late.
+ * The channel must have no users; or, if @rude, no writer: other users find another file behind the
+ * descriptor afterwards. A writer must end first: the store of its answer would come too late.
  */
 static bool channel_begin_close(struct fz_channel *c, bool rude)
 {
@@ -207,7 +208,8 @@ void fz_run_close(struct fz_thread *t, const struct fz_op *op)
 
 /* ---- ioctl ---- */
 
-static int channel_ioctl(struct fz_thread *t, struct fz_channel *c, unsigned long command, void *arg)
+static int channel_ioctl(struct fz_thread *t, struct fz_channel *c, unsigned long command,
+			 void *arg)
 {
 	int ret;
 
@@ -218,7 +220,7 @@ static int channel_ioctl(struct fz_thread *t, struct fz_channel *c, unsigned lon
 		if (ret == -ENOTBLK)
 			c->dead = true;
 		if (ret == -ENOTBLK && !fz.wiped)
-			fz_broken(t, "P11: ENOTBLK from a node that is there");
+			fz_broken(t, "P11: ENOTBLK from a node that still exists");
 	}
 	return ret;
 }
@@ -251,11 +253,13 @@ void fz_run_info(struct fz_thread *t, const struct fz_op *op)
 	memset(&info, 0xee, sizeof(info));
 	if (!channel_ioctl(t, c, DM_USER_IOC_INFO, &info)) {
 		if (info.abi_version != DM_USER_ABI_VERSION || info.reserved[0] | info.reserved[1] |
-		    info.reserved[2] | info.reserved[3] || !info.channels || info.channel_state > DM_USER_DRAINED)
-			fz_broken(t, "info: version %u, state %u, %u channels, reserved %llx", info.abi_version,
-				  info.channel_state, info.channels, info.reserved[0]);
+		    info.reserved[2] | info.reserved[3] || !info.channels ||
+		    info.channel_state > DM_USER_DRAINED)
+			fz_broken(t, "info: version %u, state %u, %u channels, reserved %llx",
+				  info.abi_version, info.channel_state, info.channels,
+				  info.reserved[0]);
 		if (info.channel_state != DM_USER_SERVING && !fz.drained)
-			fz_broken(t, "info: nobody asked for a drain");
+			fz_broken(t, "info: a drain that was never requested");
 	}
 	fz_channel_put(c);
 }
@@ -277,7 +281,8 @@ void fz_run_join(struct fz_thread *t, const struct fz_op *op)
 			join.flags |= 2;
 		if (op->a % 16 == 3)
 			join.reserved = 1;
-		if (!channel_ioctl(t, c, DM_USER_IOC_JOIN, &join) && (join.flags & 2 || join.reserved))
+		if (!channel_ioctl(t, c, DM_USER_IOC_JOIN, &join) &&
+		    (join.flags & 2 || join.reserved))
 			fz_broken(t, "join: an unknown flag was accepted");
 	}
 	fz_channel_put(c);
@@ -312,11 +317,11 @@ void fz_run_seal(struct fz_thread *t, const struct fz_op *op)
 	fz_channel_put(c);
 }
 
-/* Every command and pointer that is wrong. */
+/* Wrong commands, and a right command with a wrong pointer. */
 void fz_run_ioctl(struct fz_thread *t, const struct fz_op *op)
 {
-	static const unsigned long commands[] = { DM_USER_IOC_INFO, DM_USER_IOC_JOIN, DM_USER_IOC_DRAIN,
-						  DM_USER_IOC_OPEN };
+	static const unsigned long commands[] = { DM_USER_IOC_INFO, DM_USER_IOC_JOIN,
+						  DM_USER_IOC_DRAIN, DM_USER_IOC_OPEN };
 	struct fz_channel *c = fz_channel_get(t, op->channel);
 	unsigned long command = commands[op->a % 4];
 	int ret;
@@ -330,7 +335,7 @@ void fz_run_ioctl(struct fz_thread *t, const struct fz_op *op)
 		ret = channel_ioctl(t, c, command, FZ_NOWHERE);
 	}
 	if (ret >= 0 || (op->b & 1 && ret != -ENOTTY))
-		fz_broken(t, "an ioctl that is wrong: %d", ret);
+		fz_broken(t, "a wrong ioctl returned %d", ret);
 	fz_channel_put(c);
 }
 
@@ -346,7 +351,7 @@ void fz_run_poll(struct fz_thread *t, const struct fz_op *op)
 	sleeps = !(op->b & 7) && fz_block_begin(t);
 	if (sleeps)
 		p.events = POLLIN;
-	/* An answer waits for nothing but another one. */
+	/* A write waits for nothing but another write. */
 	alone = !sleeps && fz_channel_writing(c);
 	p.fd = c->fd;
 	t->ops++;
@@ -358,8 +363,8 @@ void fz_run_poll(struct fz_thread *t, const struct fz_op *op)
 	if (alone && n >= 0 && !c->gone && !(p.revents & POLLOUT))
 		fz_broken(t, "poll: an answer would wait (%#x)", p.revents);
 	if (p.revents & POLLERR && !fz.wiped)
-		fz_broken(t, "P11: poll says that a target is gone which is there");
+		fz_broken(t, "P11: POLLERR from a target that still exists");
 	if (p.revents & (POLLRDHUP | POLLHUP) && !fz.drained && !fz.wiped)
-		fz_broken(t, "poll: nobody asked for a drain (%#x)", p.revents);
+		fz_broken(t, "poll: a drain that was never requested (%#x)", p.revents);
 	fz_channel_put(c);
 }

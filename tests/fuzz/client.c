@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The client: I/O on the device, O_DIRECT and asynchronous, so that any thread can have much of it in flight.
- * Its ring of completions is read in place; what only synchronous calls can ask for is left to helper threads.
+ * The client: I/O on the device, O_DIRECT and asynchronous, so that any thread can have much of it
+ * in flight. The ring of completions is read in place. Helper threads make the I/O that only
+ * synchronous calls can request.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,7 @@ enum io_state { IO_FREE, IO_FILLING, IO_ASKED, IO_BUSY, IO_DONE };
 
 struct io {
 	atomic_uint state;
-	unsigned int turn;		/* how often this slot was used: tells a completion from an older one's */
+	unsigned int turn;		/* uses of this slot: its completions name theirs */
 	enum fz_io_type type;
 	unsigned int sector, count;
 	uint64_t born, token;
@@ -64,10 +65,11 @@ static void *helper_main(void *arg)
 		range[0] = io->sector * (uint64_t)FZ_SECTOR;
 		range[1] = io->count * (uint64_t)FZ_SECTOR;
 		if (io->type == FZ_IO_ZERO)
-			io->result = fallocate(device, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, range[0],
-					       range[1]);
+			io->result = fallocate(device, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					       range[0], range[1]);
 		else
-			io->result = ioctl(device, io->type == FZ_IO_DISCARD ? BLKDISCARD : BLKSECDISCARD, range);
+			io->result = ioctl(device, io->type == FZ_IO_DISCARD ? BLKDISCARD :
+					   BLKSECDISCARD, range);
 		if (io->result < 0)
 			io->result = -errno;
 		atomic_store(&io->state, IO_DONE);
@@ -159,13 +161,13 @@ void fz_client_show(FILE *out)
 {
 	for (unsigned int i = 0; i < SLOTS; i++)
 		if (ios[i].state != IO_FREE)
-			fprintf(out, "in flight: type %d sector %u count %u since %" PRIu64 "\n", ios[i].type,
-				ios[i].sector, ios[i].count, ios[i].born);
+			fprintf(out, "in flight: type %d sector %u count %u since %" PRIu64 "\n",
+				ios[i].type, ios[i].sector, ios[i].count, ios[i].born);
 }
 
 /* ---- completions ---- */
 
-/* Was there anything that may fail this I/O? */
+/* Has anything happened that may fail this I/O? */
 static bool io_may_fail(const struct io *io)
 {
 	if (fz.excused || fz_event_since(&fz.fail, io->born))
@@ -178,7 +180,10 @@ static bool io_may_fail(const struct io *io)
 	return false;
 }
 
-/* What a read found at @at: the stamp of the answer that begins there, all of it, and nobody else's. */
+/*
+ * Check what a read found at sector @at: all of the answer to this very read that begins there, and
+ * no byte of another. Returns the sector after that answer, at most @end.
+ */
 static unsigned int check_answer(const struct fz_thread *t, const struct io *io, unsigned int at,
 				 unsigned int end)
 {
@@ -189,33 +194,34 @@ static unsigned int check_answer(const struct fz_thread *t, const struct io *io,
 
 	for (i = at; i < end; i++, data += FZ_SECTOR) {
 		if (!fz_stamped(data, &token, i, &store))
-			fz_broken(t, "P10: a read of %u+%u has bytes at sector %u that no daemon wrote for it: "
-				  "%016" PRIx64 " %016" PRIx64, io->sector, io->count, i, *(uint64_t *)data,
-				  *(uint64_t *)(data + 8));
+			fz_broken(t, "P10: a read of %u+%u has bytes at sector %u that no daemon "
+				  "wrote for it: %016" PRIx64 " %016" PRIx64, io->sector, io->count, i,
+				  *(uint64_t *)data, *(uint64_t *)(data + 8));
 		if (!answer) {
 			first = token;
 			answer = fz_answer_find(token);
 			if (!answer || answer->sector != i)
-				fz_broken(t, "P10: a read of %u+%u has at sector %u an answer that is not its own "
-					  "(%016" PRIx64 ")", io->sector, io->count, i, token);
+				fz_broken(t, "P10: a read of %u+%u has at sector %u an answer that "
+					  "is not its own (%016" PRIx64 ")", io->sector, io->count,
+					  i, token);
 			if (answer->used || answer->born < io->born)
-				fz_broken(t, "P10: a read of %u+%u has at sector %u the answer to an older one",
-					  io->sector, io->count, i);
+				fz_broken(t, "P10: a read of %u+%u has at sector %u the answer to "
+					  "an older read", io->sector, io->count, i);
 			if (!answer->whole)
-				fz_broken(t, "P1: a read of %u+%u ended before its answer was whole", io->sector,
-					  io->count);
+				fz_broken(t, "P1: a read of %u+%u ended before its answer was "
+					  "whole", io->sector, io->count);
 			answer->used = true;
 			if (answer->sector + answer->count < end)
 				end = answer->sector + answer->count;
 		}
 		if (token != first)
-			fz_broken(t, "P10: a read of %u+%u has two answers mixed at sector %u", io->sector,
-				  io->count, i);
+			fz_broken(t, "P10: a read of %u+%u has two answers mixed at sector %u",
+				  io->sector, io->count, i);
 		if (fz.stores && fz.sector[i].certain && !fz.sector[i].pending &&
 		    fz.sector[i].since < io->born && fz.sector[i].last_submit < io->born &&
 		    store != fz.sector[i].known)
-			fz_broken(t, "P7: sector %u has %016" PRIx64 ", but the last write there was %016" PRIx64,
-				  i, store, fz.sector[i].known);
+			fz_broken(t, "P7: sector %u has %016" PRIx64 ", but the last write there "
+				  "was %016" PRIx64, i, store, fz.sector[i].known);
 		fz.total_checked++;
 	}
 	return end;
@@ -231,7 +237,8 @@ static void end_read(const struct fz_thread *t, struct io *io, long result)
 			at = check_answer(t, io, at, end);
 	}
 	if (result != (long)io->count * FZ_SECTOR && !io_may_fail(io))
-		fz_broken(t, "P2: a read of %u+%u gave %ld, and nothing allows it", io->sector, io->count, result);
+		fz_broken(t, "P2: a read of %u+%u gave %ld, and nothing allows it", io->sector,
+			  io->count, result);
 }
 
 static bool has_all(const uint64_t *map, unsigned int count)
@@ -248,12 +255,13 @@ static void end_write(const struct fz_thread *t, struct io *io, long result)
 	bool good = result == (io->type == FZ_IO_WRITE ? (long)io->count * FZ_SECTOR : 0);
 
 	if (!good && !io_may_fail(io) && !(io->type != FZ_IO_WRITE && result == -EOPNOTSUPP))
-		fz_broken(t, "P2: a write (type %d) of %u+%u gave %ld, and nothing allows it", io->type,
-			  io->sector, io->count, result);
-	if (good && io->type == FZ_IO_WRITE && !fz.loose && !w->crowd && !has_all(w->acked, io->count))
-		fz_broken(t, "P1: a write of %u+%u succeeded, but no daemon has read and answered all of it",
-			  io->sector, io->count);
-	/* A discard that nobody supports succeeds as well. */
+		fz_broken(t, "P2: a write (type %d) of %u+%u gave %ld, and nothing allows it",
+			  io->type, io->sector, io->count, result);
+	if (good && io->type == FZ_IO_WRITE && !fz.loose && !w->crowd &&
+	    !has_all(w->acked, io->count))
+		fz_broken(t, "P1: a write of %u+%u succeeded, but no daemon has read and answered "
+			  "all of it", io->sector, io->count);
+	/* A discard that no daemon supports succeeds, too. */
 	good = good && has_all(w->acked, io->count);
 	fz_write_end(io->token, w, good);
 }
@@ -284,8 +292,8 @@ static void end_event(const struct fz_thread *t, const struct io_event *event)
 	struct io *io = &ios[slot];
 
 	if (slot >= FZ_IOS || io->state != IO_BUSY || io->turn != turn)
-		fz_broken(t, "P1: a second completion of one request (slot %u, turn %u, not %u)", slot, turn,
-			  slot < FZ_IOS ? io->turn : 0);
+		fz_broken(t, "P1: a second completion of one request (slot %u, turn %u, not %u)",
+			  slot, turn, slot < FZ_IOS ? io->turn : 0);
 	io_end(t, io, (int64_t)event->res);
 }
 
@@ -316,7 +324,8 @@ static struct io *io_take(unsigned int from, unsigned int to)
 	for (unsigned int i = from; i < to; i++) {
 		unsigned int free = IO_FREE;
 
-		if (atomic_compare_exchange_strong(&ios[i].state, &free, i < FZ_IOS ? IO_BUSY : IO_FILLING))
+		if (atomic_compare_exchange_strong(&ios[i].state, &free,
+						   i < FZ_IOS ? IO_BUSY : IO_FILLING))
 			return &ios[i];
 	}
 	return NULL;
@@ -326,7 +335,7 @@ static void io_place(struct io *io, uint64_t r, unsigned int max)
 {
 	unsigned int blocks = fz.sectors / fz.block, most = max / fz.block, count, places;
 
-	/* Mostly small, seldom large; often at the start, where they meet. */
+	/* Mostly small, seldom large; often at the start, where requests overlap. */
 	count = 1 + (r >> 8) % (r & 0x1c0 ? 2 : r & 7 ? 8 : most);
 	if (count > most)
 		count = most;
@@ -339,7 +348,7 @@ static void io_place(struct io *io, uint64_t r, unsigned int max)
 	io->count = count * fz.block;
 }
 
-/* The buffer begins at any 512 bytes, and may be cut into pieces. */
+/* The buffer begins at a multiple of 512 bytes, and may be cut into pieces. */
 static void io_buffer(struct io *io, uint64_t r)
 {
 	size_t left = (size_t)io->count * FZ_SECTOR, piece;
@@ -350,7 +359,8 @@ static void io_buffer(struct io *io, uint64_t r)
 	while (left) {
 		piece = left;
 		if (n + 1 < pieces) {
-			piece = (1 + (r >> (16 + 8 * n)) % (io->count / fz.block)) * fz.block * FZ_SECTOR;
+			piece = (1 + (r >> (16 + 8 * n)) % (io->count / fz.block)) * fz.block *
+				FZ_SECTOR;
 			if (piece > left)
 				piece = left;
 		}
@@ -405,8 +415,9 @@ static bool io_prepare(struct io *io, uint64_t r)
 	return good;
 }
 
-/* One call, of up to four requests of one kind. */
-static void submit(struct fz_thread *t, const struct fz_op *op, enum fz_io_type type, unsigned int count)
+/* Make one call, with up to four requests of one type. */
+static void submit(struct fz_thread *t, const struct fz_op *op, enum fz_io_type type,
+		   unsigned int count)
 {
 	struct iocb *cbs[4];
 	struct io *io[4];
@@ -476,7 +487,7 @@ void fz_run_erase(struct fz_thread *t, const struct fz_op *op)
 	t->ops++;
 	atomic_store(&io->state, IO_ASKED);
 	syscall(SYS_futex, &io->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	/* It runs until it sleeps, or is through; so does all else, in order. */
+	/* Let the helper run now, until it sleeps or ends: the order of a replay depends on it. */
 	for (unsigned int i = 0; i < 4 && atomic_load(&io->state) == IO_ASKED; i++)
 		sched_yield();
 }

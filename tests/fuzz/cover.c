@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Coverage by KCOV, of the module alone (it is built with KCOV_INSTRUMENT=y, nothing else is). An edge is a
- * pair of consecutive places and the kind of operation that was at it, so that the same code reached in
- * another situation counts as new.
+ * Coverage by KCOV, of the module alone: nothing else is built with KCOV_INSTRUMENT=y. An edge is a
+ * pair of consecutive places and the kind of the operation that reached them. So the same code
+ * reached by another kind of operation counts as new.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -52,17 +52,19 @@ void fz_cover_thread(struct fz_thread *t)
 	if (fd < 0)
 		return;
 	if (!ioctl(fd, KCOV_INIT_TRACE, COVER_WORDS)) {
-		map = mmap(NULL, COVER_WORDS * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		map = mmap(NULL, COVER_WORDS * sizeof(uint64_t), PROT_READ | PROT_WRITE,
+			   MAP_SHARED, fd, 0);
 		if (map != MAP_FAILED && !ioctl(fd, KCOV_ENABLE, KCOV_TRACE_PC))
 			t->cover = map;
 	}
-	/* The descriptor stays open: its close would end the tracing. */
+	/* The descriptor stays open: closing it would end the tracing. */
 }
 
 void fz_cover_mark(struct fz_thread *t, unsigned int kind)
 {
 	if (t->cover)
-		t->marks[t->mark_count++] = kind << 24 | __atomic_load_n(&t->cover[0], __ATOMIC_RELAXED);
+		t->marks[t->mark_count++] = kind << 24 |
+					    __atomic_load_n(&t->cover[0], __ATOMIC_RELAXED);
 }
 
 static bool note(uint8_t *seen, uint64_t at, unsigned int *count)
@@ -90,8 +92,8 @@ unsigned int fz_cover_collect(struct fz_thread *t)
 			before = 0;
 		}
 		note(pcs, fz_mix(pc) >> (64 - PC_BITS), &pc_count);
-		fresh += note(edges, fz_mix(before * 3 + pc + ((uint64_t)kind << 32)) >> (64 - EDGE_BITS),
-			      &edge_count);
+		fresh += note(edges, fz_mix(before * 3 + pc + ((uint64_t)kind << 32)) >>
+				     (64 - EDGE_BITS), &edge_count);
 		before = pc;
 	}
 	__atomic_store_n(&t->cover[0], 0, __ATOMIC_RELAXED);

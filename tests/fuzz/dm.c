@@ -116,7 +116,7 @@ int fz_dm_status(struct fz_thread *t, char *out, size_t size)
 	return err;
 }
 
-/* Replace the table by one that fails everything; what is queued or held comes back at once. */
+/* Replace the table by one that fails all I/O; queued and held requests return to DM at once. */
 int fz_dm_wipe(struct fz_thread *t)
 {
 	int err;
@@ -166,7 +166,7 @@ void fz_run_message(struct fz_thread *t, const struct fz_op *op)
 	}
 }
 
-/* A flush waits for the I/O in flight: only while somebody else may answer it, or there is none. */
+/* A flush waits for I/O in flight: only if another thread may answer it, or none is in flight. */
 static bool may_flush(struct fz_thread *t, bool *blocked)
 {
 	*blocked = fz_block_begin(t);
@@ -192,7 +192,7 @@ void fz_run_suspend(struct fz_thread *t, const struct fz_op *op)
 		fz_block_end(t);
 }
 
-/* If there is an inactive table, it becomes the live one, after a suspend as the flags say. */
+/* An inactive table becomes the live one, after a suspend as the flags say. */
 void fz_run_resume(struct fz_thread *t, const struct fz_op *op)
 {
 	unsigned int flags = op->b & 1 ? DM_SKIP_LOCKFS_FLAG : 0;
@@ -242,7 +242,7 @@ void fz_run_status(struct fz_thread *t, const struct fz_op *op)
 		  DM_NOFLUSH_FLAG | (op->b & 2 ? DM_STATUS_TABLE_FLAG : 0));
 }
 
-/* What must be refused while the device is open. */
+/* Calls that DM must refuse while the device is open. */
 void fz_run_refused(struct fz_thread *t, const struct fz_op *op)
 {
 	int err;
@@ -258,7 +258,7 @@ void fz_run_refused(struct fz_thread *t, const struct fz_op *op)
 	}
 }
 
-/* All of it away under everybody, and again: another node of the same name. */
+/* Remove the node under its users, and make another of the same name. */
 void fz_run_wipe(struct fz_thread *t, const struct fz_op *op)
 {
 	uint64_t sectors;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* An epoch: a target from its creation to its removal. What is left at the end must end, add up and go. */
+/*
+ * An epoch: a target from its creation to its removal. At the end, all I/O must end, the counters
+ * must add up, and the target must go.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,7 +31,7 @@ static uint64_t now_ms(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
-/* Bits 0-2 of @which: policy; 4-6: length; 8-9: limits, which no reload may change. */
+/* Bits 0-2 of @which: policy; 4-6: length; 8-10: limits, which no reload may change. */
 void fz_epoch_row(char *row, size_t size, unsigned int which, uint64_t *sectors)
 {
 	const char *policy = "", *limits = fz_epoch.fixed;
@@ -61,7 +64,8 @@ void fz_epoch_row(char *row, size_t size, unsigned int which, uint64_t *sectors)
 
 static void choose(uint64_t r)
 {
-	static const char *const max_io[] = { "", "", " max_io:4096", " max_io:8192", " max_io:65536" };
+	static const char *const max_io[] = { "", "", " max_io:4096", " max_io:8192",
+					      " max_io:65536" };
 
 	fz.block = r & 7 ? 1 : 8;
 	fz_epoch.sectors = 256U << (r >> 3 & 1);
@@ -73,7 +77,7 @@ static void choose(uint64_t r)
 		 r >> 18 & 1 ? " secure_erase:on" : "");
 	if (fz_epoch.resizes)
 		fz.excused = true;
-	/* With little in flight, it is certain more often what a read must find. */
+	/* With little I/O in flight, the model knows more often what a read must find. */
 	fz_epoch.ios = (const unsigned int[]){ 2, 4, 12, FZ_IOS }[r >> 20 & 3];
 	fz_epoch.hot = r >> 22 & 1 ? 24 : 4;
 }
@@ -115,19 +119,20 @@ static void wait_for_client(const char *what)
 
 	for (fz_client_reap(self); fz_client_in_flight(); fz_client_reap(self)) {
 		if (now_ms() > end)
-			fz_broken(self, "P1: %u requests never ended, %s", fz_client_in_flight(), what);
+			fz_broken(self, "P1: %u requests never ended, %s", fz_client_in_flight(),
+				  what);
 		usleep(1000);
 	}
 }
 
-/* Some channels answer what they hold, the others close with it. */
+/* Some channels answer the requests that they hold, the others close with theirs. */
 static void channels_finish(uint64_t r)
 {
 	for (unsigned int i = 0; i < FZ_CHANNELS; i++) {
 		struct fz_channel *c = &fz_channels[i];
 
 		if (c->state == FZ_OPEN && !c->crowd && !c->forgot && r >> i & 1) {
-			/* Of a request it may hold not one byte yet: a read that failed took it. */
+			/* A failed read may have left it with a request of which it got no byte. */
 			for (unsigned int n = 0; n < 4 && fz_read(self, c, FZ_WHOLE, 0) > 0; n++)
 				;
 			while (!c->dead && fz_answer_one(self, c, 0, DM_USER_RESP_SUCCESS))
@@ -139,7 +144,7 @@ static void channels_finish(uint64_t r)
 	}
 }
 
-/* A good daemon of a new generation. -1: the table was wiped, there is no node. */
+/* Open the channel of a good daemon of a new generation. Returns its slot; -1: there is no node. */
 static int open_settler(void)
 {
 	struct dm_user_join join = { .flags = DM_USER_JOIN_CREATE };
@@ -176,7 +181,7 @@ static void check_count(const char *status, const char *key, uint64_t want, bool
 			  exact ? "" : "at most ", want, status);
 }
 
-/* Answers to requests that had been taken back are not counted. */
+/* The target does not count answers to revoked requests. */
 static void check_counters(void)
 {
 	bool exact = !fz.revoked && !fz.loose;
@@ -198,19 +203,20 @@ static void check_counters(void)
 		return;
 	check_count(status, "failed:", 0, true);
 	if (word(status, "reads:") + word(status, "writes:") + word(status, "flushes:") +
-	    word(status, "discards:") + word(status, "secure_erases:") + word(status, "write_zeroes:") !=
-	    fz.seq_max)
-		fz_broken(self, "P12: %" PRIu64 " requests, but the answers are others: %s", fz.seq_max, status);
+	    word(status, "discards:") + word(status, "secure_erases:") +
+	    word(status, "write_zeroes:") != fz.seq_max)
+		fz_broken(self, "P12: %" PRIu64 " requests, but another number of answers: %s",
+			  fz.seq_max, status);
 }
 
-/* Everything is answered, or comes back from who closes; nothing may be left. */
+/* Every request is answered, or returns when its channel closes. None may remain. */
 static void settle(uint64_t r)
 {
 	uint64_t end = now_ms() + WAIT_MS;
 	struct fz_channel *c;
 	int slot;
 
-	/* Without an inactive table a resume takes nothing back. */
+	/* Without an inactive table, a resume revokes nothing. */
 	fz_dm_clear(self);
 	fz_dm_resume(self, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG);
 	channels_finish(r);
@@ -226,12 +232,13 @@ static void settle(uint64_t r)
 		while (!c->dead && !c->in_header && fz_answer_one(self, c, 0, DM_USER_RESP_SUCCESS))
 			;
 		if (now_ms() > end)
-			fz_broken(self, "P1: %u requests were lost: nobody holds them", fz_client_in_flight());
+			fz_broken(self, "P1: %u requests are lost: no channel holds them",
+				  fz_client_in_flight());
 	}
 	check_counters();
 }
 
-/* Whoever still has a channel learns that there is nothing any more. */
+/* The open channels must report that the target is gone. */
 static void check_dead(void)
 {
 	struct fz_thread *t = self;
@@ -264,7 +271,7 @@ static void check_module(void)
 	FILE *in;
 	int count = -1;
 
-	/* Files go a moment after their descriptors. */
+	/* A file is released a moment after its descriptor. */
 	for (unsigned int i = 0; i < 1000 && count; i++) {
 		in = fopen("/sys/module/dm_user/refcnt", "r");
 		if (!in || fscanf(in, "%d", &count) != 1)
@@ -289,7 +296,7 @@ void fz_epoch_end(void)
 	wait_for_client("not even by the end of their target");
 	check_dead();
 	fz_client_close();
-	/* Helpers have the device open no longer than it takes. */
+	/* Helpers hold the device open only during a call, and all calls have ended. */
 	need(fz_dm_remove(self), "remove");
 	close_all();
 	check_module();

@@ -5,12 +5,12 @@
  *	main.c		options, the run, its watcher
  *	program.c	programs: generated, mutated, kept, printed, read back
  *	cover.c		which code a program reached (KCOV)
- *	workers.c	threads, rounds, who may block
- *	model.c		what may be read, written and failed; a broken promise ends the run
+ *	workers.c	threads, rounds, which thread may block
+ *	model.c		which data and errors are allowed; a broken promise ends the run
  *	client.c	I/O on the device
  *	channel.c	channels: open, close, ioctl, poll
- *	reader.c	requests, as they come out of a channel
- *	answer.c	answers, as they go in
+ *	reader.c	requests read from a channel
+ *	answer.c	answers written to a channel
  *	dm.c		device-mapper by ioctl
  *	epoch.c		a target from its creation to its removal
  */
@@ -32,13 +32,13 @@
 #define FZ_CHANNELS	10
 #define FZ_HELD		48	/* requests that a channel's model remembers */
 #define FZ_IOS		40	/* in flight */
-#define FZ_HELPERS	2	/* threads for what only synchronous calls can ask for */
+#define FZ_HELPERS	2	/* threads for I/O that has no asynchronous call */
 #define FZ_SECTORS	2048	/* of the longest device */
 #define FZ_IO_SECTORS	128	/* of the longest read or write */
 #define FZ_SECTOR	512
 #define FZ_IO_BYTES	(FZ_IO_SECTORS * FZ_SECTOR)
 #define FZ_PAGE		4096
-/* Memory that nobody has. */
+/* Unmapped memory. */
 #define FZ_NOWHERE	((uint8_t *)FZ_PAGE)
 #define FZ_NAME		"fuzz"
 #define FZ_CTL		"fuzz-ctl"
@@ -64,7 +64,7 @@ struct fz_kind {
 	const char *name;
 	unsigned int weight;	/* how often, in 10,000 */
 	void (*run)(struct fz_thread *t, const struct fz_op *op);
-	bool may_lack;		/* memory: an error is no surprise then */
+	bool may_lack;		/* memory: an injected failure may be its error */
 };
 
 extern const struct fz_kind fz_kinds[];
@@ -72,7 +72,7 @@ extern const unsigned int fz_kind_count;
 
 uint64_t fz_mix(uint64_t x);
 uint64_t fz_random(uint64_t *state);
-/* More bits of chance than @op has fields; the same ones whenever it runs. */
+/* Random bits for @op: more than its fields have, and the same whenever it runs. */
 uint64_t fz_op_random(const struct fz_op *op);
 
 void fz_program_generate(struct fz_program *p, unsigned int threads, uint64_t seed);
@@ -81,17 +81,18 @@ void fz_program_print(FILE *out, const struct fz_program *p, unsigned int thread
 /* The corpus: programs that reached something new, each described by its parent and its seed. */
 unsigned int fz_corpus_count(void);
 void fz_corpus_add(const struct fz_program *p, long parent, uint64_t seed, FILE *also);
-/* Make the program that (@parent, @seed) describes; parent -1: from nothing. */
+/* Make the program that (@parent, @seed) describes; parent -1: a new program. */
 void fz_corpus_make(struct fz_program *p, long parent, uint64_t seed);
-/* Read a log or corpus file. If it has the line of epoch *@epoch (-1: its last one), that epoch's seed, number
- * and size of the corpus are set. False if it can't be read, or has no such epoch.
+/*
+ * Read a log or corpus file. If it has the line of epoch *@epoch (-1: the last in the file), set
+ * that epoch's seed, number and corpus size. False: the file cannot be read or has no such epoch.
  */
 bool fz_corpus_read(const char *path, long *epoch, uint64_t *seed, unsigned int *visible);
 
 /* ---- coverage ---- */
 
 bool fz_cover_present(void);
-void fz_cover_thread(struct fz_thread *t);	/* by the thread itself */
+void fz_cover_thread(struct fz_thread *t);	/* called by the thread itself */
 void fz_cover_mark(struct fz_thread *t, unsigned int kind);
 unsigned int fz_cover_collect(struct fz_thread *t);	/* new edges; forgets what was recorded */
 unsigned int fz_cover_pcs(void);
@@ -105,13 +106,13 @@ struct fz_thread {
 	uint64_t ops;			/* system calls on the channel, the device or DM */
 	const struct fz_op *program;
 	unsigned int length;
-	unsigned int at;		/* which operation runs */
+	unsigned int at;		/* index of the running operation */
 	atomic_bool kickable;		/* sleeps in a call that a signal ends */
 	unsigned int fail_wish;		/* which allocation or copy shall fail, 0: none */
-	bool failing;			/* one will in this operation, or has */
+	bool failing;			/* a failure is injected into this operation */
 	int fail_nth;			/* /proc/.../fail-nth, or -1 */
 	uint64_t *cover;		/* KCOV's buffer, or NULL */
-	uint32_t marks[FZ_OPS];		/* where in it each operation begins */
+	uint32_t marks[FZ_OPS];		/* where in the buffer each operation begins */
 	unsigned int mark_count;
 	uint8_t *scratch;		/* FZ_IO_BYTES and a page */
 	uint8_t *dm;			/* for DM's ioctls */
@@ -121,12 +122,12 @@ extern struct fz_thread fz_threads[FZ_THREADS];
 extern struct fz_thread fz_main_thread;
 
 void fz_workers_start(unsigned int count);
-/* Run @p with that many threads; returns when all of them are through. */
+/* Run @p with @threads threads; returns when all of them have ended their programs. */
 void fz_workers_run(const struct fz_program *p, unsigned int threads);
-/* Whether @t may sleep until another thread or a kick wakes it. If so, call fz_block_end() after. */
+/* May @t sleep until another thread or a kick wakes it? If true, fz_block_end() must follow. */
 bool fz_block_begin(struct fz_thread *t);
 void fz_block_end(struct fz_thread *t);
-/* @t makes a call that may wait for another thread's, uninterruptibly. */
+/* @t makes a call that may wait uninterruptibly for another thread's call. */
 void fz_queue_begin(struct fz_thread *t);
 void fz_queue_end(struct fz_thread *t);
 
@@ -134,17 +135,17 @@ void fz_queue_end(struct fz_thread *t);
 
 struct fz_event {
 	atomic_uint active;
-	_Atomic uint64_t last;		/* clock at the end of the last one */
+	_Atomic uint64_t last;		/* clock at the end of the last event */
 };
 
 struct fz_sector {
-	uint64_t store;			/* token of what the daemons wrote there last */
-	uint64_t known;			/* what a read must find, if certain */
+	uint64_t store;			/* token of the last write that the daemons stored */
+	uint64_t known;			/* token that a read must find, if certain */
 	uint64_t since;			/* clock: known since */
 	uint64_t last_submit;		/* clock: of a write */
-	uint64_t last_error;		/* clock: of an answer that was an error */
+	uint64_t last_error;		/* clock: of an error answer */
 	unsigned int pending;		/* writes in flight */
-	bool mixed;			/* more than one of them at once */
+	bool mixed;			/* several writes were in flight at once */
 	bool certain;
 };
 
@@ -152,8 +153,8 @@ struct fz_sector {
 struct fz_answer {
 	uint32_t sector, count;
 	uint64_t born;
-	bool whole;			/* its last byte was, or is being written */
-	bool used;			/* seen by a reader */
+	bool whole;			/* its last byte has been or is being written */
+	bool used;			/* seen by a client's read */
 };
 
 /* A write, discard, ... of the client. Bitmaps: by sector. */
@@ -161,7 +162,7 @@ struct fz_write {
 	uint32_t sector, count;
 	uint64_t born;
 	_Atomic uint64_t done;		/* clock, 0 while in flight */
-	bool crowd;			/* a crowd has read it: which of two writes alike it answered, nobody knows */
+	bool crowd;			/* read by a crowd: the model may mix up similar writes */
 	uint64_t seen[2];		/* by a daemon, all 512 bytes */
 	uint64_t acked[2];		/* answered SUCCESS by a daemon that had read all of it */
 };
@@ -179,14 +180,14 @@ struct fz_model {
 	uint64_t flush_error;		/* clock */
 	uint64_t seq_max;		/* greatest seen, plus one */
 
-	struct fz_event fail;		/* what may end I/O with an error, whatever daemons answer */
-	struct fz_event revoke;		/* what takes requests back from daemons */
+	struct fz_event fail;		/* may end I/O with an error, whatever daemons answer */
+	struct fz_event revoke;		/* may revoke requests */
 	atomic_bool excused;		/* the table's policy or length may fail I/O */
 	atomic_bool drained, revoked, wiped, cut_short;
-	atomic_bool loose;		/* a daemon may have answered what the model thinks another holds */
-	atomic_bool stores;		/* what daemons store is still one history */
+	atomic_bool loose;		/* a channel may have answered another's request */
+	atomic_bool stores;		/* the daemons' stores still have one history */
 
-	/* What the target must have counted, since the node exists. */
+	/* What the target must have counted since the node exists. */
 	_Atomic uint64_t answered[DM_USER_REQ_MAP_WRITE_ZEROES + 1], errors, unsupported, refused;
 
 	/* Of the whole run. */
@@ -202,18 +203,18 @@ void fz_event_begin(struct fz_event *e);
 void fz_event_end(struct fz_event *e);
 bool fz_event_since(const struct fz_event *e, uint64_t clock);
 
-/* A promise is broken: say which, print what ran, end. */
+/* Report a broken promise, print the round, and end the run. */
 _Noreturn void fz_broken(const struct fz_thread *t, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The fuzzer cannot go on; not the target's fault. */
+/* The fuzzer cannot go on, and the target is not the cause. */
 _Noreturn void fz_stuck(const char *what);
-/* What ran in this round, and which program that was; main.c prints it. */
+/* main.c: print this round's program, and how to run it again. */
 void fz_show_round(FILE *out);
-/* Tell the watcher how it ended, and go: no I/O that hangs can keep it from exiting. */
+/* Tell the watcher the status, and exit. The watcher exits even if hung I/O keeps this process. */
 _Noreturn void fz_leave(int status);
 
 void fz_model_reset(void);
-/* Every byte of a sector says which answer or write it is of, and for which sector. @store: of answers. */
+/* Make every byte depend on the answer or write, on the sector, and, in answers, on @store. */
 void fz_stamp(void *sector_data, uint64_t token, uint64_t sector, uint64_t store);
 bool fz_stamped(const void *sector_data, uint64_t *token, uint64_t sector, uint64_t *store);
 
@@ -221,7 +222,7 @@ uint64_t fz_answer_new(unsigned int sector, unsigned int count);
 struct fz_answer *fz_answer_find(uint64_t token);	/* NULL: no token of this epoch */
 uint64_t fz_write_new(unsigned int sector, unsigned int count);
 struct fz_write *fz_write_find(uint64_t token);
-/* All under the lock. */
+/* The caller holds the lock for all of these. */
 void fz_write_begin(const struct fz_write *w);
 void fz_write_end(uint64_t token, struct fz_write *w, bool good);
 static inline bool fz_type_writes(unsigned int type)
@@ -241,7 +242,7 @@ void fz_client_open(const char *dev);
 void fz_client_close(void);
 void fz_client_reap(const struct fz_thread *t);
 unsigned int fz_client_in_flight(void);
-/* Is there I/O in flight that a daemon's request may be part of? Lock held. */
+/* Is there I/O in flight of which a daemon's request may be a part? The caller holds the lock. */
 bool fz_client_has(unsigned int type, unsigned int sector, unsigned int count, uint64_t *token);
 void fz_client_show(FILE *out);
 void fz_run_read(struct fz_thread *t, const struct fz_op *op);
@@ -254,39 +255,39 @@ void fz_run_erase(struct fz_thread *t, const struct fz_op *op);
 struct fz_held {
 	uint64_t seq;
 	uint32_t type, sector, count;	/* sectors */
-	uint64_t token;			/* of the write, 0 unknown */
+	uint64_t token;			/* of the write; 0: unknown */
 	bool complete;			/* read to its end */
 };
 
 enum fz_channel_state { FZ_FREE, FZ_OPENING, FZ_OPEN, FZ_CLOSING };
 
-/* Guarded by fz_lock(), but what is said to belong to the holder of reading or writing. */
+/* Guarded by fz_lock(), except the fields that belong to the holder of reading or of writing. */
 struct fz_channel {
 	enum fz_channel_state state;
 	int fd;
 	unsigned int users;		/* threads between channel_get and channel_put */
-	bool crowd;			/* many read at once, each whole pieces only */
+	bool crowd;			/* many threads read at once, each of them whole pieces */
 	bool nonblock;
 	bool slow;			/* seldom answers */
-	bool dead;			/* said ENOTBLK */
-	bool gone;			/* its descriptor was replaced while somebody was reading */
+	bool dead;			/* returned ENOTBLK */
+	bool gone;			/* its descriptor was replaced while a thread used it */
 	bool forgot;			/* holds requests that the model does not know */
 	bool reading, writing;
 	unsigned int held_count;
 	struct fz_held held[FZ_HELD];
 	struct fz_held loose;		/* a payload whose header has not been noted yet... */
-	uint64_t loosed;		/* ...clock: and since when */
+	uint64_t loosed;		/* ...and the clock when it was read */
 	uint64_t answered;		/* seq of the last answer */
 	bool has_answered;
 
 	/* reading */
-	uint64_t begun;			/* clock, when the message began */
+	uint64_t begun;			/* clock when the message began */
 	unsigned int in_header, in_payload;	/* bytes */
 	struct dm_user_message message;
 	uint8_t *payload;
 
 	/* writing */
-	unsigned int out, out_size;	/* bytes of what is in answer; 0: none in progress */
+	unsigned int out, out_size;	/* bytes sent, and of the answer; 0: none in progress */
 	uint64_t out_token;		/* of the answer, if it has a payload */
 	struct fz_held out_held;
 	uint32_t out_response;
@@ -298,14 +299,15 @@ struct fz_channel {
 extern struct fz_channel fz_channels[FZ_CHANNELS];
 
 void fz_channel_init(void);
-/* An open channel, @wish or one after it, or NULL. It stays until fz_channel_put(). */
+/* The first open channel from number @wish on, or NULL. It stays until fz_channel_put(). */
 struct fz_channel *fz_channel_get(struct fz_thread *t, unsigned int wish);
 void fz_channel_put(struct fz_channel *c);
-bool fz_channel_reading(struct fz_channel *c);	/* mine, if true */
+/* Become the only reader or writer, until fz_channel_done(). False: there is one, or @c is gone. */
+bool fz_channel_reading(struct fz_channel *c);
 bool fz_channel_writing(struct fz_channel *c);
 void fz_channel_done(bool *flag);
 void fz_channel_close(struct fz_thread *t, struct fz_channel *c);
-/* A usual channel that does not block: its slot, or -EMFILE. */
+/* Add a usual channel that does not block. Returns its slot, or -EMFILE. */
 int fz_channel_add(struct fz_thread *t, int fd);
 void fz_run_open(struct fz_thread *t, const struct fz_op *op);
 void fz_run_close(struct fz_thread *t, const struct fz_op *op);
@@ -319,7 +321,7 @@ void fz_run_poll(struct fz_thread *t, const struct fz_op *op);
 
 /* reader.c */
 enum fz_how { FZ_WHOLE, FZ_CHUNK, FZ_VECTOR, FZ_HOLE, FZ_SLEEP };
-/* One read: bytes, or -errno. 0 may mean a drain. */
+/* One read. Returns bytes or -errno; 0 may mean a drain. */
 ssize_t fz_read(struct fz_thread *t, struct fz_channel *c, enum fz_how how, uint64_t random);
 void fz_run_take(struct fz_thread *t, const struct fz_op *op);
 void fz_run_chunk(struct fz_thread *t, const struct fz_op *op);
@@ -328,7 +330,7 @@ void fz_run_hole(struct fz_thread *t, const struct fz_op *op);
 void fz_run_wait(struct fz_thread *t, const struct fz_op *op);
 
 /* answer.c */
-/* Send a whole answer to the @n-th request held, and any that is in progress. False: holds none. */
+/* Finish the answer in progress, then answer the @n-th held request. False: it took no request. */
 bool fz_answer_one(struct fz_thread *t, struct fz_channel *c, unsigned int n, uint32_t response);
 void fz_run_answer(struct fz_thread *t, const struct fz_op *op);
 void fz_run_answer_chunk(struct fz_thread *t, const struct fz_op *op);
@@ -372,7 +374,7 @@ struct fz_epoch {
 
 extern struct fz_epoch fz_epoch;
 
-/* A table row; @which says what of policy and length. */
+/* Make a table row; @which chooses policy and length. */
 void fz_epoch_row(char *row, size_t size, unsigned int which, uint64_t *sectors);
 void fz_epoch_begin(void);
 void fz_epoch_end(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The run: epochs, each with a target of its own, of rounds, each with one program. A child does all of it; its
- * parent says how it ended, even if I/O that never ends keeps the child from exiting.
+ * A run consists of epochs, each with its own target; an epoch of rounds, each with one program. A
+ * child makes the run. Its parent reports the end, even if hung I/O keeps the child from exiting.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ struct options {
 /* Shared by child and parent. */
 struct shared {
 	_Atomic uint64_t ops, epoch, round;
-	atomic_int status;		/* how it ended, plus one */
+	atomic_int status;		/* exit status plus one; 0: the child runs */
 };
 
 static struct options opt = { .threads = 4, .rounds = 96, .repeat = 1, .epoch = -1 };
@@ -55,8 +55,9 @@ static uint64_t now_ms(void)
 
 void fz_show_round(FILE *out)
 {
-	fprintf(out, "program parent %ld seed %016" PRIx64 " threads %u; reproduce: --replay THIS_LOG --epoch %" PRIu64
-		"\n", program_parent, program_seed, program_threads, fz.epoch);
+	fprintf(out, "program parent %ld seed %016" PRIx64 " threads %u; "
+		"reproduce: --replay THIS_LOG --epoch %" PRIu64 "\n", program_parent, program_seed,
+		program_threads, fz.epoch);
 	fz_program_print(out, &program, program_threads);
 }
 
@@ -80,14 +81,16 @@ static void report(const char *what)
 {
 	uint64_t ms = now_ms() - started + 1, ops = count_ops();
 
-	printf("%s: %" PRIu64 " operations in %" PRIu64 " s, %" PRIu64 " a second; %" PRIu64 " epochs; I/O %" PRIu64
-	       " reads %" PRIu64 " writes; %" PRIu64 " sectors checked; corpus %u; coverage %u edges, %u PCs%s\n", what,
-	       ops, ms / 1000, ops * 1000 / ms, fz.epoch, fz.total_reads, fz.total_writes, fz.total_checked,
-	       fz_corpus_count(), fz_cover_edges(), fz_cover_pcs(), fz_cover_present() ? "" : " (no KCOV)");
+	printf("%s: %" PRIu64 " operations in %" PRIu64 " s, %" PRIu64 " a second; %" PRIu64
+	       " epochs; I/O %" PRIu64 " reads %" PRIu64 " writes; %" PRIu64
+	       " sectors checked; corpus %u; coverage %u edges, %u PCs%s\n", what, ops, ms / 1000,
+	       ops * 1000 / ms, fz.epoch, fz.total_reads, fz.total_writes, fz.total_checked,
+	       fz_corpus_count(), fz_cover_edges(), fz_cover_pcs(),
+	       fz_cover_present() ? "" : " (no KCOV)");
 	fflush(stdout);
 }
 
-/* One program: a new one, or a changed one of the corpus. */
+/* Run one program: a new one, or a mutation of a program in the corpus. */
 static void run_round(uint64_t *state)
 {
 	unsigned int fresh = 0;
@@ -95,8 +98,9 @@ static void run_round(uint64_t *state)
 
 	program_parent = -1;
 	if (visible && r % 4)
-		/* The younger half is where it grows. */
-		program_parent = r & 16 ? (r >> 8) % visible : visible - 1 - (r >> 8) % (visible / 2 + 1);
+		/* The corpus grows from its younger half. */
+		program_parent = r & 16 ? (r >> 8) % visible :
+					  visible - 1 - (r >> 8) % (visible / 2 + 1);
 	if (program_parent < 0)
 		program_parent = -1;
 	program_seed = fz_random(state);
@@ -164,7 +168,7 @@ static void run_all(void)
 	}
 }
 
-/* The injected failures are to be silent, and to hit what may sleep as well. */
+/* Injected failures must be silent, and must hit allocations that may sleep, too. */
 static void prepare_failures(void)
 {
 	static const char *const settings[][2] = {
@@ -208,7 +212,7 @@ static void child(void)
 	fz_leave(0);
 }
 
-/* Where the threads of a run that hangs are. */
+/* Print the kernel stacks of the threads of a run that hangs. */
 static void show_threads(pid_t pid)
 {
 	char path[64], line[256];
@@ -242,15 +246,16 @@ static int watch(pid_t pid)
 		if (atomic_load(&shared->status))
 			return atomic_load(&shared->status) - 1;
 		if (waitpid(pid, &status, WNOHANG) == pid) {
-			printf("BROKEN seed %016" PRIx64 ": the fuzzer died, wait status %#x\n", opt.seed, status);
+			printf("BROKEN seed %016" PRIx64 ": the fuzzer died, wait status %#x\n",
+			       opt.seed, status);
 			return 2;
 		}
 		if (shared->ops != ops) {
 			ops = shared->ops;
 			since = now_ms();
 		} else if (now_ms() - since > HANG_SECONDS * 1000) {
-			printf("BROKEN seed %016" PRIx64 " after epoch %" PRIu64 ", round %" PRIu64 ": it hangs\n",
-			       opt.seed, shared->epoch, shared->round);
+			printf("BROKEN seed %016" PRIx64 " after epoch %" PRIu64 ", round %" PRIu64
+			       ": it hangs\n", opt.seed, shared->epoch, shared->round);
 			show_threads(pid);
 			return 1;
 		}
@@ -273,30 +278,38 @@ static uint64_t number(const char *text)
 static void usage(FILE *out)
 {
 	fputs("usage: fuzz [OPTION]...\n"
-	      "Fuzz the device-mapper target \"user\" of the running kernel, and check what it promises.\n\n"
-	      "  --seed N          all chance comes from it (default: from the clock)\n"
-	      "  --ops N           end after so many system calls\n"
-	      "  --seconds N       or after so long (default 10)\n"
-	      "  --threads N       side by side, at most 8 (4)\n"
-	      "  --rounds N        programs that a target lives through (96)\n"
-	      "  --corpus-out FILE write there which programs reached something new\n"
-	      "  --corpus FILE     begin with those programs\n"
-	      "  --replay FILE     run one epoch of a run again, FILE being what that run printed\n"
-	      "  --epoch N         which one (the last)\n"
-	      "  --repeat N        so many times\n"
-	      "  --print           the program of (--replay's) last round, as text, at the end\n"
+	      "Fuzz the device-mapper target \"user\" of the running kernel, and check its "
+	      "promises.\n\n"
+	      "  --seed N          the seed of every random choice (default: from the clock)\n"
+	      "  --ops N           end after N system calls\n"
+	      "  --seconds N       or after N seconds (default 10)\n"
+	      "  --threads N       threads of a program, at most 8 (4)\n"
+	      "  --rounds N        programs run on one target (96)\n"
+	      "  --corpus-out FILE list in FILE the programs that reached something new\n"
+	      "  --corpus FILE     begin with the programs of such a FILE\n"
+	      "  --replay FILE     run one epoch of a run again; FILE has the output of that run\n"
+	      "  --epoch N         the epoch to run again (the last)\n"
+	      "  --repeat N        run it N times (1)\n"
+	      "  --print           print the program of the last round of --replay at the end\n"
 	      "  --help\n", out);
 }
 
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' }, { "ops", required_argument, NULL, 'o' },
-		{ "seconds", required_argument, NULL, 't' }, { "threads", required_argument, NULL, 'j' },
-		{ "rounds", required_argument, NULL, 'r' }, { "corpus-out", required_argument, NULL, 'c' },
-		{ "corpus", required_argument, NULL, 'i' }, { "replay", required_argument, NULL, 'R' },
-		{ "epoch", required_argument, NULL, 'e' }, { "repeat", required_argument, NULL, 'n' },
-		{ "print", no_argument, NULL, 'p' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "seed", required_argument, NULL, 's' },
+		{ "ops", required_argument, NULL, 'o' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "threads", required_argument, NULL, 'j' },
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "corpus-out", required_argument, NULL, 'c' },
+		{ "corpus", required_argument, NULL, 'i' },
+		{ "replay", required_argument, NULL, 'R' },
+		{ "epoch", required_argument, NULL, 'e' },
+		{ "repeat", required_argument, NULL, 'n' },
+		{ "print", no_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 } };
 	int c;
 
 	opt.seconds = 10;
@@ -332,7 +345,8 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	parse(argc, argv);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
 	if (shared == MAP_FAILED) {
 		fprintf(stderr, "fuzz: memory: %s\n", strerror(errno));
 		return 2;

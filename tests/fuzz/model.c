@@ -2,8 +2,8 @@
 /*
  * The model: what the client may see, given what daemons and administrators did.
  *
- * Time is a counter. Each side notes what it is about to do before the system call that does it, so that the
- * other side, whenever it sees the effect, finds the note.
+ * Time is a counter. Each side notes an action before the system call that performs it: whenever
+ * the other side sees the effect, it finds the note.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -52,7 +52,7 @@ void fz_event_end(struct fz_event *e)
 	atomic_fetch_sub(&e->active, 1);
 }
 
-/* Did one of these happen, at least in part, after @clock? */
+/* Did such an event happen, at least in part, after @clock? */
 bool fz_event_since(const struct fz_event *e, uint64_t clock)
 {
 	return atomic_load(&e->active) || atomic_load(&e->last) > clock;
@@ -68,11 +68,11 @@ void fz_broken(const struct fz_thread *t, const char *format, ...)
 {
 	va_list args;
 
-	/* One is enough, and the others must not run on. */
+	/* The first report ends the run. Other threads that find something must not run on. */
 	while (atomic_flag_test_and_set(&broken))
 		usleep(1000000);
-	printf("BROKEN seed %016" PRIx64 " epoch %" PRIu64 " round %" PRIu64 " thread %u operation %u: ", fz.seed,
-	       fz.epoch, fz.round, t->id, t->at);
+	printf("BROKEN seed %016" PRIx64 " epoch %" PRIu64 " round %" PRIu64
+	       " thread %u operation %u: ", fz.seed, fz.epoch, fz.round, t->id, t->at);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -139,7 +139,8 @@ uint64_t fz_answer_new(unsigned int sector, unsigned int count)
 	else
 		i = 0;
 	if (i)
-		fz.answers[i] = (struct fz_answer){ .sector = sector, .count = count, .born = fz_tick() };
+		fz.answers[i] = (struct fz_answer){ .sector = sector, .count = count,
+						    .born = fz_tick() };
 	fz_unlock();
 	return i ? fz.salt | i : 0;
 }
@@ -168,7 +169,8 @@ struct fz_write *fz_write_find(uint64_t token)
 {
 	uint32_t i = token;
 
-	if (token >> 32 != fz.salt >> 32 || !(i & KIND_WRITE) || (i & ~KIND_WRITE) >= fz.write_count)
+	if (token >> 32 != fz.salt >> 32 || !(i & KIND_WRITE) ||
+	    (i & ~KIND_WRITE) >= fz.write_count)
 		return NULL;
 	return &fz.writes[i & ~KIND_WRITE];
 }
@@ -184,7 +186,7 @@ void fz_write_begin(const struct fz_write *w)
 	}
 }
 
-/* A sector's content is certain after a write that was alone from begin to end, and good. */
+/* A sector's content is certain after a successful write that no other write overlapped. */
 void fz_write_end(uint64_t token, struct fz_write *w, bool good)
 {
 	uint64_t now = fz_tick();

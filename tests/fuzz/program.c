@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Programs: what each thread does in a round. One is described by a seed alone, or by a parent in the corpus
- * and the seed of its mutation, so that a log of a few lines describes a long run.
+ * Programs: what each thread does in a round. A program is described by a seed alone, or by a
+ * parent in the corpus and the seed of its mutation. So a few lines of log describe a long run.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -20,7 +20,7 @@ static void run_yield(struct fz_thread *t, const struct fz_op *op)
 	sched_yield();
 }
 
-/* In the next operation of this thread on a channel, the n-th allocation or copy fails. */
+/* Make the n-th allocation or copy fail in this thread's next operation on a channel. */
 static void run_failing(struct fz_thread *t, const struct fz_op *op)
 {
 	t->fail_wish = 1 + op->b % 6;
@@ -102,7 +102,7 @@ static void random_op(struct fz_op *op, uint64_t *state)
 
 	op->kind = random_kind(state);
 	op->channel = r >> 56;
-	/* Low numbers more often: they mean the plain case. */
+	/* Low numbers more often: they select the plain case. */
 	op->a = r & 1 ? r >> 40 : (r >> 40) % 8;
 	op->b = r >> 8;
 }
@@ -189,7 +189,7 @@ static void mutate_once(struct fz_program *p, uint64_t *state)
 	}
 }
 
-/* The threads after the first get new programs where the parent had fewer threads. */
+/* A program is for FZ_THREADS threads: this epoch may run more of them than the parent's did. */
 void fz_corpus_make(struct fz_program *p, long parent, uint64_t seed)
 {
 	unsigned int changes;
@@ -220,7 +220,8 @@ void fz_corpus_add(const struct fz_program *p, long parent, uint64_t seed, FILE 
 	*corpus[corpus_count] = *p;
 	printf("corpus %u parent %ld seed %016" PRIx64 "\n", corpus_count, parent, seed);
 	if (also) {
-		fprintf(also, "corpus %u parent %ld seed %016" PRIx64 "\n", corpus_count, parent, seed);
+		fprintf(also, "corpus %u parent %ld seed %016" PRIx64 "\n", corpus_count, parent,
+			seed);
 		fflush(also);
 	}
 	corpus_count++;
@@ -241,7 +242,8 @@ bool fz_corpus_read(const char *path, long *epoch, uint64_t *seed, unsigned int 
 		static struct fz_program p;
 		const char *at = strstr(line, "corpus ");
 
-		if (at && sscanf(at, "corpus %u parent %ld seed %" SCNx64, &number, &parent, &from) == 3 &&
+		if (at && sscanf(at, "corpus %u parent %ld seed %" SCNx64,
+				 &number, &parent, &from) == 3 &&
 		    number == corpus_count && parent < (long)number) {
 			fz_corpus_make(&p, parent, from);
 			fz_corpus_add(&p, parent, from, NULL);
@@ -272,7 +274,7 @@ void fz_program_print(FILE *out, const struct fz_program *p, unsigned int thread
 		for (unsigned int n = 0; n < p->length[i]; n++) {
 			const struct fz_op *op = &p->ops[i][n];
 
-			fprintf(out, "%u.%u %s %u %u %" PRIu32 "\n", i, n, fz_kinds[op->kind].name, op->channel,
-				op->a, op->b);
+			fprintf(out, "%u.%u %s %u %u %" PRIu32 "\n", i, n, fz_kinds[op->kind].name,
+				op->channel, op->a, op->b);
 		}
 }

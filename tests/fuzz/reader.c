@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Requests. On a usual channel one thread at a time reads, any number of bytes. On a crowd's channel any number
- * of threads do, each with room for the largest piece, so that what comes is a whole header or a whole payload,
- * and says itself which.
+ * Requests. On a usual channel one thread at a time reads, any number of bytes. On a crowd's
+ * channel any number of threads read, each with room for the largest piece. So each gets a whole
+ * header or a whole payload, and its length tells which.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,8 +17,8 @@ static bool has_payload(const struct dm_user_message *m)
 	return m->type == DM_USER_REQ_MAP_WRITE && m->len;
 }
 
-static void check_header(struct fz_thread *t, const struct fz_channel *c, const struct dm_user_message *m,
-			 uint64_t begun, uint64_t *token)
+static void check_header(struct fz_thread *t, const struct fz_channel *c,
+			 const struct dm_user_message *m, uint64_t begun, uint64_t *token)
 {
 	uint64_t block = fz.block * FZ_SECTOR;
 	bool has;
@@ -27,21 +27,21 @@ static void check_header(struct fz_thread *t, const struct fz_channel *c, const 
 	    m->flags >= DM_USER_REQ_MAP_FLAG_SWAP * 2 || m->len % block || m->sector % fz.block ||
 	    m->sector + m->len / FZ_SECTOR > FZ_SECTORS ||
 	    (m->type == DM_USER_REQ_MAP_FLUSH && m->len))
-		fz_broken(t, "a request of type %llu flags %#llx sector %llu len %llu", m->type, m->flags,
-			  m->sector, m->len);
+		fz_broken(t, "a request of type %llu flags %#llx sector %llu len %llu", m->type,
+			  m->flags, m->sector, m->len);
 	fz_lock();
 	has = fz_client_has(m->type, m->sector, m->len / FZ_SECTOR, token);
 	if (m->seq >= fz.seq_max)
 		fz.seq_max = m->seq + 1;
 	fz_unlock();
 	/*
-	 * It may have ended between the read and now, if it was taken back, and maybe answered by somebody who
-	 * got it next, or if this channel was closed.
+	 * The I/O may have ended between the read and now: the request was revoked, and perhaps the
+	 * channel that got it next has answered; or this channel was closed.
 	 */
-	if (!has && !fz_event_since(&fz.fail, begun) && !fz_event_since(&fz.revoke, begun) && !c->gone &&
-	    !fz.excused)
-		fz_broken(t, "P1: a request for no I/O: type %llu sector %llu len %llu seq %llu", m->type,
-			  m->sector, m->len, m->seq);
+	if (!has && !fz_event_since(&fz.fail, begun) && !fz_event_since(&fz.revoke, begun) &&
+	    !c->gone && !fz.excused)
+		fz_broken(t, "P1: a request for no I/O: type %llu sector %llu len %llu seq %llu",
+			  m->type, m->sector, m->len, m->seq);
 }
 
 static struct fz_held *held_add(struct fz_channel *c)
@@ -54,9 +54,9 @@ static struct fz_held *held_add(struct fz_channel *c)
 	return &c->held[c->held_count++];
 }
 
-/* A header is there. */
-static void note_header(struct fz_thread *t, struct fz_channel *c, const struct dm_user_message *m,
-			uint64_t begun)
+/* A header has been read to its end. */
+static void note_header(struct fz_thread *t, struct fz_channel *c,
+			const struct dm_user_message *m, uint64_t begun)
 {
 	struct fz_held *held;
 	uint64_t token = 0;
@@ -68,8 +68,8 @@ static void note_header(struct fz_thread *t, struct fz_channel *c, const struct 
 				  .count = m->len / FZ_SECTOR, .complete = !has_payload(m) };
 	if (fz_type_writes(m->type))
 		held->token = token;
-	if (!held->complete && c->loose.complete && c->loosed > begun && c->loose.sector == held->sector &&
-	    c->loose.count == held->count) {
+	if (!held->complete && c->loose.complete && c->loosed > begun &&
+	    c->loose.sector == held->sector && c->loose.count == held->count) {
 		held->token = c->loose.token;
 		held->complete = true;
 		c->loose.complete = false;
@@ -77,28 +77,30 @@ static void note_header(struct fz_thread *t, struct fz_channel *c, const struct 
 	fz_unlock();
 }
 
-/* The payload of a write: all of it by one client's write, for these sectors, which was not over. */
-static uint64_t check_payload(struct fz_thread *t, const uint8_t *data, unsigned int sector, unsigned int count,
-			      uint64_t begun, bool crowd)
+/* A payload must be of one client write to these sectors that had not ended. Returns its token. */
+static uint64_t check_payload(struct fz_thread *t, const uint8_t *data, unsigned int sector,
+			      unsigned int count, uint64_t begun, bool crowd)
 {
 	uint64_t token, first = 0, store;
 	struct fz_write *w = NULL;
 
 	for (unsigned int i = sector; i < sector + count; i++, data += FZ_SECTOR) {
 		if (!fz_stamped(data, &token, i, &store))
-			fz_broken(t, "P1: a daemon was given for sector %u what nobody wrote there: %016" PRIx64
-				  " %016" PRIx64, i, *(uint64_t *)data, *(uint64_t *)(data + 8));
+			fz_broken(t, "P1: a daemon got for sector %u data that no client wrote "
+				  "there: %016" PRIx64 " %016" PRIx64, i, *(uint64_t *)data,
+				  *(uint64_t *)(data + 8));
 		if (!w) {
 			first = token;
 			w = fz_write_find(token);
 			if (!w || w->sector > sector || w->sector + w->count < sector + count)
-				fz_broken(t, "P1: a daemon was given for %u+%u another write", sector, count);
-			if (w->done && w->done < begun)
-				fz_broken(t, "P1: a daemon was given for %u+%u a write that was over", sector,
+				fz_broken(t, "P1: a daemon got for %u+%u another write", sector,
 					  count);
+			if (w->done && w->done < begun)
+				fz_broken(t, "P1: a daemon got for %u+%u a write that had ended",
+					  sector, count);
 		}
 		if (token != first)
-			fz_broken(t, "P1: a daemon was given for %u+%u two writes mixed", sector, count);
+			fz_broken(t, "P1: a daemon got for %u+%u two writes mixed", sector, count);
 		w->crowd |= crowd;
 		w->seen[(i - w->sector) / 64] |= 1ULL << (i - w->sector) % 64;
 	}
@@ -107,7 +109,7 @@ static uint64_t check_payload(struct fz_thread *t, const uint8_t *data, unsigned
 
 /* ---- a usual channel ---- */
 
-/* The message ended early: the kernel took it back. */
+/* The message ended early: the kernel revoked the request. */
 static void forget_message(struct fz_channel *c)
 {
 	unsigned int left = 0;
@@ -116,7 +118,7 @@ static void forget_message(struct fz_channel *c)
 	for (unsigned int i = 0; i < c->held_count; i++)
 		if (c->held[i].complete)
 			c->held[left++] = c->held[i];
-	/* In a crowd, one of them may have been read to its end just now, by somebody who has not said so yet. */
+	/* In a crowd, a thread may have read one of them to its end and not have noted it yet. */
 	c->forgot |= c->crowd && left < c->held_count;
 	c->held_count = left;
 	fz_unlock();
@@ -127,7 +129,8 @@ static void forget_message(struct fz_channel *c)
 static void take_header_bytes(struct fz_thread *t, struct fz_channel *c, size_t n)
 {
 	if (n > FZ_HEADER - c->in_header)
-		fz_broken(t, "a read gave %zu bytes where %zu were due of a header", n, FZ_HEADER - c->in_header);
+		fz_broken(t, "a read gave %zu bytes where %zu were due of a header", n,
+			  FZ_HEADER - c->in_header);
 	memcpy((uint8_t *)&c->message + c->in_header, t->scratch, n);
 	c->in_header += n;
 	if (c->in_header < FZ_HEADER)
@@ -150,7 +153,8 @@ static void take_payload_bytes(struct fz_thread *t, struct fz_channel *c, size_t
 	if (c->in_payload < c->message.len)
 		return;
 	fz_lock();
-	token = check_payload(t, c->payload, c->message.sector, c->message.len / FZ_SECTOR, c->begun, false);
+	token = check_payload(t, c->payload, c->message.sector, c->message.len / FZ_SECTOR,
+			      c->begun, false);
 	for (unsigned int i = 0; i < c->held_count; i++)
 		if (c->held[i].seq == c->message.seq && !c->held[i].complete) {
 			c->held[i].token = token;
@@ -171,7 +175,7 @@ static void crowd_piece(struct fz_thread *t, struct fz_channel *c, size_t n, uin
 		note_header(t, c, (struct dm_user_message *)t->scratch, begun);
 		return;
 	}
-	/* Cut short when the kernel took the rest back. */
+	/* The piece is short if the kernel revoked the request. */
 	piece.count = n / FZ_SECTOR;
 	if (!piece.count)
 		return;
@@ -183,7 +187,8 @@ static void crowd_piece(struct fz_thread *t, struct fz_channel *c, size_t n, uin
 	for (unsigned int i = c->held_count; i && !found; i--) {
 		struct fz_held *held = &c->held[i - 1];
 
-		found = !held->complete && held->sector == piece.sector && held->count == piece.count;
+		found = !held->complete && held->sector == piece.sector &&
+			held->count == piece.count;
 		if (found) {
 			held->token = piece.token;
 			held->complete = true;
@@ -206,12 +211,12 @@ static void check_error(struct fz_thread *t, struct fz_channel *c, int err, enum
 		return;
 	case ECANCELED:
 		if (!fz.revoked)
-			fz_broken(t, "P1: ECANCELED, and nobody took anything back");
+			fz_broken(t, "P1: ECANCELED, but no request was revoked");
 		forget_message(c);
 		return;
 	case ENOTBLK:
 		if (!fz.wiped)
-			fz_broken(t, "P11: ENOTBLK from a node that is there");
+			fz_broken(t, "P11: ENOTBLK from a node that still exists");
 		c->dead = true;
 		return;
 	case ENOMEM:
@@ -226,9 +231,9 @@ static void check_error(struct fz_thread *t, struct fz_channel *c, int err, enum
 	fz_broken(t, "a read failed: %s", strerror(err));
 }
 
-/* Where the bytes go: one buffer, cut in pieces, cut by memory that nobody may touch, or not there yet. */
-static unsigned int read_place(struct fz_thread *t, struct iovec *iov, enum fz_how how, uint64_t random,
-			       size_t due)
+/* Where the bytes go: one buffer, its pieces, a piece before unmapped memory, or absent pages. */
+static unsigned int read_place(struct fz_thread *t, struct iovec *iov, enum fz_how how,
+			       uint64_t random, size_t due)
 {
 	size_t room = FZ_IO_BYTES + FZ_PAGE, at = 0, n;
 	unsigned int count = 0;
@@ -254,23 +259,24 @@ static unsigned int read_place(struct fz_thread *t, struct iovec *iov, enum fz_h
 	return count;
 }
 
-static ssize_t read_into(struct fz_thread *t, struct fz_channel *c, const struct iovec *iov, unsigned int count,
-			 bool sleeps)
+static ssize_t read_into(struct fz_thread *t, struct fz_channel *c, const struct iovec *iov,
+			 unsigned int count, bool sleeps)
 {
 	t->ops++;
 	if (sleeps || c->nonblock)
-		return count > 1 ? readv(c->fd, iov, count) : read(c->fd, iov->iov_base, iov->iov_len);
+		return count > 1 ? readv(c->fd, iov, count) :
+				   read(c->fd, iov->iov_base, iov->iov_len);
 	return preadv2(c->fd, iov, count, -1, RWF_NOWAIT);
 }
 
 static void check_zero(struct fz_thread *t)
 {
 	if (!fz.drained && !fz.wiped)
-		fz_broken(t, "a read gave 0, and nobody asked for a drain");
+		fz_broken(t, "a read gave 0, but no drain was requested");
 }
 
-static ssize_t read_counted(struct fz_thread *t, struct fz_channel *c, enum fz_how how, uint64_t random,
-			    uint64_t begun)
+static ssize_t read_counted(struct fz_thread *t, struct fz_channel *c, enum fz_how how,
+			    uint64_t random, uint64_t begun)
 {
 	size_t due = FZ_HEADER - c->in_header;
 	struct iovec iov[4];

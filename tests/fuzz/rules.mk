@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The fuzzer of the kernel target. tests/vm/t_fuzz.sh is its short run; README.md says more.
+# The fuzzer of the kernel target, see README.md. tests/vm/t_fuzz.sh is a short run of it.
 
 fuzz_program := $(BUILD)/tests/fuzz/fuzz
 vm_helpers += $(fuzz_program)
@@ -8,9 +8,10 @@ fuzz_kernel := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KERN
 $(fuzz_program): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
-## make fuzz [SEED=N] [OPS=N | SECONDS=N] [KERNEL=uml-6.12]: fuzz the kernel target, as long as one likes
+## make fuzz [SEED=N] [OPS=N | SECONDS=N] [KERNEL=uml-6.12]: fuzz the kernel target (60 seconds)
 fuzz: $(fuzz_program) vm-$(fuzz_kernel)
-	@BUILD=$(BUILD) SEED=$(SEED) OPS=$(OPS) SECONDS_=$(SECONDS) tests/fuzz/run --kernel $(fuzz_kernel)
+	@BUILD=$(BUILD) SEED=$(SEED) OPS=$(OPS) SECONDS_=$(SECONDS) \
+		tests/fuzz/run --kernel $(fuzz_kernel)
 
 .PHONY: fuzz
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The threads, and the rounds in which they run their programs side by side. A thread that would sleep may do so
- * only while another one runs; whoever leaves the rest asleep wakes them with a signal.
+ * The threads, and the rounds in which they run their programs side by side. A thread may sleep
+ * only while another thread runs. When the last thread that is awake ends or waits, it wakes the
+ * others with a signal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +49,7 @@ bool fz_block_begin(struct fz_thread *t)
 {
 	unsigned int n = atomic_load(&awake);
 
-	/* A failure may not hit the frame of a signal. */
+	/* An injected failure must not hit the frame of a signal. */
 	if (t == &fz_main_thread || t->failing)
 		return false;
 	do {
@@ -70,14 +71,14 @@ static void set_failure(struct fz_thread *t, unsigned int nth)
 	char text[8];
 	int len = snprintf(text, sizeof(text), "%u", nth);
 
-	/* What is left of the last one may hit this very call. */
+	/* The failure set before may hit this very call, if it has not happened yet. */
 	for (unsigned int i = 0; pwrite(t->fail_nth, text, len, 0) != len; i++)
 		if (i == 2)
 			fz_stuck("fail-nth");
 	t->failing = nth;
 }
 
-/* @t may have to wait for another thread, but no signal would end that: those that one ends must not sleep on. */
+/* No signal ends the wait of @t. If all others sleep, wake those whose sleep a signal ends. */
 void fz_queue_begin(struct fz_thread *t)
 {
 	if (t != &fz_main_thread && atomic_fetch_sub(&awake, 1) == 1)
@@ -123,7 +124,7 @@ static void *thread_main(void *arg)
 	for (;;) {
 		while ((now = atomic_load(&round_number)) == seen)
 			futex_wait(&round_number, seen, 0);
-		/* Rounds that were not this thread's may have gone by. */
+		/* Rounds without this thread may have passed. */
 		seen = now;
 		if (t->id >= active)
 			continue;
@@ -140,15 +141,17 @@ static void on_kick(int signal)
 {
 }
 
-/* The fuzzer's own mistake, or the kernel gave it what it should not have. */
+/* A mistake of the fuzzer, or wrong data from the kernel. */
 static void on_crash(int signal, siginfo_t *info, void *context)
 {
-	fz_broken(&fz_main_thread, "signal %d at %p, in %#llx", signal, info->si_addr, (unsigned long long)((ucontext_t *)context)->uc_mcontext.gregs[16]);
+	fz_broken(&fz_main_thread, "signal %d at %p, in %#llx", signal, info->si_addr,
+		  (unsigned long long)((ucontext_t *)context)->uc_mcontext.gregs[16]);
 }
 
 static void thread_memory(struct fz_thread *t)
 {
-	t->scratch = mmap(NULL, FZ_IO_BYTES + FZ_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	t->scratch = mmap(NULL, FZ_IO_BYTES + FZ_PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	t->dm = mmap(NULL, 4 * FZ_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (t->scratch == MAP_FAILED || t->dm == MAP_FAILED)
 		fz_stuck("memory");
@@ -189,7 +192,7 @@ void fz_workers_run(const struct fz_program *p, unsigned int threads)
 	atomic_store(&done, 0);
 	atomic_fetch_add(&round_number, 1);
 	futex_wake(&round_number);
-	/* A signal may come before its thread sleeps: send it again. */
+	/* A signal may arrive before its thread sleeps: send it again. */
 	while ((n = atomic_load(&done)) < active) {
 		futex_wait(&done, n, 20);
 		if (!atomic_load(&awake))
