@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The table row: every argument, every way to get it wrong, and the row that comes back. */
+/* The table row: every argument, every mistake in it, and the row that status reproduces. */
 #include <linux/slab.h>
 
 #include "suites.h"
@@ -105,12 +105,15 @@ static const struct wrong {
 	{ { FIXED, "1", "backing:8:" }, "backing: must be the MAJOR:MINOR of a block device" },
 	{ { FIXED, "1", "backing:8:16x" }, "backing: must be the MAJOR:MINOR of a block device" },
 	{ { FIXED, "1", "backing:8:16:1" }, "backing: must be the MAJOR:MINOR of a block device" },
-	{ { FIXED, "1", "backing:/dev/sda" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:/dev/sda" },
+	  "backing: must be the MAJOR:MINOR of a block device" },
 	{ { FIXED, "1", "backing:0:0" }, "backing: must be the MAJOR:MINOR of a block device" },
 	{ { FIXED, "1", "backing:4096:0" }, "backing: must be the MAJOR:MINOR of a block device" },
-	{ { FIXED, "1", "backing:8:1048576" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8:1048576" },
+	  "backing: must be the MAJOR:MINOR of a block device" },
 	{ { FIXED, "1", "backing:-8:0" }, "backing: must be the MAJOR:MINOR of a block device" },
-	{ { FIXED, "1", "backing:4294967304:0" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:4294967304:0" },
+	  "backing: must be the MAJOR:MINOR of a block device" },
 
 	{ { FIXED, "2", "logical_block_size:4096", "physical_block_size:512" },
 	  "physical_block_size is smaller than logical_block_size" },
@@ -123,7 +126,7 @@ static const struct wrong {
 
 static int parse(struct dmu_config *config, char *const *argv, char **error)
 {
-	/* Not the caller's row when it fails: nothing is to be freed. */
+	/* A parse that fails leaves the caller nothing to free. */
 	memset(config, 0xa5, sizeof(*config));
 	*error = NULL;
 	return dmu_config_parse(config, words(argv), (char **)argv, error);
@@ -176,7 +179,7 @@ static void twice(struct kunit *test)
 
 		dmu_test_is(test, parse(&config, argv, &error), -EINVAL);
 		KUNIT_EXPECT_STREQ(test, error, "Argument given twice");
-		/* Whatever the second says; the first decides what "twice" means. */
+		/* Followed by another argument, it is given once. */
 		if (!parse(&config, once, &error))
 			dmu_config_free(&config);
 		else
@@ -235,7 +238,7 @@ static void every_argument(struct kunit *test)
 	dmu_config_free(&config);
 }
 
-/* As Android's driver, where nothing else is said, before or behind. */
+/* Android's policies hold unless another argument, before or after compat, sets its own. */
 static void compat(struct kunit *test)
 {
 	static const struct {
@@ -280,7 +283,7 @@ static void compat(struct kunit *test)
 	dmu_compat_default = false;
 }
 
-/* The other value of each, and the limits. */
+/* The other value of each argument, and the limits. */
 static void other_values(struct kunit *test)
 {
 	static char page_size[32], max_io[32];
@@ -312,7 +315,7 @@ static void other_values(struct kunit *test)
 	dmu_config_free(&config);
 }
 
-/* What DM splits at white space comes back so that it would split it in the same way. */
+/* White space is escaped: DM splits the reproduced row into the same words. */
 static void row_is_escaped(struct kunit *test)
 {
 	char *argv[] = { "", "a b\\c\t", "ctl" };
@@ -344,7 +347,7 @@ static void longest_name(struct kunit *test)
 	dmu_config_free(&config);
 }
 
-/* A reload may change the policies; the limits it may not. */
+/* A reload may change the policies, but not the limits. */
 static void same_limits(struct kunit *test)
 {
 	static char *const same[] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Where bios end: kernel/end.c itself, which the other suites do without. */
+/* The end of bios: kernel/end.c itself, which fixture.c replaces for the other suites. */
 #include <linux/completion.h>
 
 #define dmu_end_request	dmu_end_request_real
@@ -34,7 +34,7 @@ static void note_end(struct bio *bio)
 		complete(&run.done);
 }
 
-/* A bio that a task ends does so in a softirq, in its turn, with its status. */
+/* Bios that a task ends end in a softirq, in order, each with its status. */
 static void in_a_softirq(struct kunit *test)
 {
 	static const blk_status_t statuses[BIOS] = { BLK_STS_OK, BLK_STS_IOERR, BLK_STS_NOTSUPP };

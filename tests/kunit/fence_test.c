@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The fence: what overlaps a revoked write waits for it, and nothing else does. */
+/* The fence: a request that overlaps a revoked write waits for it, and no other request does. */
 #include <linux/slab.h>
 
 #include "suites.h"
@@ -7,7 +7,7 @@
 #define FENCES	48
 #define WAITERS	64
 
-/* A revoked write of @bytes; the daemon and its channel don't matter here. */
+/* Fence a revoked write of @bytes; its daemon and channel do not matter here. */
 static struct dmu_claim *fence(struct dmu_test_env *env, u64 sector, u64 bytes)
 {
 	struct dmu_claim *claim = kunit_kzalloc(env->test, sizeof(*claim), GFP_KERNEL);
@@ -22,7 +22,7 @@ static struct dmu_claim *fence(struct dmu_test_env *env, u64 sector, u64 bytes)
 	return claim;
 }
 
-/* All of these at once, as at the close of a channel. How many requests a reader can have after it. */
+/* Remove @claims at once, as the close of a channel does. Returns how many requests it frees. */
 static unsigned int unfence_all(struct dmu_test_env *env, struct dmu_claim **claims, unsigned int n)
 {
 	unsigned int i, woken = env->woken;
@@ -51,7 +51,7 @@ static bool listed(const struct list_head *list, const struct dmu_test_io *io)
 	return false;
 }
 
-/* An interval of sectors ends before the next one begins, wherever on the device. */
+/* An interval of sectors ends before the next begins, everywhere on the device. */
 static void overlaps(struct kunit *test)
 {
 	static const struct {
@@ -114,7 +114,7 @@ static void overlaps(struct kunit *test)
 	}
 }
 
-/* A claim that was never revoked is in nobody's way, and may be told so twice. */
+/* A claim that fences nothing is in no request's way, and may be removed twice. */
 static void remove_what_is_not_there(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -129,7 +129,7 @@ static void remove_what_is_not_there(struct kunit *test)
 	dmu_test_is(test, env->node.fenced, 0);
 }
 
-/* Who waited for one fence waits for the next that is in its way, in order. */
+/* A waiter of a removed fence waits for the next fence in its way, in order. */
 static void waiters_move_on(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -152,7 +152,7 @@ static void waiters_move_on(struct kunit *test)
 	dmu_test_true(test, listed(&high->waiters, only_high));
 	dmu_test_true(test, listed(&high->waiters, late));
 	dmu_test_true(test, list_empty(&low->waiters));
-	/* In the order in which they came to wait here. */
+	/* In the order in which they began to wait for this fence. */
 	req = list_first_entry(&high->waiters, struct dmu_request, list);
 	dmu_test_true(test, req == only_high->req);
 	dmu_test_true(test, list_next_entry(req, list) == both->req);
@@ -165,8 +165,8 @@ static void waiters_move_on(struct kunit *test)
 }
 
 /*
- * Where another fence covers the one that goes, all who waited go there together, those that came first
- * still first; where none does, each goes where it must.
+ * If another fence covers a removed fence, all its waiters move there together, in their order. If
+ * none does, each waiter moves to the next fence in its way or to the queue.
  */
 static void waiters_move_together(struct kunit *test)
 {
@@ -189,7 +189,7 @@ static void waiters_move_together(struct kunit *test)
 	req = list_first_entry(&wide->waiters, struct dmu_request, list);
 	dmu_test_true(test, req == io[0]->req);
 	dmu_test_true(test, list_is_last(&io[2]->req->list, &wide->waiters));
-	/* What covers only a part of it is in the way of some. */
+	/* A fence that covers only a part is in the way of some waiters. */
 	same[0] = fence(env, 15, SZ_4K);
 	dmu_test_is(test, unfence(env, wide), 1);
 	dmu_test_true(test, listed(&env->node.queue, io[0]));
@@ -197,7 +197,7 @@ static void waiters_move_together(struct kunit *test)
 	dmu_test_is(test, unfence(env, same[0]), 2);
 }
 
-/* All fences of a channel go at once: who waited for any waits for what is left, or no more. */
+/* All fences of a channel go at once: their waiters wait for the remaining fences, or no more. */
 static void remove_all(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -206,7 +206,7 @@ static void remove_all(struct kunit *test)
 	struct dmu_test_io *freed[2], *left[2], *free;
 	unsigned int i;
 
-	/* Two at one place, one elsewhere, and one that fences nothing. */
+	/* Two fences at one place, one elsewhere, and an empty write that fences nothing. */
 	for (i = 0; i < 4; i++)
 		mine[i] = fence(env, i < 2 ? 0 : 16, i < 3 ? SZ_4K : 0);
 	freed[0] = dmu_test_map(env, REQ_OP_WRITE, 0, SZ_4K);
@@ -252,7 +252,7 @@ static void order_is_kept(struct kunit *test)
 	}
 }
 
-/* Everything that waits, one by one, with the queue first; the fences stay. */
+/* dmu_fence_take() takes every waiting request, those on the queue first; the fences stay. */
 static void take(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -270,7 +270,7 @@ static void take(struct kunit *test)
 	dmu_test_is(test, dmu_test_count(&node->queue), 3);
 	dmu_test_is(test, dmu_test_count(&node->blocking), 3);
 	spin_lock_bh(&node->lock);
-	/* And what was waiting for a claim that has gone meanwhile. */
+	/* Also the waiters of a claim that has gone meanwhile. */
 	dmu_fence_remove(node, claims[1]);
 	while ((req = dmu_fence_take(node)))
 		list_add_tail(&req->list, &taken);
@@ -284,14 +284,14 @@ static void take(struct kunit *test)
 		dmu_test_true(test, list_empty(&claims[i]->waiters));
 	dmu_test_is(test, node->fenced, 2);
 	dmu_test_true(test, list_empty(&node->blocking));
-	/* Back, for the end of all. */
+	/* Put them back, for the end of the test. */
 	list_splice(&taken, &node->queue);
 	node->queued = 6;
 	for (i = 0; i < 3; i++)
 		unfence(env, claims[i]);
 }
 
-/* A claim blocks from its first waiter to its last, whichever way they go. */
+/* A claim blocks from its first waiter to its last, in whatever order they leave. */
 static void blocking(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -313,7 +313,7 @@ static void blocking(struct kunit *test)
 		spin_unlock_bh(&node->lock);
 		dmu_test_true(test, list_empty(&node->blocking));
 		dmu_test_is(test, node->queued, 0);
-		/* Back, for the end of all. */
+		/* Put them back, for the revoke. */
 		list_add(&io[0]->req->list, &node->queue);
 		list_add(&io[1]->req->list, &node->queue);
 		node->queued = 2;
@@ -322,7 +322,7 @@ static void blocking(struct kunit *test)
 	unfence(env, claim);
 }
 
-/* More than one hold of the lock moves: all go, and none twice. */
+/* More waiters than one hold of the lock moves: each moves once. */
 static void many_waiters(struct kunit *test)
 {
 	const unsigned int count = 5 * DMU_BATCH / 2;
@@ -373,7 +373,7 @@ static bool free_to_go(struct chaos *chaos, const struct dmu_test_io *io)
 	return true;
 }
 
-/* So many requests are said to have become ready. */
+/* Find the requests that have become free to go: there must be @ready. */
 static void chaos_settle(struct chaos *chaos, unsigned int ready)
 {
 	unsigned int i;
@@ -438,7 +438,7 @@ static void chaos_map(struct chaos *chaos)
 	chaos->free[at] = free_to_go(chaos, chaos->io[at]);
 }
 
-/* A reader takes the queue's first, which must be one that may go. */
+/* A reader takes the first request of the queue, which must be free to go. */
 static void chaos_take(struct chaos *chaos)
 {
 	struct dmu_node *node = &chaos->env->node;
@@ -460,10 +460,10 @@ static void chaos_take(struct chaos *chaos)
 		bio_endio(req->bio);
 		return;
 	}
-	KUNIT_FAIL(chaos->env->test, "request %llu of nobody", req->seq);
+	KUNIT_FAIL(chaos->env->test, "request %llu is unknown", req->seq);
 }
 
-/* Everybody on @list is where it must be: on the queue (no @claim), or at a fence in its way. */
+/* Each request on @list must be there: on the queue (no @claim), or at a fence in its way. */
 static void chaos_see(struct chaos *chaos, struct list_head *list, struct dmu_claim *claim)
 {
 	struct dmu_request *req;
@@ -515,7 +515,7 @@ static void like_the_model(struct kunit *test)
 	chaos->env = test->priv;
 	prandom_seed_state(&chaos->random, dmu_test_seed);
 	for (step = 0; step < 2000 * dmu_test_rounds && !failed; step++) {
-		/* In turns few fences and many. */
+		/* Few fences and many fences, in turns. */
 		if (below(chaos, 2))
 			chaos_fence(chaos, (step / 500) % 2);
 		if (!below(chaos, 10))

@@ -33,7 +33,7 @@ bool dmu_test_compare(struct kunit *test, const char *file, int line, const char
 
 void dmu_node_event(struct dmu_node *node)
 {
-	/* The real one takes and drops references and queues work: not under the lock. */
+	/* The real function takes and drops references and queues work: not under the lock. */
 	lockdep_assert_not_held(&node->lock);
 	dmu_test_env_of(node)->events++;
 }
@@ -81,7 +81,7 @@ int dmu_test_noflush_suspending(struct dm_target *ti)
 {
 	struct dmu_test_env *env = container_of(ti, struct dmu_test_env, ti);
 
-	/* What presuspend revokes and what is queued later must not overlap. */
+	/* The lock orders this check and the queueing that follows it before or after a revoke. */
 	lockdep_assert_held(&env->node.lock);
 	return env->noflush;
 }
@@ -107,7 +107,7 @@ static void dmu_test_end_io(struct bio *bio)
 {
 	struct dmu_test_io *io = bio->bi_private;
 
-	/* Whoever waits for the bio may do anything now, such as submit another. */
+	/* The bio's owner may do anything now, such as submit another bio. */
 	lockdep_assert_not_held(&io->env->node.lock);
 	dmu_test_io_end(io, bio, bio->bi_status);
 	if (io->again)
@@ -124,7 +124,7 @@ struct dmu_test_io *dmu_test_io_create(struct dmu_test_env *env, blk_opf_t opf, 
 
 	KUNIT_ASSERT_NOT_NULL(env->test, io);
 	KUNIT_ASSERT_NOT_NULL(env->test, tb);
-	/* What DM leaves in it from the last bio. */
+	/* DM does not clear it: it has the data of an earlier bio. */
 	memset(&tb->req, 0xa5, sizeof(tb->req));
 	bio_init(&tb->bio, NULL, NULL, 0, opf);
 	tb->bio.bi_iter.bi_sector = sector;
@@ -181,7 +181,7 @@ struct dmu_test_env *dmu_test_env_create(struct kunit *test)
 	return env;
 }
 
-/* The device goes: whatever the test left must end, once, and leave nothing. */
+/* Remove the device: each request must have ended once, and nothing may remain. */
 void dmu_test_env_destroy(struct dmu_test_env *env)
 {
 	struct dmu_node *node = &env->node;
@@ -217,7 +217,7 @@ int dmu_test_suite_init(struct kunit_suite *suite)
 	return dmu_request_init();
 }
 
-/* The cache of claims complains if one is left. */
+/* The cache of claims complains about a claim that was not freed. */
 void dmu_test_suite_exit(struct kunit_suite *suite)
 {
 	dmu_request_exit();
@@ -274,7 +274,7 @@ void dmu_test_close(struct dmu_channel *channel)
 	kfree(container_of(channel, struct dmu_test_channel, channel));
 }
 
-/* ---- what channel.c does ---- */
+/* ---- channel.c ---- */
 
 int dmu_test_claim(struct dmu_channel *channel)
 {
@@ -283,7 +283,7 @@ int dmu_test_claim(struct dmu_channel *channel)
 	return ret ?: dmu_request_claim(channel);
 }
 
-/* @bytes more of the request that is being read go out. */
+/* Send @bytes more of the request that is being read. */
 void dmu_test_send(struct dmu_channel *channel, size_t bytes)
 {
 	size_t total = DMU_TEST_HEADER;
@@ -299,10 +299,7 @@ void dmu_test_send(struct dmu_channel *channel, size_t bytes)
 	spin_unlock_bh(&channel->lock);
 }
 
-/*
- * The daemon reads to the end of a request: 1, or what dmu_request_claim() says, or
- * -ECANCELED.
- */
+/* Read a request to its end. Returns 1, the result of dmu_test_claim(), or -ECANCELED. */
 int dmu_test_read(struct dmu_channel *channel)
 {
 	int ret = 1;
@@ -325,7 +322,7 @@ struct dmu_claim *dmu_test_begin(struct dmu_channel *channel, u64 seq, u64 respo
 	return dmu_request_begin_answer(channel, &answer);
 }
 
-/* A whole answer, with the payload that it needs. False: refused. */
+/* Give a whole answer, with any payload that is due. False: the answer is refused. */
 bool dmu_test_answer(struct dmu_channel *channel, u64 seq, u64 response)
 {
 	struct dmu_claim *claim = dmu_test_begin(channel, seq, response);
@@ -335,7 +332,7 @@ bool dmu_test_answer(struct dmu_channel *channel, u64 seq, u64 response)
 	return claim;
 }
 
-/* False: it is too late for an undo. */
+/* Drain the channel's generation, or undo that. False: it is too late for an undo. */
 bool dmu_test_drain(struct dmu_channel *channel, bool undo)
 {
 	struct dmu_node *node = channel->node;

@@ -2,9 +2,9 @@
 /*
  * What the suites share: a node, channels and bios around the files under test.
  *
- * kernel/'s request.c, fence.c, generation.c and args.c are compiled as they are.
- * What they call in node.c is counted here, not done, and what they call in end.c is done
- * at once; DM's part is played by struct dmu_test_env; the bios are ours, and so is their end.
+ * kernel/'s request.c, fence.c, generation.c and args.c are compiled as they are. The fixture
+ * counts their calls to node.c, and ends a bio at once where they call end.c. struct dmu_test_env
+ * plays DM's part. The fixture makes the bios, and has their end function.
  */
 #ifndef DMU_TEST_FIXTURE_H
 #define DMU_TEST_FIXTURE_H
@@ -18,17 +18,17 @@
 #define DMU_TEST_HEADER		sizeof(struct dm_user_message)
 #define DMU_TEST_GIVEN_BACK	((blk_status_t)200)	/* the map function did not take it */
 
-/* One node, as dmu_node_create() makes it, and how often node.c was called. */
+/* A node as dmu_node_create() makes it, and the number of calls to node.c. */
 struct dmu_test_env {
 	struct kunit *test;
 	struct dm_target ti;
 	struct dmu_target target;
 	struct dmu_node node;
-	bool noflush;			/* what DM says of a suspend */
+	bool noflush;			/* DM is in a noflush suspend */
 	struct list_head ios;
-	struct list_head channels;	/* that no test closed yet */
+	struct list_head channels;	/* that the test has not closed */
 	struct dmu_channel *taker;	/* reads whenever a bio ends, or NULL */
-	unsigned int taken;		/* requests that it got */
+	unsigned int taken;		/* requests that taker got */
 	unsigned int graces;
 	unsigned int retries;
 	unsigned int woken;		/* readers, one by one */
@@ -37,7 +37,7 @@ struct dmu_test_env {
 	unsigned int watches;
 };
 
-/* The life of a bio. The bio is freed when it ends, so that KASAN sees who comes late. */
+/* The life of a bio. The bio is freed when it ends, so that KASAN reports a late access. */
 struct dmu_test_io {
 	struct list_head list;		/* env->ios */
 	struct dmu_test_env *env;
@@ -46,7 +46,7 @@ struct dmu_test_io {
 	u64 seq;
 	int mapped;			/* what the map function returned */
 	bool again;			/* its end submits another one */
-	unsigned int ended;		/* how often; must be 1 when the test is over */
+	unsigned int ended;		/* how often; must be 1 at the end of the test */
 	blk_status_t status;
 };
 
@@ -84,7 +84,7 @@ struct dmu_claim *dmu_test_next(struct dmu_channel *channel, struct dmu_claim *c
 unsigned int dmu_test_count_claims(struct dmu_channel *channel);
 unsigned int dmu_test_count(const struct list_head *list);
 
-/* DM's part: Kbuild gives these DM's names while it compiles kernel/request.c. */
+/* DM's part: Kbuild makes kernel/request.c call these in the place of DM's functions. */
 int dmu_test_noflush_suspending(struct dm_target *ti);
 void *dmu_test_per_bio_data(struct bio *bio, size_t size);
 

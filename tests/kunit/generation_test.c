@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Generations: who may join which, and when one drains, has drained, and goes. */
+/* Generations: which a channel may join, and when a generation drains, has drained, and goes. */
 #include <linux/slab.h>
 
 #include "suites.h"
 
-/* What the node has seen when a fresh channel wants to join; newest is generation 2 if any. */
+/* The node's history when a fresh channel wants to join; the newest generation is 2, if any. */
 enum history {
 	NOTHING,	/* no generation was ever made */
 	SERVING,	/* 2 serves */
@@ -114,7 +114,7 @@ static void join(struct kunit *test)
 	watches = env->watches;
 	newest = node->newest_generation;
 	dmu_test_is(test, dmu_generation_join(channel, join->number, join->create), join->result);
-	/* Everybody is told of a success, and of nothing else. */
+	/* A success is an event; an error is none. */
 	dmu_test_is(test, env->events - events, !join->result);
 	dmu_test_is(test, env->watches - watches, !join->result);
 	if (join->result) {
@@ -160,14 +160,14 @@ static void join_once(struct kunit *test)
 	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
 	dmu_test_read(reader);
 	dmu_test_is(test, dmu_generation_join(reader, 1, false), -EBUSY);
-	/* Nor when that request is over. */
+	/* Nor after that request has ended. */
 	dmu_test_answer(reader, 0, DM_USER_RESP_ERROR);
 	dmu_test_is(test, dmu_generation_join(reader, 2, true), -EBUSY);
 	dmu_test_true(test, reader->generation == &env->node.unjoined);
 	dmu_test_is(test, env->node.newest_generation, 1);
 }
 
-/* It goes with its last channel, and not before. */
+/* A generation goes with its last channel, and not before. */
 static void leave(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -188,7 +188,7 @@ static void leave(struct kunit *test)
 	spin_unlock_bh(&node->lock);
 }
 
-/* Generation 0 drains like any other, and serves again when the last of it has gone. */
+/* Generation 0 drains like any other, and serves again when its last channel has gone. */
 static void unjoined_come_back(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -199,7 +199,7 @@ static void unjoined_come_back(struct kunit *test)
 	dmu_test_is(test, node->unjoined.state, DM_USER_DRAINED);
 	dmu_test_close(one);
 	dmu_test_is(test, node->unjoined.state, DM_USER_DRAINED);
-	/* What drained with it stays; what has come since is free to go, and it serves again. */
+	/* A channel that drained with it must stay; a channel opened since may join another. */
 	one = dmu_test_open(env);
 	dmu_test_is(test, dmu_test_read(one), 0);
 	dmu_test_is(test, dmu_generation_join(two, 1, true), -ESHUTDOWN);
@@ -219,7 +219,7 @@ static void unjoined_come_back(struct kunit *test)
 	dmu_test_is(test, dmu_test_read(one), 1);
 }
 
-/* A drain of generation 0 that was taken back keeps nobody. */
+/* A drain of generation 0 that was undone keeps no channel from joining. */
 static void unjoined_undone(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -233,7 +233,7 @@ static void unjoined_undone(struct kunit *test)
 	dmu_test_is(test, dmu_generation_join(two, 1, true), 0);
 }
 
-/* So many have channels at one time, and the next one when one of them has gone. */
+/* The number of generations with channels is limited: the next needs one of them to go. */
 static void not_without_end(struct kunit *test)
 {
 	struct dmu_channel *channel, *first = NULL;
@@ -253,7 +253,7 @@ static void not_without_end(struct kunit *test)
 	dmu_test_is(test, dmu_generation_join(channel, i, true), 0);
 }
 
-/* A daemon that serves cannot fill the node with generations of channels that it has made. */
+/* A serving daemon cannot use up the generations with channels that it made itself. */
 static void room_for_openers(struct kunit *test)
 {
 	struct dmu_channel *passed, *opened;
@@ -270,11 +270,11 @@ static void room_for_openers(struct kunit *test)
 	dmu_test_is(test, dmu_generation_join(passed, i, true), -ENOSPC);
 	opened = dmu_test_open(env);
 	dmu_test_is(test, dmu_generation_join(opened, i, true), 0);
-	/* Not to create one it needs none. */
+	/* A join that creates no generation needs no room. */
 	dmu_test_is(test, dmu_generation_join(passed, i, false), 0);
 }
 
-/* What an administrator has ended does not come back; a drain by the daemon itself may. */
+/* An administrator's drain cannot be undone; a daemon's own drain can. */
 static void ordered_is_for_good(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -292,7 +292,7 @@ static void ordered_is_for_good(struct kunit *test)
 	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
 	dmu_test_true(test, !dmu_test_drain(channel, true));
 	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
-	/* Of generation 0, too, until the last of it has gone. */
+	/* Likewise for generation 0, until its last channel has gone. */
 	channel = dmu_test_open(env);
 	dmu_test_map(env, REQ_OP_READ, 0, SZ_4K);
 	dmu_test_is(test, dmu_test_read(channel), 1);
@@ -310,7 +310,7 @@ static void ordered_is_for_good(struct kunit *test)
 	dmu_test_true(test, dmu_test_drain(channel, true));
 }
 
-/* A daemon that drains and undoes that over and over does not keep newcomers from joining. */
+/* A daemon that drains and undoes the drain again and again keeps no newcomer from joining. */
 static void drain_again_is_the_same(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -330,7 +330,7 @@ static void drain_again_is_the_same(struct kunit *test)
 	}
 }
 
-/* SERVING -> DRAINING -> DRAINED, and back from the middle only; of this generation only. */
+/* SERVING -> DRAINING -> DRAINED, and back from DRAINING only; other generations stay. */
 static void drain(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -346,7 +346,7 @@ static void drain(struct kunit *test)
 	dmu_test_read(channel);
 	woken = env->woken_all;
 	dmu_test_true(test, dmu_test_drain(channel, false));
-	/* Blocked readers of it must leave. */
+	/* Its blocked readers must return. */
 	dmu_test_true(test, env->woken_all > woken);
 	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
 	dmu_test_true(test, dmu_test_drain(channel, false));

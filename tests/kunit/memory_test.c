@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When there is no memory: one error, nothing changed, and one request can be
- * served all the same. The allocator fails by fault injection (failslab), which the
- * caller of the module lets fail allocations that may sleep, too.
+ * Without memory, an operation returns an error and changes nothing, and a channel can still serve
+ * one request. Allocations fail by fault injection (failslab): the test that loads the module lets
+ * it hit allocations that may sleep, too.
  */
 #include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "suites.h"
 
-/* From now on the first allocation of this task fails, or none. */
+/* Make this task's next allocation fail, or none. */
 static void fail_next(bool fail)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -17,7 +17,7 @@ static void fail_next(bool fail)
 #endif
 }
 
-/* The means of these tests works, or they prove nothing. */
+/* Skip the test if allocations cannot be made to fail. */
 static void require_failures(struct kunit *test)
 {
 	void *memory;
@@ -30,7 +30,7 @@ static void require_failures(struct kunit *test)
 		kunit_skip(test, "allocations do not fail: see /sys/kernel/debug/failslab");
 }
 
-/* The second request in a daemon's hands may have to wait; the first never. */
+/* A daemon's second request may have to wait for memory; its first never does. */
 static void reserve_needs_none(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -54,7 +54,7 @@ static void reserve_needs_none(struct kunit *test)
 	dmu_test_is(test, first->ended + second->ended, 2);
 }
 
-/* What was not to be had once may be the next time. */
+/* After a claim failed for lack of memory, the next may succeed. */
 static void claim_tries_again(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -74,7 +74,7 @@ static void claim_tries_again(struct kunit *test)
 		dmu_test_true(test, dmu_test_answer(channel, io[i]->seq, DM_USER_RESP_ERROR));
 }
 
-/* What @fail_nth is after it: 1 if nothing was allocated. */
+/* Returns fail_nth: still 1 if nothing was allocated. */
 static int revoke_and_orphan(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -87,7 +87,6 @@ static int revoke_and_orphan(struct kunit *test)
 		seq = dmu_test_map(env, REQ_OP_WRITE, 0, SZ_4K)->seq;
 		dmu_test_read(channel);
 	}
-	/* If anything were allocated, it would be missing. */
 	fail_next(true);
 	dmu_request_revoke_all(&env->node, BLK_STS_DM_REQUEUE);
 	dmu_test_answer(channel, seq, DM_USER_RESP_SUCCESS);
@@ -107,8 +106,8 @@ static void orphans_need_none(struct kunit *test)
 
 	require_failures(test);
 	/*
-	 * KASAN remembers the stack of a free: the first time it may allocate for that, and now and
-	 * then for room for more of them. What our code allocated would be missing each time.
+	 * KASAN remembers the stack of a free, and may allocate for that the first time, and now
+	 * and then to make room for more. Allocations of the code under test would fail each time.
 	 */
 	for (i = 0; i < 4 && left != 1; i++)
 		left = revoke_and_orphan(test);

@@ -74,7 +74,7 @@ int model_map(struct model *m, struct model_request *req)
 	return DM_MAPIO_SUBMITTED;
 }
 
-/* When the first of those that may go came to that; 0 if there is none. */
+/* The time since which the next request may go; 0 if none may go. */
 static u64 model_oldest(const struct model *m)
 {
 	const struct model_request *req;
@@ -95,7 +95,7 @@ int model_claim(struct model *m, struct model_channel *c)
 	return model_oldest(m) ? 1 : -EAGAIN;
 }
 
-/* The channel got request @seq. False if that was not its turn. */
+/* The channel took request @seq. False: another request was the next. */
 bool model_take(struct model *m, struct model_channel *c, u64 seq)
 {
 	struct model_request *req;
@@ -133,7 +133,7 @@ struct model_claim *model_find(struct model_channel *c, u64 seq)
 	return NULL;
 }
 
-/* There is one SENDING at most, one RECEIVING at most; of the HELD ones, the first. */
+/* The first claim in @state: at most one is SENDING, at most one is RECEIVING. */
 struct model_claim *model_in_state(struct model_channel *c, enum model_state state, bool revoked)
 {
 	struct model_claim *claim;
@@ -352,7 +352,7 @@ void model_revoke(struct model *m, blk_status_t status)
 			model_end(claim->req, status);
 			m->failed += status != BLK_STS_DM_REQUEUE;
 			claim->req = NULL;
-			/* Of what it may act upon, it has seen a payload's first byte at least. */
+			/* The daemon acts upon no write before it has read a byte of payload. */
 			claim->fences = claim->type != DM_USER_REQ_MAP_READ &&
 					claim->type != DM_USER_REQ_MAP_FLUSH &&
 					(claim->state != MODEL_SENDING || claim->sent > HEADER);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a node with its channels should do, said in the plainest way: arrays, and a
- * look at every pair. It shares no code with kernel/, and has no bytes and no locks.
+ * A model of a node with its channels, as plain as possible: it has arrays, and looks at every
+ * pair. It shares no code with kernel/, and has no data and no locks.
  */
 #ifndef DMU_TEST_MODEL_H
 #define DMU_TEST_MODEL_H
@@ -24,8 +24,8 @@ struct model_request {
 	u64 type;
 	u64 sector;
 	u64 sectors;
-	bool back;		/* it comes back, and goes before all others */
-	u64 since;		/* when nothing was in its way any more; 0: it is fenced */
+	bool back;		/* requeued: goes before all others */
+	u64 since;		/* when the last fence in its way had gone; 0: it is fenced */
 };
 
 enum model_state { MODEL_SENDING, MODEL_HELD, MODEL_RECEIVING };
@@ -53,15 +53,15 @@ struct model_generation {
 
 struct model_channel {
 	bool used;
-	bool drained;			/* it was there when some drain began */
+	bool drained;			/* it was open when a drain of generation 0 began */
 	u64 taken;
 	struct model_generation *generation;
 	struct model_claim claims[MODEL_CLAIMS];
 };
 
 struct model {
-	u64 now;			/* counts events... */
-	u64 first;			/* ...and back, for what goes before all others */
+	u64 now;			/* counts events up... */
+	u64 first;			/* ...and down, for requests that go before all others */
 	u64 next_seq;
 	u64 newest;
 	bool dead;
@@ -76,7 +76,7 @@ struct model {
 };
 
 void model_init(struct model *m);
-/* After each event: who may go that could not before? */
+/* After each event: note the requests that have become free to go. */
 void model_settle(struct model *m);
 
 int model_map(struct model *m, struct model_request *req);

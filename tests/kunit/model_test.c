@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random events, to the node and to its model; after each, they must agree. The
- * events of an epoch follow from the seed and the epoch's number.
+ * Random events, to the node and to its model; after each, the two must agree. The seed and the
+ * epoch's number determine the events of an epoch.
  */
 #include <linux/slab.h>
 
@@ -18,7 +18,7 @@ struct run {
 	struct model model;
 	struct dmu_test_io *io[MODEL_REQUESTS];
 	struct dmu_channel *channel[MODEL_CHANNELS];
-	unsigned int fenced;		/* events after which something was fenced */
+	unsigned int fenced;		/* events after which there was a fence */
 };
 
 static u32 below(struct run *run, u32 limit)
@@ -97,7 +97,7 @@ static bool take_next(struct run *run, int c)
 	return true;
 }
 
-/* A read of the daemon: of the next request, of more of the last, or that it was revoked. */
+/* The daemon reads the next request, more of the last, or that the last was revoked. */
 static void do_read(struct run *run)
 {
 	static const u32 sizes[] = { 1, 39, 40, 41, 100000, 100000, 100000, 100000 };
@@ -119,7 +119,7 @@ static void do_read(struct run *run)
 	dmu_test_send(run->channel[c], bytes);
 }
 
-/* Mostly what the channel holds; else what another does, or what never was. */
+/* Mostly a request that the channel holds; else another channel's, or one that never was. */
 static u64 some_seq(struct run *run, int c)
 {
 	struct model_channel *mc = &run->model.channels[c];
@@ -132,7 +132,7 @@ static u64 some_seq(struct run *run, int c)
 	for (i = 0; i < MODEL_CLAIMS; i++, at = (at + 1) % MODEL_CLAIMS)
 		if (mc->claims[at].used && mc->claims[at].state == MODEL_HELD)
 			break;
-	/* A claim of the past is as good as any. */
+	/* If the channel holds none, the number of an old claim is as good as any. */
 	return mc->claims[at].seq;
 }
 
@@ -152,7 +152,7 @@ static void do_answer(struct run *run)
 		model_in_state(mc, MODEL_RECEIVING, true);
 	real = run->channel[c]->in;
 	if (claim && real) {
-		/* A payload comes in: its last byte. */
+		/* The last byte of the payload that is coming in. */
 		dmu_test_is(run->test, real->msg.seq, claim->seq);
 		model_answer(&run->model, mc, claim, DM_USER_RESP_SUCCESS);
 		dmu_request_answer(run->channel[c], real, DM_USER_RESP_SUCCESS);
@@ -176,7 +176,7 @@ static void do_open_or_close(struct run *run)
 	int c = below(run, MODEL_CHANNELS);
 
 	if (run->channel[c]) {
-		/* Stay for a while, unless there is nothing to do. */
+		/* A channel stays open for a while, unless it has drained. */
 		if (run->channel[c]->generation->state != DM_USER_DRAINED && below(run, 4))
 			return;
 		model_close(&run->model, &run->model.channels[c]);
@@ -209,7 +209,7 @@ static void do_drain(struct run *run)
 
 	if (c < 0)
 		return;
-	/* Those that have drained are of no more use. Generation 0 is that for long. */
+	/* Seldom drain at once: a drained generation is of no use, and generation 0 for long. */
 	if (!undo && below(run, 8) && (!run->channel[c]->generation->held ||
 				       run->channel[c]->generation == &run->env->node.unjoined))
 		return;
@@ -225,7 +225,7 @@ static void do_revoke(struct run *run)
 	dmu_request_revoke_all(&run->env->node, status);
 }
 
-/* A read whose memory is not there; the request may be revoked in the meantime. */
+/* A read into unmapped memory; the request may be revoked meanwhile. */
 static void do_fault(struct run *run)
 {
 	int c = some_channel(run);
@@ -245,7 +245,7 @@ static void do_policy(struct run *run)
 {
 	struct model *m = &run->model;
 
-	/* Seldom so that nothing goes any more. */
+	/* Seldom a policy with which no request passes. */
 	m->failing = !below(run, 16);
 	m->noflush = !below(run, 8);
 	m->orphans_fail = !below(run, 4);
@@ -288,7 +288,7 @@ static void compare_requests(struct run *run)
 			KUNIT_FAIL(run->test, "request %llu ended %u times (%u), not %u (%u)",
 				   req->seq, run->io[i]->ended, run->io[i]->status, req->ended,
 				   req->status);
-		/* The slot is free for the next one. */
+		/* The slot is free for the next request. */
 		if (req->ended)
 			req->used = false;
 	}
@@ -377,7 +377,7 @@ static unsigned int some_event(struct run *run)
 	return i;
 }
 
-/* DM destroys the last target: it has got back all it had. */
+/* DM destroys the last target, after all its I/O has ended. */
 static void die(struct run *run)
 {
 	model_revoke(&run->model, BLK_STS_IOERR);
@@ -386,7 +386,7 @@ static void die(struct run *run)
 	run->env->node.dead = true;
 }
 
-/* False: they came to disagree, and at which event is said. */
+/* Returns false, and reports the event, if node and model disagree. */
 static bool run_epoch(struct run *run, unsigned int epoch)
 {
 	unsigned int step, event;
@@ -431,10 +431,11 @@ static void like_the_model(struct kunit *test)
 		failed += m->failed;
 		refused += m->refused;
 	}
-	/* That they agree says nothing if nothing happened. */
+	/* The agreement proves nothing if one of these never happened. */
 	dmu_test_true(test, answered && requeued && failed && refused && run->fenced);
-	kunit_info(test, "seed %llu, %u events: %llu/%llu/%llu/%llu answered/requeued/failed/refused, %u fenced",
-		   dmu_test_seed, epoch * STEPS, answered, requeued, failed, refused, run->fenced);
+	kunit_info(test, "seed %llu, %u events: %llu/%llu/%llu/%llu "
+		   "answered/requeued/failed/refused, %u fenced", dmu_test_seed, epoch * STEPS,
+		   answered, requeued, failed, refused, run->fenced);
 }
 
 static struct kunit_case cases[] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From DM to the daemon and back: the transitions that end well, one promise a case. */
+/* From DM to the daemon and back: the transitions that end well, one promise per case. */
 #include <linux/delay.h>
 #include <linux/interrupt.h>
 
@@ -7,7 +7,7 @@
 
 #define KB4	SZ_4K
 
-/* A bio becomes the message that it should. */
+/* Each kind of bio becomes its message. */
 static void map_types(struct kunit *test)
 {
 	static const struct {
@@ -44,7 +44,7 @@ static void map_types(struct kunit *test)
 	dmu_test_is(test, env->node.unjoined.held, ARRAY_SIZE(rows));
 }
 
-/* What we have no message for is not ours to do. */
+/* The target kills bios for which there is no message. */
 static void map_refuses_others(struct kunit *test)
 {
 	static const blk_opf_t opfs[] = {
@@ -100,7 +100,7 @@ static void map_flags(struct kunit *test)
 	}
 }
 
-/* During a noflush suspend DM gets it back, and no number is used up. */
+/* During a noflush suspend DM gets a bio back, and no sequence number is used up. */
 static void map_in_suspend(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -110,7 +110,7 @@ static void map_in_suspend(struct kunit *test)
 	io = dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
 	dmu_test_is(test, io->mapped, DM_MAPIO_REQUEUE);
 	env->node.failing = true;
-	/* The suspend goes first: what can be retried does not fail. */
+	/* The suspend goes first: a bio that DM can retry does not fail. */
 	io = dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
 	dmu_test_is(test, io->mapped, DM_MAPIO_REQUEUE);
 	dmu_test_is(test, env->node.next_seq, 0);
@@ -128,7 +128,7 @@ static void map_in_suspend(struct kunit *test)
 	dmu_test_is(test, env->woken, 1);
 }
 
-/* An empty flush as Android's driver passes it on; it is a flush still, and fences nothing. */
+/* An empty flush, sent as Android's empty WRITE, still counts as a flush and fences nothing. */
 static void map_android(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -175,8 +175,8 @@ static void soft_map(struct tasklet_struct *tasklet)
 }
 
 /*
- * What is above us may submit in a softirq, which interrupts the owner of a lock of ours: lockdep tells
- * if one of them is ever taken with softirqs on, here or by another case.
+ * A target above may submit in a softirq that interrupts the owner of one of our locks. lockdep
+ * reports a lock that this case or another takes with softirqs on.
  */
 static void map_in_softirq(struct kunit *test)
 {
@@ -233,7 +233,7 @@ static void check_claim(struct kunit *test, struct dmu_channel *channel, int wan
 	dmu_test_is(test, dmu_test_claim(channel), want);
 }
 
-/* What a read does, in an order of precedence: gone, draining, a request, none. */
+/* The results of a read, in order of precedence: gone, draining, a request, none. */
 static void claim_says(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -259,7 +259,7 @@ static void claim_says(struct kunit *test)
 	dmu_test_is(test, dmu_test_claim(channel), -EAGAIN);
 }
 
-/* A request of which no byte could be read is the next one again, as if nobody had asked. */
+/* A request of which no byte could be read is the next again, as if no reader had taken it. */
 static void given_back_is_next(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -284,7 +284,7 @@ static void given_back_is_next(struct kunit *test)
 	dmu_test_is(test, first->ended + second->ended, 2);
 }
 
-/* With nobody to wait for, it ends as what waited has. */
+/* With no daemon to wait for, a request that is given back fails like those that waited. */
 static void given_back_without_daemon(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -302,7 +302,7 @@ static void given_back_without_daemon(struct kunit *test)
 	dmu_test_is(test, channel->generation->state, DM_USER_DRAINED);
 }
 
-/* A generation that drains takes no more, and has drained with the last answer. */
+/* A generation that drains takes no more requests, and has drained with its last answer. */
 static void draining_takes_no_more(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -317,7 +317,7 @@ static void draining_takes_no_more(struct kunit *test)
 	dmu_test_send(channel, DMU_TEST_HEADER);
 	dmu_test_drain(channel, false);
 	dmu_test_is(test, channel->generation->state, DM_USER_DRAINING);
-	/* What was read in part can be read to its end. */
+	/* A request that was read in part can be read to its end. */
 	dmu_test_is(test, dmu_test_read(channel), 1);
 	dmu_test_is(test, dmu_test_find(channel, first->seq)->state, DMU_REQUEST_HELD);
 	dmu_test_is(test, dmu_test_read(channel), 0);
@@ -331,7 +331,7 @@ static void draining_takes_no_more(struct kunit *test)
 	dmu_test_true(test, !dmu_test_drain(channel, true));
 }
 
-/* The reserve serves one request at a time, whatever memory there is. */
+/* The reserve serves one request at a time; a second request gets an allocated claim. */
 static void reserve_is_one(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -350,7 +350,7 @@ static void reserve_is_one(struct kunit *test)
 	dmu_test_true(test, channel->spare && channel->spare != &channel->reserve);
 	dmu_test_read(channel);
 	dmu_test_true(test, channel->reserve_used);
-	/* The other claim goes: the reserve is in use still. */
+	/* The other claim goes; the reserve stays in use. */
 	dmu_test_answer(channel, io[1]->seq, DM_USER_RESP_ERROR);
 	dmu_test_true(test, channel->reserve_used);
 	dmu_test_answer(channel, io[0]->seq, DM_USER_RESP_ERROR);
@@ -401,7 +401,7 @@ static void answers_end_requests(struct kunit *test)
 	dmu_test_is(test, env->woken_all, 0);
 }
 
-/* A second is over. */
+/* The second after which requests without space are queued again has passed. */
 static void space_is_asked_for(struct dmu_test_env *env)
 {
 	spin_lock_bh(&env->node.lock);
@@ -410,7 +410,7 @@ static void space_is_asked_for(struct dmu_test_env *env)
 	dmu_fence_release(&env->node);
 }
 
-/* With nospace:wait, what changes data waits, while others come and go; what only asks fails. */
+/* With nospace:wait, requests that write wait while others pass; reads and flushes fail. */
 static void no_space_waits(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -440,7 +440,7 @@ static void no_space_waits(struct kunit *test)
 	dmu_test_is(test, env->retries, 2);
 	dmu_test_is(test, dmu_test_claim(channel), -EAGAIN);
 
-	/* Once more in vain, by another channel. */
+	/* Another channel tries, in vain. */
 	space_is_asked_for(env);
 	dmu_test_close(channel);
 	channel = dmu_test_open(env);
@@ -458,7 +458,7 @@ static void no_space_waits(struct kunit *test)
 	dmu_test_is(test, node->lacking + node->queued, 0);
 }
 
-/* What waits for space ends as what is queued does. */
+/* A request that waits for space ends as a queued request does. */
 static void no_space_ends(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -471,7 +471,7 @@ static void no_space_ends(struct kunit *test)
 	for (i = 0; i < 4; i++) {
 		io = dmu_test_map(env, REQ_OP_DISCARD, 0, KB4);
 		dmu_test_read(channel);
-		/* In the end there is no daemon, for which it cannot wait. */
+		/* In the last round the time without a daemon is over: it cannot wait. */
 		node->failing = i == 3;
 		dmu_test_true(test, dmu_test_answer(channel, io->seq, DM_USER_RESP_NOSPC));
 		dmu_test_is(test, io->ended, i == 3);
@@ -492,7 +492,7 @@ static void no_space_ends(struct kunit *test)
 	node->failing = false;
 }
 
-/* In any order, each once, by the channel that holds it, however many that is. */
+/* A channel answers the requests that it holds in any order, each once, however many. */
 static void answers_in_any_order(struct kunit *test)
 {
 	const unsigned int count = 512;
@@ -508,7 +508,7 @@ static void answers_in_any_order(struct kunit *test)
 		dmu_test_read(channel);
 	}
 	for (i = 0; i < count; i++) {
-		/* 5 and the count have no common factor: every one is met. */
+		/* 5 and the count have no common factor: every request is met. */
 		at = (i * 5 + 3) % count;
 		if (dmu_test_answer(other, io[at]->seq, DM_USER_RESP_SUCCESS) ||
 		    !dmu_test_answer(channel, io[at]->seq, DM_USER_RESP_SUCCESS) ||
@@ -523,7 +523,7 @@ static void answers_in_any_order(struct kunit *test)
 	dmu_test_true(test, !dmu_test_begin(channel, U64_MAX, DM_USER_RESP_SUCCESS));
 }
 
-/* A payload is due after SUCCESS to a read that has one; not otherwise. */
+/* A payload is due after SUCCESS to a read that is not empty, and after no other answer. */
 static void payload_when_due(struct kunit *test)
 {
 	static const struct {
@@ -566,7 +566,7 @@ static void payload_when_due(struct kunit *test)
 	}
 }
 
-/* A claim starts where its bio does, for each new request. */
+/* The claim of each new request starts where its bio does. */
 static void claim_starts_anew(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* When a daemon loses what it holds: closed channels, suspends, and no daemon at all. */
+/* How a daemon loses its requests: closed channels, suspends, and no daemon at all. */
 #include "suites.h"
 
 #define KB4	SZ_4K
@@ -22,7 +22,7 @@ static struct dmu_channel *busy_channel(struct dmu_test_env *env, struct dmu_tes
 	return channel;
 }
 
-/* The requests on @list, which it must have in this order. */
+/* @list must have the requests of @io in this order. */
 static void list_is(struct kunit *test, struct list_head *list, struct dmu_test_io **io,
 		    unsigned int count)
 {
@@ -39,7 +39,7 @@ static void list_is(struct kunit *test, struct list_head *list, struct dmu_test_
 	dmu_test_is(test, i, count);
 }
 
-/* Orphans keep their number, and come in order before what waits already. */
+/* Orphans keep their numbers, and go in order before the requests that wait already. */
 static void orphans_requeue(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -71,7 +71,7 @@ static void orphans_requeue(struct kunit *test)
 	dmu_test_is(test, other->generation->answered, 5);
 }
 
-/* Policy orphans:fail, or no daemon for too long: they end, once, and only they. */
+/* With orphans:fail, or without a daemon for too long, orphans fail, once, and nothing else. */
 static void check_orphans_fail(struct kunit *test, bool policy)
 {
 	struct dmu_test_env *env = test->priv;
@@ -106,7 +106,7 @@ static void orphans_fail_without_daemon(struct kunit *test)
 	check_orphans_fail(test, false);
 }
 
-/* What a channel had revoked is no orphan, and with the channel goes the fence. */
+/* A revoked request is no orphan when its channel closes; its fence goes with the channel. */
 static void close_after_revoke(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -128,7 +128,7 @@ static void close_after_revoke(struct kunit *test)
 	dmu_test_is(test, again[0]->ended + again[1]->ended + again[2]->ended, 0);
 }
 
-/* A noflush suspend takes back all, in every state, and counts none of it as failed. */
+/* A revoke ends requests in every state with @status, and counts @failed of them as failed. */
 static void check_revoke(struct kunit *test, blk_status_t status, unsigned int failed)
 {
 	struct dmu_test_env *env = test->priv;
@@ -156,7 +156,7 @@ static void check_revoke(struct kunit *test, blk_status_t status, unsigned int f
 	dmu_test_true(test, !channel->out);
 	dmu_test_true(test, channel->canceled == dmu_test_find(channel, io[3]->seq));
 	dmu_test_true(test, channel->in == dmu_test_find(channel, io[1]->seq));
-	/* The answers are swallowed: taken, and not counted. */
+	/* The answers are swallowed: accepted, and not counted. */
 	for (i = 0; i < 3; i++)
 		dmu_test_is(test, dmu_test_answer(channel, io[i]->seq, DM_USER_RESP_ERROR), i != 1);
 	dmu_request_answer(channel, channel->in, DM_USER_RESP_SUCCESS);
@@ -179,7 +179,7 @@ static void fail_takes_all(struct kunit *test)
 	check_revoke(test, BLK_STS_IOERR, 6);
 }
 
-/* A second revoke finds nothing, and fences nothing twice. */
+/* A second revoke ends new requests only, and fences nothing twice. */
 static void revoke_twice(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -201,7 +201,7 @@ static void revoke_twice(struct kunit *test)
 	dmu_test_is(test, dmu_test_count_claims(channel), 4);
 }
 
-/* What fences after a revoke: what the daemon may know enough of to write. */
+/* A revoked request fences if its daemon may have read enough of it to change data. */
 static void revoked_write_fences(struct kunit *test)
 {
 	static const struct {
@@ -239,7 +239,7 @@ static void revoked_write_fences(struct kunit *test)
 			KUNIT_FAIL(test, "in case %u", i);
 		dmu_test_map(env, REQ_OP_WRITE, 40, 512);
 		dmu_test_is(test, list_empty(&node->queue), rows[i].fences);
-		/* Once it says that it is done, the way is free, and a reader is told. */
+		/* After the daemon's last word on it, the way is free, and a reader is woken. */
 		woken = env->woken;
 		if (channel->canceled)
 			dmu_test_is(test, dmu_test_read(channel), -ECANCELED);
@@ -253,7 +253,7 @@ static void revoked_write_fences(struct kunit *test)
 	}
 }
 
-/* The read that reports a revoke ends a drain, if that was all that was held. */
+/* The read that reports a revoke ends a drain if the generation holds no other request. */
 static void dismissed_ends_drain(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -321,7 +321,7 @@ static void close_ends_drain(struct kunit *test)
 	dmu_test_is(test, env->node.queued, 1);
 }
 
-/* Nobody came: what waits fails, on the queue and behind a fence, and what is held does not. */
+/* No daemon came: requests on the queue and behind a fence fail, held requests do not. */
 static void no_daemon_fails_waiting(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -336,7 +336,7 @@ static void no_daemon_fails_waiting(struct kunit *test)
 	dmu_test_read(channel);
 	queued = dmu_test_map(env, REQ_OP_READ, 200, KB4);
 	waiting = dmu_test_map(env, REQ_OP_READ, 0, KB4);
-	/* Somebody came after all. */
+	/* A daemon came after all. */
 	dmu_request_fail_queued(node);
 	dmu_test_is(test, queued->ended + waiting->ended, 0);
 	dmu_test_is(test, node->queued, 2);
@@ -373,7 +373,7 @@ static void many_at_once(struct kunit *test)
 	dmu_test_close(channel);
 	dmu_test_is(test, node->counters.requeued, count);
 	dmu_test_is(test, node->queued, count + 1);
-	/* The oldest is the next one, and what was never taken the last. */
+	/* The oldest request is the next, and the one that was never taken is the last. */
 	channel = dmu_test_open(env);
 	for (i = 0; i <= count; i++) {
 		dmu_test_is(test, dmu_test_claim(channel), 1);
@@ -403,7 +403,7 @@ static void many_at_once(struct kunit *test)
 	node->failing = false;
 }
 
-/* What comes while a revoke goes on waits for what that has not come to yet, and may fence it. */
+/* A request that arrives during a revoke waits for a write that the revoke fences later. */
 static void revoke_fences_newcomers(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -412,7 +412,7 @@ static void revoke_fences_newcomers(struct kunit *test)
 	struct dmu_test_io *first, *late;
 	unsigned int i;
 
-	/* The first one's end submits a write to where the last one goes, which is of another batch. */
+	/* The end of the first submits a read where the last writes, which is of another batch. */
 	first = dmu_test_map(env, REQ_OP_READ, 1000, KB4);
 	first->again = true;
 	for (i = 0; i < DMU_BATCH; i++)
@@ -432,7 +432,7 @@ static void revoke_fences_newcomers(struct kunit *test)
 	dmu_test_true(test, dmu_test_answer(other, late->seq, DM_USER_RESP_ERROR));
 }
 
-/* What was queued before a revoke, and overlaps what it has fenced already, is not handed out any more. */
+/* A queued request that overlaps what a revoke has already fenced is not handed out. */
 static void revoke_hands_nothing_out(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -453,14 +453,14 @@ static void revoke_hands_nothing_out(struct kunit *test)
 	env->taker = NULL;
 }
 
-/* A revoke ends what was there when it began, not what a client submits when its I/O has ended. */
+/* A revoke ends the requests that exist when it begins, not those submitted as its I/O ends. */
 static void revoke_ends(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
 	struct dmu_test_io *old = dmu_test_map(env, REQ_OP_READ, 0, KB4), *io;
 	unsigned int i;
 
-	/* Another batch is due after them. */
+	/* A whole batch: the revoke must look for another. */
 	for (i = 1; i < DMU_BATCH; i++)
 		dmu_test_map(env, REQ_OP_READ, 0, KB4);
 	old->again = true;
@@ -472,7 +472,7 @@ static void revoke_ends(struct kunit *test)
 	dmu_test_is(test, env->node.queued, 1);
 }
 
-/* The time without a first daemon is each request's own. */
+/* Each request has its own time to wait for the first daemon. */
 static void grace_is_each_ones_own(struct kunit *test)
 {
 	struct dmu_test_env *env = test->priv;
@@ -493,7 +493,7 @@ static void grace_is_each_ones_own(struct kunit *test)
 	dmu_test_is(test, young->ended, 0);
 	dmu_test_is(test, node->queued, 1);
 	dmu_test_is(test, node->counters.failed, 1);
-	/* Once somebody has served there is none. */
+	/* Once a daemon has served, there is no such limit. */
 	young->req->born -= msecs_to_jiffies(60000);
 	node->had_daemon = true;
 	dmu_request_fail_queued(node);

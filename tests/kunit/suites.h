@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The suites, one a file, and what the module's caller says to them. */
+/* The suites, one per file, and the module's parameters. */
 #ifndef DMU_TEST_SUITES_H
 #define DMU_TEST_SUITES_H
 
@@ -16,6 +16,6 @@ extern struct kunit_suite dmu_table_suite;
 extern struct kunit_suite dmu_model_suite;
 
 extern u64 dmu_test_seed;		/* of the random suites */
-extern unsigned int dmu_test_rounds;	/* how many times as much as usual */
+extern unsigned int dmu_test_rounds;	/* the random suites run this many times as long */
 
 #endif /* DMU_TEST_SUITES_H */

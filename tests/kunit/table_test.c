@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Every state of a request, and whatever may happen to it there: dmu.h's picture as a table. */
+/* Every state of a request, and every event in that state: dmu.h's picture as a table. */
 #include "suites.h"
 
 #define SECTOR	1000
@@ -17,7 +17,7 @@ enum event {
 	CLOSE_FAIL,	/* likewise, with orphans:fail */
 	SUSPEND,	/* noflush: DM takes it back */
 	FAIL,		/* message "fail" */
-	NO_DAEMON,	/* nobody came within the policy's time */
+	NO_DAEMON,	/* no daemon came within the policy's time */
 	DRAIN,		/* its daemon drains */
 	UNDO,		/* likewise, and undoes it at once */
 	EVENTS
@@ -34,11 +34,11 @@ enum state {
 	WAITING,	/* fenced: a revoked write is in its way */
 	HEADER_HALF,	/* read in part */
 	HEADER,		/* read up to the payload */
-	BODY,		/* likewise, and some of that */
+	BODY,		/* read up to a part of the payload */
 	HELD,
 	RECEIVING,
 	ENDED,
-	/* Taken back by a suspend, when it was in that state: */
+	/* Revoked by a suspend in that state: */
 	TAKEN_HEADER_HALF,
 	TAKEN_HEADER,
 	TAKEN_BODY,
@@ -54,7 +54,7 @@ static const char *const state_names[STATES] = {
 };
 
 /*
- * What is then so, a letter each:
+ * The state after the event, a letter each:
  *	the request	Q queued, W waiting, S sending, H held, R receiving;
  *			ended with: o OK, i I/O error, u not supported, r requeue to DM
  *	the claim	- none, s sending, h held, r receiving; as a capital, it fences
@@ -130,7 +130,7 @@ static const struct row {
 	  "rH.", "r-.", "r-.", "r-.", "r-.", "rH!", "rH.",
 	  "r-.", "r-.", "rH.", "rH.", "rH.", "rH.", "rH." } },
 
-	/* No payload either way; a flush writes nothing of its own. */
+	/* No payload in either direction; a flush writes nothing of its own. */
 	{ HEADER_HALF, DM_USER_REQ_MAP_FLUSH, {
 	  "Hh.", "Ss!", "Ss!", "Ss!", "Ss!", "Ss!", "Ss.",
 	  "Q-.", "i-.", "rs.", "is.", "Ss.", "Ss.", "Ss." } },
@@ -167,7 +167,7 @@ static const blk_opf_t opfs[] = {
 struct cell {
 	struct dmu_test_env *env;
 	struct dmu_channel *channel;	/* NULL: it closed */
-	struct dmu_channel *stranger;	/* another daemon's; in state WAITING, it is in the way */
+	struct dmu_channel *stranger;	/* another daemon's; if WAITING, for a write of it */
 	struct dmu_test_io *io;
 };
 
@@ -217,7 +217,7 @@ static char request_letter(struct cell *cell)
 	return claim && claim->req == io->req ? "?SHR"[claim->state] : '?';
 }
 
-/* A write that another daemon read is revoked: what overlaps waits. */
+/* Revoke a write that another daemon has read: requests that overlap it wait. */
 static void put_fence(struct cell *cell)
 {
 	dmu_test_map(cell->env, REQ_OP_WRITE, SECTOR, BYTES);
@@ -254,7 +254,7 @@ static void answer(struct cell *cell, struct dmu_channel *channel, u64 response)
 {
 	struct dmu_claim *claim = dmu_test_begin(channel, cell->io->seq, response);
 
-	/* With the payload still to come, that is all for now. */
+	/* If a payload is due, the answer ends with event PAYLOAD. */
 	if (claim && channel->in != claim)
 		dmu_request_answer(channel, claim, response);
 }
@@ -336,7 +336,7 @@ static void check_cell(struct kunit *test, const struct row *row, enum event eve
 	got[2] = cell.env->node.counters.refused != refused ? '!' : '.';
 	if (strcmp(got, row->after[event]))
 		KUNIT_FAIL(test, "%s: %s, not %s", event_names[event], got, row->after[event]);
-	/* Ends what is left, and checks that all ended once. */
+	/* This ends the remaining requests, and checks that each ended once. */
 	dmu_test_env_destroy(cell.env);
 }
 
