@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who acts on one device. It is the parent of all its daemons, as it adopts those whose parents ended: so their
- * process ids stay theirs until it has waited for them, and it can say how each one died.
+ * The actor of one device. It is the parent of all daemons of the device: it adopts those whose
+ * parents end. So no pid of a daemon is used again before the actor has reaped it, and the actor
+ * knows how each daemon died.
  */
 #include <errno.h>
 #include <sched.h>
@@ -18,21 +19,21 @@
 #include "tests/vm/order/dm.h"
 
 #define LOOK_US		4000
-#define TIMEOUT_MS	"120000"	/* of the daemons: longer than anything is stopped */
+#define TIMEOUT_MS	"120000"	/* of the daemons: longer than any stop */
 #define DAEMONS_MAX	8
 #define HAS_MAX		512
 
 static struct soak_device *device;
-static pid_t old;				/* who serves */
-static pid_t asker;				/* the process that was started for a handover; 0: it has ended */
+static pid_t old;				/* the daemon that serves */
+static pid_t asker;				/* started for a handover; 0: it has ended */
 static int asker_status;
 static uint64_t usual_us[2] = { 200000, 200000 };	/* a handover alone, and by dmuserctl */
 static char output[64], spec[256];
 static struct soak_action now;
-static pid_t killed[4];				/* by this action: they may take a moment to be dead */
+static pid_t killed[4];				/* by this action; may take a moment to die */
 static unsigned int killed_count;
-static struct soak_action serves;		/* what made @old */
-/* What a daemon of that stage, cache mode and number of channels has: as the first one of these was seen. */
+static struct soak_action serves;		/* the action that made @old */
+/* By stage, cache mode and number of channels: the possessions of the first daemon of this kind. */
 static char has[2][2][SOAK_CHANNELS_MAX + 1][HAS_MAX];
 
 static void act_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -57,7 +58,7 @@ static void act_fail(const char *format, ...)
 		  (unsigned long long)device->counts[SOAK_ACTIONS], text, what, said, status);
 }
 
-/* Wait for all children that have ended. True if @pid is among them, which died of signal *@by (0: none). */
+/* Reap all children that have ended. True: @pid is one of them; signal *@by killed it (0: none). */
 static bool reap(pid_t pid, int *by)
 {
 	bool found = false;
@@ -77,7 +78,7 @@ static bool reap(pid_t pid, int *by)
 	return found;
 }
 
-/* An end for a loop that waits: dies if that takes too long. */
+/* Sleep in a loop that waits; fail if the loop has waited for too long. */
 static void wait_us(uint64_t us, uint64_t begin, const char *what)
 {
 	if (soak_now_us() - begin > SOAK_LIMIT_S * 1000000ULL)
@@ -90,7 +91,7 @@ static void wait_a_little(uint64_t begin, const char *what)
 	wait_us(LOOK_US, begin, what);
 }
 
-/* What who serves has answered since it does; -1: nobody serves, or two do. */
+/* The number of answers of the generation that serves; -1: none serves, or two serve. */
 static long long answered(void)
 {
 	unsigned int serving = 0, number;
@@ -104,7 +105,7 @@ static long long answered(void)
 	if (!strstr(status, " errors:0 ") || !strstr(status, " failed:0 "))
 		act_fail("requests failed: %s", status);
 	for (at = status; (at = strstr(at, " gen:")); at++) {
-		/* 0: the spare channels of one that drains, or is just exiting. */
+		/* 0: the spare channels of a daemon that drains or exits. */
 		if (sscanf(at, " gen:%u,serving,%*u,%*u,%lld", &number, &that) != 2 || !number)
 			continue;
 		count = that;
@@ -113,7 +114,7 @@ static long long answered(void)
 	return serving == 1 ? count : -1;
 }
 
-/* The load gets on: whoever serves now answers something, and then something more. */
+/* Wait until the serving daemon has answered requests. */
 static void wait_for_answers(void)
 {
 	uint64_t begin = soak_now_us();
@@ -134,7 +135,8 @@ static pid_t start(const struct soak_action *action)
 	static char *const programs[] = { "/usr/bin/dmuser-second", "/usr/bin/dmuser-first" };
 	char *argv[16], **arg = argv, channels[8];
 
-	snprintf(spec, sizeof(spec), "file:%s,%s", device->disk, action->direct ? "direct" : "buffered");
+	snprintf(spec, sizeof(spec), "file:%s,%s", device->disk,
+		 action->direct ? "direct" : "buffered");
 	snprintf(channels, sizeof(channels), "%u", action->channels);
 	if (action->ctl) {
 		*arg++ = "dmuserctl";
@@ -158,14 +160,15 @@ static pid_t start(const struct soak_action *action)
 	return asker;
 }
 
-/* Who is about to take over: the last in the line of those who started each other. 0: not there, or not any more. */
+/* The daemon about to take over, last in the chain of parents and children; 0: there is none. */
 static pid_t newcomer(void)
 {
 	struct soak_daemon daemons[DAEMONS_MAX];
 	unsigned int i, j, count = soak_daemons(device->name, getpid(), daemons, DAEMONS_MAX);
 
 	for (i = 0; i < count && i < DAEMONS_MAX; i++) {
-		for (j = 0; j < count && j < DAEMONS_MAX && daemons[j].parent != daemons[i].pid; j++)
+		for (j = 0; j < count && j < DAEMONS_MAX &&
+			    daemons[j].parent != daemons[i].pid; j++)
 			;
 		if (daemons[i].serves && daemons[i].pid != old && (j == count || j == DAEMONS_MAX))
 			return daemons[i].pid;
@@ -189,8 +192,9 @@ static void kill_old(void)
 }
 
 /*
- * As a user-mode kernel 6.12 dies of a process that is killed in its fork() (flush_tlb_mm() takes the mark of a
- * half-copied address space for an area of it), -f spares a newcomer until it is a child of who was started.
+ * A user-mode kernel 6.12 crashes if a process is killed in its fork(): flush_tlb_mm() takes the
+ * mark of a half-copied address space for an area of it. So -f spares a newcomer until it is a
+ * child of the process that was started.
  */
 static pid_t forked_newcomer(void)
 {
@@ -203,7 +207,8 @@ static pid_t forked_newcomer(void)
 		count = soak_daemons(device->name, getpid(), daemons, DAEMONS_MAX);
 		for (i = 0; i < count && i < DAEMONS_MAX; i++)
 			for (j = 0; j < count && j < DAEMONS_MAX; j++)
-				if (daemons[i].serves && daemons[j].serves && daemons[i].parent == daemons[j].pid)
+				if (daemons[i].serves && daemons[j].serves &&
+				    daemons[i].parent == daemons[j].pid)
 					return daemons[i].pid;
 		if (!asker)
 			return newcomer();
@@ -217,12 +222,12 @@ static pid_t victim(void)
 	return soak->spare_forks ? forked_newcomer() : newcomer();
 }
 
-/* @pid, or whoever is the newcomer now. */
+/* Kill @pid or, if that is dead, the present newcomer. */
 static void kill_new(pid_t pid)
 {
 	if (!pid || !soak_alive(pid))
 		pid = victim();
-	/* Not even there yet: then it is not to come. */
+	/* There is none yet: kill the process that would start it. */
 	if (!pid && asker > 0 && soak_alive(old) && !soak->spare_forks)
 		pid = asker;
 	if (!signal_to(pid, SIGKILL))
@@ -235,7 +240,8 @@ static void kill_new(pid_t pid)
 
 static unsigned long long kills(void)
 {
-	return device->counts[SOAK_KILLS_OLD] + device->counts[SOAK_KILLS_NEW] + device->counts[SOAK_KILLS_SOLE];
+	return device->counts[SOAK_KILLS_OLD] + device->counts[SOAK_KILLS_NEW] +
+	       device->counts[SOAK_KILLS_SOLE];
 }
 
 static void act_kill(const struct soak_action *action, pid_t known)
@@ -246,7 +252,7 @@ static void act_kill(const struct soak_action *action, pid_t known)
 		kill_old();
 	if (action->kind == SOAK_KILL_NEW || action->kind == SOAK_KILL_BOTH)
 		kill_new(known);
-	/* It came too late for that: then it is who serves now. */
+	/* The kill came too late: kill the daemon that serves now. */
 	if (before == kills() && signal_to(victim(), SIGKILL))
 		device->counts[SOAK_KILLS_SOLE]++;
 }
@@ -264,18 +270,18 @@ static bool is_reached(enum soak_aim aim)
 	return at && (strstr(at, ",draining,") || strstr(at, ",drained,"));
 }
 
-/* False: the handover is over, and that was not seen. */
+/* False: the handover ended before the aim was seen. */
 static bool wait_for_aim(enum soak_aim aim, uint64_t begin)
 {
 	while (asker && !is_reached(aim)) {
-		wait_us(0, begin, "the handover comes to where it is to be hit");
+		wait_us(0, begin, "the handover reaches the moment of the kill");
 		dm_wait_event(LOOK_US / 1000);
 		reap(0, NULL);
 	}
 	return asker != 0;
 }
 
-/* Before all else that wants the processor, or not. */
+/* Take the processor before all other tasks, or no longer. */
 static void urgent(bool on)
 {
 	struct sched_param param = { .sched_priority = on };
@@ -290,7 +296,7 @@ static void kill_aimed(const struct soak_action *action, uint64_t begin)
 
 	urgent(true);
 	wait_for_aim(SOAK_AIM_JOIN, begin);
-	/* To look for it after the next step would take longer than that. */
+	/* Find the newcomer now: a search after the aim would take longer than the next step. */
 	known = newcomer();
 	if (wait_for_aim(action->aim, begin))
 		device->counts[SOAK_AIMED]++;
@@ -299,10 +305,11 @@ static void kill_aimed(const struct soak_action *action, uint64_t begin)
 	urgent(false);
 }
 
-/* Stop, continue, kill, each at its time from @begin on. */
+/* Stop, continue and kill, each at its time after @begin. */
 static void interfere(const struct soak_action *action, uint64_t begin)
 {
-	bool kills = action->kind > SOAK_KILL_SOLE, stops = action->stop != SOAK_STOP_NOBODY, stopped = false;
+	bool kills = action->kind > SOAK_KILL_SOLE, stops = action->stop != SOAK_STOP_NOBODY;
+	bool stopped = false;
 	uint64_t usual = usual_us[action->ctl], at, elapsed;
 	unsigned int resume_at = action->stop_at + action->stop_for;
 	pid_t pid = 0;
@@ -333,7 +340,7 @@ static void interfere(const struct soak_action *action, uint64_t begin)
 	}
 }
 
-/* And waited for: a zombie's other threads may live, and hold its channels, a little longer. */
+/* Dead and reaped: other threads of a zombie may live, and hold its channels, a little longer. */
 static bool killed_are_dead(void)
 {
 	while (killed_count && kill(killed[killed_count - 1], 0))
@@ -341,7 +348,7 @@ static bool killed_are_dead(void)
 	return !killed_count;
 }
 
-/* Until nobody changes any more. Who serves then, 0 if nobody. */
+/* Wait until the daemons change no more. Returns the daemon that serves; 0: there is none. */
 static pid_t settle(void)
 {
 	struct soak_daemon daemons[DAEMONS_MAX];
@@ -355,15 +362,16 @@ static pid_t settle(void)
 			count = soak_daemons(device->name, getpid(), daemons, DAEMONS_MAX);
 			if (!count)
 				return 0;
-			/* One whose parent was killed may still have to find out that it cannot serve. */
+			/* A daemon may still have to notice the death of its parent, and exit. */
 			if (count == 1 && daemons[0].serves && answered() >= 0)
 				return daemons[0].pid;
 		}
-		wait_a_little(begin, asker ? "who was asked for a handover ends" : "one daemon is left");
+		wait_a_little(begin, asker ? "the process started for a handover ends" :
+				     "one daemon is left");
 	}
 }
 
-/* As an administrator would do it. */
+/* Start a daemon as an administrator would. */
 static pid_t restart(const struct soak_action *action)
 {
 	pid_t pid;
@@ -390,8 +398,9 @@ static bool has_spares(void)
 }
 
 /*
- * A daemon has what each other of its kind has, or will soon: connections that end close within moments. The first one
- * is known to be ready with its start only after a handover that nobody disturbed.
+ * A daemon must have the same possessions as the first of its kind, perhaps after a moment: it has
+ * to close connections that ended. That first daemon is known to have completed its start only
+ * after a handover without a kill.
  */
 static void check_possessions(void)
 {
@@ -409,7 +418,8 @@ static void check_possessions(void)
 		if (soak_now_us() - begin > 20000000ULL && spares)
 			act_fail("pid %d keeps spare channels", old);
 		if (soak_now_us() - begin > 20000000ULL)
-			act_fail("pid %d has %s, not %s as the first of its kind", old, text, known);
+			act_fail("pid %d has %s, not %s as the first of its kind", old, text,
+				 known);
 		soak_sleep_us(LOOK_US);
 	}
 }
@@ -432,11 +442,12 @@ static void act_kill_sole(const struct soak_action *action)
 	int by = -1;
 
 	if (kill(old, SIGKILL))
-		act_fail("pid %d, which serves: %s", old, strerror(errno));
+		act_fail("pid %d, the daemon that serves: %s", old, strerror(errno));
 	while (!reap(old, &by))
 		wait_a_little(begin, "the killed daemon is dead");
 	if (by != SIGKILL)
-		act_fail("pid %d, which serves, died of signal %d, not ours", old, by);
+		act_fail("pid %d, the daemon that serves, died of signal %d, not of SIGKILL", old,
+			 by);
 	device->counts[SOAK_KILLS_SOLE]++;
 	note_server(restart(action), action);
 }
@@ -454,7 +465,8 @@ static void act_handover(const struct soak_action *action)
 	pid = settle();
 	took = soak_now_us() - begin;
 	if (action->kind == SOAK_HANDOVER && (asker_status || !pid || pid == before))
-		act_fail("no handover (status 0x%x), pid %d serves, %d did before", asker_status, pid, before);
+		act_fail("no handover (status 0x%x), pid %d serves, %d did before", asker_status,
+			 pid, before);
 	if (!pid) {
 		pid = restart(action);
 	} else if (pid == before) {
@@ -479,7 +491,8 @@ static void act(const struct soak_action *action)
 	device->counts[SOAK_ACTIONS]++;
 	if (soak->verbose) {
 		soak_action_print(action, text, sizeof(text));
-		printf("action %s %llu: %s\n", device->name, (unsigned long long)device->counts[SOAK_ACTIONS], text);
+		printf("action %s %llu: %s\n", device->name,
+		       (unsigned long long)device->counts[SOAK_ACTIONS], text);
 		fflush(stdout);
 	}
 	soak_sleep_us(action->pause_ms * 1000ULL);
@@ -503,13 +516,13 @@ void soak_act(struct soak_device *of, struct soak_plan *plan)
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
 		soak_fail("cannot adopt processes: %s", strerror(errno));
 	if (soak_daemons(device->name, 0, &daemon, 1) != 1 || !daemon.serves)
-		soak_fail("%s: there is not one daemon", device->name);
-	/* Of the first daemon, which somebody else started, nothing is known: it has to go before anything counts. */
+		soak_fail("%s: there is no daemon, or more than one", device->name);
+	/* Replace the daemon that the script started: its stage and mode are unknown. */
 	old = daemon.pid;
 	act(&to_second);
 	while (soak_plan_next(plan, &action))
 		act(&action);
-	/* The last one is of the same kind as the first one was: what that had, this has. */
+	/* The last daemon is of the same kind as that: it must have the same possessions. */
 	act(&to_second);
 	exit(0);
 }

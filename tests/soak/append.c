@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A log as a database writes it: appended to, and each record made durable before the next one. */
+/* A log as a database writes it: each record is appended, and durable before the next. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,17 +9,17 @@
 #include "tests/soak/soak.h"
 
 #define RECORD_MAX	3000U
-#define RECORDS		96U		/* in a log; then there is a new one */
+#define RECORDS		96U		/* in a log; then a new log begins */
 #define CHECK_EVERY	24U
 
 struct record {
 	uint64_t sequence;
-	uint32_t len;			/* of all of it */
+	uint32_t len;			/* of the whole record */
 	uint32_t id;
 };
 
 static int file = -1;
-static uint64_t sequence, first;	/* of all records, and in this log */
+static uint64_t sequence, first;	/* of the next record, and of this log's first */
 static off_t end;
 
 static void path_of(char path[256], const struct soak_worker *worker, uint64_t number)
@@ -39,24 +39,28 @@ static void check_log(void)
 
 	soak_forget(file, "append");
 	if (lseek(file, 0, SEEK_END) != end)
-		soak_fail("append: the log has %lld bytes, not %lld", (long long)lseek(file, 0, SEEK_END),
-			  (long long)end);
+		soak_fail("append: the log has %lld bytes, not %lld",
+			  (long long)lseek(file, 0, SEEK_END), (long long)end);
 	for (; at < end; at += record.len) {
 		soak_read(file, &record, sizeof(record), at, "append");
-		if (record.sequence != next++ || record.len < sizeof(record) || record.len > RECORD_MAX)
-			soak_fail("append: at %lld is record %llu of %u bytes, not record %llu", (long long)at,
-				  (unsigned long long)record.sequence, record.len, (unsigned long long)next - 1);
+		if (record.sequence != next++ || record.len < sizeof(record) ||
+		    record.len > RECORD_MAX)
+			soak_fail("append: at %lld is record %llu of %u bytes, not record %llu",
+				  (long long)at, (unsigned long long)record.sequence, record.len,
+				  (unsigned long long)next - 1);
 		soak_read(file, got, record.len, at, "append");
 		soak_fill(wanted + sizeof(record), record.len - sizeof(record), record.id);
-		if (memcmp(got + sizeof(record), wanted + sizeof(record), record.len - sizeof(record)))
-			soak_fail("append: record %llu has wrong bytes", (unsigned long long)record.sequence);
+		if (memcmp(got + sizeof(record), wanted + sizeof(record),
+			   record.len - sizeof(record)))
+			soak_fail("append: record %llu has wrong bytes",
+				  (unsigned long long)record.sequence);
 	}
 	if (next != sequence)
-		soak_fail("append: the log ends with record %llu, not %llu", (unsigned long long)next - 1,
-			  (unsigned long long)sequence - 1);
+		soak_fail("append: the log ends with record %llu, not %llu",
+			  (unsigned long long)next - 1, (unsigned long long)sequence - 1);
 }
 
-/* The new one is durable before the old one goes. */
+/* The new log is durable before the old log is removed. */
 static void rotate(struct soak_worker *worker)
 {
 	char path[256], before[256];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fio, one run after the other, each of which writes a file and checks it: through the page cache, past it with many
- * requests at once, and mapped. It is slow on purpose, so that there is little of it and it goes on for long.
+ * fio, one run after the other. Each run writes a file and checks it: through the page cache, past
+ * it with many requests at once, or mapped. It is slow on purpose: little I/O over a long time.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -27,9 +27,9 @@ static void fio_step(struct soak_worker *worker)
 	int status;
 	char *const *engine = engines[round_number++ % 3];
 	char *const argv[] = {
-		"fio", "--name=soak", file, engine[0], engine[1], engine[2], seed, "--rw=randwrite", "--bs=4k",
-		"--size=1M", "--rate_iops=20", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0",
-		"--thread", "--eta=never", NULL
+		"fio", "--name=soak", file, engine[0], engine[1], engine[2], seed,
+		"--rw=randwrite", "--bs=4k", "--size=1M", "--rate_iops=20", "--verify=crc32c",
+		"--verify_fatal=1", "--verify_state_save=0", "--thread", "--eta=never", NULL
 	};
 
 	soak_path(path, sizeof(path), worker, "");
@@ -40,7 +40,7 @@ static void fio_step(struct soak_worker *worker)
 		soak_fail("fio: status 0x%x, see %s", status, output);
 }
 
-/* Each run has checked what it wrote. */
+/* Each run has checked its file. */
 static void fio_end(struct soak_worker *worker)
 {
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One file, written, read, mapped, cut and punched at random, through the page cache and past it, and a copy of it in
- * memory that says what must be in it: what Apple's fsx does.
+ * One file, written, read, mapped, cut and punched at random, through the page cache and past it.
+ * A copy of it in memory has the expected content. Apple's fsx does the same.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,11 +31,11 @@ static void compare(const uint8_t *bytes, size_t at, size_t len, const char *how
 		return;
 	for (i = 0; bytes[i] == model[at + i]; i++)
 		;
-	soak_fail("fsx: wrong byte at %zu, %s of %zu at %zu: 0x%02x, not 0x%02x; size %zu", at + i, how, len, at,
-		  bytes[i], model[at + i], size);
+	soak_fail("fsx: wrong byte at %zu, %s of %zu at %zu: 0x%02x, not 0x%02x; size %zu", at + i,
+		  how, len, at, bytes[i], model[at + i], size);
 }
 
-/* A place for at most RUN_MAX bytes below @below, in units of @unit. False: there is none. */
+/* Choose a place for up to RUN_MAX bytes below @below, in units of @unit. False: there is none. */
 static bool place(struct soak_random *random, size_t below, size_t unit, size_t *at, size_t *len)
 {
 	if (below < unit)
@@ -78,7 +78,8 @@ static void map_some(struct soak_random *random, bool writes)
 	if (!place(random, size, 1, &at, &len))
 		return;
 	page = at / ALIGN * ALIGN;
-	map = mmap(NULL, at - page + len, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, file, page);
+	map = mmap(NULL, at - page + len, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, file,
+		   page);
 	if (map == MAP_FAILED)
 		soak_fail("fsx: mmap: %s", strerror(errno));
 	compare(map + at - page, at, len, "mapped read");
@@ -98,7 +99,7 @@ static void cut(struct soak_random *random)
 
 	if (ftruncate(file, to))
 		soak_fail("fsx: truncate: %s", strerror(errno));
-	/* What is beyond the end is zero when the file grows again. */
+	/* Bytes beyond the end are zero when the file grows again. */
 	if (to < size)
 		memset(model + to, 0, size - to);
 	size = to;

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What a soak is in the guest: file systems on dm-user, the soak, and what must be true afterwards. Sourced after
-# lib.sh.
+# The guest's part of a soak: make file systems on dm-user, run the soak, and check the result.
+# Sourced after lib.sh.
 # shellcheck disable=SC2154 # patience and checks are of lib.sh
 
-# The guest's disks, and what lies on them: a file system that the kernel knows, or "raw".
+# For each of the guest's disks: a file system that the kernel knows, or "raw"; the device's name.
 soak_types=()
 soak_names=()
 
@@ -35,7 +35,7 @@ soak_fsck() {
 	esac >/tmp/fsck 2>&1 || fail "fsck of $1 on $2: $(tail -n 30 /tmp/fsck)"
 }
 
-# What the kernel keeps for itself, in KiB; nothing of it may be growing. KASAN keeps what was freed until its cache
+# The kernel's own memory in KiB, which must not grow. KASAN keeps freed objects until their cache
 # shrinks.
 soak_memory() {
 	local cache
@@ -44,14 +44,16 @@ soak_memory() {
 		{ echo 1 >"$cache"; } 2>/dev/null
 	done
 	echo 3 >/proc/sys/vm/drop_caches
-	awk '/^(SUnreclaim|KernelStack|PageTables|Percpu|Shmem):/ { sum += $2 } END { print sum }' /proc/meminfo
+	awk '/^(SUnreclaim|KernelStack|PageTables|Percpu|Shmem):/ { sum += $2 } END { print sum }' \
+		/proc/meminfo
 }
 
 soak_sums() {
 	(cd "/mnt/$1" && find . -type f -print0 | sort -z | xargs -0 -r sha256sum)
 }
 
-# Names with a type each, on the disks in that order: those file systems that this kernel has not are ext4.
+# soak_make TYPE...: make a device of each disk, with a file system of that TYPE. A file system that
+# this kernel lacks becomes ext4-1k.
 soak_make() {
 	local i type
 	for type in "$@"; do
@@ -71,7 +73,7 @@ soak_make() {
 	say "devices: ${soak_types[*]}"
 }
 
-# soak_run OPTION...: of /add/soak
+# soak_run OPTION...: run /add/soak with these options
 soak_run() {
 	local i devices=() raw=() options=()
 	# See forked_newcomer().
@@ -79,14 +81,16 @@ soak_run() {
 	for i in "${!soak_names[@]}"; do
 		if [ "${soak_types[i]}" = raw ]; then
 			devices+=("s$i:$(soak_disk "$i")")
-			/add/load -t 2 -p 100 -s "/tmp/raw.$i" -b "$(soak_disk "$i")" "/dev/mapper/s$i" &
+			/add/load -t 2 -p 100 -s "/tmp/raw.$i" -b "$(soak_disk "$i")" \
+				"/dev/mapper/s$i" &
 			raw+=($!)
 		else
 			devices+=("s$i:$(soak_disk "$i"):/mnt/s$i")
 		fi
 	done
-	/add/soak ${options[@]+"${options[@]}"} "$@" "${devices[@]}" || fail "the soak: $(tail -n 20 /tmp/fio.* 2>/dev/null)"
-	ok "every handover and every restart came about, and every load has its bytes"
+	/add/soak ${options[@]+"${options[@]}"} "$@" "${devices[@]}" ||
+		fail "the soak: $(tail -n 20 /tmp/fio.* 2>/dev/null)"
+	ok "every handover and every restart succeeded, and every load has its bytes"
 	for i in ${raw[@]+"${raw[@]}"}; do
 		kill -TERM "$i"
 		wait "$i" || fail "the load on the device itself saw errors or wrong bytes"
@@ -94,12 +98,12 @@ soak_run() {
 	done
 }
 
-# Everything is unmounted, found clean, mounted again, has the same bytes, and is removed.
+# Unmount each file system, check it, mount it again, compare its bytes, and remove its device.
 soak_end() {
 	local i type name
 	for i in "${!soak_names[@]}"; do
 		name=s$i type=${soak_types[i]}
-		word_is daemon 1 "$name" || fail "$name: nobody serves"
+		word_is daemon 1 "$name" || fail "$name: no daemon serves"
 		is "$name: requests that failed" "$(word failed "$name")" 0
 		is "$name: requests answered with an error" "$(word errors "$name")" 0
 		if [ "$type" != raw ]; then
@@ -107,10 +111,13 @@ soak_end() {
 			umount "/mnt/$name" || fail "umount of $type"
 			soak_fsck "$type" "/dev/mapper/$name"
 			echo 3 >/proc/sys/vm/drop_caches
-			mount -t "${type%-1k}" "/dev/mapper/$name" "/mnt/$name" || fail "mount of $type again"
-			soak_sums "$name" | cmp - "/tmp/sums.$name" || fail "$type has other bytes after a new mount"
+			mount -t "${type%-1k}" "/dev/mapper/$name" "/mnt/$name" ||
+				fail "mount of $type again"
+			soak_sums "$name" | cmp - "/tmp/sums.$name" ||
+				fail "$type has other bytes after a new mount"
 			umount "/mnt/$name" || fail "umount of $type"
-			ok "$type: fsck says clean, $(wc -l <"/tmp/sums.$name") files have their bytes after a new mount"
+			ok "$type: fsck says clean, $(wc -l <"/tmp/sums.$name")" \
+				"files have their bytes after a new mount"
 		fi
 		remove "$name"
 		[ "$type" = raw ] || soak_fsck "$type" "$(soak_disk "$i")"
@@ -124,7 +131,7 @@ soak_end() {
 soak_all() {
 	local before after n=$1 k=$2
 	shift 2
-	# One device's life comes first: what the kernel allocates once is no leak.
+	# First create and remove a device: memory that the kernel allocates once is no leak.
 	create warm "file:$(soak_disk 0),buffered" || fail "create warm"
 	handover warm >/dev/null || fail "handover of warm"
 	remove warm
@@ -134,7 +141,8 @@ soak_all() {
 	soak_end
 	after=$(soak_memory)
 	say "the kernel's own memory: $before KiB before, $after KiB after"
-	# Of the file systems something stays; a leak of a kilobyte each time would be more.
-	[ $((after - before)) -lt $((8192 + (n + k) / 2)) ] || fail "the kernel's memory grew: $before KiB, $after KiB"
+	# The file systems keep some memory; a leak of a kilobyte per action would be more.
+	[ $((after - before)) -lt $((8192 + (n + k) / 2)) ] ||
+		fail "the kernel's memory grew: $before KiB, $after KiB"
 	ok "the kernel has its memory back"
 }

@@ -30,7 +30,8 @@ uint64_t soak_now_us(void)
 void soak_sleep_us(uint64_t us)
 {
 	if (us)
-		nanosleep(&(struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_sec = us / 1000000,
+					      .tv_nsec = us % 1000000 * 1000 }, NULL);
 }
 
 void soak_fail(const char *format, ...)
@@ -77,16 +78,16 @@ static unsigned long long requeued(void)
 	return all;
 }
 
-/* One line: what was done so far. */
+/* Print one line of counts. */
 static void say(const char *what, uint64_t begin)
 {
 	static const char *const names[SOAK_COUNTS] = {
-		[SOAK_ACTIONS] = "actions", [SOAK_HANDOVERS] = "handovers", [SOAK_EXCLUSIVE] = "exclusive",
-		[SOAK_KILLS_OLD] = "old", [SOAK_KILLS_NEW] = "new", [SOAK_KILLS_SOLE] = "sole",
-		[SOAK_AIMED] = "aimed",
-		[SOAK_ROLLBACKS] = "rolled_back", [SOAK_OVERTAKEN] = "overtaken", [SOAK_RESTARTS] = "restarts",
-		[SOAK_STOPS] = "stops", [SOAK_TO_FIRST] = "first", [SOAK_TO_SECOND] = "second",
-		[SOAK_BY_CTL] = "dmuserctl",
+		[SOAK_ACTIONS] = "actions", [SOAK_HANDOVERS] = "handovers",
+		[SOAK_EXCLUSIVE] = "exclusive", [SOAK_KILLS_OLD] = "old", [SOAK_KILLS_NEW] = "new",
+		[SOAK_KILLS_SOLE] = "sole", [SOAK_AIMED] = "aimed",
+		[SOAK_ROLLBACKS] = "rolled_back", [SOAK_OVERTAKEN] = "overtaken",
+		[SOAK_RESTARTS] = "restarts", [SOAK_STOPS] = "stops", [SOAK_TO_FIRST] = "first",
+		[SOAK_TO_SECOND] = "second", [SOAK_BY_CTL] = "dmuserctl",
 	};
 
 	printf("%s: seed=%llu seconds=%llu kills=%llu", what, (unsigned long long)soak->seed,
@@ -98,7 +99,7 @@ static void say(const char *what, uint64_t begin)
 	fflush(stdout);
 }
 
-/* Each load must do something again and again. */
+/* Each load must make progress. */
 static void watch_loads(uint64_t now)
 {
 	static unsigned long long ops[SOAK_DEVICES_MAX][SOAK_LOADS_MAX];
@@ -112,14 +113,15 @@ static void watch_loads(uint64_t now)
 				ops[i][j] = load->ops;
 				since[i][j] = now;
 			} else if (now - since[i][j] > 2 * SOAK_LIMIT_S * 1000000ULL) {
-				soak_fail("%s: load %s has done nothing for %d s, after %llu operations",
-					  soak->devices[i].name, load->kind, 2 * SOAK_LIMIT_S, ops[i][j]);
+				soak_fail("%s: load %s has done nothing for %d s, after %llu "
+					  "operations", soak->devices[i].name, load->kind,
+					  2 * SOAK_LIMIT_S, ops[i][j]);
 			}
 		}
 	}
 }
 
-/* Whether @pid is one of the actors, or of the loads if @loads. */
+/* Is @pid an actor or, if @loads, a load? */
 static bool is_one(pid_t pid, bool loads)
 {
 	for (unsigned int i = 0; i < soak->device_count; i++) {
@@ -141,7 +143,7 @@ static unsigned int load_count(void)
 	return count;
 }
 
-/* Wait for @left actors or loads to end well; with any other end the soak has failed. */
+/* Wait for @left actors or loads to exit with status 0; any other end fails the soak. */
 static void wait_for(unsigned int left, bool loads, uint64_t begin)
 {
 	uint64_t said = soak_now_us(), now;
@@ -191,19 +193,21 @@ static void actors_start(unsigned long handovers, unsigned long kills)
 
 static void loads_start(void)
 {
-	static const struct soak_load_ops *const loads[] = { &soak_fsx, &soak_append, &soak_tree, &soak_fio };
+	static const struct soak_load_ops *const loads[] = { &soak_fsx, &soak_append, &soak_tree,
+							     &soak_fio };
 
 	for (unsigned int i = 0; i < soak->device_count; i++)
-		for (unsigned int j = 0; *soak->devices[i].dir && j < sizeof(loads) / sizeof(loads[0]); j++)
+		for (unsigned int j = 0; *soak->devices[i].dir &&
+					 j < sizeof(loads) / sizeof(loads[0]); j++)
 			soak_load_start(&soak->devices[i], loads[j]);
 }
 
-/* In a child of its own: the parent has to say why it failed. */
+/* Runs in a child: the parent must report why it failed. */
 static void run(unsigned long handovers, unsigned long kills)
 {
 	uint64_t begin = soak_now_us();
 
-	/* Whatever happens to us, no load and no actor is left. */
+	/* Die with the parent; loads and actors die with this process. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	loads_start();
 	actors_start(handovers, kills);
@@ -230,7 +234,8 @@ static bool device_add(char *text)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: soak [-a PERCENT] [-f] [-n HANDOVERS] [-k KILLS] [-s SEED] [-p PAUSE_MS] [-v] NAME:DISK[:DIR]...\n");
+	fprintf(stderr, "usage: soak [-a PERCENT] [-f] [-n HANDOVERS] [-k KILLS] [-s SEED] "
+			"[-p PAUSE_MS] [-v] NAME:DISK[:DIR]...\n");
 	return 2;
 }
 

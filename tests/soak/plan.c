@@ -37,7 +37,8 @@ static enum soak_kind plan_kill(struct soak_random *random)
 		enum soak_kind kind;
 		unsigned int percent;
 	} kills[] = {
-		{ SOAK_KILL_SOLE, 25 }, { SOAK_KILL_OLD, 35 }, { SOAK_KILL_NEW, 35 }, { SOAK_KILL_BOTH, 5 },
+		{ SOAK_KILL_SOLE, 25 }, { SOAK_KILL_OLD, 35 }, { SOAK_KILL_NEW, 35 },
+		{ SOAK_KILL_BOTH, 5 },
 	};
 	unsigned int i = 0, at = soak_below(random, 100);
 
@@ -48,8 +49,8 @@ static enum soak_kind plan_kill(struct soak_random *random)
 
 static void plan_aim(struct soak_plan *plan, struct soak_action *action)
 {
-	bool aims = soak_percent(&plan->aims, plan->aimed), drain = soak_percent(&plan->aims, 75),
-	     at_once = soak_percent(&plan->aims, 50);
+	bool aims = soak_percent(&plan->aims, plan->aimed);
+	bool drain = soak_percent(&plan->aims, 75), at_once = soak_percent(&plan->aims, 50);
 	unsigned int after_us = soak_below(&plan->aims, AIM_US);
 
 	action->aim = SOAK_AIM_NOTHING;
@@ -60,7 +61,7 @@ static void plan_aim(struct soak_plan *plan, struct soak_action *action)
 	action->stop = SOAK_STOP_NOBODY;
 }
 
-/* The same number of draws for each action: so a change of one kind does not change what follows. */
+/* Each action takes the same number of draws: a change of one changes no later action. */
 bool soak_plan_next(struct soak_plan *plan, struct soak_action *action)
 {
 	static const unsigned int channels[] = { 1, 1, 2, 2, 4 };
@@ -95,8 +96,9 @@ bool soak_plan_next(struct soak_plan *plan, struct soak_action *action)
 void soak_action_print(const struct soak_action *action, char *text, size_t len)
 {
 	static const char *const kinds[SOAK_KINDS] = {
-		[SOAK_HANDOVER] = "handover", [SOAK_KILL_SOLE] = "kill-sole", [SOAK_KILL_OLD] = "kill-old",
-		[SOAK_KILL_NEW] = "kill-new", [SOAK_KILL_BOTH] = "kill-both",
+		[SOAK_HANDOVER] = "handover", [SOAK_KILL_SOLE] = "kill-sole",
+		[SOAK_KILL_OLD] = "kill-old", [SOAK_KILL_NEW] = "kill-new",
+		[SOAK_KILL_BOTH] = "kill-both",
 	};
 	static const char *const stops[] = {
 		[SOAK_STOP_OLD] = "old", [SOAK_STOP_NEW] = "new",
@@ -106,16 +108,17 @@ void soak_action_print(const struct soak_action *action, char *text, size_t len)
 	};
 	size_t used;
 
-	snprintf(text, len, "%s %s %s*%u %s pause=%u", kinds[action->kind], action->first ? "first" : "second",
-		 action->direct ? "direct" : "buffered", action->channels, action->ctl ? "dmuserctl" : "alone",
-		 action->pause_ms);
+	snprintf(text, len, "%s %s %s*%u %s pause=%u", kinds[action->kind],
+		 action->first ? "first" : "second", action->direct ? "direct" : "buffered",
+		 action->channels, action->ctl ? "dmuserctl" : "alone", action->pause_ms);
 	for (used = 0; text[used]; used++)
 		;
 	if (action->stop != SOAK_STOP_NOBODY)
-		used += snprintf(text + used, len - used, " stop-%s=%u+%u", stops[action->stop], action->stop_at,
-				 action->stop_for);
+		used += snprintf(text + used, len - used, " stop-%s=%u+%u", stops[action->stop],
+				 action->stop_at, action->stop_for);
 	if (action->kind > SOAK_KILL_SOLE && action->aim != SOAK_AIM_NOTHING)
-		snprintf(text + used, len - used, " kill=%s+%uus", aims[action->aim], action->aim_us);
+		snprintf(text + used, len - used, " kill=%s+%uus", aims[action->aim],
+			 action->aim_us);
 	else if (action->kind > SOAK_KILL_SOLE)
 		snprintf(text + used, len - used, " kill=%u", action->kill_at);
 }

@@ -12,9 +12,9 @@
 
 #include "tests/soak/soak.h"
 
-#define PIDS_NEVER_AGAIN	300	/* when the kernel begins again it leaves out what is below: RESERVED_PIDS */
+#define PIDS_NEVER_AGAIN	300	/* RESERVED_PIDS: lower pids are given out once only */
 
-/* A small file of /proc as text; its length, 0 if it cannot be read. */
+/* Read a small file of /proc as text. Returns its length; 0: it cannot be read. */
 static size_t slurp(const char *path, char *text, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -29,7 +29,7 @@ static size_t slurp(const char *path, char *text, size_t size)
 	return (size_t)len;
 }
 
-/* False if there is none, or it is dead. */
+/* False: there is no such process, or it is dead. */
 static bool stat_of(pid_t pid, char name[32], pid_t *parent)
 {
 	char path[32], text[512], state;
@@ -54,7 +54,7 @@ bool soak_alive(pid_t pid)
 	return stat_of(pid, name, &parent);
 }
 
-/* The word behind "--" of its command line is the device's name. */
+/* Is the word behind "--" of its command line the device's name? */
 static bool is_of(pid_t pid, const char *device)
 {
 	char path[32], text[1024];
@@ -68,7 +68,8 @@ static bool is_of(pid_t pid, const char *device)
 	return false;
 }
 
-unsigned int soak_daemons(const char *name, pid_t younger, struct soak_daemon *daemons, unsigned int max)
+unsigned int soak_daemons(const char *name, pid_t younger, struct soak_daemon *daemons,
+			  unsigned int max)
 {
 	struct soak_daemon found;
 	unsigned int count = 0;
@@ -84,7 +85,7 @@ unsigned int soak_daemons(const char *name, pid_t younger, struct soak_daemon *d
 		found.pid = atoi(entry->d_name);
 		if (found.pid < younger && younger < PIDS_NEVER_AGAIN)
 			continue;
-		/* dmuserctl is no daemon, its copies are called dmuser-second.N, as far as there is room. */
+		/* Not dmuserctl. Its copy of a daemon is named dmuser-second.N, cut to 15 bytes. */
 		if (!stat_of(found.pid, comm, &found.parent))
 			continue;
 		found.serves = !strncmp(comm, "dmuser-", 7) && is_of(found.pid, name);
@@ -98,7 +99,7 @@ unsigned int soak_daemons(const char *name, pid_t younger, struct soak_daemon *d
 	return count;
 }
 
-/* How many of its descriptors are of each kind: what differs of two daemons is left out, as inode numbers. */
+/* Count descriptors by kind. Numbers that differ between daemons, as of inodes, are left out. */
 static size_t count_descriptors(pid_t pid, char *text, size_t size)
 {
 	struct {
@@ -122,10 +123,11 @@ static size_t count_descriptors(pid_t pid, char *text, size_t size)
 		link[len] = '\0';
 		if (!strncmp(link, "socket:", 7) || !strncmp(link, "pipe:", 5))
 			*strchr(link, ':') = '\0';
-		/* A channel is one, whether it was opened or handed over. */
+		/* A channel that was handed over counts like one that was opened. */
 		if (!strncmp(link, "/dev/dm-user/", 13) || strstr(link, "[dm-user]"))
 			strcpy(link, "channel");
-		for (i = 0; i < known && strncmp(kinds[i].what, link, sizeof(kinds[i].what) - 1); i++)
+		for (i = 0; i < known &&
+			    strncmp(kinds[i].what, link, sizeof(kinds[i].what) - 1); i++)
 			;
 		if (i == sizeof(kinds) / sizeof(kinds[0]))
 			continue;
@@ -135,16 +137,18 @@ static size_t count_descriptors(pid_t pid, char *text, size_t size)
 	}
 	if (dir)
 		closedir(dir);
-	/* By name: descriptors' numbers do not count. */
+	/* In the order of names, whatever the numbers of the descriptors. */
 	for (;;) {
 		unsigned int least = known;
 
 		for (i = 0; i < known; i++)
-			if (kinds[i].count && (least == known || strcmp(kinds[i].what, kinds[least].what) < 0))
+			if (kinds[i].count &&
+			    (least == known || strcmp(kinds[i].what, kinds[least].what) < 0))
 				least = i;
 		if (least == known || used >= size)
 			break;
-		used += snprintf(text + used, size - used, "%s*%u ", kinds[least].what, kinds[least].count);
+		used += snprintf(text + used, size - used, "%s*%u ", kinds[least].what,
+				 kinds[least].count);
 		kinds[least].count = 0;
 	}
 	return used < size ? used : size;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Names, made, linked, moved and removed, in directories that come and go; and a copy of all that in memory. Now and
- * then the kernel forgets what it has of every file system, so that names and inodes, too, come from the device.
+ * Names are made, linked, moved and removed, in directories that come and go; a model in memory has
+ * the expected state. Now and then the kernel drops its caches of every file system: names and
+ * inodes, too, must come from the device.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include "tests/soak/soak.h"
 
 #define DIRS		8
-#define NAMES		8		/* in each of them */
+#define NAMES		8		/* in each directory */
 #define SLOTS		(DIRS * NAMES)
 #define CONTENT_MAX	6000
 
@@ -141,8 +142,9 @@ static void move(unsigned int from, unsigned int to)
 {
 	char before[300], after[300];
 
-	/* Two names of one file: rename() then does nothing. */
-	if (slots[from].type == NOTHING || (slots[to].type != NOTHING && slots[from].id == slots[to].id))
+	/* If both are names of one file, rename() does nothing. */
+	if (slots[from].type == NOTHING ||
+	    (slots[to].type != NOTHING && slots[from].id == slots[to].id))
 		return;
 	slot_path(before, from);
 	slot_path(after, to);
@@ -166,7 +168,7 @@ static void make_link(unsigned int from, unsigned int to)
 	slots[to] = slots[from];
 }
 
-/* All names of a file have its new length. */
+/* All names of the file get the new length. */
 static void cut(struct soak_random *random, unsigned int i)
 {
 	char path[300];
@@ -188,9 +190,11 @@ static void check_file(unsigned int i, const char *path, const struct stat *st)
 {
 	int fd;
 
-	if (!S_ISREG(st->st_mode) || st->st_size != slots[i].len || st->st_nlink != links_of(slots[i].id))
-		soak_fail("tree: %s has mode 0%o, %lld bytes, %u names, not %u bytes, %u names", path, st->st_mode,
-			  (long long)st->st_size, (unsigned int)st->st_nlink, slots[i].len, links_of(slots[i].id));
+	if (!S_ISREG(st->st_mode) || st->st_size != slots[i].len ||
+	    st->st_nlink != links_of(slots[i].id))
+		soak_fail("tree: %s has mode 0%o, %lld bytes, %u names, not %u bytes, %u names",
+			  path, st->st_mode, (long long)st->st_size, (unsigned int)st->st_nlink,
+			  slots[i].len, links_of(slots[i].id));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		fail("open", path);
@@ -260,7 +264,7 @@ static void sync_dir(unsigned int dir)
 	close(fd);
 }
 
-/* Of all file systems: what is clean. Never of the daemons: their memory is locked. */
+/* Drop the clean caches of all file systems. The daemons lose nothing: their memory is locked. */
 static void forget_everything(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
@@ -292,7 +296,8 @@ static void tree_begin(struct soak_worker *worker)
 static void tree_step(struct soak_worker *worker)
 {
 	struct soak_random *random = &worker->random;
-	unsigned int what = soak_below(random, 200), i = soak_below(random, SLOTS), j = soak_below(random, SLOTS);
+	unsigned int what = soak_below(random, 200);
+	unsigned int i = soak_below(random, SLOTS), j = soak_below(random, SLOTS);
 
 	make_dir(i / NAMES);
 	make_dir(j / NAMES);
