@@ -13,7 +13,8 @@
 
 #define MALLOC_KB	64
 
-static void problem(struct result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void problem(struct result *result, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void problem(struct result *result, const char *format, ...)
 {
@@ -26,7 +27,7 @@ static void problem(struct result *result, const char *format, ...)
 	va_end(args);
 }
 
-/* ---- what the tracer hears ---- */
+/* ---- events of the tracer ---- */
 
 static void newcomer_forked(struct run *run)
 {
@@ -50,7 +51,7 @@ static void newcomer_forked(struct run *run)
 	}
 }
 
-/* One event, if there is any. true: there was. */
+/* Handle one event. False: there is none. */
 static bool listen_once(struct run *run)
 {
 	int status;
@@ -78,7 +79,7 @@ static bool listen_once(struct run *run)
 	return true;
 }
 
-/* A process of the newcomer's that was killed while it was traced has been waited for. */
+/* A launcher that was killed while it was traced has been reaped: note its end. */
 static void heard_of_death(struct run *run)
 {
 	if (run->launcher && !run->forked && run->sides[NEW].dead) {
@@ -102,8 +103,8 @@ static bool side_stopped(const struct run *run, enum role role)
 }
 
 /*
- * Time passes only when everybody waits for it: then the step that began first times out. Who is stopped goes on
- * when all the others have nothing left to wait for. true: nothing will happen any more.
+ * Time passes only when every process waits for it: then the first timer expires. With @go_on, a
+ * stopped process goes on when no other has a timer. True: nothing will happen any more.
  */
 static bool time_passes(const struct run *run, bool go_on)
 {
@@ -113,7 +114,7 @@ static bool time_passes(const struct run *run, bool go_on)
 	if (run->launcher && !run->forked && !run->unseen)
 		return false;
 	for (role = OLD; role <= NEW; role++) {
-		/* On its way out, which another one may wait for: not for long. */
+		/* Another process may wait for its death, which comes soon. */
 		if (proc_dies(&run->sides[role]))
 			return false;
 		if (!side_there(run, role) || side_stopped(run, role))
@@ -146,7 +147,7 @@ static bool too_long(const struct run *run)
 	return now_us() > run->deadline;
 }
 
-/* Until this one waits for somebody else, or is gone. */
+/* Wait until this side waits for another process, or is gone. */
 static void settle(struct run *run, enum role role)
 {
 	while (!too_long(run) && side_there(run, role) && !side_stopped(run, role) &&
@@ -157,24 +158,25 @@ static void settle(struct run *run, enum role role)
 
 /* ---- to the point ---- */
 
-/* The newcomer has come to serve, and the old one is gone: there are no more points. */
+/* The newcomer serves, and the old one is gone: there are no more points. */
 static bool served(const struct run *run)
 {
 	return !side_there(run, OLD) && side_there(run, NEW) && proc_quiet(&run->sides[NEW]);
 }
 
-/* Or that has failed, and the old one is over it. */
+/* The newcomer has failed, and the old one has rolled back: there are no more points. */
 static bool failed(const struct run *run)
 {
 	return !side_there(run, NEW) && side_there(run, OLD) && proc_quiet(&run->sides[OLD]) &&
 	       timer_left(&run->sides[OLD]) < 0;
 }
 
-/* @visit is called at each point of the victim, until it says true. false: it was never so. */
+/* Call @visit at each point of the victim until it returns true. False: it never did. */
 static bool to_point(const struct scenario *scenario, struct run *run,
 		     bool (*visit)(const struct tracee *tracee, void *arg), void *arg)
 {
-	struct tracee *victim = &run->sides[scenario->victim], *other = &run->sides[!scenario->victim];
+	struct tracee *victim = &run->sides[scenario->victim];
+	struct tracee *other = &run->sides[!scenario->victim];
 	bool provoked = !scenario->provoked_at;
 
 	while (!too_long(run)) {
@@ -182,14 +184,15 @@ static bool to_point(const struct scenario *scenario, struct run *run,
 
 		if (other->held && !strcmp(other->at.name, scenario->provoked_at)) {
 			if (!fault_inject(other, scenario->provocation))
-				die("%s: cannot provoke it", scenario->name);
+				die("%s: cannot provoke the other side", scenario->name);
 			heard_of_death(run);
 			provoked = true;
 		} else if (other->held) {
 			tracee_continue(other);
 		}
-		/* Whether the other one comes to its point before this one to the next is not left to chance. */
-		if (victim->held && !provoked && side_there(run, !scenario->victim) && !proc_quiet(other)) {
+		/* The victim stays at its point until the other side rests, or is at its own. */
+		if (victim->held && !provoked && side_there(run, !scenario->victim) &&
+		    !proc_quiet(other)) {
 			nap();
 		} else if (victim->held) {
 			if (provoked && visit(victim, arg))
@@ -197,7 +200,7 @@ static bool to_point(const struct scenario *scenario, struct run *run,
 			tracee_continue(victim);
 		} else if (!heard) {
 			nap();
-			/* What has been done to the other one may take time to show. */
+			/* The effect of the other side's fault may take time to show. */
 			if (scenario->provoked_at && provoked && time_passes(run, false))
 				return false;
 			if (!scenario->io && !run->launcher && !side_there(run, scenario->victim))
@@ -227,7 +230,7 @@ static void begin(const struct scenario *scenario, struct run *run)
 		scene_newcomer(scenario, run, traced);
 }
 
-/* Until nothing will happen any more. */
+/* Wait until nothing will happen any more. */
 static void finish(const struct scenario *scenario, struct run *run, struct result *result)
 {
 	while (!too_long(run)) {
@@ -237,14 +240,16 @@ static void finish(const struct scenario *scenario, struct run *run, struct resu
 			return;
 		nap();
 	}
-	problem(result, "it does not come to an end: old %c, new %c, launcher %s",
+	problem(result, "the case does not end: old %c, new %c, launcher %s",
 		proc_state(run->sides[OLD].pid, run->sides[OLD].pid) ?: '-',
-		proc_state(run->sides[NEW].pid, run->sides[NEW].pid) ?: '-', run->launcher ? "waits" : "has ended");
+		proc_state(run->sides[NEW].pid, run->sides[NEW].pid) ?: '-',
+		run->launcher ? "waits" : "has ended");
 }
 
 /* ---- the end ---- */
 
-static char letter_of(const struct scenario *scenario, const struct run *run, const struct seen *after)
+static char letter_of(const struct scenario *scenario, const struct run *run,
+		      const struct seen *after)
 {
 	if (!after->pid)
 		return side_there(run, OLD) || side_there(run, NEW) ? '?' : '-';
@@ -255,14 +260,16 @@ static char letter_of(const struct scenario *scenario, const struct run *run, co
 	return after->generation == run->before.generation ? 'o' : 'O';
 }
 
-/* The promise is of a handover; without an old one, or without a newcomer, it is less. */
-static bool promised(const struct scenario *scenario, const struct run *run, const char *letters, char letter)
+/* @letters are of a handover; without an old daemon or without a newcomer, less is promised. */
+static bool promised(const struct scenario *scenario, const struct run *run, const char *letters,
+		     char letter)
 {
 	for (; *letters; letters++) {
 		char may = *letters;
 
 		if (may == 'a')
-			may = scenario->idle || run->before.sealed ? '-' : scenario->stateful ? 'N' : 'n';
+			may = scenario->idle || run->before.sealed ? '-' :
+			      scenario->stateful ? 'N' : 'n';
 		if (may == 'N' && scenario->idle)
 			may = '-';
 		if (may == 'n' && scenario->idle)
@@ -285,8 +292,8 @@ static void wait_fds(pid_t pid, unsigned int wanted)
 		nap();
 }
 
-static void check_survivor(const struct scenario *scenario, const struct run *run, const struct seen *after,
-			   struct result *result)
+static void check_survivor(const struct scenario *scenario, const struct run *run,
+			   const struct seen *after, struct result *result)
 {
 	unsigned int fds = result->letter == 'n' ? scenario->fds : run->before.fds;
 	unsigned long locked = result->letter == 'n' ? scenario->locked_kb : run->before.locked_kb;
@@ -295,27 +302,30 @@ static void check_survivor(const struct scenario *scenario, const struct run *ru
 		locked += MALLOC_KB;
 	if (fds)
 		wait_fds(after->pid, fds);
-	/* Fewer is no leak: without the kernel's log, for one, it goes on. */
+	/* Fewer are no leak: a daemon may serve without the kernel's log, for example. */
 	if (fds && proc_fds(after->pid) > fds)
-		problem(result, "who serves has %u descriptors, more than %u", proc_fds(after->pid), fds);
+		problem(result, "the serving daemon has %u descriptors, more than %u",
+			proc_fds(after->pid), fds);
 	if (locked && after->locked_kb > locked)
-		problem(result, "who serves has %lu KiB locked, more than %lu", after->locked_kb, locked);
+		problem(result, "the serving daemon has %lu KiB locked, more than %lu",
+			after->locked_kb, locked);
 	if (proc_keeps_room(after->pid))
-		problem(result, "who serves keeps a room for state");
+		problem(result, "the serving daemon keeps a room for state");
 	if (result->letter == 'n' && after->generation <= run->before.generation)
-		problem(result, "the newcomer is generation %llu", (unsigned long long)after->generation);
+		problem(result, "the newcomer is generation %llu",
+			(unsigned long long)after->generation);
 	if (result->letter == 'n' && !scenario->nobody && !scenario->create && !after->sealed)
 		problem(result, "the node is not sealed");
 	if (result->letter != 'n' && after->sealed != run->before.sealed)
 		problem(result, "the node is %ssealed", after->sealed ? "" : "not ");
 	if (result->letter == 'n' && run->launcher_status)
-		problem(result, "the newcomer serves, and who started it heard otherwise (%#x): %s",
+		problem(result, "the newcomer serves, but its launcher says otherwise (%#x): %s",
 			run->launcher_status, daemon_said());
 	if (result->letter != 'n' && !scenario->idle && !run->launcher_status)
-		problem(result, "the old one serves, and who started the newcomer heard otherwise");
+		problem(result, "the newcomer does not serve, but its launcher says that it does");
 }
 
-/* Who serves with what it has in memory says nothing; who serves without what was there has a flush tell, once. */
+/* A daemon that has the state reports no loss; without the state, exactly one flush must fail. */
 static void check_state(const struct run *run, struct result *result)
 {
 	const char *wrong = load_flushes();
@@ -327,7 +337,8 @@ static void check_state(const struct run *run, struct result *result)
 	if (result->letter == 'n' && told)
 		result->letter = 'N';
 	if (told != (result->letter == 'N' || result->letter == '-'))
-		problem(result, "%c, and %llu flushes tell of a loss", result->letter, (unsigned long long)told);
+		problem(result, "%c, and %llu flushes tell of a loss", result->letter,
+			(unsigned long long)told);
 }
 
 static void check_rest(const struct scenario *scenario, const char *name, struct result *result)
@@ -338,7 +349,7 @@ static void check_rest(const struct scenario *scenario, const char *name, struct
 	const char *said_of_load;
 	long long errors = 0;
 
-	/* init buries them when it comes to it, and the kernel closes channels when the last thread is gone. */
+	/* init reaps zombies in time; the kernel closes channels after the last thread's end. */
 	do {
 		if (dm_word(name, "channels:") == 4) {
 			lives = world_daemons(&zombies);
@@ -354,7 +365,8 @@ static void check_rest(const struct scenario *scenario, const char *name, struct
 	if (scenario->stateful)
 		errors = (long long)load_word("told=");
 	if (dm_word(name, "failed:") || dm_word(name, "errors:") != errors)
-		problem(result, "%lld requests failed, %lld errors", dm_word(name, "failed:"), dm_word(name, "errors:"));
+		problem(result, "%lld requests failed, %lld errors", dm_word(name, "failed:"),
+			dm_word(name, "errors:"));
 	if (scenario->create || scenario->removed)
 		return;
 	said_of_load = load_goes_on();
@@ -362,20 +374,24 @@ static void check_rest(const struct scenario *scenario, const char *name, struct
 		problem(result, "%s", said_of_load);
 }
 
-/* A device that nobody serves, or that is not there: what a person would do. */
+/* No daemon serves, or there is no device: do what an administrator would. */
 static bool serve_again(const struct scenario *scenario, const struct run *run)
 {
 	const char *const takeover[] = { "--takeover", MADE, MADE_STORE, NULL };
 	const char *const create[] = { MADE, MADE_STORE, NULL };
 
 	if (!scenario->create)
-		return daemon_restart(run->name, scenario->nobody && !scenario->stateful ? SECOND : scenario->old);
+		return daemon_restart(run->name, scenario->nobody && !scenario->stateful ?
+				      SECOND : scenario->old);
 	return daemon_start(FIRST, dm_word(MADE, "channels:") >= 0 ? takeover : create);
 }
 
-/* Who serves ends; a newcomer fails, unless it serves already; nothing is left that is in the way of another one. */
-static void look_at_nothing(const struct scenario *scenario, const struct run *run, const struct place *place,
-			    struct result *result)
+/*
+ * After the removal, the old daemon has ended, a newcomer has failed unless it served already, and
+ * nothing prevents another device of that name.
+ */
+static void look_at_nothing(const struct scenario *scenario, const struct run *run,
+			    const struct place *place, struct result *result)
 {
 	const char *const create[] = { MADE, MADE_STORE, NULL };
 	unsigned int zombies, lives = world_daemons(&zombies);
@@ -389,11 +405,12 @@ static void look_at_nothing(const struct scenario *scenario, const struct run *r
 	if (zombies || lives != SUBJECTS)
 		problem(result, "%u daemons and %u zombies", lives, zombies);
 	if (dm_word(MADE, "channels:") >= 0)
-		problem(result, "the device is there");
+		problem(result, "the device still exists");
 	if (!access("/dev/dm-user/" MADE, F_OK))
-		problem(result, "the control node is there");
-	if (!run->launcher_status && scenario->victim == NEW && expect_state(place) < DMU_STATE_PEER_LEAVING)
-		problem(result, "who started the newcomer heard that it serves");
+		problem(result, "the control node still exists");
+	if (!run->launcher_status && scenario->victim == NEW &&
+	    expect_state(place) < DMU_STATE_PEER_LEAVING)
+		problem(result, "the newcomer's launcher says that it serves");
 	if (!daemon_start(FIRST, create))
 		problem(result, "a device of that name cannot be made again: %s", daemon_said());
 }
@@ -407,9 +424,10 @@ static void look_at_end(const struct scenario *scenario, struct run *run, struct
 	if (after.pid)
 		check_survivor(scenario, run, &after, result);
 	else if (result->letter == '-' && !serve_again(scenario, run))
-		problem(result, "nobody serves, and a restart does not: %s", daemon_said());
+		problem(result, "no daemon serves, and a restart fails: %s", daemon_said());
 	if (result->letter == '?')
-		problem(result, "somebody else serves, or somebody lives that does not serve (pid %d)", after.pid);
+		problem(result, "another daemon serves, or a daemon lives and does not serve "
+			"(pid %d)", after.pid);
 	if (scenario->stateful)
 		check_state(run, result);
 	check_rest(scenario, run->name, result);
@@ -440,7 +458,7 @@ static bool note_point(const struct tracee *tracee, void *arg)
 	if (found->count == found->max)
 		die("too many points");
 	found->points[found->count++] = tracee->at;
-	/* The I/O threads go round and round. */
+	/* The I/O threads pass the same points again and again. */
 	return tracee->thread_count > 1 && found->count == 5;
 }
 
@@ -463,23 +481,25 @@ unsigned int case_points(struct scenario *scenario, struct point *points, unsign
 			tracee_release(&run.sides[role], 0);
 	finish(scenario, &run, &result);
 	world_look(run.name, &after);
-	scenario->fds = scene_fds(&run, &run.sides[scenario->idle ? OLD : run.sides[NEW].pid == after.pid ? NEW : OLD]);
+	scenario->fds = scene_fds(&run, &run.sides[scenario->idle ? OLD :
+						   run.sides[NEW].pid == after.pid ? NEW : OLD]);
 	scenario->locked_kb = after.locked_kb;
 	look_at_end(scenario, &run, &result);
 	if (result.problem[0])
-		die("%s, with nothing happening: %s", scenario->name, result.problem);
+		die("%s, without a fault: %s", scenario->name, result.problem);
 	if (!found.count)
-		die("%s: it does not come to its first point", scenario->name);
-	if (!scenario->provoked_at && !scenario->idle && result.letter != 'n' && result.letter != 'N')
-		die("%s, with nothing happening: %c, and who started the newcomer heard: %s", scenario->name,
-		    result.letter, daemon_said());
+		die("%s: the victim does not reach its first point", scenario->name);
+	if (!scenario->provoked_at && !scenario->idle && result.letter != 'n' &&
+	    result.letter != 'N')
+		die("%s, without a fault: %c, and the newcomer's launcher says: %s",
+		    scenario->name, result.letter, daemon_said());
 	clean_up(scenario, &run);
 	return found.count;
 }
 
 /*
- * Where an I/O thread is at a point, the handover may go on until it needs that thread. With the newcomer dead, the
- * old one is on its way back, wherever it is.
+ * While an I/O thread is held at a point, the handover may go on until it needs that thread. With
+ * the newcomer dead, the old one rolls back, wherever it is.
  */
 static struct place place_of(const struct scenario *scenario, const struct point *point)
 {
@@ -494,7 +514,8 @@ static struct place place_of(const struct scenario *scenario, const struct point
 					.action = DMU_ACTION_NONE };
 	}
 	if (scenario->io)
-		place = (struct place){ .state = scenario->idle ? DMU_STATE_SERVING : DMU_STATE_DRAINING,
+		place = (struct place){ .state = scenario->idle ? DMU_STATE_SERVING :
+								  DMU_STATE_DRAINING,
 					.event = DMU_EVENT_END, .action = DMU_ACTION_NONE };
 	place.stateful = scenario->stateful;
 	if (scenario->provoked_at && scenario->victim == NEW) {
@@ -505,7 +526,8 @@ static struct place place_of(const struct scenario *scenario, const struct point
 	return place;
 }
 
-void case_run(const struct scenario *scenario, const struct point *point, enum fault fault, struct result *result)
+void case_run(const struct scenario *scenario, const struct point *point, enum fault fault,
+	      struct result *result)
 {
 	struct place place = place_of(scenario, point);
 	const char *letters = expect_outcome(&place, fault);
@@ -516,7 +538,7 @@ void case_run(const struct scenario *scenario, const struct point *point, enum f
 	memset(result, 0, sizeof(*result));
 	begin(scenario, &run);
 	if (!to_point(scenario, &run, is_point, (void *)point)) {
-		problem(result, "never came to this point");
+		problem(result, "the victim never reached this point");
 	} else {
 		if (scenario->io && !scenario->idle)
 			scene_newcomer(scenario, &run, false);
@@ -528,7 +550,8 @@ void case_run(const struct scenario *scenario, const struct point *point, enum f
 			settle(&run, victim);
 		run.unseen = victim == NEW && !run.forked;
 		run.other_memory = fault == FAULT_MEMORY;
-		happened = fault == FAULT_REMOVE ? !dm_remove(MADE) : fault_inject(&run.sides[victim], fault);
+		happened = fault == FAULT_REMOVE ? !dm_remove(MADE) :
+						   fault_inject(&run.sides[victim], fault);
 		heard_of_death(&run);
 	}
 	for (enum role role = OLD; role <= NEW; role++)

@@ -5,80 +5,88 @@
 #include "tests/steps/expect.h"
 
 const char *const fault_names[FAULTS] = {
-	[FAULT_KILL] = "kill", [FAULT_STOP] = "stop", [FAULT_TERM] = "term", [FAULT_MEMORY] = "memory",
-	[FAULT_HANGUP] = "hangup", [FAULT_GARBAGE] = "garbage", [FAULT_OOM] = "oom", [FAULT_REMOVE] = "remove",
+	[FAULT_KILL] = "kill", [FAULT_STOP] = "stop", [FAULT_TERM] = "term",
+	[FAULT_MEMORY] = "memory", [FAULT_HANGUP] = "hangup", [FAULT_GARBAGE] = "garbage",
+	[FAULT_OOM] = "oom", [FAULT_REMOVE] = "remove",
 };
 
 /*
- * Once whatever else goes on has come to rest. The order is that of enum fault: kill, stop, term, memory, hangup,
- * garbage, oom. Each row is a row of PROTOCOL.md, named behind it.
+ * The outcomes when all else has come to rest before the fault, in the order of enum fault: kill,
+ * stop, term, memory, hangup, garbage, oom. The comment behind a row names the row of PROTOCOL.md:
+ * "for X" means that the other side, in the last rows this side, waits for X.
  */
 static const char *const promised[DMU_STATE_END][FAULTS] = {
-	/* Newcomer; the other one is the old. */
-	[DMU_STATE_START]	= { "o", "n", "o", "on", "n", "o", "o" },	/* accepted, no HELLO yet */
-	[DMU_STATE_ALONE]	= { "-", "n", "-", "n-", "", "", "-" },		/* newcomer connects: nobody */
-	[DMU_STATE_HELLO_SENT]	= { "o", "o", "o", "on", "o", "o", "o" },	/* old waits for READY */
-	[DMU_STATE_PREPARING]	= { "o", "o", "o", "on", "o", "o", "o" },	/* old waits for READY */
-	[DMU_STATE_READY_SENT]	= { "O", "O", "n", "n", "O", "O", "O" },	/* old waits for TAKEN, drained */
-	[DMU_STATE_PEER_DRAINING] = { "O", "O", "n", "nO", "O", "O", "O" },	/* likewise */
-	[DMU_STATE_PEER_LEAVING] = { "-", "n", "n", "n", "n", "n", "-" },	/* old has heard TAKEN */
-	[DMU_STATE_FENCING_OLD]	= { "-", "n", "n", "n", "n", "n", "-" },	/* waits for the death of the old */
-	/* Old; the other one is a newcomer. */
-	[DMU_STATE_SERVING]	= { "a", "o", "n", "no", "n", "o", "a" },	/* newcomer waits for OFFER */
-	[DMU_STATE_OFFERED]	= { "n", "n", "n", "no", "oO", "n", "n" },	/* newcomer waits for DRAINING */
-	[DMU_STATE_DRAINING]	= { "n", "n", "n", "n", "oO", "n", "n" },	/* newcomer waits for DRAINED */
-	[DMU_STATE_DRAINED]	= { "n", "n", "n", "n", "n", "n", "n" },	/* newcomer waits for the end of the old */
-	[DMU_STATE_FENCING_NEW]	= { "-", "o", "o", "o", "o", "o", "-" },	/* waits for the death of a newcomer */
-	[DMU_STATE_FENCING_READY] = { "-", "oO", "oO", "oO", "oO", "oO", "-" },	/* likewise, undoes the drain */
-	[DMU_STATE_UNDOING]	= { "-", "oO", "oO", "oO", "oO", "oO", "-" },	/* undoes the drain, or joins anew */
+	/* This side is the newcomer; the other side, if there is one, is the old daemon. */
+	[DMU_STATE_START]	= { "o", "n", "o", "on", "n", "o", "o" },	/* no HELLO yet */
+	[DMU_STATE_ALONE]	= { "-", "n", "-", "n-", "", "", "-" },		/* no listener */
+	[DMU_STATE_HELLO_SENT]	= { "o", "o", "o", "on", "o", "o", "o" },	/* for READY */
+	[DMU_STATE_PREPARING]	= { "o", "o", "o", "on", "o", "o", "o" },	/* for READY */
+	[DMU_STATE_READY_SENT]	= { "O", "O", "n", "n", "O", "O", "O" },	/* for TAKEN */
+	[DMU_STATE_PEER_DRAINING] = { "O", "O", "n", "nO", "O", "O", "O" },	/* for TAKEN */
+	[DMU_STATE_PEER_LEAVING] = { "-", "n", "n", "n", "n", "n", "-" },	/* heard TAKEN */
+	[DMU_STATE_FENCING_OLD]	= { "-", "n", "n", "n", "n", "n", "-" },	/* for its death */
+	/* This side is the old daemon; the other side is a newcomer. */
+	[DMU_STATE_SERVING]	= { "a", "o", "n", "no", "n", "o", "a" },	/* for OFFER */
+	[DMU_STATE_OFFERED]	= { "n", "n", "n", "no", "oO", "n", "n" },	/* for DRAINING */
+	[DMU_STATE_DRAINING]	= { "n", "n", "n", "n", "oO", "n", "n" },	/* for DRAINED */
+	[DMU_STATE_DRAINED]	= { "n", "n", "n", "n", "n", "n", "n" },	/* for the end */
+	[DMU_STATE_FENCING_NEW]	= { "-", "o", "o", "o", "o", "o", "-" },	/* for its death */
+	[DMU_STATE_FENCING_READY] = { "-", "oO", "oO", "oO", "oO", "oO", "-" },	/* for its death */
+	[DMU_STATE_UNDOING]	= { "-", "oO", "oO", "oO", "oO", "oO", "-" },	/* undoes drain */
 };
 
-/* What is different where there is state in memory. */
+/* The outcomes that differ with state in memory. */
 static const char *const promised_state[DMU_STATE_END][FAULTS] = {
-	/* "With state: without it" if the old one is killed; if it is silent or wrong, "sends ABORT and fails". */
+	/* Killed: "with state: without it". Silent or wrong: "sends ABORT and fails". */
 	[DMU_STATE_OFFERED]	= { "N", "oO", "n", "no", "oO", "oO", "N" },
 	[DMU_STATE_DRAINING]	= { "N", "oO", "n", "nO", "oO", "oO", "N" },
 };
 
-/* The newcomer gives an old one up that alone has state: whatever happens to itself, that one has it. */
+/* The newcomer gives up, as the old one alone has state: the old one serves, whatever happens. */
 static const char *const spared[FAULTS] = { "oO", "oO", "oO", "oO", "oO", "oO", "oO" };
 
 /* The old one has died with its state. */
 static const char *const lost[FAULTS] = { "-", "N", "N", "N", "N", "N", "-" };
 
 /*
- * The old one hangs, and rolls back when it wakes, if it finds that it is to; before, the newcomer's patience ends.
- * In the later ones it has said DRAINED, and not heard TAKEN: it does not commit to a newcomer that is dead.
+ * The old one hangs until after the newcomer's patience has ended. When it wakes, it rolls back if
+ * it finds a reason to. In the later states it has said DRAINED and not heard TAKEN: it does not
+ * commit to a newcomer that is dead.
  */
 static const char *const hanging[DMU_STATE_END][FAULTS] = {
-	[DMU_STATE_READY_SENT] = { "oO", "oO", "n", "n", "n", "n", "oO" },	/* O if it has said DRAINED */
+	/* O if it has said DRAINED. */
+	[DMU_STATE_READY_SENT] = { "oO", "oO", "n", "n", "n", "n", "oO" },
 	[DMU_STATE_PEER_DRAINING] = { "O", "O", "n", "nO", "n", "n", "O" },
 	[DMU_STATE_PEER_LEAVING] = { "O", "n", "n", "n", "n", "n", "O" },
 };
 
 static bool alone_has_state(const struct place *place, enum dmu_state state)
 {
-	bool waits = place->state == DMU_STATE_READY_SENT || place->state == DMU_STATE_PEER_DRAINING;
+	bool waits = place->state == DMU_STATE_READY_SENT ||
+		     place->state == DMU_STATE_PEER_DRAINING;
 
 	if (!place->stateful)
 		return false;
 	if (waits && (place->event == DMU_EVENT_TIMEOUT || place->event == DMU_EVENT_WRONG))
 		return true;
-	return place->event == DMU_EVENT_SPARED || (place->hangs && !place->late && state == DMU_STATE_READY_SENT);
+	return place->event == DMU_EVENT_SPARED ||
+	       (place->hangs && !place->late && state == DMU_STATE_READY_SENT);
 }
 
-/* Drained: what is undone then is undone by joining anew. */
+/* The drain is complete: the old one can undo it only by joining anew. */
 static bool is_drained(const struct place *place)
 {
-	return place->event == DMU_EVENT_DRAINED || place->event == DMU_EVENT_UNDO_REFUSED || place->late;
+	return place->event == DMU_EVENT_DRAINED || place->event == DMU_EVENT_UNDO_REFUSED ||
+	       place->late;
 }
 
 static const char *row(const struct place *place, enum dmu_state state, enum fault fault)
 {
 	const char *letters = NULL;
 
-	/* Until it is dead. */
-	if (place->hangs && place->state < DMU_STATE_FENCING_OLD && place->event != DMU_EVENT_PEER_DEAD)
+	/* The old one hangs, and is not dead. */
+	if (place->hangs && place->state < DMU_STATE_FENCING_OLD &&
+	    place->event != DMU_EVENT_PEER_DEAD)
 		letters = hanging[state][fault];
 	if (!letters && place->stateful)
 		letters = promised_state[state][fault];
@@ -87,7 +95,7 @@ static const char *row(const struct place *place, enum dmu_state state, enum fau
 	return letters && !strcmp(letters, "oO") && is_drained(place) ? "O" : letters;
 }
 
-/* Prepared: it no longer looks whether it is to end before it has said READY. */
+/* A newcomer that is prepared says READY before it looks for signals again. */
 static bool too_late_to_end(const struct place *place)
 {
 	return place->event == DMU_EVENT_PREPARED || place->event == DMU_EVENT_PREPARED_EXCLUSIVE;
@@ -123,7 +131,7 @@ enum dmu_state expect_state(const struct place *place)
 		if (from_here && tells(transition.actions[i]))
 			return place->state;
 	}
-	/* A newcomer that serves is no old one yet, and begins to by the first of these actions. */
+	/* A newcomer that becomes the only daemon is no old one yet; it serves from GO on. */
 	if (transition.next == DMU_STATE_SERVING && place->state <= DMU_STATE_FENCING_OLD)
 		return place->action == DMU_ACTION_GO ? place->state : DMU_STATE_PEER_LEAVING;
 	return transition.next;
@@ -139,19 +147,20 @@ const char *expect_outcome(const struct place *place, enum fault fault)
 		return spared[fault];
 	if (state == DMU_STATE_DONE || state == DMU_STATE_FAILED)
 		return "";
-	/* TAKEN has been heard: whatever happens now, it is over. */
+	/* TAKEN has been heard: the newcomer serves, whatever happens. */
 	if (place->state == DMU_STATE_DRAINED && place->event == DMU_EVENT_TAKEN)
 		return "n";
-	/* Dead: the newcomer is the last. */
-	if (place->died || (place->event == DMU_EVENT_PEER_DEAD && place->state < DMU_STATE_FENCING_OLD)) {
+	/* The old one is dead: the newcomer is the only daemon. */
+	if (place->died ||
+	    (place->event == DMU_EVENT_PEER_DEAD && place->state < DMU_STATE_FENCING_OLD)) {
 		if (place->stateful && place->state < DMU_STATE_PEER_LEAVING)
 			return lost[fault];
 		state = DMU_STATE_PEER_LEAVING;
 	}
-	/* It has lost its patience already, and nothing that is said changes that. */
+	/* The daemon's patience has ended already: no message changes that. */
 	if (place->event == DMU_EVENT_TIMEOUT && (fault == FAULT_HANGUP || fault == FAULT_GARBAGE))
 		return state <= DMU_STATE_FENCING_OLD ? "n" : "oO";
-	/* Old cannot drain. */
+	/* The old one cannot drain. */
 	if (fault == FAULT_MEMORY && place->action == DMU_ACTION_DRAIN)
 		return "o";
 	if (fault == FAULT_TERM && too_late_to_end(place))

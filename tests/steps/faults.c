@@ -26,12 +26,14 @@
 
 /* System calls that the manual pages, or the kernel's sources, let fail with ENOMEM. */
 static const int fallible[] = {
-	SYS_read, SYS_write, SYS_openat, SYS_poll, SYS_mmap, SYS_mprotect, SYS_ioctl, SYS_pread64, SYS_pwrite64,
-	SYS_writev, SYS_socket, SYS_sendmsg, SYS_recvmsg, SYS_bind, SYS_clone, SYS_clone3, SYS_fork, SYS_mkdir,
-	SYS_rename, SYS_mlockall, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_prctl, SYS_capset, SYS_flock,
-	SYS_unshare, SYS_accept4, SYS_signalfd4, SYS_eventfd2, SYS_dup3, SYS_pipe2, SYS_timerfd_create,
-	SYS_newfstatat, SYS_seccomp, SYS_memfd_create, SYS_pidfd_open, SYS_fdatasync, SYS_fallocate,
-	444 /* landlock_create_ruleset */, 445 /* landlock_add_rule */, 446 /* landlock_restrict_self */,
+	SYS_read, SYS_write, SYS_openat, SYS_poll, SYS_mmap, SYS_mprotect, SYS_ioctl, SYS_pread64,
+	SYS_pwrite64, SYS_writev, SYS_socket, SYS_sendmsg, SYS_recvmsg, SYS_bind, SYS_clone,
+	SYS_clone3, SYS_fork, SYS_mkdir, SYS_rename, SYS_mlockall, SYS_mount, SYS_umount2,
+	SYS_pivot_root, SYS_prctl, SYS_capset, SYS_flock, SYS_unshare, SYS_accept4, SYS_signalfd4,
+	SYS_eventfd2, SYS_dup3, SYS_pipe2, SYS_timerfd_create, SYS_newfstatat, SYS_seccomp,
+	SYS_memfd_create, SYS_pidfd_open, SYS_fdatasync, SYS_fallocate,
+	444 /* landlock_create_ruleset */, 445 /* landlock_add_rule */,
+	446 /* landlock_restrict_self */,
 };
 
 static void put(const char *path, const char *text)
@@ -61,14 +63,15 @@ static bool may_fail(long call)
 	return false;
 }
 
-/* The thread stops at the next system call's entry or exit: true. Else at a breakpoint, or has ended. */
+/* Run to the next entry or exit of a system call. False: to a breakpoint or the thread's end. */
 static bool to_call(struct tracee *tracee)
 {
 	pid_t thread = tracee->held;
 	int status, signal = 0;
 
 	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, thread, 0, signal) || waitpid(thread, &status, __WALL) != thread)
+		if (ptrace(PTRACE_SYSCALL, thread, 0, signal) ||
+		    waitpid(thread, &status, __WALL) != thread)
 			return false;
 		if (!WIFSTOPPED(status)) {
 			tracee->dead = true;
@@ -83,8 +86,8 @@ static bool to_call(struct tracee *tracee)
 }
 
 /*
- * A call that does nothing takes the place of the one that is to fail, which no filter forbids: its arguments make
- * it fail by itself.
+ * A call without effect takes the place of the call that must fail: no filter forbids it, and its
+ * arguments make it fail.
  */
 static bool fail_call(struct tracee *tracee)
 {
@@ -114,7 +117,8 @@ static bool fail_memory(struct tracee *tracee)
 	for (unsigned int i = 0; i < CALLS_MAX; i++) {
 		if (!to_call(tracee))
 			return false;
-		if (may_fail(ptrace(PTRACE_PEEKUSER, tracee->held, offsetof(struct user, regs.orig_rax), 0)))
+		if (may_fail(ptrace(PTRACE_PEEKUSER, tracee->held,
+				    offsetof(struct user, regs.orig_rax), 0)))
 			return fail_call(tracee);
 		if (!to_call(tracee))
 			return false;
@@ -135,7 +139,7 @@ static unsigned int oom_kills(void)
 	return at ? (unsigned int)atoi(at + strlen("oom_kill ")) : 0;
 }
 
-/* A neighbour of the victim, in a control group with little memory, wants more than there is. */
+/* A process in the victim's control group, which has little memory, takes more than there is. */
 static void oom_kill(const struct tracee *tracee)
 {
 	unsigned int before = oom_kills();
@@ -203,7 +207,7 @@ bool fault_inject(struct tracee *tracee, enum fault fault)
 		return with_socket(tracee, fault);
 	case FAULT_OOM:
 		oom_kill(tracee);
-		/* Dead it is already. */
+		/* The victim is dead already. */
 		tracee_release(tracee, SIGKILL);
 		return true;
 	default:

@@ -74,7 +74,7 @@ static uint64_t find_ops(const struct image *image)
 	die("%s has no %s of this size: built from other sources?", image->path, image->backend);
 }
 
-/* The program is one that can be loaded anywhere: where its tables point to is in the relocations. */
+/* The program is position-independent: its relocations have the pointers of its tables. */
 static void find_state_functions(struct image *image)
 {
 	const Elf64_Ehdr *header = (const Elf64_Ehdr *)image->map;
@@ -85,11 +85,13 @@ static void find_state_functions(struct image *image)
 
 	for (unsigned int i = 0; i < header->e_shnum; i++) {
 		const Elf64_Rela *at = (const Elf64_Rela *)(image->map + sections[i].sh_offset);
-		size_t left = sections[i].sh_type == SHT_RELA ? sections[i].sh_size / sizeof(*at) : 0;
+		size_t left = sections[i].sh_type == SHT_RELA ?
+			      sections[i].sh_size / sizeof(*at) : 0;
 
 		for (; left; left--, at++)
 			if (at->r_offset >= begin && at->r_offset < end && count < STATE_FUNCTIONS)
-				image->state_functions[count++] = function_at(image, (uint64_t)at->r_addend);
+				image->state_functions[count++] =
+					function_at(image, (uint64_t)at->r_addend);
 	}
 	if (count != STATE_FUNCTIONS)
 		die("%s: %u functions of %s for its state", image->path, count, image->backend);

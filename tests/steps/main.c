@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * steps [-s SCENARIO] [-p POINT] [-f FAULT] [-n STRIDE] [-o OFFSET] [-l] DEVICE DISK LOADFILE DEVICE DISK LOADFILE:
- * every case, or those whose names have the given text in them, or every STRIDEth of them. The second device is the
- * one whose daemons have state. 0: all ended as promised, and every step that there is was among them.
+ * steps [-s SCENARIO] [-p POINT] [-f FAULT] [-n STRIDE] [-o OFFSET] [-l]
+ *	DEVICE DISK LOADFILE DEVICE DISK LOADFILE
+ *
+ * Run every case, or those whose names contain the given text, or every STRIDEth of them. The
+ * daemons of the second device have state. Exit status 0: all cases ended as promised and, without
+ * -s, every step was among the points.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -15,7 +18,7 @@
 #include "tests/steps/steps.h"
 
 #define POINTS_MAX	100
-#define CASE_S		240	/* a case, which waits for WAIT_S at most for one thing */
+#define CASE_S		240	/* for a case, in which each wait ends after WAIT_S */
 
 struct subject subjects[SUBJECTS];
 
@@ -24,21 +27,26 @@ struct subject subjects[SUBJECTS];
 static struct scenario scenarios[] = {
 	{ .name = "overlap, old", .victim = OLD, .old = SECOND, .newcomer = SECOND },
 	{ .name = "overlap, new", .victim = NEW, .old = SECOND, .newcomer = SECOND },
-	{ .name = "exclusive, old", .victim = OLD, .old = SECOND, .newcomer = SECOND, .exclusive = true },
-	{ .name = "exclusive, new", .victim = NEW, .old = SECOND, .newcomer = SECOND, .exclusive = true },
+	{ .name = "exclusive, old", .victim = OLD, .old = SECOND, .newcomer = SECOND,
+	  .exclusive = true },
+	{ .name = "exclusive, new", .victim = NEW, .old = SECOND, .newcomer = SECOND,
+	  .exclusive = true },
 	{ .name = "from the first stage, old", .victim = OLD, .old = FIRST, .newcomer = SECOND },
 	{ .name = "to the first stage, new", .victim = NEW, .old = SECOND, .newcomer = FIRST },
 	{ .name = "requests, old", .victim = OLD, .old = SECOND, .io = true, .idle = true },
-	{ .name = "requests while draining, old", .victim = OLD, .old = SECOND, .newcomer = SECOND, .io = true },
+	{ .name = "requests while draining, old", .victim = OLD, .old = SECOND, .newcomer = SECOND,
+	  .io = true },
 	{ .name = "newcomer died early, old", .victim = OLD, .old = SECOND, .newcomer = SECOND,
 	  .provoked_at = "dmu_prepare_reside", .provocation = FAULT_KILL },
 	{ .name = "newcomer died late, old", .victim = OLD, .old = SECOND, .newcomer = SECOND,
 	  .provoked_at = "peer-draining, peer-drained", .provocation = FAULT_KILL },
 	{ .name = "old one hangs, new", .victim = NEW, .old = SECOND, .newcomer = SECOND,
 	  .provoked_at = "offered, ready", .provocation = FAULT_STOP },
-	{ .name = "nobody served, new", .victim = NEW, .newcomer = SECOND, .nobody = true },
-	{ .name = "device removed, old", .victim = OLD, .old = FIRST, .newcomer = FIRST, .removed = true },
-	{ .name = "device removed, new", .victim = NEW, .old = FIRST, .newcomer = FIRST, .removed = true },
+	{ .name = "no daemon served, new", .victim = NEW, .newcomer = SECOND, .nobody = true },
+	{ .name = "device removed, old", .victim = OLD, .old = FIRST, .newcomer = FIRST,
+	  .removed = true },
+	{ .name = "device removed, new", .victim = NEW, .old = FIRST, .newcomer = FIRST,
+	  .removed = true },
 	{ .name = "state, old", .victim = OLD, WB },
 	{ .name = "state, new", .victim = NEW, WB },
 	{ .name = "state, requests, old", .victim = OLD, WB, .io = true, .idle = true },
@@ -53,8 +61,9 @@ static struct scenario scenarios[] = {
 	  .provoked_at = "offered, ready", .provocation = FAULT_STOP },
 	{ .name = "state, old one hangs late, new", .victim = NEW, WB,
 	  .provoked_at = "draining, drained: arm-timer", .provocation = FAULT_STOP, .late = true },
-	{ .name = "state, nobody served, new", .victim = NEW, WB, .nobody = true },
-	{ .name = "device made, new", .victim = NEW, .newcomer = FIRST, .nobody = true, .create = true },
+	{ .name = "state, no daemon served, new", .victim = NEW, WB, .nobody = true },
+	{ .name = "device made, new", .victim = NEW, .newcomer = FIRST, .nobody = true,
+	  .create = true },
 };
 
 #define SCENARIOS	(sizeof(scenarios) / sizeof(scenarios[0]))
@@ -85,19 +94,21 @@ uint64_t now_us(void)
 
 static char case_name[200];
 
-/* What is left is for who runs this to look at. */
+/* Exit and clean nothing up: the tester may want to look at it. */
 static void case_hangs(int number)
 {
 	static const char end[] = ": no end\n";
 
-	if (write(STDERR_FILENO, case_name, strlen(case_name)) > 0 && write(STDERR_FILENO, end, strlen(end)) > 0)
+	if (write(STDERR_FILENO, case_name, strlen(case_name)) > 0 &&
+	    write(STDERR_FILENO, end, strlen(end)) > 0)
 		_exit(1);
 	_exit(2);
 }
 
 static void case_begins(const struct scenario *scenario, const char *point, const char *fault)
 {
-	snprintf(case_name, sizeof(case_name), "\nsteps: %s | %s | %s", scenario->name, point, fault);
+	snprintf(case_name, sizeof(case_name), "\nsteps: %s | %s | %s", scenario->name, point,
+		 fault);
 	alarm(CASE_S);
 }
 
@@ -106,7 +117,7 @@ void nap(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 }
 
-/* ---- nothing is forgotten ---- */
+/* ---- every step is covered ---- */
 
 static bool seen_event[DMU_STATE_END][DMU_EVENT_END];
 static const char *seen_steps[POINTS_MAX];
@@ -125,23 +136,25 @@ static void note_seen(const struct point *points, unsigned int count)
 	for (unsigned int i = 0; i < count; i++) {
 		if (points[i].kind == POINT_EVENT)
 			seen_event[points[i].place.state][points[i].place.event] = true;
-		if (points[i].kind == POINT_STEP && !step_seen(points[i].function) && seen_step_count < POINTS_MAX)
+		if (points[i].kind == POINT_STEP && !step_seen(points[i].function) &&
+		    seen_step_count < POINTS_MAX)
 			seen_steps[seen_step_count++] = points[i].function;
 	}
 }
 
-/* Pairs of state and event that no scenario comes to, each with the reason. */
+/* Pairs of state and event that no scenario reaches, each with the reason. */
 static const struct {
 	enum dmu_state state;
 	enum dmu_event event;
 	const char *why;
 } elsewhere[] = {
-	{ DMU_STATE_START, DMU_EVENT_REFUSE, "the end of a newcomer, which has nothing" },
+	{ DMU_STATE_START, DMU_EVENT_REFUSE, "the end of a newcomer that holds nothing" },
 	{ DMU_STATE_ALONE, DMU_EVENT_PREPARE_FAILED, "likewise" },
 	{ DMU_STATE_HELLO_SENT, DMU_EVENT_REFUSE, "likewise" },
 	{ DMU_STATE_HELLO_SENT, DMU_EVENT_WRONG, "likewise" },
 	{ DMU_STATE_HELLO_SENT, DMU_EVENT_HANGUP, "back to the start, which is in all scenarios" },
-	{ DMU_STATE_PREPARING, DMU_EVENT_PREPARE_FAILED, "the end of a newcomer that the old one waits for" },
+	{ DMU_STATE_PREPARING, DMU_EVENT_PREPARE_FAILED,
+	  "the end of a newcomer that the old one waits for" },
 	{ DMU_STATE_READY_SENT, DMU_EVENT_REFUSE, "likewise" },
 	{ DMU_STATE_READY_SENT, DMU_EVENT_HANGUP, "as peer-leaving, hangup" },
 	{ DMU_STATE_READY_SENT, DMU_EVENT_PEER_DEAD, "as peer-leaving, peer-dead" },
@@ -153,7 +166,8 @@ static const struct {
 	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_PEER_DEAD, "as peer-leaving, peer-dead" },
 	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_SERVER_FAILED, "channels fail" },
 	{ DMU_STATE_PEER_DRAINING, DMU_EVENT_TERMINATE, "a line of the log" },
-	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_IMPORT_FAILED, "the end of a newcomer: what the old one sees, its scenario has" },
+	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_IMPORT_FAILED,
+	  "the end of a newcomer: a scenario has what the old one sees of it" },
 	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_REFUSE, "as ready-sent" },
 	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_WRONG, "as ready-sent, timeout" },
 	{ DMU_STATE_PEER_LEAVING, DMU_EVENT_SERVER_FAILED, "channels fail" },
@@ -166,7 +180,8 @@ static const struct {
 	{ DMU_STATE_SERVING, DMU_EVENT_TARGET_GONE, "the device is removed" },
 	{ DMU_STATE_SERVING, DMU_EVENT_TERMINATE, "a line of the log" },
 	{ DMU_STATE_OFFERED, DMU_EVENT_OFFER_FAILED, "the newcomer is refused" },
-	{ DMU_STATE_OFFERED, DMU_EVENT_PEER_DEAD, "as fencing-new, peer-dead: its socket closes first" },
+	{ DMU_STATE_OFFERED, DMU_EVENT_PEER_DEAD,
+	  "as fencing-new, peer-dead: its socket closes first" },
 	{ DMU_STATE_OFFERED, DMU_EVENT_DRAINED, "channels fail" },
 	{ DMU_STATE_OFFERED, DMU_EVENT_TARGET_GONE, "the device is removed" },
 	{ DMU_STATE_OFFERED, DMU_EVENT_TERMINATE, "a line of the log" },
@@ -180,7 +195,8 @@ static const struct {
 	{ DMU_STATE_DRAINING, DMU_EVENT_SERVER_FAILED, "channels fail" },
 	{ DMU_STATE_DRAINING, DMU_EVENT_TIMEOUT, "a line of the log" },
 	{ DMU_STATE_DRAINING, DMU_EVENT_TERMINATE, "a line of the log" },
-	{ DMU_STATE_DRAINED, DMU_EVENT_PEER_DEAD, "as fencing-ready, peer-dead: its socket closes first" },
+	{ DMU_STATE_DRAINED, DMU_EVENT_PEER_DEAD,
+	  "as fencing-ready, peer-dead: its socket closes first" },
 	{ DMU_STATE_DRAINED, DMU_EVENT_TARGET_GONE, "the device is removed" },
 	{ DMU_STATE_DRAINED, DMU_EVENT_TERMINATE, "a line of the log" },
 	{ DMU_STATE_FENCING_READY, DMU_EVENT_TARGET_GONE, "the device is removed" },
@@ -198,14 +214,15 @@ static bool same_transition(enum dmu_state state, enum dmu_event a, enum dmu_eve
 	return one.next == two.next && !memcmp(one.actions, two.actions, sizeof(one.actions));
 }
 
-/* A step is what is done: another event that has the same done in the same state is no other step. */
+/* Events that have the same actions and next state in @state are one step. */
 static bool is_covered(enum dmu_state state, enum dmu_event event)
 {
 	for (enum dmu_event other = 0; other < DMU_EVENT_END; other++)
 		if (seen_event[state][other] && same_transition(state, event, other))
 			return true;
 	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
-		if (elsewhere[i].state == state && same_transition(state, event, elsewhere[i].event))
+		if (elsewhere[i].state == state &&
+		    same_transition(state, event, elsewhere[i].event))
 			return true;
 	return false;
 }
@@ -217,7 +234,7 @@ static unsigned int forgotten_steps(const struct dmu_step *steps)
 	for (; steps->run; steps++) {
 		if (step_seen(steps->name))
 			continue;
-		printf("not ok - no scenario comes to %s\n", steps->name);
+		printf("not ok - no scenario reaches %s\n", steps->name);
 		count++;
 	}
 	return count;
@@ -231,7 +248,7 @@ static unsigned int forgotten(void)
 	for (const char *const *name = images[SECOND_WB].state_functions; *name; name++) {
 		if (step_seen(*name))
 			continue;
-		printf("not ok - no scenario comes to %s\n", *name);
+		printf("not ok - no scenario reaches %s\n", *name);
 		count++;
 	}
 	for (enum dmu_state state = 0; state < DMU_STATE_END; state++) {
@@ -242,7 +259,7 @@ static unsigned int forgotten(void)
 				continue;
 			if (is_covered(state, event))
 				continue;
-			printf("not ok - no scenario comes to %s, %s\n", dmu_state_name(state),
+			printf("not ok - no scenario reaches %s, %s\n", dmu_state_name(state),
 			       dmu_event_name(event));
 			count++;
 		}
@@ -252,7 +269,7 @@ static unsigned int forgotten(void)
 
 /* ---- the table ---- */
 
-/* @wanted: parts of names, with + between them. */
+/* Does @name contain a part of @wanted? Its parts have + between them. */
 static bool is_wanted(const char *name, const char *wanted)
 {
 	char part[NAME_MAX_STEPS];
@@ -287,8 +304,8 @@ static void one_case(const struct scenario *scenario, const struct point *point,
 	if (!result.problem[0])
 		return;
 	bad++;
-	printf("\nnot ok - %s | %s | %s: %s\n%-52s", scenario->name, point->name, fault_names[fault], result.problem,
-	       "");
+	printf("\nnot ok - %s | %s | %s: %s\n%-52s", scenario->name, point->name,
+	       fault_names[fault], result.problem, "");
 }
 
 static void one_scenario(struct scenario *scenario)
@@ -313,7 +330,8 @@ static void one_scenario(struct scenario *scenario)
 			one_case(scenario, &points[i], fault);
 		printf("\n");
 	}
-	printf("# %u cases, %llu ms\n", ran - before, (unsigned long long)(now_us() - begun) / 1000);
+	printf("# %u cases, %llu ms\n", ran - before,
+	       (unsigned long long)(now_us() - begun) / 1000);
 }
 
 int main(int argc, char **argv)

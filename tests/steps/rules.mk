@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The test of every step: see tests/steps/README.md. It knows the daemon's own structs and lists.
+# The test of every step, see tests/steps/README.md. It uses the daemon's own structs and lists.
 
 steps_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/steps/*.c))) \
 	$(addprefix $(BUILD)/tests/vm/abi/,dm.o check.o util.o)

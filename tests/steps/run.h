@@ -10,31 +10,31 @@
 
 struct run {
 	const char *name;		/* of the device */
-	uint64_t told;			/* of losses by flushes, before */
-	struct tracee sides[2];		/* OLD, NEW; the newcomer's is its launcher's until that has forked */
+	uint64_t told;			/* losses that flushes reported before */
+	struct tracee sides[2];		/* OLD, NEW; NEW is the launcher until that has forked */
 	pid_t launcher;			/* 0: none, or it has ended */
 	int launcher_status;
 	bool forked;
-	pid_t stray;			/* has stopped and is nobody's: a child, heard of before its parent's fork */
-	bool unseen;			/* its launcher was let go before that: the newcomer is only heard of */
-	bool other_memory;		/* malloc() was refused some, and may have found it elsewhere, in more pages */
+	pid_t stray;			/* a stopped child, reported before its parent's fork */
+	bool unseen;			/* the launcher was released before its fork: no pid */
+	bool other_memory;		/* malloc() failed, and may use more pages elsewhere */
 	struct seen before;
 	uint64_t deadline;
 };
 
-/* ---- scene.c; what cannot be set up ends the program ---- */
+/* ---- scene.c; a scene that cannot be set ends the program ---- */
 
-/* Not traced. false: it has not come to serve; daemon_said() is why. */
+/* Start a daemon that is not traced. False: it does not serve; daemon_said() has the reason. */
 bool daemon_start(enum stage stage, const char *const *args);
-/* The first line of who was started last, until the next call. */
+/* The first line of output of the program that was started last; valid until the next call. */
 const char *daemon_said(void);
-/* Somebody serves again, with what the tab file says. */
+/* Start a daemon again, with the arguments of the tab file. False as for daemon_start(). */
 bool daemon_restart(const char *name, enum stage stage);
-/* As the scenario wants it: nobody, or the old one. */
+/* Let the old daemon serve, or no daemon, as the scenario begins. */
 void scene_set(const struct scenario *scenario, struct run *run);
 void scene_newcomer(const struct scenario *scenario, struct run *run, bool traced);
 void scene_remove_made(void);
-/* Descriptors of a daemon, once it is quiet: one that has just answered us closes that connection in a moment. */
+/* Count a daemon's descriptors once it is quiet: it closes a connection soon after its answer. */
 unsigned int scene_fds(const struct run *run, const struct tracee *tracee);
 
 #endif

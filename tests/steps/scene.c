@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who is there before a case begins: daemons are started, ended, and made to serve as its scenario wants it. */
+/* The beginning of a case: daemons are started and ended until its scenario's daemon serves. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -70,7 +70,8 @@ static void end_process(pid_t pid)
 
 bool daemon_restart(const char *name, enum stage stage)
 {
-	const char *const args[] = { stage == FIRST ? "--takeover" : name, stage == FIRST ? name : NULL, NULL };
+	const char *const args[] = { stage == FIRST ? "--takeover" : name,
+				     stage == FIRST ? name : NULL, NULL };
 
 	dmu_dm_message(name, "unseal");
 	return daemon_start(stage, args);
@@ -100,7 +101,7 @@ unsigned int scene_fds(const struct run *run, const struct tracee *tracee)
 	return proc_fds(tracee->pid);
 }
 
-/* One serves that is not what the scenario wants, or none. */
+/* No daemon serves, or none any more: start the scenario's. */
 static void start_old(const struct scenario *scenario, struct run *run)
 {
 	if (!daemon_restart(run->name, scenario->old))
@@ -157,7 +158,8 @@ void scene_newcomer(const struct scenario *scenario, struct run *run, bool trace
 	if (scenario->newcomer == FIRST && !scenario->create)
 		args[count++] = "--takeover";
 	args[count++] = run->name;
-	snprintf(spec, sizeof(spec), "file:%s,%s", subjects[PLAIN].disk, cache == DMU_DIRECT ? "direct" : "buffered");
+	snprintf(spec, sizeof(spec), "file:%s,%s", subjects[PLAIN].disk,
+		 cache == DMU_DIRECT ? "direct" : "buffered");
 	if (scenario->create)
 		args[count++] = MADE_STORE;
 	else if (!scenario->nobody && !scenario->stateful && !scenario->removed)

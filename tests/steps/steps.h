@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * steps: has a daemon killed, stopped and so on at every step of its life, from outside, so that the programs are
- * those that are shipped. See README.md.
+ * steps: kill, stop and otherwise disturb a daemon at every step of its life. This is done from
+ * outside: the tested programs are those that are shipped. See README.md.
  *
- *	expect.c	who is to serve afterwards
+ *	expect.c	which daemon must serve afterwards
  *	image.c		where a program's functions are
  *	tracee.c	breakpoints
- *	faults.c	what happens to a daemon at one
- *	world.c		the device, its daemons, the load: what can be seen from outside
- *	cases.c		one case: bring it about, look at the end
+ *	faults.c	faults of a daemon that is held at a breakpoint
+ *	world.c		the device, its daemons and the load, seen from outside
+ *	scene.c		the beginning of a case
+ *	cases.c		one case: run it, and check its end
  *	main.c		all cases, and the table
  */
 #ifndef STEPS_H
@@ -24,10 +25,10 @@
 #include "tests/steps/expect.h"
 
 #define NAME_MAX_STEPS	64
-#define PATIENCE_MS	3600000		/* of the daemons: time passes when this test says so */
+#define PATIENCE_MS	3600000		/* of the daemons: this test makes their time pass */
 #define WAIT_S		120		/* of this test */
 
-/* Ends the program: it cannot go on, or what was promised is not so. */
+/* End the program: it cannot go on, or a promise is broken. */
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 uint64_t now_us(void);
 void nap(void);			/* two milliseconds */
@@ -42,8 +43,8 @@ struct image {
 	const char *path;
 	const char *backend;		/* symbol of a struct dmu_backend_ops with state, or NULL */
 	uint64_t entry;
-	uint64_t daemon;		/* a variable of a function, whose name has a suffix */
-	/* Of the backend's ops for its state, as the table of ops has them. */
+	uint64_t daemon;		/* a static variable of a function: its name has a suffix */
+	/* The backend's functions for its state, in the order of its ops. */
 	const char *state_functions[STATE_FUNCTIONS + 1];
 	const char *strings, *map;
 	const void *symbols;
@@ -53,7 +54,7 @@ struct image {
 extern struct image images[STAGES];
 
 void images_open(void);
-/* Where the symbol is, from the load address; dies if there is none. */
+/* The address of function @name, from the load address; dies if there is none. */
 uint64_t image_symbol(const struct image *image, const char *name);
 
 /* ---- tracee.c ---- */
@@ -65,7 +66,7 @@ struct point {
 	char name[NAME_MAX_STEPS];	/* for the table */
 	const char *function;		/* of a step */
 	bool payload;			/* of a read: of more than a request's header */
-	struct place place;		/* of an event or an action; of a step where the daemon is then */
+	struct place place;		/* the daemon's place then */
 };
 
 #define BREAKPOINTS_MAX	48
@@ -77,7 +78,7 @@ struct breakpoint {
 	const char *function;
 };
 
-/* A daemon that is looked at, traced or not. */
+/* A daemon that is watched, traced or not. */
 struct tracee {
 	pid_t pid;			/* 0: none */
 	enum stage stage;
@@ -87,7 +88,7 @@ struct tracee {
 	/* Traced: */
 	pid_t threads[THREADS_MAX];
 	unsigned int thread_count;
-	pid_t held;			/* thread that has been stopped at @at, or 0 */
+	pid_t held;			/* the thread that is stopped at @at, or 0 */
 	struct breakpoint breakpoints[BREAKPOINTS_MAX];
 	unsigned int breakpoint_count;
 	struct point at;		/* when held */
@@ -95,41 +96,42 @@ struct tracee {
 	enum dmu_event event;
 };
 
-/* Look at @pid, which has @stage's program. */
+/* Watch @pid, which runs @stage's program. */
 void tracee_watch(struct tracee *tracee, pid_t pid, enum stage stage);
 void tracee_forget(struct tracee *tracee);
-/* Trace one that runs: its main thread, or all. */
+/* Trace a running daemon: its main thread, or all threads. */
 void tracee_seize(struct tracee *tracee, bool all);
-/* Breakpoints on all functions that are points; @io: on those of its I/O threads instead. */
+/* Set breakpoints on all functions that are points; @io: on those of the I/O threads instead. */
 void tracee_arm(struct tracee *tracee, bool io);
+/* Remove the breakpoints. False: the daemon has been killed meanwhile. */
 bool tracee_disarm(struct tracee *tracee);
-/* waitpid() has said @status of one of its threads. true: it is held at a point now, see @at. */
+/* Handle waitpid()'s @status of one of its threads. True: the thread is held now, at point @at. */
 bool tracee_stopped(struct tracee *tracee, pid_t thread, int status);
 bool tracee_owns(const struct tracee *tracee, pid_t thread);
-/* Behind the breakpoint that it is held at, if it is; it stays held. */
+/* Move the held thread behind its breakpoint, if it is at one; it stays held. */
 void tracee_step_off(struct tracee *tracee);
-/* Go on from the point. */
+/* Let the held thread go on. */
 void tracee_continue(struct tracee *tracee);
-/* No longer traced, and as if it had never been; but for a signal, if not 0, that it has had at the point. */
+/* End the tracing, and leave no effect of it; @signal, if not 0, is sent at the point. */
 void tracee_release(struct tracee *tracee, int signal);
-/* From now on, this one is traced, as @of was: its child. */
+/* Trace @child as its parent @of was traced. */
 void tracee_inherit(struct tracee *tracee, const struct tracee *of, pid_t child);
-/* The daemon's own struct, from its memory. false: it is gone. */
+/* Read struct dmu_daemon from the daemon's memory. False: the daemon is gone. */
 bool tracee_read(const struct tracee *tracee, struct dmu_daemon *daemon);
-/* A duplicate of a descriptor of its; -1: there is none. */
+/* A duplicate of the daemon's descriptor @fd; -1: there is none. */
 int tracee_fd(const struct tracee *tracee, int fd);
 bool point_same(const struct point *a, const struct point *b);
 
 /* ---- faults.c ---- */
 
 void faults_open(void);
-/* To the one that is held, and then let it go. false: there is nothing here that could fail so. */
+/* Inject @fault into the held daemon and release it. False: this fault cannot happen here. */
 bool fault_inject(struct tracee *tracee, enum fault fault);
 
 /* ---- world.c ---- */
 
 struct seen {				/* of the device from outside */
-	int pid;			/* that says it serves; 0: nobody answers */
+	int pid;			/* of the daemon that answers; 0: none does */
 	uint64_t generation;
 	bool sealed;
 	enum dmu_cache_mode cache;
@@ -138,7 +140,7 @@ struct seen {				/* of the device from outside */
 	enum stage stage;
 };
 
-/* A device that is served all the time, under load. */
+/* A device under load, served except when a case interrupts that. */
 struct subject {
 	const char *name, *disk;
 	const char *load;		/* its load's status file */
@@ -148,32 +150,32 @@ enum { PLAIN, STATEFUL, SUBJECTS };
 
 extern struct subject subjects[SUBJECTS];
 
-/* The state of a thread as ps says it; 0 if there is none. */
+/* A thread's state letter, as in ps; 0: there is no such thread. */
 char proc_state(pid_t pid, pid_t thread);
 bool proc_lives(pid_t pid);
-/* It no longer lives, but it is not dead for who waits for that. */
+/* It lives no longer, but its pidfd does not report its death yet. */
 bool proc_dies(const struct tracee *tracee);
-/* Nothing is under way in it, and nothing waits for it: it waits for somebody else. */
+/* It has nothing to do: it waits for another process. */
 bool proc_quiet(const struct tracee *tracee);
 /* ms until its step times out, or -1. */
 long long timer_left(const struct tracee *tracee);
 void timer_expire(const struct tracee *tracee);
 unsigned int proc_fds(pid_t pid);
 unsigned long proc_locked_kb(pid_t pid);
-/* It has a room for state open or mapped, which only a handover needs. */
+/* It has a memfd for state open or mapped, which only a handover needs. */
 bool proc_keeps_room(pid_t pid);
-/* Ask who serves. */
+/* Ask the daemon that serves for its status. */
 void world_look(const char *name, struct seen *seen);
 /* A word of the device's status, like "failed:"; negative: there is none. tests/vm/abi/dm.c. */
 long long dm_word(const char *name, const char *key);
 int dm_remove(const char *name);
-/* Daemons that live, zombies included: of any device. */
+/* The number of living daemons of any device; *@zombies: of dead daemons that are not reaped. */
 unsigned int world_daemons(unsigned int *zombies);
 void load_open(const char *path);
 uint64_t load_word(const char *word);
-/* Every thread of the load gets on from here, without an error. NULL, or what is wrong. */
+/* Wait until every thread of the load has made progress. Returns NULL, or what is wrong. */
 const char *load_goes_on(void);
-/* And has what it wrote flushed. How often, up to now, a flush has told of a loss: load_word("told="). */
+/* Likewise, after the load has flushed. load_word("told=") counts flushes that reported a loss. */
 const char *load_flushes(void);
 
 /* ---- cases.c ---- */
@@ -184,18 +186,18 @@ struct scenario {
 	const char *name;
 	enum role victim;
 	enum stage old, newcomer;
-	bool nobody;			/* serves at the beginning */
-	bool create;			/* the device is made */
-	bool removed;			/* a device of its own is, and that is the fault */
+	bool nobody;			/* no daemon serves at the beginning */
+	bool create;			/* the newcomer makes the device */
+	bool removed;			/* the fault is the removal of the case's own device */
 	bool exclusive;
-	bool stateful;			/* the device whose daemons have state in memory */
+	bool stateful;			/* of the device whose daemons have state in memory */
 	bool io;			/* points of the I/O threads */
 	bool idle;			/* there is no handover */
-	/* What happens to the other side first, and where; NULL: nothing. */
+	/* The point of a fault that the other side gets first; NULL: it gets none. */
 	const char *provoked_at;
 	enum fault provocation;
-	bool late;			/* it has said DRAINED then */
-	/* Of who serves after it, if nothing happens: */
+	bool late;			/* the other side has said DRAINED by then */
+	/* Of the daemon that serves after a run without a fault: */
 	unsigned int fds;
 	unsigned long locked_kb;
 };
@@ -207,7 +209,8 @@ struct result {
 	char problem[OUTCOME_TEXT];	/* "": as promised */
 };
 
-/* Every point that the victim passes if nothing happens to it. */
+/* Find every point that the victim passes in a run without a fault. Returns their number. */
 unsigned int case_points(struct scenario *scenario, struct point *points, unsigned int max);
-void case_run(const struct scenario *scenario, const struct point *point, enum fault fault, struct result *result);
+void case_run(const struct scenario *scenario, const struct point *point, enum fault fault,
+	      struct result *result);
 #endif

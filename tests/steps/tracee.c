@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Breakpoints on whole functions. Each begins with endbr64, which does nothing here: int3 takes the place of its
- * first byte, and who has been stopped there goes on behind it. So nothing is ever put back to be stepped over,
- * and other threads cannot slip through.
+ * Breakpoints on whole functions. Each function begins with endbr64, which does nothing here: int3
+ * replaces its first byte, and a thread that stopped there goes on behind it. So a breakpoint is
+ * never removed for a step, and other threads cannot slip through.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,10 +23,12 @@
 
 static const uint8_t endbr64[4] = { 0xf3, 0x0f, 0x1e, 0xfa };
 
-/* Of the serve loop: see POINT_STEP's names in main.c's order. */
-static const char *const io_functions[] = { "channel_read", "channel_writev", "file_read", "file_write" };
-/* Before there are lists of steps. */
-static const char *const start_functions[] = { "dmu_resident_io_flusher", "dmu_launch_detach", "dmu_daemon_connect" };
+/* Of the serve loop. */
+static const char *const io_functions[] = { "channel_read", "channel_writev", "file_read",
+					    "file_write" };
+/* Steps of a start that are in no list of steps. */
+static const char *const start_functions[] = { "dmu_resident_io_flusher", "dmu_launch_detach",
+					       "dmu_daemon_connect" };
 
 static uint64_t load_address(pid_t pid, const struct image *image)
 {
@@ -129,16 +131,19 @@ void tracee_arm(struct tracee *tracee, bool io)
 		tracee_break(tracee, images[tracee->stage].state_functions[i]);
 }
 
-/* false: it has been killed meanwhile. */
 bool tracee_disarm(struct tracee *tracee)
 {
 	for (unsigned int i = 0; i < tracee->breakpoint_count; i++)
-		if (pwrite(tracee->mem, &tracee->breakpoints[i].byte, 1, (off_t)tracee->breakpoints[i].at) != 1)
+		if (pwrite(tracee->mem, &tracee->breakpoints[i].byte, 1,
+			   (off_t)tracee->breakpoints[i].at) != 1)
 			return false;
 	return true;
 }
 
-/* The first thread of a process that was killed is not told of before the others are buried: no waiting for that. */
+/*
+ * Wait for a stop of @thread. False: the process was killed; waitpid() does not report its main
+ * thread before the others are reaped.
+ */
 static bool wait_stop(const struct tracee *tracee, pid_t thread)
 {
 	int status;
@@ -165,7 +170,8 @@ void tracee_seize(struct tracee *tracee, bool all)
 
 		if (thread <= 0 || (!all && thread != tracee->pid))
 			continue;
-		if (tracee->thread_count == THREADS_MAX || ptrace(PTRACE_SEIZE, thread, 0, PTRACE_O_TRACESYSGOOD))
+		if (tracee->thread_count == THREADS_MAX ||
+		    ptrace(PTRACE_SEIZE, thread, 0, PTRACE_O_TRACESYSGOOD))
 			die("cannot trace %d: %s", thread, strerror(errno));
 		tracee->threads[tracee->thread_count++] = thread;
 	}
@@ -200,10 +206,11 @@ static const struct breakpoint *tracee_hit(const struct tracee *tracee, pid_t th
 
 static void go_behind(const struct breakpoint *breakpoint, pid_t thread)
 {
-	ptrace(PTRACE_POKEUSER, thread, offsetof(struct user, regs.rip), breakpoint->at + sizeof(endbr64));
+	ptrace(PTRACE_POKEUSER, thread, offsetof(struct user, regs.rip),
+	       breakpoint->at + sizeof(endbr64));
 }
 
-/* The point that the function's arguments say. */
+/* Note the point, as the function's arguments tell it. */
 static void tracee_tell(struct tracee *tracee, const struct breakpoint *breakpoint, pid_t thread)
 {
 	struct point *at = &tracee->at;
@@ -212,7 +219,7 @@ static void tracee_tell(struct tracee *tracee, const struct breakpoint *breakpoi
 	at->function = breakpoint->function;
 	if (!strcmp(breakpoint->function, "dmu_transition")) {
 		at->kind = POINT_EVENT;
-		/* What it returns does not fit in registers: where that goes is its first argument. */
+		/* The result does not fit in registers: the first argument, rdi, points to it. */
 		tracee->state = (enum dmu_state)REG(thread, rsi);
 		tracee->event = (enum dmu_event)REG(thread, rdx);
 	} else if (!strcmp(breakpoint->function, "dmu_daemon_act")) {
@@ -226,7 +233,8 @@ static void tracee_tell(struct tracee *tracee, const struct breakpoint *breakpoi
 	at->place.state = tracee->state;
 	at->place.event = tracee->event;
 	if (at->kind == POINT_STEP)
-		snprintf(at->name, sizeof(at->name), "%s%s", at->function, at->payload ? " (payload)" : "");
+		snprintf(at->name, sizeof(at->name), "%s%s", at->function,
+			 at->payload ? " (payload)" : "");
 	else
 		snprintf(at->name, sizeof(at->name), "%s, %s%s%s", dmu_state_name(at->place.state),
 			 dmu_event_name(at->place.event), at->kind == POINT_ACTION ? ": " : "",
@@ -252,7 +260,7 @@ bool tracee_stopped(struct tracee *tracee, pid_t thread, int status)
 	}
 	if (breakpoint)
 		go_behind(breakpoint, thread);
-	/* SIGSTOP is how a child begins that is traced from its birth; SIGTRAP is ours. */
+	/* A child that is traced from its birth begins with SIGSTOP; SIGTRAP is of the tracing. */
 	if (signal == SIGTRAP || signal == SIGSTOP || status >> 16)
 		signal = 0;
 	ptrace(PTRACE_CONT, thread, 0, signal);
@@ -286,16 +294,16 @@ static void tracee_bury_one(struct tracee *tracee, pid_t thread)
 		tracee->dead = true;
 }
 
-/* Until there is nothing of it: what dies traced is ours to bury before its parent hears of it. */
+/* Reap a dead tracee: its parent does not hear of its death before the tracer has. */
 static void tracee_bury(struct tracee *tracee)
 {
-	/* The first thread is the last to be told of. */
+	/* waitpid() reports the main thread last. */
 	for (unsigned int i = tracee->thread_count; i-- > 0;)
 		tracee_bury_one(tracee, tracee->threads[i]);
 	tracee->dead = true;
 }
 
-/* false: it has been killed meanwhile. */
+/* False: the daemon has been killed meanwhile. */
 static bool tracee_stop_all(struct tracee *tracee)
 {
 	for (unsigned int i = 0; i < tracee->thread_count; i++) {
@@ -303,7 +311,7 @@ static bool tracee_stop_all(struct tracee *tracee)
 
 		if (thread == tracee->held)
 			continue;
-		/* EIO: traced from its birth, which is another kind of tracing. */
+		/* EIO: it is traced from its birth, not by PTRACE_SEIZE. */
 		if (ptrace(PTRACE_INTERRUPT, thread, 0, 0) && errno == EIO)
 			syscall(SYS_tgkill, tracee->pid, thread, SIGSTOP);
 		if (!wait_stop(tracee, thread))
@@ -330,7 +338,7 @@ void tracee_release(struct tracee *tracee, int signal)
 		breakpoint = tracee_hit(tracee, tracee->threads[i]);
 		if (breakpoint)
 			go_behind(breakpoint, tracee->threads[i]);
-		/* ESRCH: killed, and not buried. */
+		/* ESRCH: it is killed, and not reaped. */
 		if (ptrace(PTRACE_DETACH, tracee->threads[i], 0, 0))
 			tracee_bury_one(tracee, tracee->threads[i]);
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What can be seen from outside. */
+/* The device, its daemons and the load, seen from outside. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,17 +55,21 @@ bool proc_dies(const struct tracee *tracee)
 	return tracee->pid && !proc_lives(tracee->pid) && poll(&pidfd, 1, 0) != 1;
 }
 
-/* How often @thread has had to wait. */
+/* How often @thread has waited. */
 static unsigned long switches_of(pid_t pid, pid_t thread)
 {
 	char path[300], text[4096], *at;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, thread);
-	at = read_file(path, text, sizeof(text)) ? strstr(text, "\nvoluntary_ctxt_switches:") : NULL;
+	at = read_file(path, text, sizeof(text)) ?
+	     strstr(text, "\nvoluntary_ctxt_switches:") : NULL;
 	return at ? strtoul(strchr(at, '\t'), NULL, 10) : 0;
 }
 
-/* Every thread waits; and how often they have had to, to be compared: they are not looked at all at once. */
+/*
+ * Does every thread wait? The look at the threads is not atomic: *@switches counts their waits, to
+ * be compared with a second look.
+ */
 static bool threads_wait(const struct tracee *tracee, bool serving, unsigned long *switches)
 {
 	pid_t pid = tracee->pid;
@@ -85,10 +89,10 @@ static bool threads_wait(const struct tracee *tracee, bool serving, unsigned lon
 		if (thread <= 0)
 			continue;
 		state = proc_state(pid, thread);
-		/* The load's requests go on all the time, and matter only where a drain waits for them. */
+		/* The load's requests never cease; they matter only if a drain waits for them. */
 		if (serving && thread != pid)
 			continue;
-		/* Held by us; one that has just come to another breakpoint goes on. */
+		/* 't': held by us. A thread that has just reached another breakpoint will go on. */
 		wait = state == 'S' || state == 'T' || (state == 't' && thread == tracee->held);
 		if (wait)
 			*switches += switches_of(pid, thread);
@@ -100,27 +104,30 @@ static bool threads_wait(const struct tracee *tracee, bool serving, unsigned lon
 
 static bool state_waits(enum dmu_state state)
 {
-	return state != DMU_STATE_START && state != DMU_STATE_ALONE && state != DMU_STATE_PREPARING &&
-	       state != DMU_STATE_UNDOING && state != DMU_STATE_DONE && state != DMU_STATE_FAILED;
+	return state != DMU_STATE_START && state != DMU_STATE_ALONE &&
+	       state != DMU_STATE_PREPARING && state != DMU_STATE_UNDOING &&
+	       state != DMU_STATE_DONE && state != DMU_STATE_FAILED;
 }
 
-/* Nothing that its loop looks at is ready: but for the ticker, which tells nobody else. */
+/* Nothing that its loop polls is ready. The ticker does not count: no other process sees it. */
 static bool nothing_ready(const struct tracee *tracee, const struct dmu_daemon *daemon)
 {
 	struct pollfd polled[8 + DMU_CONNECTIONS_MAX];
 	unsigned int count = 0, i;
-	int fds[] = { daemon->signals, daemon->peer.socket, daemon->peer.known ? daemon->peer_pidfd : -1,
+	int fds[] = { daemon->signals, daemon->peer.socket,
+		      daemon->peer.known ? daemon->peer_pidfd : -1,
 		      daemon->server ? daemon->confinement.event_fd : -1, daemon->timer,
 		      daemon->accepting ? daemon->listener : -1 };
 	bool ready;
 
 	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
-			polled[count++] = (struct pollfd){ .fd = tracee_fd(tracee, fds[i]), .events = POLLIN };
+			polled[count++] = (struct pollfd){ .fd = tracee_fd(tracee, fds[i]),
+							   .events = POLLIN };
 	for (i = 0; i < DMU_CONNECTIONS_MAX; i++)
 		if (daemon->connections[i] >= 0)
-			polled[count++] = (struct pollfd){ .fd = tracee_fd(tracee, daemon->connections[i]),
-							   .events = POLLIN };
+			polled[count++] = (struct pollfd){
+				.fd = tracee_fd(tracee, daemon->connections[i]), .events = POLLIN };
 	ready = poll(polled, count, 0) > 0;
 	for (i = 0; i < count; i++)
 		if (polled[i].fd >= 0)
@@ -128,16 +135,18 @@ static bool nothing_ready(const struct tracee *tracee, const struct dmu_daemon *
 	return !ready;
 }
 
-/* The cheap looks come first: this is asked all the time, and system calls are dear in a guest. */
+/* The cheap checks come first: this runs all the time, and system calls cost much in a guest. */
 static bool seems_quiet(const struct tracee *tracee, unsigned long *switches)
 {
 	struct dmu_daemon daemon;
 
-	return tracee_read(tracee, &daemon) && daemon.raised == DMU_EVENT_END && state_waits(daemon.state) &&
-	       threads_wait(tracee, daemon.state != DMU_STATE_DRAINING, switches) && nothing_ready(tracee, &daemon);
+	return tracee_read(tracee, &daemon) && daemon.raised == DMU_EVENT_END &&
+	       state_waits(daemon.state) &&
+	       threads_wait(tracee, daemon.state != DMU_STATE_DRAINING, switches) &&
+	       nothing_ready(tracee, &daemon);
 }
 
-/* Twice: it may have been on its way from one wait to the next. */
+/* Twice: a daemon may have been on its way from one wait to the next. */
 bool proc_quiet(const struct tracee *tracee)
 {
 	unsigned long before, after;
@@ -268,7 +277,7 @@ unsigned int world_daemons(unsigned int *zombies)
 	return lives;
 }
 
-/* ---- the daemon's own word ---- */
+/* ---- the daemon's own status ---- */
 
 static bool status_receive(int fd, struct dmu_packet *packet)
 {
@@ -325,7 +334,7 @@ uint64_t load_word(const char *word)
 
 	at = read_file(load_path, text, sizeof(text)) ? strstr(text, word) : NULL;
 	if (!at)
-		die("the load says no %s: %s", word, text);
+		die("the load's status has no %s: %s", word, text);
 	return strtoull(at + strlen(word), NULL, 10);
 }
 
@@ -343,7 +352,7 @@ static bool wait_word(const char *word, uint64_t wanted)
 
 const char *load_goes_on(void)
 {
-	/* Two: the first may have been done before what we look at. */
+	/* Two more: the first may have been done before the fault. */
 	if (!wait_word("least=", load_word("least=") + 2))
 		return "the load does not go on";
 	if (load_word("errors="))
