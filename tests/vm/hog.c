@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * hog [-s STATUSFILE] [-f FILE] MIB: fills so much memory with bytes that tell the page and how often it was
- * written, then goes on checking and rewriting pages, here and there, until SIGTERM; then all are checked.
- * With -f the memory is a shared mapping of FILE, made for it. Exit status 0: no page was wrong. One line of
+ * hog [-s STATUSFILE] [-f FILE] MIB: fill MIB of memory with bytes that tell their page and its
+ * version, then check and rewrite pages at random until SIGTERM, and check all pages. With -f the
+ * memory is a shared mapping of FILE, which is made. Exit status 0: no page was wrong. One line of
  * counts goes to the status file, by one write, so that a script can wait for progress.
  */
 #include <errno.h>
@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #define PAGE	4096UL
-#define BURST	32	/* pages that lie side by side */
-#define STEP	16	/* of so many words one is written: emulated guests are slow */
+#define BURST	32	/* adjacent pages */
+#define STEP	16	/* one of so many words is written: emulated guests are slow */
 
 static volatile sig_atomic_t stop;
 static uint8_t *memory;
@@ -58,15 +58,16 @@ static void page_check(uint64_t page)
 	if (i >= PAGE / sizeof(*words))
 		return;
 	if (wrong++ < 4)
-		fprintf(stderr, "hog: page %llu, version %u, word %u is %llx\n", (unsigned long long)page,
-			versions[page], i, (unsigned long long)words[i]);
+		fprintf(stderr, "hog: page %llu, version %u, word %u is %llx\n",
+			(unsigned long long)page, versions[page], i, (unsigned long long)words[i]);
 }
 
-/* Always as long, and written at once: a reader sees one whole line. */
+/* The line has a fixed length and is written at once: a reader sees one whole line. */
 static void status_put(void)
 {
 	char line[128];
-	int len = snprintf(line, sizeof(line), "pages=%010llu filled=%010llu touched=%010llu wrong=%010llu\n",
+	int len = snprintf(line, sizeof(line),
+			   "pages=%010llu filled=%010llu touched=%010llu wrong=%010llu\n",
 			   (unsigned long long)pages, (unsigned long long)filled,
 			   (unsigned long long)touched, (unsigned long long)wrong);
 
@@ -94,7 +95,7 @@ static void churn(unsigned int *seed)
 		touched++;
 	}
 	status_put();
-	/* Others have pages that they need, too. */
+	/* Other processes need their pages, too. */
 	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 }
 
@@ -107,8 +108,8 @@ static void *map(const char *path)
 		if (fd < 0 || ftruncate(fd, pages * PAGE))
 			return MAP_FAILED;
 	}
-	return mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS :
-									 MAP_SHARED, fd, 0);
+	return mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
+		    fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
 }
 
 static int hog(const char *path)
@@ -118,7 +119,8 @@ static int hog(const char *path)
 	memory = map(path);
 	versions = calloc(pages, sizeof(*versions));
 	if (memory == MAP_FAILED || !versions) {
-		fprintf(stderr, "hog: no %llu pages: %s\n", (unsigned long long)pages, strerror(errno));
+		fprintf(stderr, "hog: no %llu pages: %s\n", (unsigned long long)pages,
+			strerror(errno));
 		return 1;
 	}
 	fill();

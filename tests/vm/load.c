@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * load [OPTION]... DEVICE: random reads and writes, every byte checked, until SIGTERM; then all that was
- * written is read again and checked, here and (-b) on the backing store. One line of counts goes to the
- * status file all the time, so that a script can wait for progress. Exit status 0: no error and no wrong
- * byte (-e: errors are expected, wrong bytes never).
+ * load [OPTION]... DEVICE: make random reads and writes, and check every byte, until SIGTERM; then
+ * read and check all written blocks again, on the device and (-b) on the backing store. A line of
+ * counts goes to the status file all the time, so that a script can wait for progress. Exit status
+ * 0: no error and no wrong byte (-e: errors are expected, wrong bytes never).
  *
- * Each thread has its own part of the device, so it knows what every block must hold: the version that it
- * wrote last, or, if that write failed, this one or the one before it. Even threads are direct, odd ones
- * buffered (-d: all are direct, and so seldom flush).
+ * Each thread has its own part of the device, so it knows what every block must hold: the version
+ * that it wrote last or, if that write failed, this version or the version before. Even threads are
+ * direct, odd threads buffered (-d: all are direct, and so seldom flush).
  *
- * -w: the device has a volatile cache that may be lost, and a flush that fails tells so, once; all threads are
- * direct, and flush on SIGUSR1 or now and then. Before a flush each reads what it has written since the last one:
- * an older version that no flush tells of is a wrong byte, and so is, whatever is told, one from before the last
- * flush. Flushes that tell are counted (told), and are no errors.
+ * -w: the device has a volatile cache that may be lost, which one failing flush reports. All
+ * threads are direct, and flush on SIGUSR1 or now and then. Before a flush, each reads the blocks
+ * that it has written since its last flush. An older version is a wrong byte if no flush reports a
+ * loss; a version from before the last flush always is. Flushes that report a loss are counted
+ * (told), and are no errors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +34,14 @@
 
 #define BLOCK		4096
 #define RUN_MAX		4		/* blocks of one operation */
-#define VERIFY_RUN	64		/* of one read in the end */
+#define VERIFY_RUN	64		/* blocks of one read at the end */
 #define THREADS_MAX	16
 
-/* What a block may hold: version after, or before if the write of `after` failed. 0: unknown. */
+/* A block may hold version @after; or @before, if the write of @after failed. 0: unknown. */
 struct block {
 	uint32_t after, before;
-	bool torn;			/* a write failed: either of the two, or unknown */
-	uint32_t flushed;		/* -w: this one or a later one is durable */
+	bool torn;			/* a write failed: either version, or unknown */
+	uint32_t flushed;		/* -w: this version or a later one is durable */
 };
 
 struct worker {
@@ -54,8 +55,8 @@ struct worker {
 	uint8_t *buf;
 	atomic_uint_fast64_t ops, errors, wrong, longest_us, begun_us;
 	/* -w: */
-	bool stale;			/* it has read what should not be, unless a flush tells of a loss */
-	unsigned int told_before;	/* by its last flush */
+	bool stale;			/* it has read an old version: wrong unless a flush fails */
+	unsigned int told_before;	/* told, at its last flush */
 	atomic_uint flushes_done;
 };
 
@@ -63,7 +64,8 @@ static struct worker workers[THREADS_MAX];
 static unsigned int threads = 4;
 static atomic_bool stop;
 static bool errors_expected, all_direct, may_lose;
-static pthread_mutex_t flush_lock = PTHREAD_MUTEX_INITIALIZER;	/* who is told tells the others first */
+/* Held from a flush until told has counted it: no other flush may succeed in between. */
+static pthread_mutex_t flush_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint told, flushes_wanted;
 static unsigned int status_ms = 50;	/* between lines of the status file */
 static unsigned int pause_ms = 10;	/* between a thread's operations: guests are slow */
@@ -108,7 +110,7 @@ static bool block_good(const struct block *b, const void *buf, uint64_t number)
 	return b->torn && (!b->before || block_is(buf, number, b->before));
 }
 
-/* Of what was written since the last flush. 0: none of it. */
+/* The version in @buf, if it is the flushed version or a later one; else 0. */
 static uint32_t block_older(const struct block *b, const void *buf, uint64_t number)
 {
 	uint32_t version;
@@ -140,8 +142,9 @@ static void worker_check(struct worker *w, const uint8_t *buf, uint64_t at, unsi
 			continue;
 		}
 		if (w->wrong++ < 4)
-			fprintf(stderr, "load: thread %u: block %llu has wrong bytes %s, not version %u\n",
-				w->number, (unsigned long long)(w->first + at + i), where, b->after);
+			fprintf(stderr, "load: thread %u: block %llu has wrong bytes %s, "
+				"not version %u\n", w->number,
+				(unsigned long long)(w->first + at + i), where, b->after);
 	}
 }
 
@@ -171,7 +174,7 @@ static bool worker_put(struct worker *w, uint64_t at, unsigned int run)
 
 /* ---- a volatile cache ---- */
 
-/* Read each block that was written since the last flush; after a loss, what it is now is what it is to be. */
+/* Read each block written since the last flush. After a loss, its present version is expected. */
 static void worker_reread(struct worker *w, bool lost)
 {
 	for (uint64_t at = 0; at < w->count; at++) {
@@ -190,7 +193,7 @@ static void worker_reread(struct worker *w, bool lost)
 	}
 }
 
-/* true: it has succeeded. */
+/* True: the flush succeeded. */
 static bool worker_fsync(struct worker *w)
 {
 	int rc;
@@ -216,7 +219,7 @@ static void worker_flush(struct worker *w)
 	if (lost)
 		worker_reread(w, true);
 	else if (w->stale && !w->wrong++)
-		fprintf(stderr, "load: thread %u: a loss that no flush tells of\n", w->number);
+		fprintf(stderr, "load: thread %u: a loss that no flush reports\n", w->number);
 	w->stale = false;
 	for (uint64_t at = 0; at < w->count; at++)
 		w->blocks[at].flushed = w->blocks[at].after;
@@ -236,7 +239,7 @@ static void worker_write(struct worker *w, uint64_t at, unsigned int run)
 	for (unsigned int i = 0; i < run; i++) {
 		struct block *b = &w->blocks[at + i];
 
-		/* A failed write over a failed write: any of three; forget it. */
+		/* A failed write after a failed write: any of three versions, so unknown. */
 		b->before = b->torn ? 0 : b->after;
 		b->after = w->version;
 		b->torn = !good;
@@ -278,7 +281,7 @@ static bool is_written(const struct worker *w, uint64_t at, unsigned int run)
 	return false;
 }
 
-/* Read all that was ever written from @path, and check it. */
+/* Read all written blocks from @path, and check them. */
 static int verify(const char *path, const char *where)
 {
 	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -311,7 +314,7 @@ static int verify(const char *path, const char *where)
 
 struct totals {
 	uint64_t ops, errors, wrong, longest_ms, waiting_ms, slowest_ops;
-	unsigned int flushes;		/* that all have done as SIGUSR1 wanted them */
+	unsigned int flushes;		/* requested by SIGUSR1 and done by all threads */
 };
 
 static void totals_get(struct totals *all)
@@ -339,7 +342,7 @@ static void totals_get(struct totals *all)
 	}
 }
 
-/* A reader of the file sees one whole line, old or new: it is written in one call, always as long. */
+/* The line has a fixed length and is written at once: a reader sees one whole line. */
 static void totals_put(int fd)
 {
 	struct totals all;
@@ -348,12 +351,12 @@ static void totals_put(int fd)
 
 	totals_get(&all);
 	len = snprintf(line, sizeof(line),
-		       "ops=%010llu errors=%010llu wrong=%010llu longest_ms=%010llu waiting_ms=%010llu "
-		       "least=%010llu told=%010u flushes=%010u pid=%010d\n",
+		       "ops=%010llu errors=%010llu wrong=%010llu longest_ms=%010llu "
+		       "waiting_ms=%010llu least=%010llu told=%010u flushes=%010u pid=%010d\n",
 		       (unsigned long long)all.ops, (unsigned long long)all.errors,
 		       (unsigned long long)all.wrong, (unsigned long long)all.longest_ms,
-		       (unsigned long long)all.waiting_ms, (unsigned long long)all.slowest_ops, told, all.flushes,
-		       (int)getpid());
+		       (unsigned long long)all.waiting_ms, (unsigned long long)all.slowest_ops,
+		       told, all.flushes, (int)getpid());
 	if (pwrite(fd, line, len, 0) != len)
 		perror("load: status file");
 }
@@ -472,9 +475,10 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind != argc - 1 || !threads || threads > THREADS_MAX || pause_ms > 999 || status_ms > 999) {
-		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-i STATUS_MS] [-p PAUSE_MS] [-s STATUSFILE] [-S MIB] [-t THREADS] "
-				"[-w] DEVICE\n");
+	if (optind != argc - 1 || !threads || threads > THREADS_MAX || pause_ms > 999 ||
+	    status_ms > 999) {
+		fprintf(stderr, "usage: load [-b BACKING] [-d] [-e] [-i STATUS_MS] [-p PAUSE_MS] "
+				"[-s STATUSFILE] [-S MIB] [-t THREADS] [-w] DEVICE\n");
 		return 2;
 	}
 	signal(SIGTERM, on_term);

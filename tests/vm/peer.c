@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * peer SOCKET WHAT: a newcomer that speaks the handover's protocol badly, on purpose. Prints what came of it, in
- * one line: the type of each answer, with the reason of a refusal, or "closed", or "silence" after a while.
+ * peer SOCKET WHAT: a newcomer that speaks the handover's protocol badly, on purpose. Print the
+ * type of each answer, one per line, with the reason of a refusal; or "closed"; or "silence" after
+ * SILENCE_MS.
  *
- *	older, newer	a HELLO of protocol version 0, 2
- *	unknown		a message of a type that there is not
- *	garbage		no message at all
- *	no-pidfd	a HELLO without a descriptor
- *	false-pidfd	a HELLO with a descriptor that is no pidfd, and dies
- *	ready		READY without HELLO
- *	twice		HELLO, and when the OFFER is there, HELLO again; and stays until it is killed
- *	mute		HELLO, OFFER, and then nothing; likewise
- *	leave		HELLO, OFFER, and closes; likewise
- *	stale		HELLO, OFFER, closes, waits for a line on standard input, and then joins by a channel of that
- *			OFFER, and says READY on a new connection
+ *	older, newer	send a HELLO of protocol version 0, 2
+ *	unknown		send a message of an unknown type
+ *	garbage		send bytes that are no message
+ *	no-pidfd	send a HELLO without a descriptor
+ *	false-pidfd	send a HELLO with a descriptor that is no pidfd
+ *	ready		send READY without HELLO
+ *	twice		send HELLO, get the OFFER, send HELLO again; stay until killed
+ *	mute		send HELLO, get the OFFER, and send nothing; likewise
+ *	leave		send HELLO, get the OFFER, and close; likewise
+ *	stale		send HELLO, get the OFFER, close, wait for a line on standard input; then
+ *			join by a channel of that OFFER, and send READY on a new connection
+ *	slow		send nothing while 20 other connections ask for the status, one after the
+ *			other; then send STATUS_REQUEST
  *
- *	slow		nothing, while 20 others connect, ask and leave one after the other; and then STATUS_REQUEST
- *
- * For stale it is two processes: the one whose pidfd is given dies, and the other one keeps the descriptors.
+ * For stale there are two processes: the process of the pidfd dies, and the other keeps the
+ * descriptors.
  */
 #include <errno.h>
 #include <poll.h>
@@ -56,7 +58,7 @@ static int dial(void)
 	return fd;
 }
 
-/* The next message; its type, or 0 at the end of the connection. */
+/* Print the next message. Returns its type; 0: the connection ended, or silence. */
 static int hear(int fd, struct dmu_packet *packet)
 {
 	struct pollfd readable = { .fd = fd, .events = POLLIN };
@@ -91,7 +93,7 @@ static void hear_all(int fd)
 		;
 }
 
-/* Raw bytes, with a descriptor if @pidfd is one. */
+/* Send raw bytes, with descriptor @pidfd unless that is -1. */
 static void send_raw(int fd, const void *bytes, size_t len, int pidfd)
 {
 	union {
@@ -122,7 +124,7 @@ static size_t hello(uint8_t *bytes)
 	return dmu_wire_encode(&message, bytes, DMU_WIRE_SIZE_MAX);
 }
 
-/* A HELLO with the @byte of its header made @value; 0: as it is. */
+/* Send a HELLO with byte @byte of its header set to @value; @byte 0: a right HELLO. */
 static void say_hello(int fd, unsigned int byte, uint8_t value)
 {
 	int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
@@ -157,7 +159,7 @@ static void tell(const char *what, long result)
 	printf("%s %s\n", what, result < 0 ? strerrorname_np(errno) : result ? "some" : "end");
 }
 
-/* With an OFFER that was withdrawn. */
+/* Use an OFFER that was withdrawn. */
 static void use(const struct dmu_packet *packet)
 {
 	int channel = packet->fds[DMU_WIRE_OFFER_FDS], fd;
@@ -185,7 +187,7 @@ static void stale(int fd)
 	if (pid < 0)
 		die("fork");
 	if (!pid) {
-		/* Its pidfd is what the old one kills. */
+		/* The old daemon kills the process of this HELLO's pidfd. */
 		say_hello(fd, 0, 0);
 		pause();
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * poke PID SYSCALL: make process PID's first thread call the system call of that number, with arguments 0,
- * as code injected into it would, and see what happens: exit status 0 if that killed the process by SIGSYS,
- * 1 if not. Seccomp sees the number that a tracer has set, since Linux 4.8.
+ * poke PID SYSCALL: make process PID's main thread make the system call with that number, with
+ * arguments 0, as injected code would. Exit status 0: SIGSYS killed the process; 1: it did not; 2:
+ * error. Seccomp sees the number that a tracer has set, since Linux 4.8.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static int die(const char *what)
 	return 2;
 }
 
-/* Run to the next stop. Its kind: 'n' entry of a system call, 'x' its exit, 'e' death, '-' another; 0: error. */
+/* Run to the next stop: 'n' a system call's entry, 'x' its exit, 'e' death, '-' other; 0: error. */
 static int run(pid_t pid, int *status)
 {
 	struct __ptrace_syscall_info info;
@@ -35,7 +35,7 @@ static int run(pid_t pid, int *status)
 	return info.op == PTRACE_SYSCALL_INFO_ENTRY ? 'n' : 'x';
 }
 
-/* The status of a process that is at its end, as wait(2) will give it. */
+/* The status of a process at its end, as wait(2) will give it. */
 static int last_status(pid_t pid, int status)
 {
 	unsigned long code = 0;
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 	regs.rdi = regs.rsi = regs.rdx = regs.r10 = regs.r8 = regs.r9 = 0;
 	if (ptrace(PTRACE_SETREGS, pid, 0, &regs))
 		return die("set the system call");
-	/* A call that kills comes back first: the process dies on its way out. */
+	/* A call that kills returns first: the process dies on its way out. */
 	do {
 		kind = run(pid, &status);
 		if (!kind)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * relaunch [-w MS] PID PROGRAM [ARG]...: kill the daemon PID, let the device be without one for a while, and
- * start PROGRAM in its place. Exit status: PROGRAM's.
+ * relaunch [-w MS] PID PROGRAM [ARG]...: kill the daemon PID, leave its device without a daemon for
+ * MS milliseconds, and start PROGRAM in its place. Exit status: PROGRAM's.
  *
- * A shell cannot do that when the device is swap: its own memory may be there. This is what whoever restarts
- * such a daemon has to be: locked in memory, spared by the OOM killer, never waiting for I/O in reclaim, and
- * real-time, which is what gives it, and the daemon, a part of vm.min_free_kbytes when all else is gone.
+ * A shell cannot do that when the device is swap: the shell's memory may be there. A program that
+ * restarts such a daemon must be locked in memory, spared by the OOM killer, never wait for I/O in
+ * reclaim, and be real-time. The latter gives it, and the daemon, a part of vm.min_free_kbytes when
+ * all other memory is gone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ static int reside(void)
 	return prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) || mlockall(MCL_CURRENT | MCL_FUTURE) ? -1 : 0;
 }
 
-/* Kill, and wait until it is dead and its channels are closed. */
+/* Kill the daemon, and wait until it is dead and its channels are closed. */
 static int kill_daemon(pid_t pid)
 {
 	int fd = syscall(SYS_pidfd_open, pid, 0);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * selinux COMMAND: what a small system does without SELinux's own tools, and what tests ask. selinuxfs must be
- * mounted.
+ * selinux COMMAND: the work of SELinux's own tools, for a small system and for tests. selinuxfs
+ * must be mounted.
  *
  *	load FILE		load a policy
  *	label CONTEXT PATH...	give files a label
  *	label-of PATH		print it
- *	set FILE TEXT		write TEXT to a file of selinuxfs: enforce, booleans/NAME, commit_pending_bools
+ *	set FILE TEXT		write TEXT to a file of selinuxfs: enforce, booleans/NAME,
+ *				commit_pending_bools
  *	open PATH		exit with the errno of open(PATH, O_RDWR); 0: it opened
  *	connect PATH		likewise, of connecting to that SOCK_SEQPACKET socket
  *	as CONTEXT PROGRAM [ARGUMENT]...	run PROGRAM in that domain
@@ -32,7 +33,7 @@ static int die(const char *what)
 	return 255;
 }
 
-/* In one call of write(): so the kernel wants it. */
+/* The kernel requires one call of write(). */
 static int write_once(const char *path, const void *data, size_t size)
 {
 	int fd = open(path, O_WRONLY);

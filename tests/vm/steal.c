@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * steal PID FD: take a channel from process PID, as a tracer may, and say "stolen". Then for each line on
- * standard input try everything that a channel is good for, and say what each attempt gave: "NAME RESULT",
- * a number or the name of an error. No attempt waits.
+ * steal PID FD: take a channel from process PID, as a tracer may, and print "stolen". Then for each
+ * line on standard input try everything that a channel allows, and print "NAME RESULT" for each
+ * attempt: a number or the name of an errno. No attempt waits.
  *
- * steal PATH: ask the daemon that listens at PATH who it is, and say how many bytes it answered.
+ * steal PATH: ask the daemon that listens at PATH for its status, and print its answer's length.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static void say(const char *name, long result)
 
 static void try_all(int fd)
 {
-	/* The answer SUCCESS to whatever request has number 0. */
+	/* The answer SUCCESS to the request with number 0. */
 	struct dm_user_message answer = { .seq = 0, .type = 0 };
 	struct dm_user_join next = { .flags = DM_USER_JOIN_CREATE };
 	struct dm_user_drain undo = { .flags = DM_USER_DRAIN_UNDO };
@@ -56,7 +56,7 @@ static void try_all(int fd)
 	fflush(stdout);
 }
 
-/* By hand: a program that is not ours. */
+/* Without our library, as a foreign program would. */
 static int ask(const char *path)
 {
 	const unsigned char request[16] = { 0x44, 0x4d, 0x55, 0x52, DMU_WIRE_VERSION, 0,
@@ -68,7 +68,7 @@ static int ask(const char *path)
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		/* Who is not welcome may find it closed already. */
+		/* The daemon may have closed an unwelcome connection already. */
 		size = send(fd, request, sizeof(request), MSG_NOSIGNAL);
 		if (size > 0 || errno == EPIPE)
 			size = recv(fd, answer, sizeof(answer), 0);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The rate of this machine's time stamp counter, in kHz: a guest's counter under TCG, too. A guest that measures it on a
- * busy host can be wrong by any factor, and so is its clock then. Prints nothing where there is no such counter.
+ * Print the rate of this machine's time stamp counter in kHz; under TCG, a guest's counter has the
+ * same rate. A guest that measures it on a busy host can be wrong by any factor, and then its clock
+ * is. Print nothing if there is no such counter.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Both clocks at one moment: of several looks at them the one that took least. */
+/* Read both clocks at one moment: the quickest of several reads. */
 static void look(uint64_t *ticks, uint64_t *ns)
 {
 	uint64_t least = UINT64_MAX;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The calls, each with what must be there before it and what must be true after it, failed or not. */
+/* The calls. Each has the state before it, and a check after it, whether or not it failed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 
 #define TAG	77
 
-/* Still to do of @len bytes after a call that gave @ret: an error means that nothing was done. */
+/* The bytes done, of @len, by a call that returned @ret: after an error, none. */
 static size_t done_of(int ret, size_t len)
 {
 	size_t done = ret > 0 ? ret : 0;
@@ -61,7 +61,7 @@ static void with_read_taken(struct world *w)
 	ch_take_type(w->fd, &w->m, DM_USER_REQ_MAP_READ, NULL);
 }
 
-/* The first has the reserve; the second needs memory. */
+/* The first request has the channel's reserve; the second needs memory. */
 static void with_second_read(struct world *w)
 {
 	with_read_taken(w);
@@ -109,8 +109,8 @@ static void created_only(struct world *w)
 }
 
 /*
- * A thread opens an old device file all the time, of the number that the next node gets, and may have
- * found the node when it turns out that it cannot be made.
+ * A thread keeps opening an old device file with the number that the next node gets. It may find
+ * the node before the making of the node fails.
  */
 static struct {
 	pthread_t thread;
@@ -132,7 +132,7 @@ static void *stale_thread(void *arg)
 	return NULL;
 }
 
-/* The major number of our device files. */
+/* The major number of control nodes. */
 static unsigned int stale_major(void)
 {
 	FILE *file = fopen("/proc/devices", "re");
@@ -243,7 +243,8 @@ static int do_close(struct world *w)
 
 static int do_load_table(struct world *w)
 {
-	return dm_load(w->t.name, ABI_SECTORS, "user", "0 0 " ABI_CTL " 2 orphans:requeue max_io:65536");
+	return dm_load(w->t.name, ABI_SECTORS, "user",
+		       "0 0 " ABI_CTL " 2 orphans:requeue max_io:65536");
 }
 
 static int do_reload(struct world *w)
@@ -336,7 +337,7 @@ static int do_unload_module(struct world *w)
 
 /* ---- after ---- */
 
-/* What came of it so far, and the rest now: the request is there, whole. */
+/* Read the rest of the header: the request must be whole. */
 static void header_is_whole(struct world *w, int ret)
 {
 	const size_t len = sizeof(w->m);
@@ -363,11 +364,12 @@ static void payload_is_whole(struct world *w, int ret)
 	size_t done = done_of(ret, IO_BYTES);
 
 	if (done < IO_BYTES)
-		IS(ch_read(w->fd, w->buf + done, IO_BYTES - done), IO_BYTES - done, "the rest of the payload");
+		IS(ch_read(w->fd, w->buf + done, IO_BYTES - done), IO_BYTES - done,
+		   "the rest of the payload");
 	OK(abi_filled(w->buf, IO_BYTES, TAG), "the payload is what was written");
 }
 
-/* It may be half an answer: what is missing completes it, and the client has its answer. */
+/* The kernel may have half an answer: the rest completes it, and the client has its answer. */
 static void answer_is_taken(struct world *w, int ret)
 {
 	size_t len = answer_make(w), done = done_of(ret, len);
@@ -375,7 +377,8 @@ static void answer_is_taken(struct world *w, int ret)
 	struct io *io = w->io[0];
 
 	if (done < len)
-		IS(ch_write(w->fd, w->buf + done, len - done), len - done, "the rest of the answer");
+		IS(ch_write(w->fd, w->buf + done, len - done), len - done,
+		   "the rest of the answer");
 	w->io[0] = NULL;
 	if (tag)
 		io_end_read(io, tag);
@@ -393,8 +396,8 @@ static void node_is_all_or_nothing(struct world *w, int ret)
 }
 
 /*
- * The opener that has found the node has a channel of nothing, and no open finds it any more; or all is there, and only
- * the result did not reach us.
+ * A thread that found the node has a channel of a dead node, and no open finds the node any more;
+ * or the node was made, and only the result did not reach this program.
  */
 static void stale_has_nothing(struct world *w, int ret)
 {
@@ -415,7 +418,7 @@ static void stale_has_nothing(struct world *w, int ret)
 		IS(ch_info(w->other, &info), -ENOTBLK, "and everything is gone with the device");
 }
 
-/* DM says EFAULT also when all is done, and only the result did not reach us. */
+/* DM returns EFAULT also if the call succeeded and only its result could not be copied. */
 static void reload_takes_effect(struct world *w, int ret)
 {
 	static const char old[] = "0 0 " ABI_CTL, new[] = "0 0 " ABI_CTL " 1 nodaemon:wait";
@@ -423,7 +426,8 @@ static void reload_takes_effect(struct world *w, int ret)
 
 	IS(dm_resume(w->t.name, 0), 0, "resume");
 	IS(dm_status(w->t.name, true, text, sizeof(text)), 0, "table");
-	OK(!strcmp(text, ret ? old : new) || (ret == -EFAULT && !strcmp(text, new)), "the row is '%s'", text);
+	OK(!strcmp(text, ret ? old : new) || (ret == -EFAULT && !strcmp(text, new)),
+	   "the row is '%s'", text);
 }
 
 static void is_resumed(struct world *w, int ret)
@@ -431,7 +435,7 @@ static void is_resumed(struct world *w, int ret)
 	IS(dm_resume(w->t.name, 0), 0, "resume");
 }
 
-/* A first resume that failed has thrown its table away. */
+/* A first resume that failed has dropped its table. */
 static void is_loaded_anew(struct world *w, int ret)
 {
 	if (!ret)
@@ -463,18 +467,23 @@ static void module_goes(struct world *w, int ret)
 const struct call calls[] = {
 	{ "open", "a channel, or none", NULL, do_open, NULL, false, true },
 	{ "info", "the same next time", with_channel, do_info, NULL, false, true },
-	{ "create", "a generation, or none", with_channel, do_create_generation, NULL, false, true },
+	{ "create", "a generation, or none", with_channel, do_create_generation, NULL, false,
+	  true },
 	{ "join", "a member, or not", with_generation, do_join, NULL, false, true },
 	{ "drain", "it can be said again", with_channel, do_drain, NULL, false, true },
 	{ "undo", "likewise", with_draining, do_undo, NULL, false, true },
 	{ "seal", "sealed, or not", with_channel, do_seal, NULL, false, false },
-	{ "new", "a channel for somebody else, or none", with_channel, do_new, NULL, false, true },
-	{ "read", "the request is still there", with_read, do_read_header, header_is_whole, false, false },
+	{ "new", "a channel for another daemon, or none", with_channel, do_new, NULL, false, true },
+	{ "read", "the request is still there", with_read, do_read_header, header_is_whole, false,
+	  false },
 	{ "second", "it waits until there is memory", with_second_read, do_read_header,
 	  second_header_is_whole, false, true },
-	{ "payload", "all of it comes", with_write_begun, do_read_payload, payload_is_whole, false, false },
-	{ "answer-write", "it can be said again", with_write_taken, do_answer, answer_is_taken, false, true },
-	{ "answer-read", "it can be said again", with_read_taken, do_answer, answer_is_taken, false, true },
+	{ "payload", "all of it comes", with_write_begun, do_read_payload, payload_is_whole, false,
+	  false },
+	{ "answer-write", "it can be said again", with_write_taken, do_answer, answer_is_taken,
+	  false, true },
+	{ "answer-read", "it can be said again", with_read_taken, do_answer, answer_is_taken,
+	  false, true },
 	{ "poll", "no harm", with_read, do_poll, NULL, false, false },
 	{ "close", "orphans are requeued", with_write_taken, do_close, NULL, false, false },
 	{ "status", "text, or an error", with_read_taken, do_status, NULL, false, true },
@@ -482,21 +491,24 @@ const struct call calls[] = {
 	{ "message-seal", "sealed, or not", NULL, do_message_seal, NULL, false, true },
 	{ "message-unseal", "unsealed, or not", NULL, do_message_unseal, NULL, false, true },
 	{ "message-drain", "drained, or not", with_channel, do_message_drain, NULL, false, true },
-	{ "message-fail", "failed, or still held", with_held_by_nobody_soon, do_message_fail, NULL, false,
-	  true },
-	{ "message-wrong", "refused", NULL, do_message_wrong, NULL, false, true },
-	{ "load", "a table, or none", created_only, do_load_table, node_is_all_or_nothing, true, true },
-	{ "load-stale", "a node, or none for those that have found it", created_and_stale, do_load_table,
-	  stale_has_nothing, true, true },
-	{ "first-resume", "a live device, or one that can be loaded", loaded_only, do_resume, is_loaded_anew,
-	  true, true },
-	{ "reload", "the new table, or the old one", NULL, do_reload, reload_takes_effect, false, true },
-	{ "suspend", "it can be resumed", NULL, do_suspend, is_resumed, false, true },
-	{ "suspend-noflush", "what is held comes again", with_write_taken, do_suspend_noflush, is_resumed,
+	{ "message-fail", "failed, or still held", with_held_by_nobody_soon, do_message_fail, NULL,
 	  false, true },
+	{ "message-wrong", "refused", NULL, do_message_wrong, NULL, false, true },
+	{ "load", "a table, or none", created_only, do_load_table, node_is_all_or_nothing, true,
+	  true },
+	{ "load-stale", "a node, or a dead node for an open that found it", created_and_stale,
+	  do_load_table, stale_has_nothing, true, true },
+	{ "first-resume", "a live device, or a device that can be loaded", loaded_only, do_resume,
+	  is_loaded_anew, true, true },
+	{ "reload", "the new table, or the old one", NULL, do_reload, reload_takes_effect, false,
+	  true },
+	{ "suspend", "it can be resumed", NULL, do_suspend, is_resumed, false, true },
+	{ "suspend-noflush", "the held request comes again", with_write_taken, do_suspend_noflush,
+	  is_resumed, false, true },
 	{ "resume", "it can be resumed", suspended, do_resume, is_resumed, false, true },
 	{ "remove", "it can be removed", NULL, do_remove, is_removed, false, true },
 	{ "load-module", "loaded, or not", NULL, do_load_module, module_is_gone, true, true },
-	{ "unload-module", "it can be unloaded", module_loaded, do_unload_module, module_goes, true, false },
+	{ "unload-module", "it can be unloaded", module_loaded, do_unload_module, module_goes, true,
+	  false },
 	{ NULL, NULL, NULL, NULL, NULL, false, false },
 };

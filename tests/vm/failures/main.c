@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * failures [-m MODULE.ko] [-r] [-s STRIDE] [CALL]...: each of the calls (all of them), again and again: the n-th
- * allocation or copy fails, for n = 1, 1 + STRIDE... until there is no n-th. A call that fails must say so
- * with an error of memory, and do nothing; then everything works. Without -m, not those of the module.
- * With -r instead: reserve.c.
+ * failures [-m MODULE.ko] [-r] [-s STRIDE] [CALL]...: make each CALL (default: all) again and
+ * again. The n-th allocation or copy fails, for n = 1, 1 + STRIDE... until there is no n-th. A call
+ * that fails must return an error of memory and do nothing; afterwards everything works. Without
+ * -m, the calls that load or unload the module are left out. With -r: run reserve.c instead.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #define CALL_LIMIT_MS	120000
 #define TRIES_MAX	20000
 
-/* ---- what the ABI tests' files need ---- */
+/* ---- functions that the files of the ABI tests call ---- */
 
 unsigned int abi_checks, abi_failures;
 static unsigned int nth;	/* for messages; 0: none */
@@ -37,7 +37,7 @@ bool abi_check(const char *file, int line, bool good, const char *format, ...)
 	if (good)
 		return true;
 	flockfile(stdout);
-	/* One mistake shows itself in every try. */
+	/* A mistake may show in every try. */
 	if (__atomic_add_fetch(&abi_failures, 1, __ATOMIC_RELAXED) <= 20) {
 		printf("# %s, failure %u: %s:%d: ", call_name, nth, file, line);
 		va_start(args, format);
@@ -121,13 +121,13 @@ static void arm(unsigned int n)
 {
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%u", n);
-	/* The failure that is still to come may be this call's. */
+	/* A failure that has not happened yet may hit this very call. */
 	bool good = pwrite(fail_fd, text, len, 0) == len || pwrite(fail_fd, text, len, 0) == len;
 
 	NEED(good, "set fail-nth to %u", n);
 }
 
-/* Disarm. True if the failure has happened, in the call and not in here. */
+/* Disarm. True: the failure has happened, in the call and not in this function. */
 static bool fired(void)
 {
 	char text[16] = "";
@@ -162,7 +162,7 @@ static void io_settle(struct world *w, struct io *io)
 	OK(!ret || (w->io_may_fail && ret == -EIO), "I/O of before: %s", strerror(-ret));
 }
 
-/* Whoever held requests is gone: a new daemon gets them, and all that comes. Then the device goes. */
+/* Close the channels. A new daemon serves their requests, and new ones. Then remove the device. */
 static void world_end(struct world *w)
 {
 	static uint8_t store[ABI_SECTORS * 512];
@@ -192,7 +192,7 @@ static void world_end(struct world *w)
 
 /* ---- one call ---- */
 
-/* EINVAL is what the driver core makes of a device that had no memory for its name. */
+/* The driver core returns EINVAL if there is no memory for a device's name. */
 static bool is_memory(int err)
 {
 	return err == -ENOMEM || err == -EFAULT || err == -EINVAL;
@@ -200,7 +200,8 @@ static bool is_memory(int err)
 
 static void run_call(const struct call *call, unsigned int stride, const char *module)
 {
-	struct world w = { .module = module, .buf = abi_buffer(IO_BYTES + sizeof(struct dm_user_message)) };
+	struct world w = { .module = module,
+			   .buf = abi_buffer(IO_BYTES + sizeof(struct dm_user_message)) };
 	unsigned int failed = 0, no_memory = 0, unharmed = 0;
 	bool more = true;
 	int ret;
@@ -225,11 +226,11 @@ static void run_call(const struct call *call, unsigned int stride, const char *m
 			call->after(&w, ret);
 		world_end(&w);
 	}
-	OK(!more, "there is an end");
+	OK(!more, "the failures come to an end");
 	if (call->must_fail)
-		OK(failed, "something that matters did fail");
-	printf("# %s: failures up to the %u-th; %u times an error, %u of them ENOMEM; %u times none\n",
-	       call->name, nth - stride, failed, no_memory, unharmed);
+		OK(failed, "a failure made the call fail");
+	printf("# %s: failures up to the %u-th; %u times an error, %u of them ENOMEM; "
+	       "%u times none\n", call->name, nth - stride, failed, no_memory, unharmed);
 }
 
 static void explain(pid_t pid)
@@ -237,15 +238,16 @@ static void explain(pid_t pid)
 	char command[256];
 
 	snprintf(command, sizeof(command),
-		 "for t in /proc/%d/task/*; do sed \"s,^,# $t: ,\" $t/stack; done; dmsetup status | sed 's/^/# /'",
-		 pid);
+		 "for t in /proc/%d/task/*; do sed \"s,^,# $t: ,\" $t/stack; done; "
+		 "dmsetup status | sed 's/^/# /'", pid);
 	if (system(command))
 		puts("# no more to say");
 }
 
-static const struct call reserve = { .name = "reserve", .claim = "requests are served without memory" };
+static const struct call reserve = { .name = "reserve",
+				     .claim = "requests are served without memory" };
 
-/* In a process of its own, so that nothing is left of it and a hang has an end. */
+/* Each call has a process of its own: nothing remains of it, and a hang can be ended. */
 static bool run_child(const struct call *call, unsigned int stride, const char *module)
 {
 	uint64_t begin = abi_now_ms();
@@ -268,7 +270,7 @@ static bool run_child(const struct call *call, unsigned int stride, const char *
 		if (abi_now_ms() - begin > CALL_LIMIT_MS) {
 			printf("# %s: time is up\n", call->name);
 			explain(pid);
-			/* Its clients wait for it in the kernel, or it would have an end. */
+			/* Its clients wait in the kernel, and cannot be killed before this. */
 			dm_message(ABI_NAME, "fail");
 			exit(1);
 		}

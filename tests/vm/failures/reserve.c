@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Memory has run out for good: whoever answers a request before reading the next gets each at once, from the
- * channel's reserve; whoever does not is told -ENOMEM, and gets it when the first is answered.
+ * Memory has run out for good. A daemon that answers a request before it reads the next gets each
+ * at once, by the channel's reserve. A daemon that reads a second request first gets -ENOMEM, and
+ * the request after it has answered the first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,8 @@ static void *reader_thread(void *arg)
 	int fd = open(r->t->dev, O_RDONLY | O_DIRECT | O_CLOEXEC);
 
 	for (unsigned int i = 0; i < r->rounds; i++) {
-		bool good = pread(fd, buf, 4096, (i % 512) * 4096) == 4096 && abi_filled(buf, 4096, i % 512);
+		bool good = pread(fd, buf, 4096, (i % 512) * 4096) == 4096 &&
+			    abi_filled(buf, 4096, i % 512);
 
 		r->wrong += !good;
 	}
@@ -69,7 +71,8 @@ static void one_at_a_time(int fd, int starved, struct reader *r)
 				break;
 			continue;
 		}
-		bad += got != sizeof(m) || m.type != DM_USER_REQ_MAP_READ || answer_read(fd, &m, buf);
+		bad += got != sizeof(m) || m.type != DM_USER_REQ_MAP_READ ||
+		       answer_read(fd, &m, buf);
 	}
 	starve(starved, false);
 	IS(refused, 0, "reads that said ENOMEM");
@@ -98,7 +101,7 @@ static void two_at_a_time(const struct target *t, int fd, int starved)
 	io_end_read(io[1], 1);
 }
 
-/* failslab must be set to fail always, for tasks that are marked. */
+/* failslab must fail always, for tasks that are marked. */
 void reserve_run(void)
 {
 	int starved = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The guest's /init: what a script may rely on (DESIGN 7), then the script START, then power-off. In C and
- * static because each program that a shell would call costs some 50 ms under TCG.
+ * The guest's /init: make the environment that a script may rely on (docs/design.md, section 7),
+ * run the script START, and power off. In C and static because each program that a shell would call
+ * costs some 50 ms under TCG.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +25,7 @@
 
 #define HOME_DIR	"/usr/lib/dmuser-guest"
 #define START		HOME_DIR "/start"	/* made by tests/vm/run */
-#define MODULES		HOME_DIR "/modules"	/* made by tests/vm/mkbase: paths, in the order to load */
+#define MODULES		HOME_DIR "/modules"	/* made by tests/vm/mkbase: paths, in load order */
 
 static void complain(const char *what, const char *which)
 {
@@ -65,7 +66,7 @@ static void links_make(void)
 		{ "fd/1", "/dev/stdout" },
 		{ "fd/2", "/dev/stderr" },
 		{ "/proc/mounts", "/etc/mtab" },
-		/* Not before: the kernel would call it some ten times while it boots, in vain, for 1 s. */
+		/* Not earlier: a booting kernel would call it some ten times in vain, for 1 s. */
 		{ HOME_DIR "/modprobe", "/usr/sbin/modprobe" },
 	};
 
@@ -76,7 +77,7 @@ static void links_make(void)
 	mkdir("/dev/mapper", 0755);
 }
 
-/* The devices' drivers, one after the other: so vda is the first disk. */
+/* Load the devices' drivers, one after the other: so vda is the first disk. */
 static void modules_load(void)
 {
 	char path[4096];
@@ -110,7 +111,7 @@ static void loopback_up(void)
 		close(fd);
 }
 
-/* A user-mode kernel has no virtio: its first terminal lines are the ports, its ubd disks the disks. */
+/* A user-mode kernel has no virtio: its first terminal lines are the ports, ubd disks its disks. */
 static bool user_mode;
 
 static int line_open(const char *path)
@@ -138,7 +139,7 @@ static void disks_link(void)
 	}
 }
 
-/* Open the virtio port named @name: /sys/class/virtio-ports/PORT/name has it. -1 if there is none. */
+/* Open the virtio port with @name in /sys/class/virtio-ports/PORT/name. -1: there is none. */
 static int port_open(const char *name)
 {
 	DIR *dir = opendir("/sys/class/virtio-ports");

@@ -13,7 +13,7 @@
 #include "tests/vm/guest/guest.h"
 
 #define SYNC_MS		10000		/* for the last sync: it hangs if a device has no daemon */
-#define TAIL_MAX	(1 << 20)	/* bytes that may still come from what the script left running */
+#define TAIL_MAX	(1 << 20)	/* bytes of output copied at once: it may never cease */
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 #define LEAK_AGE_S	6
 #define RECORD_MAX	8192		/* of /dev/kmsg */
@@ -33,7 +33,7 @@ static int port_write(int fd, const char *buf, size_t len)
 	return 0;
 }
 
-/* Copy what is in the pipe now, at most @max bytes. */
+/* Copy the present content of the pipe, at most @max bytes. */
 static void pipe_copy(int from, int to, size_t max)
 {
 	char buf[4096];
@@ -49,8 +49,8 @@ static void pipe_copy(int from, int to, size_t max)
 }
 
 /*
- * Copy the kernel's records: "PRIORITY,SEQUENCE,MICROSECONDS,FLAGS[,...];TEXT\n", then lines that begin
- * with a space (Documentation/ABI/testing/dev-kmsg).
+ * Copy the kernel's records: "PRIORITY,SEQUENCE,MICROSECONDS,FLAGS[,...];TEXT\n", then lines that
+ * begin with a space (Documentation/ABI/testing/dev-kmsg).
  */
 static void kmsg_copy(int from, int to)
 {
@@ -60,7 +60,7 @@ static void kmsg_copy(int from, int to)
 
 	for (;;) {
 		got = read(from, record, sizeof(record) - 1);
-		/* EPIPE: older records were overwritten before we came; the next read goes on after them. */
+		/* EPIPE: older records were overwritten; the next read goes on after them. */
 		if (got < 0 && (errno == EPIPE || errno == EINTR))
 			continue;
 		if (got <= 0)
@@ -73,7 +73,8 @@ static void kmsg_copy(int from, int to)
 			continue;
 		text++;
 		text[strcspn(text, "\n")] = '\0';
-		snprintf(line, sizeof(line), "[%5llu.%06llu] %s\n", usec / 1000000, usec % 1000000, text);
+		snprintf(line, sizeof(line), "[%5llu.%06llu] %s\n", usec / 1000000,
+			 usec % 1000000, text);
 		port_write(to, line, strlen(line));
 	}
 }
@@ -98,7 +99,7 @@ static pid_t command_start(char **argv, int out, const sigset_t *mask)
 	_exit(127);
 }
 
-/* Reap every child that ended. True if @pid was among them; its status as a shell gives it. */
+/* Reap every child that ended. True: @pid was one of them, with *@status as a shell gives it. */
 static bool children_reap(pid_t pid, int *status)
 {
 	bool found = false;
@@ -116,7 +117,7 @@ static bool children_reap(pid_t pid, int *status)
 	}
 }
 
-/* Write back what file systems hold, unless that hangs. */
+/* Sync all file systems, unless that hangs. */
 static void sync_briefly(int sigchld)
 {
 	struct pollfd fd = { .fd = sigchld, .events = POLLIN };
@@ -135,8 +136,8 @@ static void sync_briefly(int sigchld)
 }
 
 /*
- * What the kernel lost, as kmemleak tells it, if the kernel has that: it looks at no memory younger than 5 s, and
- * reports what two scans in a row found unchanged and without a pointer to it.
+ * Copy the leaks that kmemleak finds, if the kernel has it. It ignores memory younger than 5 s, and
+ * reports memory that two scans in a row found unchanged and without a pointer to it.
  */
 static void leaks_copy(int to)
 {
@@ -161,9 +162,9 @@ void guest_supervise(const struct guest_ports *ports, char **argv)
 	sigset_t mask;
 
 	/*
-	 * A pipe lies between the script and the port because a port can be open only once, and so could not
-	 * be opened again as /dev/stdout. We keep its writing end too: so the reading end never sees an end
-	 * of file, nor spins on it. Only our end doesn't block.
+	 * A pipe lies between the script and the port: a port can be open only once, and the script
+	 * may open /dev/stdout again. This process keeps the writing end, too, so that the reading
+	 * end never sees an end of file. Only the reading end does not block.
 	 */
 	if (pipe2(pipe_fds, O_CLOEXEC))
 		return;
@@ -189,7 +190,8 @@ void guest_supervise(const struct guest_ports *ports, char **argv)
 			pipe_copy(fds[0].fd, ports->output, TAIL_MAX);
 		if (fds[1].revents)
 			kmsg_copy(fds[1].fd, ports->kernel_log);
-		if (fds[2].revents && read(fds[2].fd, &info, sizeof(info)) > 0 && children_reap(pid, &status))
+		if (fds[2].revents && read(fds[2].fd, &info, sizeof(info)) > 0 &&
+		    children_reap(pid, &status))
 			break;
 	}
 	pipe_copy(fds[0].fd, ports->output, TAIL_MAX);
