@@ -2,12 +2,14 @@
 /*
  * careless MODE CTL STORE: a test daemon of one channel and one thread, in the background.
  *
- *	plain	correct, past the page cache: for comparison, and as somebody else's daemon
- *	late	breaks the rule of close(): another process, without the channel, does its writes, the last one
- *		after its death, when a SIGUSR1 says so. While it has one, its name is "latewriter"
- *	dry	breaks the rule of FLUSH: through the page cache, and says done without doing anything
+ *	plain	correct, past the page cache: for comparison, and as a foreign daemon
+ *	late	breaks the rule of close(): a helper process, without the channel, makes the
+ *		daemon's writes; the last one after the daemon's death, on a SIGUSR1. While the
+ *		helper has a write to make, its name is "latewriter"
+ *	dry	breaks the rule of FLUSH: writes into the page cache, and answers a FLUSH without
+ *		doing anything
  *
- * So tests can show that their checkers see what such daemons do.
+ * So tests can show that their checkers detect such daemons.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +25,7 @@
 
 static int channel, store, helper = -1;
 
-/* The process that has the store, but not the channel. */
+/* The helper process, which has the store but not the channel. */
 static void help(int in, pid_t master)
 {
 	static char payload[DAEMON_MAX_IO] __attribute__((aligned(4096)));
@@ -38,12 +40,13 @@ static void help(int in, pid_t master)
 	close(channel);
 	while (recv(in, &message, sizeof(message), MSG_WAITALL) == sizeof(message) &&
 	       recv(in, payload, message.len, MSG_WAITALL) == (ssize_t)message.len) {
-		/* Long enough to be killed in. */
+		/* Time for the daemon to be killed in. */
 		prctl(PR_SET_NAME, "latewriter", 0, 0, 0);
 		usleep(100000);
 		if (getppid() != master)
 			sigwait(&go, &number);
-		if (pwrite(store, payload, message.len, message.sector * 512) != (ssize_t)message.len)
+		if (pwrite(store, payload, message.len, message.sector * 512) !=
+		    (ssize_t)message.len)
 			_exit(1);
 		prctl(PR_SET_NAME, "idlewriter", 0, 0, 0);
 		send(in, &done, 1, MSG_NOSIGNAL);
@@ -78,7 +81,8 @@ static int do_write(const struct dm_user_message *message, const void *payload)
 		return pwrite(store, payload, message->len, message->sector * 512) ==
 		       (ssize_t)message->len ? 0 : -EIO;
 	if (send(helper, message, sizeof(*message), 0) != sizeof(*message) ||
-	    send(helper, payload, message->len, 0) != (ssize_t)message->len || recv(helper, &done, 1, 0) != 1)
+	    send(helper, payload, message->len, 0) != (ssize_t)message->len ||
+	    recv(helper, &done, 1, 0) != 1)
 		return -EIO;
 	return 0;
 }
@@ -124,7 +128,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "careless: %s\n", strerror(channel < 0 ? -channel : errno));
 		return 1;
 	}
-	/* Who started it may go on. */
+	/* The caller may go on. */
 	if (daemon(0, 0))
 		return 1;
 	if (!strcmp(argv[1], "late"))

@@ -39,12 +39,14 @@ int daemon_take(int fd, struct dm_user_message *message, void *payload)
 	do {
 		err = read_all(fd, message, sizeof(*message));
 		if (!err && message->type == DM_USER_REQ_MAP_WRITE)
-			err = message->len <= DAEMON_MAX_IO ? read_all(fd, payload, message->len) : -EMSGSIZE;
+			err = message->len <= DAEMON_MAX_IO ?
+			      read_all(fd, payload, message->len) : -EMSGSIZE;
 	} while (err == -ECANCELED);
 	return err;
 }
 
-int daemon_answer(int fd, const struct dm_user_message *message, unsigned int type, const void *payload)
+int daemon_answer(int fd, const struct dm_user_message *message, unsigned int type,
+		  const void *payload)
 {
 	struct dm_user_message answer = { .seq = message->seq, .type = type };
 	bool has_payload = type == DM_USER_RESP_SUCCESS && message->type == DM_USER_REQ_MAP_READ;
@@ -54,7 +56,7 @@ int daemon_answer(int fd, const struct dm_user_message *message, unsigned int ty
 	};
 	ssize_t n = writev(fd, iov, 2);
 
-	/* One call takes all of an answer whose memory is there. */
+	/* One call takes all of an answer whose memory is present. */
 	if (n == (ssize_t)(iov[0].iov_len + iov[1].iov_len))
 		return 0;
 	return n < 0 && errno == EINVAL ? 0 : n < 0 ? -errno : -EIO;

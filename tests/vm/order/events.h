@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What `flushes` leaves for `replay`: a file of these, in the order of things. A block's version is there after
- * the flush that covers it was answered, and before any mark that is sent later.
+ * `flushes` leaves a file of these for `replay`, in the order of time. The event of a block's
+ * version comes after the answer to the flush that covers it, and before every mark that is sent
+ * later.
  */
 #ifndef ORDER_EVENTS_H
 #define ORDER_EVENTS_H
@@ -12,7 +13,7 @@
 
 struct event {
 	uint32_t block;		/* or EVENT_MARK: the log's mark flushes-VALUE comes now */
-	uint32_t value;		/* version that is durable, or number of the mark */
+	uint32_t value;		/* the durable version, or the number of the mark */
 };
 
 #define EVENT_MARK_PREFIX	"flushes-"

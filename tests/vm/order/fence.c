@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fence MODE OPTION...: writers on a device whose daemon loses its writes under way, again and again; after each
- * round every block must hold the newest version that was acknowledged, on the device and in the store below.
+ * fence MODE OPTION...: run writers on a device whose daemon loses its writes in flight, again and
+ * again. After each round every block must hold the newest version that was acknowledged, on the
+ * device and in the store below.
  *
- *	kill	SIGKILL while writes are under way in the store, then a new daemon
- *	revoke	a noflush suspend takes them back from the daemon, who runs on, or is stopped meanwhile, while
- *		nobody or another daemon serves, and in the end goes on or is killed
+ *	kill	SIGKILL while writes are in flight in the store, then a new daemon
+ *	revoke	a noflush suspend revokes the writes from the daemon. It runs on, or is stopped
+ *		while no daemon or another one serves, and then goes on or is killed
  *
  *	-d DEVICE -N NAME	the device, and its name
- *	-b STORE		the store as it is, below everything that delays
- *	-i FILE			.../inflight of what delays
- *	-r COMMAND		start a new daemon; several take turns
+ *	-b STORE		the store itself, below the device that delays
+ *	-i FILE			.../inflight of the device that delays
+ *	-r COMMAND		start a new daemon; several commands take turns
  *	-o COMMAND		revoke: start another daemon, which runs until it is killed
- *	-p NAME			what the daemons' names begin with (dmuser-)
- *	-w NAME			kill when a process whose name begins so has a write to do; after each round, when newer
- *				ones are done, send it a SIGUSR1 and wait for its end: so that it is late for sure
+ *	-p NAME			the beginning of the daemons' names (dmuser-)
+ *	-w NAME			kill when a process whose name begins with NAME has a write to make.
+ *				After each round's newer writes, send it a SIGUSR1 and wait for its
+ *				end: so its write is late for sure
  *	-n ROUNDS
  *
- * Exit status: 0 nothing lost, 3 bytes were lost, 1 anything else.
+ * Exit status 0: nothing was lost; 3: bytes were lost; 1: another failure.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -46,7 +48,7 @@
 static const char *device, *name, *store, *inflight, *other, *late, *prefix = "dmuser-";
 static const char *commands[COMMANDS_MAX];
 static unsigned int command_count, rounds = 10;
-static unsigned int caught, fenced_rounds;	/* rounds in which it came to what is tested */
+static unsigned int caught, fenced_rounds;	/* rounds with writes in flight, with fences */
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
 {
@@ -68,7 +70,7 @@ static void nap(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
 }
 
-/* Until @condition, a call, is true. */
+/* Wait until @condition, a call, is true. */
 #define UNTIL(condition) do { \
 	time_t end = time(NULL) + PATIENCE_S; \
 	while (!(condition)) { \
@@ -79,7 +81,7 @@ static void nap(void)
 	} \
 } while (0)
 
-/* Writes under way in what delays. */
+/* The writes in flight in the device that delays. */
 static unsigned int under_way(void)
 {
 	unsigned int reads = 0, writes = 0;
@@ -91,7 +93,7 @@ static unsigned int under_way(void)
 	return writes;
 }
 
-/* From a stat file below /proc: what it is called, and its state; 'Z' if there is none. */
+/* Read a process's name and state from a stat file of /proc. Returns the state; 'Z': no process. */
 static char state_of(const char *path, char comm[static 64])
 {
 	FILE *file = fopen(path, "re");
@@ -115,8 +117,8 @@ static bool is_daemon(const char *pid, const char *begins)
 }
 
 /*
- * Its first thread has stopped, so all others have the signal, and take no request any more: one in the middle of a
- * write does not stop before that is done.
+ * Has the main thread stopped? Then all other threads have the signal and take no more requests: a
+ * thread in the middle of a write stops when the write is done.
  */
 static bool is_stopped(pid_t pid)
 {
@@ -126,7 +128,7 @@ static bool is_stopped(pid_t pid)
 	return state_of(path, comm) == 'T';
 }
 
-/* The process whose name begins so, 0 if there is none. */
+/* A process whose name begins with @begins; 0: there is none. */
 static pid_t find(const char *begins)
 {
 	DIR *dir = opendir("/proc");
@@ -134,7 +136,8 @@ static pid_t find(const char *begins)
 	pid_t pid = 0;
 
 	while (dir && !pid && (entry = readdir(dir)))
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_daemon(entry->d_name, begins))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		    is_daemon(entry->d_name, begins))
 			pid = atoi(entry->d_name);
 	if (dir)
 		closedir(dir);
@@ -149,7 +152,7 @@ static pid_t need_daemon(void)
 	return pid;
 }
 
-/* Run it, without a shell, as processes are dear in a guest; what it says on stdout is lost. */
+/* Run @command, without a shell: processes cost much in a guest. Its standard output is dropped. */
 static void run(const char *command)
 {
 	char text[512], *words[WORDS_MAX + 1] = { 0 }, *rest = text;
@@ -188,7 +191,7 @@ static void restart(unsigned int round)
 	run(command);
 }
 
-/* Threads that have completed @more writes since @from. */
+/* The number of threads that have completed @more writes since @from. */
 static unsigned int past(const uint64_t *from, uint64_t more)
 {
 	unsigned int count = 0;
@@ -223,7 +226,7 @@ static void round_kill(unsigned int round)
 	restart(round);
 }
 
-/* Another daemon comes; what it may not do yet, nobody does: the fenced writes of @fenced threads. */
+/* Start another daemon: it must not get the fenced writes of @fenced threads, but all others. */
 static void other_serves(const uint64_t *from, unsigned int fenced)
 {
 	uint64_t begin[WRITERS];
@@ -231,7 +234,7 @@ static void other_serves(const uint64_t *from, unsigned int fenced)
 	let_in();
 	run(other);
 	done_now(begin);
-	/* It reads the queue, and gets on with what is not fenced. */
+	/* It serves the requests that are not fenced. */
 	UNTIL(past(begin, 2) >= WRITERS - fenced);
 	if (waiting_since(from) < fenced)
 		die("%u writes were fenced, but only %u threads wait", fenced, waiting_since(from));
@@ -257,8 +260,8 @@ static void kill_other(void)
 }
 
 /*
- * Kinds of rounds: the daemon runs on (0), is stopped and goes on (1), is stopped and killed (2), and the
- * same with another one that serves meanwhile (3: goes on, 4: killed).
+ * Kinds of rounds: the daemon runs on (0); is stopped, and goes on (1) or is killed (2); is stopped
+ * while another daemon serves, and goes on (3) or is killed (4).
  */
 static void round_revoke(unsigned int round)
 {
@@ -296,7 +299,7 @@ static void round_revoke(unsigned int round)
 		restart(round);
 }
 
-/* Who still has an old write to do does it now. */
+/* Make each process that still has an old write to make do it now. */
 static void let_late_ones_write(void)
 {
 	pid_t pid;
@@ -307,12 +310,12 @@ static void let_late_ones_write(void)
 	}
 }
 
-/* Nothing is under way any more: what is lost? */
+/* End all writes, then count the lost blocks. */
 static int check(void)
 {
 	int lost, below, fd;
 
-	/* Newer writes at once: the last of them is what must be there, even if an old one comes late. */
+	/* Newer writes first: their last version must remain, even if an old write comes late. */
 	writers_pause(MORE);
 	fd = open(device, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || fsync(fd))
@@ -398,7 +401,7 @@ int main(int argc, char **argv)
 			die("round %u: writes failed", round);
 	}
 	writers_pause(0);
-	printf("fence: %u rounds, %u with writes under way, %u with fenced ones, %d blocks lost\n", round, caught,
-	       fenced_rounds, lost);
+	printf("fence: %u rounds, %u with writes under way, %u with fenced ones, %d blocks lost\n",
+	       round, caught, fenced_rounds, lost);
 	return lost ? EXIT_LOST : 0;
 }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flushes -d DEVICE -l LOG -o EVENTS [-s MIB] [-n MARKS]: threads write stamped blocks of a device, each its own,
- * make them durable, note that in the file EVENTS, and put a mark into the dm-log-writes device LOG, whose name
- * that is, which is somewhere below. Until MARKS marks are there, or SIGTERM.
+ * flushes -d DEVICE -l LOG -o EVENTS [-s MIB] [-n MARKS]: threads write stamped blocks of a
+ * device, each thread its own, make them durable, note that in the file EVENTS, and put a mark
+ * into the dm-log-writes device with the name LOG, which is somewhere below. They end after
+ * MARKS marks, or on SIGTERM.
  *
- * Even threads are direct, odd ones buffered. Blocks become durable by fsync, or by a write with RWF_DSYNC; others
- * are written and left. The status, marks so far, is in EVENTS.marks.
+ * Even threads are direct, odd threads buffered. Blocks become durable by fsync, or by a write with
+ * RWF_DSYNC; other blocks are written and left. EVENTS.marks has the number of marks so far.
  *
- * dm-log-writes gives the writes that a flush covers to the first flush that comes, and logs them when that one ends.
- * With two generations, the flush of the newcomer may overtake one of the old one: what was durable before it is in the
- * log after it. So no mark is put while there are two that may have one under way.
+ * dm-log-writes gives the writes that a flush covers to the first flush that arrives, and logs
+ * them when that flush ends. With two generations, a flush of the newcomer may overtake a flush
+ * of the old daemon: the log then has writes after a mark that were durable before it. So no
+ * mark is put while two generations may have a flush in flight.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +49,8 @@ static const char *log_name, *device_name;
 static unsigned int marks_wanted = UINT32_MAX;
 static atomic_bool stop, failed;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards: the file, marks; and the order of both */
+/* Guards the file and the marks, and the order of both. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static FILE *events;
 static uint32_t marks;
 static int status_fd;
@@ -73,7 +76,7 @@ static bool worker_write(struct worker *w, int flags, struct event *event)
 	return true;
 }
 
-/* Generation 0 has channels that nobody reads. */
+/* Generation 0 does not count: no daemon reads its channels. */
 static bool two_serve(void)
 {
 	char text[1024], state[16], *word, *rest = text;
@@ -87,7 +90,7 @@ static bool two_serve(void)
 	return count > 1;
 }
 
-/* What @list says is durable now: say so, and put a mark after it. */
+/* Note that the versions in @list are durable now, and put a mark after them. */
 static void note(const struct event *list, unsigned int count)
 {
 	struct event mark = { .block = EVENT_MARK };
@@ -98,7 +101,8 @@ static void note(const struct event *list, unsigned int count)
 		poll(NULL, 0, 1);
 	pthread_mutex_lock(&lock);
 	mark.value = ++marks;
-	if (fwrite(list, sizeof(*list), count, events) != count || fwrite(&mark, sizeof(mark), 1, events) != 1)
+	if (fwrite(list, sizeof(*list), count, events) != count ||
+	    fwrite(&mark, sizeof(mark), 1, events) != 1)
 		complain("events");
 	snprintf(text, sizeof(text), "mark " EVENT_MARK_PREFIX "%u", marks);
 	err = dm_message(log_name, text);

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * replay -l LOG [-e EVENTS] [-s MIB] [-m MARK -x IMAGE]: put what a dm-log-writes device has logged on an empty disk, in memory, up to
- * each mark of `flushes`, and check that every block that was durable before the mark has that version, or a
- * newer one. The log has a write only after a flush below it, or if it had FUA: a block that was just in a cache is
- * missing. Exit status: 0 nothing is missing, 3 something is, 1 anything else.
+ * replay -l LOG [-e EVENTS] [-s MIB] [-m MARK -x IMAGE]: apply the log of a dm-log-writes device
+ * to an empty disk in memory, up to each mark of `flushes`, and check that every block that was
+ * durable before the mark has that version or a newer one. The log has a write only after a
+ * flush below it, or if the write had FUA: a block that was only in a cache is missing. Exit
+ * status 0: nothing is missing; 3: a block is missing; 1: another failure.
  *
- * With -m and -x: the disk as it is at the first mark of that text, into a file, and no more.
+ * With -m and -x: save the disk as it is at the first mark with that text to IMAGE, and end.
  *
- * The log's format (Documentation/admin-guide/device-mapper/log-writes.rst and drivers/md/dm-log-writes.c, Linux
- * 6.1): little-endian; sector 0 has a superblock; then entries, each a sector that begins with an entry header, for
- * a mark with the text behind it, followed by the sectors that were written, but for discards, which have none.
- * Sectors are of the size that the superblock says.
+ * The log's format (Documentation/admin-guide/device-mapper/log-writes.rst and
+ * drivers/md/dm-log-writes.c, Linux 6.1): little-endian; sector 0 has a superblock; then come
+ * entries. An entry is a sector that begins with an entry header, with the text of a mark behind
+ * it; the written sectors follow, except for discards, which have none. The superblock has the
+ * size of sectors.
  */
 #include <endian.h>
 #include <errno.h>
@@ -40,9 +42,8 @@ struct log_entry {
 	uint64_t sector, sectors, flags, data_len;
 };
 
-/* A block of the disk: what is there, and what must be at least. */
 struct block {
-	uint32_t durable;
+	uint32_t durable;	/* the version that it must have, or a newer one */
 	bool changed;		/* since the last mark */
 };
 
@@ -52,7 +53,7 @@ static uint32_t sector_size;
 static uint8_t *disk;
 static uint64_t disk_size;
 static struct block *blocks;
-static uint32_t *changed;	/* their numbers */
+static uint32_t *changed;	/* numbers of changed blocks */
 static uint32_t changed_count;
 static FILE *events;
 static uint64_t checked, missing, marks, writes;
@@ -80,7 +81,8 @@ static void touch(uint64_t number)
 
 static void apply(const struct log_entry *entry)
 {
-	uint64_t at = le64toh(entry->sector) * sector_size, len = le64toh(entry->sectors) * sector_size;
+	uint64_t at = le64toh(entry->sector) * sector_size;
+	uint64_t len = le64toh(entry->sectors) * sector_size;
 
 	if (at > disk_size || len > disk_size - at)
 		die("a write beyond the end of the disk");
@@ -102,11 +104,12 @@ static void check_block(uint32_t number, uint32_t mark)
 	if (stamp.oldest >= blocks[number].durable && !stamp.wrong)
 		return;
 	if (missing++ < SHOWN_MAX)
-		printf("missing: block %u at mark %u: version %u was durable, %u to %u is there (%u foreign words)\n",
-		       number, mark, blocks[number].durable, stamp.oldest, stamp.newest, stamp.wrong);
+		printf("missing: block %u at mark %u: version %u was durable, %u to %u is there "
+		       "(%u foreign words)\n", number, mark, blocks[number].durable, stamp.oldest,
+		       stamp.newest, stamp.wrong);
 }
 
-/* Only what has changed since the mark before can be wrong now. */
+/* Only blocks that changed since the previous mark can be wrong now. */
 static void check_mark(uint32_t number)
 {
 	struct event event;
@@ -205,14 +208,15 @@ int main(int argc, char **argv)
 		die(strerror(errno));
 	log_read(&super, sizeof(super));
 	sector_size = le32toh(super.sector_size);
-	if (le64toh(super.magic) != LOG_MAGIC || le64toh(super.version) != LOG_VERSION || sector_size < 512 ||
-	    sector_size > 4096)
+	if (le64toh(super.magic) != LOG_MAGIC || le64toh(super.version) != LOG_VERSION ||
+	    sector_size < 512 || sector_size > 4096)
 		die("this is no log of dm-log-writes");
 	log_at = sector_size;
 	replay(le64toh(super.entries), mark, image);
 	if (fread(&event, sizeof(event), 1, events) == 1)
 		die("the log has fewer marks than there were");
-	printf("replay: %llu marks, %llu writes, %llu blocks checked, %llu missing\n", (unsigned long long)marks,
-	       (unsigned long long)writes, (unsigned long long)checked, (unsigned long long)missing);
+	printf("replay: %llu marks, %llu writes, %llu blocks checked, %llu missing\n",
+	       (unsigned long long)marks, (unsigned long long)writes, (unsigned long long)checked,
+	       (unsigned long long)missing);
 	return missing ? EXIT_MISSING : 0;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * slowstore CTL MIB MAX_MS: serve a dm-user device from memory, as a disk would whose queue reorders: of the
- * writes half are done at once, the others after up to MAX_MS milliseconds, each when its own time has come. A
- * later write of a block can overtake an earlier one that is still under way: whoever sends both at the same
- * time loses one of them.
+ * slowstore CTL MIB MAX_MS: serve a dm-user device from memory, like a disk whose queue
+ * reorders. Half of the writes are done at once, the others after up to MAX_MS milliseconds,
+ * each at its own time. A later write of a block can overtake an earlier write that is still in
+ * flight: a client that has both in flight loses one of them.
  */
 #include <errno.h>
 #include <poll.h>
@@ -72,7 +72,7 @@ static int take(unsigned int max_ms)
 	return 0;
 }
 
-/* Do what is due; how long until there is more, in ms, -1: nothing waits. */
+/* Do the writes that are due. Returns the time until the next is due, in ms; -1: none waits. */
 static int due(int *err)
 {
 	uint64_t now = now_us(), next = UINT64_MAX;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Blocks that say what they are. Each word has the version and, hashed, its place, so that a block of two
- * versions shows both: pages may change while they are written back.
+ * Blocks that identify themselves. Each word has the version and, hashed, its place. So a block
+ * of two versions shows both: pages may change while they are written back.
  */
 #ifndef ORDER_STAMP_H
 #define ORDER_STAMP_H
@@ -12,7 +12,7 @@
 
 struct stamp {
 	uint32_t oldest, newest;	/* versions found; 0: never written */
-	uint32_t wrong;			/* words that are no version of this block */
+	uint32_t wrong;			/* words that are of no version of this block */
 };
 
 void stamp_put(void *block, uint32_t number, uint32_t version);

@@ -18,8 +18,8 @@ struct writer {
 	pthread_t thread;
 	unsigned int number;
 	void *buf;
-	unsigned int block;		/* that it writes until it is paused */
-	uint64_t limit;			/* of done; lock */
+	unsigned int block;		/* the block that it writes until it is paused */
+	uint64_t limit;			/* of done, before a pause; guarded by lock */
 	uint32_t acked[WRITER_BLOCKS];
 	atomic_uint_fast64_t done, errors;
 };
@@ -95,7 +95,7 @@ int writers_start(const char *device)
 		w->buf = aligned_alloc(STAMP_BLOCK, STAMP_BLOCK);
 		if (!w->buf)
 			return -ENOMEM;
-		/* Whatever was there before. */
+		/* The blocks may hold anything before. */
 		for (unsigned int block = 0; block < WRITER_BLOCKS; block++)
 			writer_write(w, block);
 		if (pthread_create(&w->thread, NULL, writer_run, w))
@@ -139,7 +139,8 @@ uint64_t writers_errors(void)
 	return errors;
 }
 
-static bool block_lost(const struct writer *w, unsigned int block, const void *buf, const char *where)
+static bool block_lost(const struct writer *w, unsigned int block, const void *buf,
+		       const char *where)
 {
 	uint32_t number = block_number(w, block), acked = w->acked[block];
 	struct stamp stamp;
@@ -147,8 +148,9 @@ static bool block_lost(const struct writer *w, unsigned int block, const void *b
 	stamp_get(buf, number, &stamp);
 	if (!stamp.wrong && stamp.oldest == acked && stamp.newest == acked)
 		return false;
-	printf("lost: block %u %s: version %u was acknowledged, %u to %u found (%u foreign words)\n", number,
-	       where, acked, stamp.oldest, stamp.newest, stamp.wrong);
+	printf("lost: block %u %s: version %u was acknowledged, %u to %u found "
+	       "(%u foreign words)\n", number, where, acked, stamp.oldest, stamp.newest,
+	       stamp.wrong);
 	return true;
 }
 
@@ -158,7 +160,7 @@ void writers_end(const char *name)
 	for (unsigned int i = 0; i < WRITERS; i++) {
 		if (!writers[i].buf)
 			continue;
-		/* One that is idle ends nothing any more. */
+		/* Again and again: a thread whose write failed may still submit an fdatasync. */
 		dm_message(name, "fail");
 		usleep(10000);
 	}
@@ -176,8 +178,8 @@ int writers_check(const char *path, const char *where)
 	}
 	for (unsigned int i = 0; i < WRITERS; i++)
 		for (unsigned int block = 0; block < WRITER_BLOCKS; block++)
-			lost += block_lost(&writers[i], block,
-					   all + block_number(&writers[i], block) * STAMP_BLOCK, where);
+			lost += block_lost(&writers[i], block, all +
+					   block_number(&writers[i], block) * STAMP_BLOCK, where);
 out:
 	free(all);
 	if (fd >= 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Threads that write ever newer versions of few blocks, each thread of its own, one write at a time: when a write
- * has ended, the next of the same block follows at once, until they are paused.
+ * Threads that write ever newer versions of a few blocks, each thread its own, one write at a
+ * time. When a write ends, the next write of the same block follows at once, until the threads
+ * are paused.
  */
 #ifndef ORDER_WRITERS_H
 #define ORDER_WRITERS_H
@@ -13,17 +14,20 @@
 #define WRITER_BLOCKS	3
 
 int writers_start(const char *device);
-/* Each completes @more writes, of the block that it is at; then no write is under way. */
+/* Pause each thread after @more writes of its block; on return no write is in flight. */
 void writers_pause(uint64_t more);
-/* On, each with its next block. */
+/* Let the threads go on, each with its next block. */
 void writers_go(void);
-/* How many writes thread @writer has completed. */
+/* The number of writes that thread @writer has completed. */
 uint64_t writers_done(unsigned int writer);
-/* How many writes failed. */
+/* The number of writes and syncs that failed. */
 uint64_t writers_errors(void);
-/* For good, though nobody may serve: what is waiting in the device of that name is failed. */
+/* End the threads for good, even if no daemon serves: fail the I/O that waits in device @name. */
 void writers_end(const char *name);
-/* Paused: compare every block of @path, read past the page cache, with what was acknowledged last. Blocks lost, or -errno. */
+/*
+ * While the threads are paused, compare every block of @path, read past the page cache, with its
+ * last acknowledged version. Returns the number of lost blocks, or -errno.
+ */
 int writers_check(const char *path, const char *where);
 
 #endif
