@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Backend "wb", for tests: "file" with a write-back cache in front of it. What is written stays in
+ * Backend "wb", for tests: "file" with a write-back cache in front of it. Written data stays in
  * memory until a flush, or until there is no room for more; reads look there first. Two generations
- * that serve at the same time, or one that begins without the other's memory, give wrong bytes.
+ * that serve at the same time, or a newcomer without the old daemon's memory, give wrong bytes.
  *
- * Environment, read when it is opened:
+ * Environment, read at the open:
  *
- *	WB_BLOCKS	of 4096 bytes, that memory has room for: 1 to 1024, 64 if not set
+ *	WB_BLOCKS	blocks of 4096 bytes that the cache can hold: 1 to 1024, 64 if not set
  *	WB_FAULT	export: the first export fails, after half of it; import: each import fails;
  *			forget: each import succeeds, and imports nothing
  *
- * It takes the place of lib/backend.c in the daemons that are linked with it; nothing that is
- * shipped knows of it.
+ * It replaces lib/backend.c in the daemons that are linked with it; no shipped program contains it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,7 +25,7 @@
 #define BLOCKS_MAX	1024U
 #define MAGIC		0x6b636162657469ULL
 
-/* A block that is in memory only; each is there once. */
+/* A block that is in memory only; each block is in the cache once. */
 struct dirty {
 	uint64_t number;
 	uint8_t *data;
@@ -38,14 +37,14 @@ struct dmu_backend {
 	struct dmu_backend *file;
 	struct dmu_geometry geometry;
 	enum fault fault;
-	pthread_mutex_t lock;		/* guards what follows, and the order of I/O to the file */
+	pthread_mutex_t lock;		/* guards the fields below, and the order of file I/O */
 	struct dirty dirty[BLOCKS_MAX];	/* [0, count) are in use, oldest first */
 	unsigned int count, max;
-	bool flush_owed;		/* something was lost: the next flush says so */
+	bool flush_owed;		/* data was lost: the next flush must fail */
 	uint8_t *memory;
 };
 
-/* The room: this, then the blocks' numbers, and from the second block on their bytes. */
+/* The memfd for state: this header with the blocks' numbers, and from DATA_AT(0) on their bytes. */
 struct state {
 	uint64_t magic;
 	uint32_t count, flush_owed;
@@ -53,9 +52,10 @@ struct state {
 };
 
 #define DATA_AT(i)	(((uint64_t)(i) + 3) * BLOCK)
-_Static_assert(sizeof(struct state) + BLOCKS_MAX * sizeof(uint64_t) <= 3 * BLOCK, "the numbers fit");
+_Static_assert(sizeof(struct state) + BLOCKS_MAX * sizeof(uint64_t) <= 3 * BLOCK,
+	       "the numbers fit");
 
-/* ---- blocks; with the lock held ---- */
+/* ---- blocks; the caller holds the lock ---- */
 
 static struct dirty *find(struct dmu_backend *wb, uint64_t number)
 {
@@ -72,7 +72,7 @@ static void drop(struct dmu_backend *wb, struct dirty *dirty)
 	const struct dirty last = *dirty;
 
 	memmove(dirty, dirty + 1, (size_t)(&wb->dirty[--wb->count] - dirty) * sizeof(*dirty));
-	wb->dirty[wb->count] = last;	/* its memory */
+	wb->dirty[wb->count] = last;	/* keeps its memory */
 }
 
 static int write_back(struct dmu_backend *wb)
@@ -121,7 +121,7 @@ static int wb_read(struct dmu_backend *wb, void *buf, size_t len, uint64_t offse
 	return rc;
 }
 
-/* What is to be durable goes past memory, and what memory has of it is old then. */
+/* A durable write goes past memory, and makes the blocks in memory obsolete. */
 static int write_through(struct dmu_backend *wb, const void *buf, size_t len, uint64_t offset)
 {
 	int rc = dmu_backend_file.write(wb->file, buf, len, offset, true);
@@ -167,7 +167,7 @@ static int wb_flush(struct dmu_backend *wb)
 	return rc;
 }
 
-/* ---- state; no request is under way, and nobody else is there to take the lock ---- */
+/* ---- state; no request is in flight, so no other thread takes the lock ---- */
 
 static uint64_t wb_state_max(const struct dmu_backend *wb)
 {
@@ -281,11 +281,11 @@ static int read_environment(struct dmu_backend *wb, char *error, size_t len)
 			return 0;
 		}
 	if (fault)
-		snprintf(error, len, "wb: WB_FAULT: '%s' is none", fault);
+		snprintf(error, len, "wb: WB_FAULT: '%s' is no fault", fault);
 	return fault ? -EINVAL : 0;
 }
 
-/* Before memory is locked: all that there will ever be. */
+/* Allocate all memory before it is locked. */
 static int make_memory(struct dmu_backend *wb)
 {
 	unsigned int i;
@@ -306,8 +306,8 @@ static void wb_close(struct dmu_backend *wb)
 	free(wb);
 }
 
-static int wb_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use, char *error,
-		   size_t len)
+static int wb_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,
+		   char *error, size_t len)
 {
 	struct dmu_backend *wb = calloc(1, sizeof(*wb));
 	int rc;
@@ -355,7 +355,8 @@ static int wb_identity(const struct dmu_backend *wb, char *text, size_t len)
 	return dmu_backend_file.identity(wb->file, text, len);
 }
 
-static void wb_sources(const struct dmu_spec *spec, void (*each)(const char *path, void *arg), void *arg)
+static void wb_sources(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
+		       void *arg)
 {
 	dmu_backend_file.sources(spec, each, arg);
 }

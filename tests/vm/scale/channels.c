@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Many channels: of many devices, and many readers that sleep. */
+/* Many channels of many devices, and many sleeping readers. */
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "tests/vm/scale/scale.h"
 
 #define EACH	512
-#define OLD	(SCALE_CHANNELS / 2)	/* channels of generation 1; the others are of generation 2 */
+#define OLD	(SCALE_CHANNELS / 2)	/* channels of generation 1; generation 2 has the others */
 #define IOS	4
 
 struct device {
@@ -29,7 +29,8 @@ static void device_open(struct device *d, unsigned int number)
 	scale_target(&d->target, number);
 	for (unsigned int i = 0; i < SCALE_CHANNELS; i++) {
 		fd = d->fds[i] = ch_need(&d->target);
-		NEED(IS(ch_join(fd, 1 + i / OLD, i % OLD ? 0 : DM_USER_JOIN_CREATE), 0, "join"), "join");
+		NEED(IS(ch_join(fd, 1 + i / OLD, i % OLD ? 0 : DM_USER_JOIN_CREATE), 0, "join"),
+		     "join");
 	}
 	IS(ch_info(d->fds[0], &info), 0, "info");
 	IS(info.channels, SCALE_CHANNELS, "channels");
@@ -60,8 +61,10 @@ static void device_drain(struct device *d)
 		IS(ch_poll(d->fds[i]) & (POLLRDHUP | POLLHUP), POLLRDHUP, "poll of it");
 	}
 	for (unsigned int i = 1; i < IOS; i++)
-		IS(ch_take(d->fds[SCALE_CHANNELS - i], &d->held[i], NULL, 0), 0, "generation 2 takes one");
-	OK(status_has(d, " gen:1,draining,128,1,0 gen:2,serving,128,3,0"), "status of the generations");
+		IS(ch_take(d->fds[SCALE_CHANNELS - i], &d->held[i], NULL, 0), 0,
+		   "generation 2 takes one");
+	OK(status_has(d, " gen:1,draining,128,1,0 gen:2,serving,128,3,0"),
+	   "status of the generations");
 }
 
 static void device_answer(struct device *d)
@@ -70,13 +73,14 @@ static void device_answer(struct device *d)
 
 	for (unsigned int i = 0; i < IOS; i++) {
 		abi_fill(data, EACH, d->held[i].sector);
-		IS(ch_answer(d->fds[i ? SCALE_CHANNELS - i : 0], &d->held[i], DM_USER_RESP_SUCCESS, data, 0), 0,
-		   "answer");
+		IS(ch_answer(d->fds[i ? SCALE_CHANNELS - i : 0], &d->held[i], DM_USER_RESP_SUCCESS,
+			     data, 0), 0, "answer");
 	}
 	NEED(many_reap(&d->many, IOS), "the I/Os end");
 	IS(d->many.failed, 0, "errors");
 	for (unsigned int i = 0; i < IOS; i++)
-		OK(d->many.done[i] == 1 && abi_filled(d->many.bytes + i * EACH, EACH, i), "data of block %u", i);
+		OK(d->many.done[i] == 1 && abi_filled(d->many.bytes + i * EACH, EACH, i),
+		   "data of block %u", i);
 	many_close(&d->many);
 	for (unsigned int i = 0; i < OLD; i++) {
 		IS(ch_poll(d->fds[i]) & (POLLRDHUP | POLLHUP), POLLRDHUP | POLLHUP, "drained");
@@ -116,7 +120,7 @@ struct sleeper {
 	pthread_t thread;
 	int fd;
 	pid_t tid;
-	long switches;		/* how often it had gone to sleep */
+	long switches;		/* how often it had slept, at the last look */
 	long result;		/* of its last read */
 };
 
@@ -153,13 +157,13 @@ static long sleeper_switches(const struct sleeper *s)
 	return switches;
 }
 
-/* How many sleepers have been awake since the last call, now that all sleep again. */
+/* Wait until all sleepers sleep. Returns how many have been awake since the last call. */
 static unsigned int sleepers_woken(void)
 {
 	unsigned int woken = 0;
 	long now;
 
-	/* Who was woken runs before us on one processor, and at once on another. */
+	/* Let woken sleepers run: on this processor in these naps, on another at once. */
 	for (int i = 0; i < 10; i++)
 		abi_nap();
 	for (unsigned int i = 0; i < SCALE_CHANNELS; i++) {
@@ -180,10 +184,12 @@ static void sleepers_start(const struct target *t)
 	for (unsigned int i = 0; i < SCALE_CHANNELS; i++) {
 		sleepers[i] = (struct sleeper){ .fd = ch_need(t) };
 		IS(ch_join(sleepers[i].fd, 1, i ? 0 : DM_USER_JOIN_CREATE), 0, "join");
-		NEED(!pthread_create(&sleepers[i].thread, &attr, sleeper_main, &sleepers[i]), "a thread");
+		NEED(!pthread_create(&sleepers[i].thread, &attr, sleeper_main, &sleepers[i]),
+		     "a thread");
 	}
 	for (unsigned int i = 0; i < SCALE_CHANNELS; i++)
-		NEED(UNTIL(__atomic_load_n(&sleepers[i].tid, __ATOMIC_ACQUIRE)), "the thread starts");
+		NEED(UNTIL(__atomic_load_n(&sleepers[i].tid, __ATOMIC_ACQUIRE)),
+		     "the thread starts");
 	pthread_attr_destroy(&attr);
 }
 
@@ -207,12 +213,12 @@ void scale_sleepers(unsigned int rounds)
 
 	scale_target(&t, 0);
 	many_open(&many, &t, IOS, EACH);
-	/* Writes taken back from a channel, which it may still answer. */
+	/* Revoke writes from a channel, which may still answer them. */
 	fd = ch_need(&t);
 	many_submit(&many, 0, IOS, true, false);
 	for (int i = 0; i < IOS; i++)
 		ch_take_type(fd, &held[i], DM_USER_REQ_MAP_WRITE, NULL);
-	IS(dm_message(t.name, "fail"), 0, "fail what is held");
+	IS(dm_message(t.name, "fail"), 0, "fail the held requests");
 	NEED(many_reap(&many, IOS), "the I/Os end");
 	IS(many.failed, IOS, "failed");
 
@@ -224,7 +230,7 @@ void scale_sleepers(unsigned int rounds)
 	for (int i = 0; i < IOS; i++)
 		IS(ch_answer(fd, &held[i], DM_USER_RESP_SUCCESS, NULL, 0), 0, "late answer");
 	IS(dm_word(t.name, "fenced:"), 0, "fenced");
-	IS(sleepers_woken(), 0, "woken by late answers that nobody waited for");
+	IS(sleepers_woken(), 0, "woken by late answers for which no request waited");
 	for (int i = 0; i < IOS; i++) {
 		many_submit(&many, i, 1, false, false);
 		NEED(many_reap(&many, 1), "the I/O ends");

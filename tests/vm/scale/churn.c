@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Devices that come and go, and many at once. */
+/* Devices that come and go, and many devices at once. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #define EACH	512
 #define IOS	6
 
-/* A life: served, taken back while held, orphaned, reloaded, removed with its channels open. */
+/* A device's life: serve, reload and revoke held writes, orphan or fail them, remove. */
 static void churn_one(unsigned int number)
 {
 	struct dm_user_message m, held[IOS];
@@ -43,7 +43,7 @@ static void churn_one(unsigned int number)
 	if (number % 3)
 		close(fd);
 	else
-		IS(dm_message(t.name, "fail"), 0, "fail what waits");
+		IS(dm_message(t.name, "fail"), 0, "fail the waiting requests");
 	while (number % 3 && many.in_flight) {
 		ch_take_type(other, &m, DM_USER_REQ_MAP_WRITE, NULL);
 		IS(ch_answer(other, &m, DM_USER_RESP_SUCCESS, NULL, 0), 0, "answer");
@@ -52,7 +52,7 @@ static void churn_one(unsigned int number)
 	NEED(many_reap(&many, many.in_flight), "all I/Os end");
 	many_close(&many);
 	target_remove(&t);
-	IS(ch_read(other, &m, sizeof(m)), -ENOTBLK, "read of what is gone");
+	IS(ch_read(other, &m, sizeof(m)), -ENOTBLK, "read of a dead node");
 	close(other);
 	if (number % 3 == 0)
 		close(fd);
@@ -64,7 +64,7 @@ void scale_churn(unsigned int rounds)
 		churn_one(i);
 }
 
-/* More than there could be if they were numbered with all other misc devices. */
+/* More than there could be if control nodes had the numbers of misc devices. */
 #define DEVICES	300
 
 void scale_numbers(unsigned int rounds)
@@ -77,7 +77,8 @@ void scale_numbers(unsigned int rounds)
 		snprintf(ctl, sizeof(ctl), "scale-ctl%u", count);
 		dm_row(row, sizeof(row), ctl, NULL);
 		NEED(IS(dm_create(name), 0, "create %s", name), "a device");
-		NEED(IS(dm_load(name, ABI_SECTORS, "user", row), 0, "load %s", name), "its control node");
+		NEED(IS(dm_load(name, ABI_SECTORS, "user", row), 0, "load %s", name),
+		     "its control node");
 	}
 	while (count--) {
 		snprintf(name, sizeof(name), "scale%u", count);

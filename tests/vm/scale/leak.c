@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is allocated, counted: /sys/kernel/slab says for each cache how many objects are in use, once it was
- * told to shrink, which takes back what the processors keep for themselves. But one that allocates again has
- * a slab of its own again, and what is free in there counts as used.
+ * Count allocated objects: /sys/kernel/slab has the number of objects in use of each cache,
+ * after the cache was told to shrink, which takes free objects back from the processors. But a
+ * processor that allocates again has a slab of its own again, and the free objects in it count
+ * as used.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 struct cache {
 	char name[64];
 	long objects;
-	long slab;		/* objects in one of its slabs */
+	long slab;		/* objects per slab */
 };
 
 struct leak {
@@ -66,8 +67,9 @@ static void leak_count_cache(struct cache *cache, const char *name)
 }
 
 /*
- * Notes on memory that vfree() gave back, which the kernel keeps until there are many: two for each device of
- * device-mapper, of any target. The cache may stand there under a name that it shares with others of its size.
+ * Notes on memory that vfree() gave back, which the kernel keeps until there are many: two for
+ * each device of device-mapper, of any target. The cache may have a name that it shares with
+ * other caches of its size.
  */
 static bool leak_is_lazy(const char *name)
 {
@@ -90,12 +92,13 @@ static void leak_count(struct leak *leak)
 	dir = opendir(SLAB);
 	NEED(dir, "the kernel counts its objects in " SLAB);
 	while ((entry = readdir(dir)) && leak->count < CACHES_MAX) {
-		/* A link is another name of a cache that stands there, too. */
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || strlen(entry->d_name) > 63)
+		/* A link is another name of a cache that is listed, too. */
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+		    strlen(entry->d_name) > 63)
 			continue;
-		/* Not what was allocated, but notes on it, which stay for a while. */
-		if (!strncmp(entry->d_name, "kmemleak", 8) || !strcmp(entry->d_name, "debug_objects_cache") ||
-		    leak_is_lazy(entry->d_name))
+		/* Notes on allocations, which stay for a while, are no allocations. */
+		if (!strncmp(entry->d_name, "kmemleak", 8) ||
+		    !strcmp(entry->d_name, "debug_objects_cache") || leak_is_lazy(entry->d_name))
 			continue;
 		cache = &leak->caches[leak->count];
 		leak_count_cache(cache, entry->d_name);
@@ -113,9 +116,9 @@ static long leak_before(const struct leak *leak, const char *name)
 	return 0;
 }
 
-/* How many caches have grown by @limit; says which. */
-static unsigned int leak_grown(const struct leak *before, const struct leak *after, unsigned int limit,
-			       bool say)
+/* The number of caches that have grown by @limit objects and a slab; with @say, print them. */
+static unsigned int leak_grown(const struct leak *before, const struct leak *after,
+			       unsigned int limit, bool say)
 {
 	unsigned int grown = 0;
 
@@ -127,14 +130,15 @@ static unsigned int leak_grown(const struct leak *before, const struct leak *aft
 			continue;
 		grown++;
 		if (say)
-			printf("# cache %s: %ld objects, %ld before\n", cache->name, cache->objects, was);
+			printf("# cache %s: %ld objects, %ld before\n", cache->name, cache->objects,
+			       was);
 	}
 	return grown;
 }
 
 /*
- * The most that there is in some passes: each makes names and inodes itself, whose number is now this, now that,
- * as RCU and KASAN give them back.
+ * Take the greatest count of several passes: each pass makes names and inodes itself, whose number
+ * varies as RCU and KASAN free them.
  */
 struct leak *leak_begin(void)
 {
@@ -163,7 +167,7 @@ bool leak_end(struct leak *leak, unsigned int limit)
 	bool good;
 
 	NEED(now, "memory");
-	/* What RCU has still to free comes back in its time. */
+	/* Objects that RCU has yet to free take some time. */
 	good = UNTIL((leak_count(now), !leak_grown(leak, now, limit, false)));
 	if (!good)
 		leak_grown(leak, now, limit, true);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * scale TEST [ROUNDS]: one of the tests below. Those that name a limit are run twice, and what the kernel has
- * allocated after the second time must be what it had after the first.
+ * scale TEST [ROUNDS]: run one of the tests below. A test with a limit is run twice; the kernel
+ * must have the same number of allocated objects, up to the limit, after both runs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,20 +13,23 @@
 static const struct {
 	const char *name;
 	void (*run)(unsigned int rounds);
-	unsigned int rounds;	/* unless said otherwise */
-	unsigned int leak;	/* no cache may grow by so many objects; 0: not looked at */
+	unsigned int rounds;	/* default */
+	unsigned int leak;	/* limit: no cache may grow by so many objects; 0: not checked */
 	const char *claim;
 } tests[] = {
 	{ "channels", scale_channels, 0, 2000,
 	  "64 devices with 256 channels each, of two generations, one of which drains" },
 	{ "sleepers", scale_sleepers, 0, 0,
-	  "of 256 sleeping readers an I/O wakes one, and what does not concern them wakes none" },
+	  "of 256 sleeping readers an I/O wakes one, and an event without a request wakes none" },
 	{ "waiting", scale_waiting, 0, 2000,
-	  "10,000 I/Os wait for a daemon, some go back when it dies, each ends once, with its data" },
+	  "10,000 I/Os wait for a daemon, some are requeued when it dies, each ends once, with its "
+	  "data" },
 	{ "fenced", scale_fenced, 0, 0,
 	  "10,000 writes that a daemon may still carry out, and 10,000 that wait for them" },
-	{ "threads", scale_threads, 50, 0, "100 threads write and verify on 8 devices with 4 channels each" },
-	{ "churn", scale_churn, 100, 50, "devices are created, loaded, used, reloaded and removed in a loop" },
+	{ "threads", scale_threads, 50, 0,
+	  "100 threads write and verify on 8 devices with 4 channels each" },
+	{ "churn", scale_churn, 100, 50,
+	  "devices are created, loaded, used, reloaded and removed in a loop" },
 	{ "numbers", scale_numbers, 0, 200, "300 control nodes at once" },
 };
 
@@ -47,7 +50,7 @@ static int run(size_t i, unsigned int rounds)
 	if (tests[i].leak) {
 		leak = leak_begin();
 		tests[i].run(rounds);
-		OK(leak_end(leak, tests[i].leak), "the kernel has not %u objects of a kind more than before",
+		OK(leak_end(leak, tests[i].leak), "no slab cache has grown by %u objects",
 		   tests[i].leak);
 	}
 	printf("%s - %s\n", abi_failures ? "not ok" : "ok", tests[i].claim);

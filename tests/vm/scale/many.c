@@ -18,7 +18,8 @@ void many_open(struct many *m, const struct target *t, unsigned int count, size_
 	memset(m, 0, sizeof(*m));
 	m->fd = open(t->dev, O_RDWR | O_DIRECT | O_CLOEXEC);
 	NEED(m->fd >= 0, "open %s: %s", t->dev, strerror(errno));
-	NEED(!syscall(SYS_io_setup, count, &m->context), "%u I/Os at once: %s", count, strerror(errno));
+	NEED(!syscall(SYS_io_setup, count, &m->context), "%u I/Os at once: %s", count,
+	     strerror(errno));
 	m->count = count;
 	m->each = each;
 	m->bytes = abi_buffer(count * each);

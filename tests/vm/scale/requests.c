@@ -13,7 +13,7 @@
 #define WRITES	(SCALE_REQUESTS / 2)	/* the first of them; the others read */
 #define ORPHANS	3000
 
-/* A daemon that holds. What it has taken is of block `sector`, and EACH bytes long. */
+/* A daemon that holds its requests. A request is for block number `sector`, and EACH bytes long. */
 struct holder {
 	int fd;
 	unsigned int count;
@@ -40,7 +40,7 @@ static void holder_take(struct holder *h, unsigned int count)
 		NEED(m->len == EACH && m->sector < SCALE_REQUESTS, "a request as sent");
 		if (m->type == DM_USER_REQ_MAP_READ)
 			continue;
-		NEED(ch_read(h->fd, data, EACH) == EACH, "take what it writes");
+		NEED(ch_read(h->fd, data, EACH) == EACH, "take its data");
 		OK(abi_filled(data, EACH, m->sector), "block %llu", (unsigned long long)m->sector);
 	}
 }
@@ -60,7 +60,7 @@ static void holder_answer(struct holder *h, unsigned int i)
 	IS(ch_write(h->fd, &answer, len), len, "answer");
 }
 
-/* In an order that has nothing to do with that of coming. */
+/* Answer in an order that is unlike that of arrival. */
 static void holder_answer_all(struct holder *h)
 {
 	unsigned int step = 7919;	/* a prime that divides no count here */
@@ -83,7 +83,7 @@ static void all_ended_once(const struct many *many)
 	IS(many->failed, 0, "errors");
 	for (unsigned int i = 0; i < many->count; i++)
 		wrong += many->done[i] != 1 || !abi_filled(many->bytes + i * EACH, EACH, i);
-	IS(wrong, 0, "I/Os that did not end once, or have not their data");
+	IS(wrong, 0, "I/Os that did not end once, or lack their data");
 }
 
 void scale_waiting(unsigned int rounds)
@@ -127,7 +127,7 @@ void scale_waiting(unsigned int rounds)
 	target_remove(&t);
 }
 
-/* All I/Os are writes, of one block or each of its own; DM sends again what is taken back. */
+/* All I/Os are writes, to one block or each to its own; DM sends again what is revoked. */
 static void fenced(bool same_block)
 {
 	struct holder *old, *new;
@@ -146,11 +146,12 @@ static void fenced(bool same_block)
 	IS(dm_resume(t.name, 0), 0, "resume");
 	NEED(UNTIL(dm_word(t.name, "queued:") == SCALE_REQUESTS), "all wait");
 	IS(dm_word(t.name, "fenced:"), SCALE_REQUESTS, "fenced");
-	IS(ch_poll(new->fd) & POLLIN, 0, "what waits for a fence is not handed out");
-	/* Of the same block, the last one fenced is in the way of all. */
+	IS(ch_poll(new->fd) & POLLIN, 0, "a request behind a fence is not handed out");
+	/* With one block, the last fenced write is in the way of all. */
 	for (unsigned int i = 0; i < 100; i++) {
 		holder_answer(old, i);
-		IS(ch_poll(new->fd) & POLLIN, same_block ? 0 : POLLIN, "one that waited, after late answer %u", i);
+		IS(ch_poll(new->fd) & POLLIN, same_block ? 0 : POLLIN,
+		   "a request that waited, after late answer %u", i);
 		if (!same_block)
 			holder_take(new, 1);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Many of everything: see main.c for what there is. */
+/* Tests with many objects: main.c has the list. */
 #ifndef SCALE_H
 #define SCALE_H
 
@@ -11,7 +11,7 @@
 #define SCALE_REQUESTS	10000
 #define SCALE_THREADS	100
 
-/* One run of each; @rounds as given on the command line. */
+/* Run a test once; @rounds as given on the command line. */
 void scale_channels(unsigned int rounds);
 void scale_sleepers(unsigned int rounds);
 void scale_waiting(unsigned int rounds);
@@ -20,13 +20,13 @@ void scale_threads(unsigned int rounds);
 void scale_churn(unsigned int rounds);
 void scale_numbers(unsigned int rounds);
 
-/* Name and node of target @number. */
+/* Make target @number, with a name and a node of its own. */
 void scale_target(struct target *t, unsigned int number);
 
 /* leak.c: the objects of each of the kernel's slab caches. */
 struct leak;
 struct leak *leak_begin(void);
-/* No cache has @limit objects and a slab more than at the beginning; waits until that is so. Frees. */
+/* Wait until no cache has grown by @limit objects and a slab; then true. Frees @leak. */
 bool leak_end(struct leak *leak, unsigned int limit);
 
 #endif

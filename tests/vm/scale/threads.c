@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Many threads of I/O, each with blocks of its own, so that it knows what they hold. */
+/* Many threads that do I/O. Each has its own blocks, so it knows their content. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -35,15 +35,15 @@ static void user_write(struct user *user, int fd, uint8_t *buf, unsigned int fir
 		user->versions[first + i]++;
 		abi_fill(buf + i * BLOCK, BLOCK, tag(user, first + i));
 	}
-	IS(pwrite(fd, buf, n * BLOCK, (off_t)(user->number / DEVICES * BLOCKS + first) * BLOCK), n * BLOCK,
-	   "write of thread %u", user->number);
+	IS(pwrite(fd, buf, n * BLOCK, (off_t)(user->number / DEVICES * BLOCKS + first) * BLOCK),
+	   n * BLOCK, "write of thread %u", user->number);
 }
 
 static void user_read(struct user *user, int fd, uint8_t *buf, unsigned int first, unsigned int n)
 {
 	memset(buf, 0xee, n * BLOCK);
-	IS(pread(fd, buf, n * BLOCK, (off_t)(user->number / DEVICES * BLOCKS + first) * BLOCK), n * BLOCK,
-	   "read of thread %u", user->number);
+	IS(pread(fd, buf, n * BLOCK, (off_t)(user->number / DEVICES * BLOCKS + first) * BLOCK),
+	   n * BLOCK, "read of thread %u", user->number);
 	for (unsigned int i = 0; i < n; i++)
 		if (user->versions[first + i])
 			OK(abi_filled(buf + i * BLOCK, BLOCK, tag(user, first + i)),
@@ -60,7 +60,8 @@ static void *user_main(void *arg)
 
 	NEED(fd >= 0, "open the device: %s", strerror(errno));
 	for (unsigned int i = 0; i < user->rounds; i++) {
-		unsigned int n = 1 + rand_r(&seed) % RUN_MAX, first = rand_r(&seed) % (BLOCKS - RUN_MAX);
+		unsigned int n = 1 + rand_r(&seed) % RUN_MAX;
+		unsigned int first = rand_r(&seed) % (BLOCKS - RUN_MAX);
 
 		if (rand_r(&seed) % 2)
 			user_write(user, fd, buf, first, n);
