@@ -96,7 +96,7 @@ struct attack_context {
 struct attack_attempt {
 	const char *name;
 	int expected[ATTACK_WALLS];
-	/* The system call; of those that try() makes, the one that must be refused. */
+	/* The system call, or the call of try() that must be refused. */
 	long nr;
 	long args[6];
 	long (*try)(const struct attack_context *context);

@@ -2,7 +2,7 @@
 /*
  * The backend "file" under the attacker's control. dmuser-attack links it before the library, in
  * the place of lib/backend.c. So other generations see the usual name of a backend, and no shipped
- * program contains this one.
+ * program contains the attacker's.
  */
 #include <poll.h>
 #include <stdatomic.h>

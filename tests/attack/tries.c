@@ -139,7 +139,7 @@ long attack_run_data(const struct attack_context *context)
 	return function();
 }
 
-/* No file may get the memory of a daemon. */
+/* The memory of a daemon must not be dumped into a file. */
 long attack_abort(const struct attack_context *context)
 {
 	asm volatile("ud2");
@@ -256,7 +256,7 @@ long attack_pass_descriptor(const struct attack_context *context)
 		    SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/* The caller is root and unconfined. Its pidfd goes to the number that the filter lets it signal. */
+/* The caller is root and unconfined. Its pidfd gets the number that the filter allows to kill. */
 long attack_kill_caller(const struct attack_context *context)
 {
 	long caller = accept_caller(context), rc;

@@ -33,7 +33,7 @@ static void begin(struct bench *b, unsigned int n, bool same_block)
 	NEED(!dm_suspend(b->target.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), "suspend");
 	NEED(!dm_resume(b->target.name, 0), "resume");
 	NEED(UNTIL(dm_word(b->target.name, "queued:") == n), "all wait");
-	NEED(dm_word(b->target.name, "fenced:") == n, "for what is fenced");
+	NEED(dm_word(b->target.name, "fenced:") == n, "for fenced writes");
 	b->fd = ch_need(&b->target);
 }
 

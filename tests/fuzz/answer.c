@@ -197,7 +197,7 @@ static void send_bytes(struct fz_thread *t, struct fz_channel *c, size_t want, s
 		sent(t, c, n);
 }
 
-/* Begin an answer unless one is in progress. False: it could not begin any. */
+/* Begin an answer unless one is in progress. False: no answer could begin. */
 static bool begin(struct fz_channel *c, unsigned int n, uint32_t response)
 {
 	struct fz_held held;

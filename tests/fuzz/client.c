@@ -195,8 +195,8 @@ static unsigned int check_answer(const struct fz_thread *t, const struct io *io,
 	for (i = at; i < end; i++, data += FZ_SECTOR) {
 		if (!fz_stamped(data, &token, i, &store))
 			fz_broken(t, "P10: a read of %u+%u has bytes at sector %u that no daemon "
-				  "wrote for it: %016" PRIx64 " %016" PRIx64, io->sector, io->count, i,
-				  *(uint64_t *)data, *(uint64_t *)(data + 8));
+				  "wrote for it: %016" PRIx64 " %016" PRIx64, io->sector, io->count,
+				  i, *(uint64_t *)data, *(uint64_t *)(data + 8));
 		if (!answer) {
 			first = token;
 			answer = fz_answer_find(token);

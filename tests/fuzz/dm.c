@@ -116,7 +116,7 @@ int fz_dm_status(struct fz_thread *t, char *out, size_t size)
 	return err;
 }
 
-/* Replace the table by one that fails all I/O; queued and held requests return to DM at once. */
+/* Load a table that fails all I/O, and resume; queued and held requests return to DM at once. */
 int fz_dm_wipe(struct fz_thread *t)
 {
 	int err;

@@ -463,7 +463,7 @@ static void chaos_take(struct chaos *chaos)
 	KUNIT_FAIL(chaos->env->test, "request %llu is unknown", req->seq);
 }
 
-/* Each request on @list must be there: on the queue (no @claim), or at a fence in its way. */
+/* Each request on @list must be in its place: the queue (no @claim), or a fence in its way. */
 static void chaos_see(struct chaos *chaos, struct list_head *list, struct dmu_claim *claim)
 {
 	struct dmu_request *req;

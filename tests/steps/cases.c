@@ -158,13 +158,13 @@ static void settle(struct run *run, enum role role)
 
 /* ---- to the point ---- */
 
-/* The newcomer serves, and the old one is gone: there are no more points. */
+/* The newcomer serves, and the old daemon is gone: there are no more points. */
 static bool served(const struct run *run)
 {
 	return !side_there(run, OLD) && side_there(run, NEW) && proc_quiet(&run->sides[NEW]);
 }
 
-/* The newcomer has failed, and the old one has rolled back: there are no more points. */
+/* The newcomer has failed, and the old daemon has rolled back: there are no more points. */
 static bool failed(const struct run *run)
 {
 	return !side_there(run, NEW) && side_there(run, OLD) && proc_quiet(&run->sides[OLD]) &&
@@ -499,7 +499,7 @@ unsigned int case_points(struct scenario *scenario, struct point *points, unsign
 
 /*
  * While an I/O thread is held at a point, the handover may go on until it needs that thread. With
- * the newcomer dead, the old one rolls back, wherever it is.
+ * the newcomer dead, the old daemon rolls back, wherever it is.
  */
 static struct place place_of(const struct scenario *scenario, const struct point *point)
 {

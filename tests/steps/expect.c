@@ -42,16 +42,16 @@ static const char *const promised_state[DMU_STATE_END][FAULTS] = {
 	[DMU_STATE_DRAINING]	= { "N", "oO", "n", "nO", "oO", "oO", "N" },
 };
 
-/* The newcomer gives up, as the old one alone has state: the old one serves, whatever happens. */
+/* The old daemon alone has state: the newcomer gives up, and the old daemon serves in any case. */
 static const char *const spared[FAULTS] = { "oO", "oO", "oO", "oO", "oO", "oO", "oO" };
 
-/* The old one has died with its state. */
+/* The old daemon has died with its state. */
 static const char *const lost[FAULTS] = { "-", "N", "N", "N", "N", "N", "-" };
 
 /*
- * The old one hangs until after the newcomer's patience has ended. When it wakes, it rolls back if
- * it finds a reason to. In the later states it has said DRAINED and not heard TAKEN: it does not
- * commit to a newcomer that is dead.
+ * The old daemon hangs until after the newcomer's patience has ended. When it wakes, it rolls
+ * back if it finds a reason to. In the later states it has said DRAINED and not heard TAKEN: it
+ * does not commit to a newcomer that is dead.
  */
 static const char *const hanging[DMU_STATE_END][FAULTS] = {
 	/* O if it has said DRAINED. */
@@ -73,7 +73,7 @@ static bool alone_has_state(const struct place *place, enum dmu_state state)
 	       (place->hangs && !place->late && state == DMU_STATE_READY_SENT);
 }
 
-/* The drain is complete: the old one can undo it only by joining anew. */
+/* The drain is complete: the old daemon can undo it only by joining anew. */
 static bool is_drained(const struct place *place)
 {
 	return place->event == DMU_EVENT_DRAINED || place->event == DMU_EVENT_UNDO_REFUSED ||
@@ -84,7 +84,7 @@ static const char *row(const struct place *place, enum dmu_state state, enum fau
 {
 	const char *letters = NULL;
 
-	/* The old one hangs, and is not dead. */
+	/* The old daemon hangs, and is not dead. */
 	if (place->hangs && place->state < DMU_STATE_FENCING_OLD &&
 	    place->event != DMU_EVENT_PEER_DEAD)
 		letters = hanging[state][fault];
@@ -131,7 +131,7 @@ enum dmu_state expect_state(const struct place *place)
 		if (from_here && tells(transition.actions[i]))
 			return place->state;
 	}
-	/* A newcomer that becomes the only daemon is no old one yet; it serves from GO on. */
+	/* A newcomer that becomes the only daemon is no old daemon yet; it serves from GO on. */
 	if (transition.next == DMU_STATE_SERVING && place->state <= DMU_STATE_FENCING_OLD)
 		return place->action == DMU_ACTION_GO ? place->state : DMU_STATE_PEER_LEAVING;
 	return transition.next;
@@ -150,7 +150,7 @@ const char *expect_outcome(const struct place *place, enum fault fault)
 	/* TAKEN has been heard: the newcomer serves, whatever happens. */
 	if (place->state == DMU_STATE_DRAINED && place->event == DMU_EVENT_TAKEN)
 		return "n";
-	/* The old one is dead: the newcomer is the only daemon. */
+	/* The old daemon is dead: the newcomer is the only daemon. */
 	if (place->died ||
 	    (place->event == DMU_EVENT_PEER_DEAD && place->state < DMU_STATE_FENCING_OLD)) {
 		if (place->stateful && place->state < DMU_STATE_PEER_LEAVING)
@@ -160,7 +160,7 @@ const char *expect_outcome(const struct place *place, enum fault fault)
 	/* The daemon's patience has ended already: no message changes that. */
 	if (place->event == DMU_EVENT_TIMEOUT && (fault == FAULT_HANGUP || fault == FAULT_GARBAGE))
 		return state <= DMU_STATE_FENCING_OLD ? "n" : "oO";
-	/* The old one cannot drain. */
+	/* The old daemon cannot drain. */
 	if (fault == FAULT_MEMORY && place->action == DMU_ACTION_DRAIN)
 		return "o";
 	if (fault == FAULT_TERM && too_late_to_end(place))

@@ -33,10 +33,10 @@ struct place {
 };
 
 /*
- * The allowed outcomes, a letter each: o the old daemon serves on as the same generation, O as a
- * further generation; n the newcomer serves, N without the state that there was; - no daemon
- * serves, and a restart succeeds; a a newcomer that finds no daemon serves unless the node is
- * sealed; x nothing is left. NULL: nothing is promised, which is a mistake in the table.
+ * The allowed outcomes, a letter each. o: the old daemon serves on as the same generation; O: as a
+ * further generation. n: the newcomer serves; N: without the state that there was. -: no daemon
+ * serves, and a restart succeeds. a: a newcomer that finds no daemon serves, unless the node is
+ * sealed. x: nothing is left. NULL: nothing is promised, which is a mistake in the table.
  */
 const char *expect_outcome(const struct place *place, enum fault fault);
 

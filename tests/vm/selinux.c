@@ -126,6 +126,6 @@ int main(int argc, char **argv)
 		return try_connect(argv[2]);
 	if (argc > 3 && !strcmp(argv[1], "as"))
 		return run_as(argv[2], argv + 3);
-	fprintf(stderr, "selinux: see its source for what it takes\n");
+	fprintf(stderr, "selinux: see its source for its commands\n");
 	return 255;
 }

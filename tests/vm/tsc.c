@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Print the rate of this machine's time stamp counter in kHz; under TCG, a guest's counter has the
- * same rate. A guest that measures it on a busy host can be wrong by any factor, and then its clock
- * is. Print nothing if there is no such counter.
+ * same rate. A guest that measures it on a busy host can be wrong by any factor, and with it the
+ * guest's clock. Print nothing if there is no such counter.
  */
 #include <stdint.h>
 #include <stdio.h>

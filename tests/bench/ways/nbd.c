@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * nbd: a small server at the other end of a socket is killed, and the device gets a new socket by
- * netlink. The next server starts before the old one is killed. nbd's timeout for requests sent to
+ * netlink. The next server starts before the old server is killed. nbd's timeout for requests to
  * a dead server is in whole seconds; without a timeout they would wait for ever.
  */
 #include <arpa/inet.h>

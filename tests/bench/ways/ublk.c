@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * ublk: a small server with one queue is killed, and another server recovers its device. The new
- * server starts before the old one is killed, and does beforehand all that it can do without the
- * device.
+ * server starts before the old server is killed, and has done by then all that it can do without
+ * the device.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  *
  *	kill	SIGKILL while writes are in flight in the store, then a new daemon
  *	revoke	a noflush suspend revokes the writes from the daemon. It runs on, or is stopped
- *		while no daemon or another one serves, and then goes on or is killed
+ *		while no daemon or another daemon serves, and then goes on or is killed
  *
  *	-d DEVICE -N NAME	the device, and its name
  *	-b STORE		the store itself, below the device that delays
