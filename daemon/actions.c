@@ -52,6 +52,7 @@ static void dmu_send_reason(struct dmu_daemon *daemon, enum dmu_wire_type type)
 	dmu_send(daemon, &message);
 }
 
+/* #syscalls main: timerfd_settime */
 static void dmu_timer_set(int timer, unsigned int ms)
 {
 	const struct itimerspec when = {
@@ -95,6 +96,7 @@ static void dmu_act_go(struct dmu_daemon *daemon)
 	dmu_server_go(daemon->server);
 }
 
+/* #syscalls main: getpid */
 static void dmu_act_seal(struct dmu_daemon *daemon)
 {
 	int rc;
@@ -367,6 +369,8 @@ static void dmu_act_undo(struct dmu_daemon *daemon)
  * A drained generation cannot serve again, so the spares join a new one. Each spare takes the
  * number of the channel that it replaces: the threads read on unchanged. No request is left behind,
  * since a drained generation has answered all that it held.
+ *
+ * #syscalls main: dup3
  */
 static int dmu_spares_join(struct dmu_daemon *daemon)
 {

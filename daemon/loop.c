@@ -35,6 +35,7 @@ enum dmu_source {
 	DMU_SOURCE_END
 };
 
+/* #syscalls main: read */
 static void dmu_loop_signals(struct dmu_daemon *daemon)
 {
 	struct signalfd_siginfo info;
@@ -264,7 +265,11 @@ static void dmu_loop_handle(struct dmu_daemon *daemon, unsigned int source)
 	}
 }
 
-/* Wait until a descriptor is ready, and handle the most urgent one. */
+/*
+ * Wait until a descriptor is ready, and handle the most urgent one.
+ *
+ * #syscalls main: poll restart_syscall
+ */
 static void dmu_loop_wait(struct dmu_daemon *daemon)
 {
 	const int fds[DMU_SOURCE_CONNECTION] = {

@@ -45,6 +45,7 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 	return status;
 }
 
+/* #syscalls main: exit_group */
 int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 {
 	/* Static, to keep the locked stack small. */

@@ -7,6 +7,7 @@
 
 #include "daemon/peer.h"
 
+/* #syscalls main: dup3 close */
 int dmu_peer_adopt(struct dmu_daemon *daemon, int pidfd)
 {
 	int rc = 0;

@@ -257,7 +257,11 @@ static int dmu_prepare_make_threads(struct dmu_daemon *daemon)
 	return 0;
 }
 
-/* VmLck of /proc/self/status, in bytes; 0: unknown. No stdio: by now it may not allocate. */
+/*
+ * VmLck of /proc/self/status, in bytes; 0: unknown. No stdio: by now it may not allocate.
+ *
+ * #syscalls main: pread64
+ */
 static uint64_t dmu_prepare_locked_bytes(int status_fd)
 {
 	char text[4096], *at;

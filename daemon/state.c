@@ -75,6 +75,7 @@ int dmu_state_prepare(struct dmu_daemon *daemon)
 	return 0;
 }
 
+/* #syscalls state: dup3 fcntl */
 int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
 {
 	struct dmu_room *room = &daemon->room;
@@ -101,6 +102,7 @@ int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
 	return 0;
 }
 
+/* #syscalls state: pwrite64 fcntl */
 int dmu_state_export(struct dmu_daemon *daemon)
 {
 	const struct dmu_room *room = &daemon->room;
@@ -143,6 +145,7 @@ void dmu_state_begin(struct dmu_daemon *daemon)
 		"flushed may be lost, too", daemon->options.name);
 }
 
+/* #syscalls state: munmap dup3 */
 void dmu_state_clear_room(struct dmu_daemon *daemon)
 {
 	struct dmu_room *room = &daemon->room;

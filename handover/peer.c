@@ -51,6 +51,7 @@ err_close:
 	return rc;
 }
 
+/* #syscalls main: listen */
 int dmu_peer_relisten(int listener)
 {
 	return listen(listener, DMU_PEER_BACKLOG) ? -errno : 0;
@@ -87,6 +88,7 @@ int dmu_peer_connect(const char *path)
 	return fd;
 }
 
+/* #syscalls main: accept4 */
 int dmu_peer_accept(int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -102,6 +104,7 @@ int dmu_peer_accept(int listener)
 	return fd;
 }
 
+/* #syscalls main: getsockopt */
 int dmu_peer_pid(int socket)
 {
 	struct ucred credentials;
@@ -135,6 +138,7 @@ bool dmu_peer_pidfd_is(int pidfd, pid_t pid)
 	return same;
 }
 
+/* #syscalls main: waitid */
 bool dmu_peer_is_pidfd(int fd)
 {
 	siginfo_t info;
@@ -143,6 +147,7 @@ bool dmu_peer_is_pidfd(int fd)
 	return !waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) || errno == ECHILD;
 }
 
+/* #syscalls main: pidfd_send_signal */
 int dmu_peer_kill(int pidfd)
 {
 	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) && errno != ESRCH)
@@ -156,6 +161,7 @@ union dmu_peer_control {
 	char buf[CMSG_SPACE(DMU_WIRE_FDS_MAX * sizeof(int))];
 };
 
+/* #syscalls main: sendmsg */
 int dmu_peer_send(int socket, const struct dmu_wire_message *message, const int *fds,
 		  unsigned int fd_count)
 {
@@ -213,6 +219,7 @@ static int dmu_peer_receive_error(void)
 	return errno == ECONNRESET || errno == EINTR ? -EAGAIN : -errno;
 }
 
+/* #syscalls main: recvmsg */
 int dmu_peer_receive(int socket, struct dmu_packet *packet)
 {
 	uint8_t buf[DMU_WIRE_SIZE_MAX];
@@ -242,6 +249,7 @@ int dmu_peer_receive(int socket, struct dmu_packet *packet)
 	return rc;
 }
 
+/* #syscalls main: close */
 void dmu_packet_close(struct dmu_packet *packet)
 {
 	while (packet->fd_count)

@@ -31,6 +31,7 @@ int dmu_channel_open(const char *ctl)
 	return fd < 0 ? -errno : fd;
 }
 
+/* #syscalls main: ioctl */
 int dmu_channel_dup(int fd)
 {
 	struct dm_user_open args = { 0 };
@@ -39,12 +40,14 @@ int dmu_channel_dup(int fd)
 	return rc < 0 ? -errno : rc;
 }
 
+/* #syscalls main: ioctl */
 int dmu_channel_info(int fd, struct dm_user_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	return ioctl(fd, DM_USER_IOC_INFO, info) < 0 ? -errno : 0;
 }
 
+/* #syscalls main: ioctl */
 int dmu_channel_join(int fd, uint64_t generation, bool create)
 {
 	struct dm_user_join args = {
@@ -55,6 +58,7 @@ int dmu_channel_join(int fd, uint64_t generation, bool create)
 	return ioctl(fd, DM_USER_IOC_JOIN, &args) < 0 ? -errno : 0;
 }
 
+/* #syscalls main: ioctl */
 int dmu_channel_drain(int fd, bool undo)
 {
 	struct dm_user_drain args = { .flags = undo ? DM_USER_DRAIN_UNDO : 0 };
@@ -62,6 +66,7 @@ int dmu_channel_drain(int fd, bool undo)
 	return ioctl(fd, DM_USER_IOC_DRAIN, &args) < 0 ? -errno : (int)args.state;
 }
 
+/* #syscalls main: ioctl */
 int dmu_channel_seal(int fd)
 {
 	return ioctl(fd, DM_USER_IOC_SEAL) < 0 ? -errno : 0;

@@ -68,6 +68,7 @@ static void dmu_launch_depend(pid_t parent)
 		_exit(DMU_EXIT_FAILED);
 }
 
+/* #syscalls main: prctl */
 void dmu_launch_commit(void)
 {
 	while (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) && dmu_launch_again(errno))

@@ -31,6 +31,7 @@ void dmu_log_open(const char *ident, int kmsg, int stream_fd)
 	sink.stream = stream_fd;
 }
 
+/* #syscalls both: clock_gettime */
 uint64_t dmu_now_ms(void)
 {
 	struct timespec now;
@@ -39,7 +40,11 @@ uint64_t dmu_now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* @line has room for LINE_MAX_BYTES + 2: the newline, and a NUL. */
+/*
+ * @line has room for LINE_MAX_BYTES + 2: the newline, and a NUL.
+ *
+ * #syscalls both: write poll
+ */
 static void emit(char *line, size_t prefix)
 {
 	struct pollfd stream = { .fd = sink.stream, .events = POLLOUT };

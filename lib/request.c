@@ -12,7 +12,11 @@
 
 #define LOG_INTERVAL_MS	10000
 
-/* True if @rc means "try again"; sleeps first if the cause may last. */
+/*
+ * True if @rc means "try again"; sleeps first if the cause may last.
+ *
+ * #syscalls io: poll restart_syscall
+ */
 static bool is_transient(ssize_t rc)
 {
 	if (rc == -EINTR)

@@ -30,6 +30,7 @@
 
 /* ---- the default transport ---- */
 
+/* #syscalls io: read poll */
 static ssize_t channel_read(int fd, void *buf, size_t len)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
@@ -46,6 +47,7 @@ static ssize_t channel_read(int fd, void *buf, size_t len)
 	}
 }
 
+/* #syscalls io: writev */
 static ssize_t channel_writev(int fd, const struct iovec *iov, int count)
 {
 	ssize_t n = writev(fd, iov, count);
@@ -64,6 +66,8 @@ static const struct dmu_transport channel_transport = {
  * A failed thread's channel holds requests that the thread has not answered. Close it, so that the
  * kernel gives them to the other channels. Its number stays taken, so that no later descriptor is
  * mistaken for it.
+ *
+ * #syscalls io: dup3
  */
 static void worker_give_up(struct worker *worker)
 {
@@ -352,6 +356,7 @@ int dmu_server_event_fd(const struct dmu_server *server)
 	return server->event_fd;
 }
 
+/* #syscalls both: futex */
 unsigned int dmu_server_running(const struct dmu_server *server)
 {
 	struct dmu_server *locked = (struct dmu_server *)server;

@@ -5,9 +5,13 @@
  * (type=1326). Nothing here gives new memory, so none of a process is ever executable that was not
  * when it started; nothing opens, makes a socket, or begins a process or a thread.
  *
- * Threads share their memory. Who can write to that of an I/O thread can make the main thread do
- * its calls, so two lists are not two sandboxes: they spare code that parses, which is the I/O
- * threads', from the use of the handover at first hand.
+ * Beside each function that makes such a call, a comment "#syscalls ROLE: NAME..." says so, with the
+ * role main, io, both, or state (the main thread, for a backend that has state in memory). The unit
+ * test test_syscalls proves that the lists are equal to these comments.
+ *
+ * Threads share their memory. An attacker that can write to the memory of an I/O thread can make the
+ * main thread do its calls: two lists are not two sandboxes. They keep the calls of the handover away
+ * from the I/O threads, whose code parses requests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -171,9 +175,9 @@ static void dmu_allow_handover(struct dmu_list *list, const struct dmu_confineme
 	dmu_allow(list, SCMP_SYS(recvmsg), ARG(2, MSG_CMSG_CLOEXEC | MSG_DONTWAIT));
 	dmu_allow(list, SCMP_SYS(sendmsg), ARG(2, MSG_NOSIGNAL | MSG_DONTWAIT));
 	/*
-	 * Nobody can be signalled but the other side of a handover, and that only be killed. Its
-	 * pidfd, which it has sent itself, is put at a number known by now: no call here makes a
-	 * pidfd of somebody else.
+	 * The daemon can signal its peer in a handover alone, and only by SIGKILL. The peer sends
+	 * its own pidfd, which gets a number that is known by now: no call here makes a pidfd of
+	 * another process.
 	 */
 	dmu_allow(list, SCMP_SYS(dup3), ARG(1, confinement->peer_pidfd), ARG(2, O_CLOEXEC));
 	dmu_allow(list, SCMP_SYS(waitid), ARG(0, P_PIDFD), ARG(1, confinement->peer_pidfd));
@@ -207,7 +211,7 @@ static void dmu_allow_main(struct dmu_list *list, const struct dmu_confinement *
 	size_t i;
 
 	dmu_allow_each(list, dmu_calls_main, ARRAY_SIZE(dmu_calls_main));
-	/* Once, to live on without who started it. */
+	/* Once, to live on without the process that started it. */
 	dmu_allow(list, SCMP_SYS(prctl), ARG(0, PR_SET_PDEATHSIG), ARG_NULL(1));
 	for (i = 0; i < ARRAY_SIZE(dmu_ioctls_channel); i++)
 		dmu_allow(list, SCMP_SYS(ioctl), ARG(1, dmu_ioctls_channel[i]));

@@ -63,6 +63,7 @@ static bool is_transient(struct dmu_backend *store, int err)
 
 /* ---- requests; called by several threads at once ---- */
 
+/* #syscalls both: pread64 */
 static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t offset)
 {
 	ssize_t n;
@@ -82,6 +83,7 @@ static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t 
 	return 0;
 }
 
+/* #syscalls io: pwrite64 */
 static int write_all(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset)
 {
 	ssize_t n;
@@ -106,6 +108,8 @@ static int write_all(struct dmu_backend *store, const void *buf, size_t len, uin
  * moment would succeed, and so confirm writes that are lost. So every sync that began before the
  * failure was known fails too. ENOMEM may be such a failure, so it is not retried. Called with
  * flush_lock held; @seen is the value of flush_failures before that was taken.
+ *
+ * #syscalls io: fdatasync
  */
 static int store_sync(struct dmu_backend *store, unsigned int seen)
 {
@@ -175,6 +179,8 @@ typedef int change_fn(int fd, unsigned long how, uint64_t offset, uint64_t len);
  * does not truncate the range in the page cache but drops its pages; it keeps a dirty page and
  * fails with EBUSY. So begin to write dirty pages back, up to CLEAN_TRIES times, as others may
  * dirty them again; the next try waits for that I/O. Its result is left to the next flush.
+ *
+ * #syscalls io: sync_file_range
  */
 static int change(struct dmu_backend *store, change_fn *call, unsigned long how, uint64_t offset,
 		  uint64_t len)
@@ -192,11 +198,13 @@ static int change(struct dmu_backend *store, change_fn *call, unsigned long how,
 	return 0;
 }
 
+/* #syscalls io: fallocate */
 static int call_fallocate(int fd, unsigned long mode, uint64_t offset, uint64_t len)
 {
 	return fallocate(fd, (int)mode | FALLOC_FL_KEEP_SIZE, offset, len);
 }
 
+/* #syscalls io: ioctl */
 static int call_ioctl(int fd, unsigned long command, uint64_t offset, uint64_t len)
 {
 	uint64_t range[2] = { offset, len };

@@ -20,6 +20,23 @@ $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/for
 # Both ends of the serve loop.
 $(addprefix $(BUILD)/tests/unit/,test_serve test_steer): $(addprefix $(BUILD)/tests/unit/,fake_channel.o fake_store.o)
 
+# What the comments beside functions declare, "#syscalls ROLE: NAME...": a row a system call.
+declaring := $(filter-out second_stage/syscalls.c,$(wildcard \
+	lib/*.c lib/backends/*.c handover/*.c daemon/*.c second_stage/*.c))
+
+$(BUILD)/tests/unit/declared.h: $(declaring) tests/unit/rules.mk
+	@mkdir -p $(@D)
+	@sed -n 's/.*#syscalls \([a-z]*\): \([a-z0-9_ ]*[a-z0-9]\).*/\1 \2/p' $(declaring) | awk ' \
+		$$1 !~ /^(main|io|both|state)$$/ { exit 1 } \
+		{ for (i = 2; i <= NF; i++) { names[$$i]; roles[$$1, $$i] = 1 } } \
+		END { for (n in names) printf "{ SYS_%s, %d, %d, %d },\n", n, roles["main", n] || roles["both", n], \
+			roles["io", n] || roles["both", n], roles["state", n] }' >$@.tmp
+	@sort $@.tmp >$@
+	@rm $@.tmp
+
+$(BUILD)/tests/unit/test_syscalls.o: $(BUILD)/tests/unit/declared.h
+$(BUILD)/tests/unit/test_syscalls.o: CFLAGS += -I$(BUILD)/tests/unit
+
 .SECONDARY: $(unit_tests:=.o) $(BUILD)/tests/unit/fork.o
 
 ## make check [T=PATTERN]: build and run the unit tests, prove which folder includes which (no root, no guest, seconds)
