@@ -24,15 +24,13 @@
 #define CONTROL		"/dev/mapper/control"
 #define UDEV_SOCKET	"/run/udev/control"
 
-/* Its messages would come beside ours: each failure is reported once, by whoever asked for it. */
+/* Its messages would stand beside ours: the caller reports each failure, once. */
 static void log_silently(int level, const char *file, int line, int dm_errno, const char *format,
 			 ...)
 {
 }
 
-/*
- * Its socket alone proves nothing: one that is left from before the shutdown would be waited for.
- */
+/* The socket alone proves nothing: at shutdown it may outlive udev. */
 static bool udev_listens(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = UDEV_SOCKET };
@@ -41,7 +39,7 @@ static bool udev_listens(void)
 	if (fd < 0)
 		return false;
 	ret = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
-	/* EAGAIN: there are many like us just now. */
+	/* EAGAIN: the backlog is full, so udev lives. */
 	if (ret && errno == EAGAIN)
 		ret = 0;
 	close(fd);
@@ -257,7 +255,7 @@ int ctl_dm_each(int (*visit)(const struct ctl_device *device, void *context), vo
 	if (!names || !names->dev)
 		goto out;
 	do {
-		/* One that goes away meanwhile, or is no business of ours, is not in the list. */
+		/* A device that is gone by now, or of another target, is left out. */
 		if (!device_find(BY_NAME, names->name, &device)) {
 			ret = visit(&device, context);
 			if (ret)
@@ -302,7 +300,7 @@ int ctl_dm_remove(const char *name)
 	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
 	int ret = -ENOMEM;
 
-	/* udev may have a device open that it was just told of; others are not waited for. */
+	/* Retry while udev has the device open after an event, and for no other process. */
 	if (task && (!dm_udev_get_sync_support() || dm_task_retry_remove(task)))
 		ret = task_run_synced(task);
 	if (task)

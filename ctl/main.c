@@ -24,13 +24,13 @@ int main(int argc, char **argv)
 		status = CTL_FAILED;
 	} else {
 		/*
-		 * The device may have nobody who serves it, and this is to change that: no memory
-		 * is to be waited for that its own I/O must free. A daemon inherits it, and one
-		 * that cannot have it says so.
+		 * The device may have no daemon, and this command may start one: its allocations
+		 * must not wait for I/O of the device. The daemon inherits the flag; a daemon that
+		 * cannot have it says so.
 		 */
 		dmu_resident_io_flusher();
 		ctl_dm_init();
-		/* One that is to be made has no other name yet. */
+		/* A device to be created has no other name yet. */
 		if (args.name && args.command->run != ctl_create)
 			args.name = ctl_dm_first_name(args.name);
 		status = args.command->run(&args);

@@ -39,7 +39,7 @@ void dmu_rundir_undo(struct dmu_rundir *rundir)
 			dmu_rundir_unlink(rundir, DMU_LOCK_NAME);
 		rmdir(rundir->path);
 	}
-	/* Not if somebody else is in it by now. */
+	/* rmdir() fails if another device's directory is in it by now. */
 	if (rundir->made_parent)
 		rmdir(rundir->run_dir);
 }
@@ -118,7 +118,7 @@ int dmu_rundir_listen(struct dmu_rundir *rundir)
 	int fd;
 
 	dmu_run_path(path, sizeof(path), rundir->run_dir, rundir->name, DMU_SOCKET_NAME);
-	/* Nobody listens there, and nobody else starts: we have the lock. */
+	/* No daemon listens there, and no other daemon starts: this one has the lock. */
 	unlink(path);
 	fd = dmu_peer_listen(path);
 	rundir->bound = fd >= 0;

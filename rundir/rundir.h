@@ -37,15 +37,16 @@ int dmu_rundir_open(struct dmu_rundir *rundir, const char *run_dir, const char *
 		    size_t len);
 /* The daemon has started. */
 void dmu_rundir_unlock(struct dmu_rundir *rundir);
-/* A connection to whoever serves. -ECONNREFUSED: nobody does. */
+/* A connection to the serving daemon, or -errno. -ECONNREFUSED: no daemon serves. */
 int dmu_rundir_connect(const struct dmu_rundir *rundir);
 /* A listening socket, in place of what a dead daemon left. */
 int dmu_rundir_listen(struct dmu_rundir *rundir);
-/* "NAME spec", for a successor that finds nobody to ask. */
+/* Write "NAME spec", for a successor that finds no daemon to ask. */
 int dmu_rundir_write_tab(struct dmu_rundir *rundir, const char *name, const char *text);
 /*
- * The same in two steps, for who takes over: open it while that can be done, and write it through
- * that descriptor, by write(2) alone, once it serves. Newlines follow it in place of a longer line.
+ * The same in two steps, for a daemon that takes over: it opens the file before it confines itself,
+ * and writes through that descriptor, by write(2) alone, once it serves. Newlines overwrite the
+ * rest of a longer line.
  */
 int dmu_rundir_open_tab(struct dmu_rundir *rundir);
 int dmu_rundir_rewrite_tab(struct dmu_rundir *rundir, const char *name, const char *text);

@@ -5,13 +5,13 @@
  * (type=1326). Nothing here gives new memory, so none of a process is ever executable that was not
  * when it started; nothing opens, makes a socket, or begins a process or a thread.
  *
- * Beside each function that makes such a call, a comment "#syscalls ROLE: NAME..." says so, with the
- * role main, io, both, or state (the main thread, for a backend that has state in memory). The unit
- * test test_syscalls proves that the lists are equal to these comments.
+ * Beside each function that makes such a call, a comment "#syscalls ROLE: NAME..." says so, with
+ * the role main, io, both, or state (the main thread, for a backend that has state in memory). The
+ * unit test test_syscalls proves that the lists are equal to these comments.
  *
- * Threads share their memory. An attacker that can write to the memory of an I/O thread can make the
- * main thread do its calls: two lists are not two sandboxes. They keep the calls of the handover away
- * from the I/O threads, whose code parses requests.
+ * Threads share their memory. An attacker that can write to the memory of an I/O thread can make
+ * the main thread do its calls: two lists are not two sandboxes. They keep the calls of the
+ * handover away from the I/O threads, whose code parses requests.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -38,9 +38,12 @@ note() {
 	event note "text=\"$*\""
 }
 
-# processes MOMENT: record what ps shows, kernel threads left out, and where each program lies; see demo/processes.
+# processes MOMENT: record the output of ps without kernel threads, and the file system of each
+# program; see demo/processes.
 processes() {
-	ps -o pid,ppid,stat,args | awk '$1 != 2 && $2 != 2 && !/ (ps|awk) / { print substr($0, 1, 100) }' >"$data/ps-$1"
+	ps -o pid,ppid,stat,args |
+		awk '$1 != 2 && $2 != 2 && !/ (ps|awk) / { print substr($0, 1, 96) }' \
+			>"$data/ps-$1"
 	for dir in /proc/[0-9]*; do
 		place=$(stat -L -f -c %T "$dir/exe" 2>/dev/null) && echo "${dir#/proc/} $place"
 	done >"$data/places-$1"
