@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A channel as the smallest daemon would use it. */
+/* The calls of the smallest possible daemon on a channel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -98,7 +98,7 @@ ssize_t ch_write(int fd, const void *buf, size_t len)
 	return put < 0 ? -errno : put;
 }
 
-/* All of @len, @chunk bytes a call at most. */
+/* Read all of @len bytes, at most @chunk a call (0: no limit). */
 static int ch_read_all(int fd, void *buf, size_t len, size_t chunk)
 {
 	for (size_t at = 0; at < len; ) {
@@ -122,10 +122,11 @@ int ch_take(int fd, struct dm_user_message *m, void *payload, size_t chunk)
 	err = ch_read_all(fd, m, sizeof(*m), chunk);
 	if (err || m->type != DM_USER_REQ_MAP_WRITE)
 		return err;
-	/* An empty one is a flush, of compat:android. */
+	/* With compat:android an empty write is a flush. */
 	if (!m->len && m->flags & DM_USER_REQ_MAP_FLAG_PREFLUSH)
 		return 0;
-	if (!OK(m->len && m->len <= ABI_MAX_IO, "length %llu of a write", (unsigned long long)m->len))
+	if (!OK(m->len && m->len <= ABI_MAX_IO,
+		"length %llu of a write", (unsigned long long)m->len))
 		return -EMSGSIZE;
 	if (!payload)
 		payload = own = abi_buffer(m->len);
@@ -137,11 +138,12 @@ int ch_take(int fd, struct dm_user_message *m, void *payload, size_t chunk)
 void ch_take_type(int fd, struct dm_user_message *m, uint64_t type, void *payload)
 {
 	NEED(ch_ready(fd, POLLIN), "a request of type %llu comes", (unsigned long long)type);
-	NEED(IS(ch_take(fd, m, payload, 0), 0, "take a request"), "a request");
+	NEED(IS(ch_take(fd, m, payload, 0), 0, "take a request"), "ch_take()");
 	IS(m->type, type, "type of the request");
 }
 
-int ch_answer(int fd, const struct dm_user_message *m, uint64_t type, const void *payload, size_t chunk)
+int ch_answer(int fd, const struct dm_user_message *m, uint64_t type, const void *payload,
+	      size_t chunk)
 {
 	size_t len = sizeof(*m), at = 0;
 	struct dm_user_message *answer;
@@ -204,7 +206,7 @@ static void *server_thread(void *arg)
 	__atomic_store_n(&s->tid, abi_gettid(), __ATOMIC_RELEASE);
 	do {
 		s->result = server_one(s, payload);
-		/* -EINVAL: our request was taken back and is no longer ours */
+		/* -ECANCELED: the kernel took the request back; -EINTR: a signal. */
 	} while (!s->result || s->result == -ECANCELED || s->result == -EINTR);
 	if (s->result == -ESHUTDOWN)
 		s->result = 0;
@@ -217,7 +219,7 @@ void server_start(struct server *s, int fd, uint8_t *store)
 {
 	s->fd = fd;
 	s->store = store;
-	NEED(!pthread_create(&s->thread, NULL, server_thread, s), "a thread");
+	NEED(!pthread_create(&s->thread, NULL, server_thread, s), "create a thread");
 }
 
 int server_join(struct server *s)

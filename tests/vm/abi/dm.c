@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Device-mapper by ioctl: what dmsetup does, but from any thread and with the errno that came. */
+/* Device-mapper ioctls: what dmsetup does, from any thread, with the errno of each call. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ static struct dm_ioctl *dm_new(const char *name, uint32_t flags)
 {
 	struct dm_ioctl *dmi = calloc(1, DM_BUFFER);
 
-	NEED(dmi, "memory");
+	NEED(dmi, "allocate a struct dm_ioctl");
 	dmi->version[0] = DM_VERSION_MAJOR;
 	dmi->data_size = DM_BUFFER;
 	dmi->data_start = sizeof(*dmi);
@@ -56,7 +56,7 @@ int dm_create(const char *name)
 	return dm_simple(DM_DEV_CREATE, name, 0);
 }
 
-/* One row; where the next one begins. */
+/* Fill in one row; return the place of the next row. */
 static struct dm_target_spec *dm_spec(struct dm_target_spec *spec, uint64_t start, uint64_t sectors,
 				      const char *type, const char *params)
 {
@@ -68,7 +68,8 @@ static struct dm_target_spec *dm_spec(struct dm_target_spec *spec, uint64_t star
 	return (void *)spec + spec->next;
 }
 
-int dm_load_at(const char *name, uint64_t start, uint64_t sectors, const char *type, const char *params)
+int dm_load_at(const char *name, uint64_t start, uint64_t sectors, const char *type,
+	       const char *params)
 {
 	struct dm_ioctl *dmi = dm_new(name, 0);
 	struct dm_target_spec *spec = (void *)dmi + dmi->data_start;
@@ -134,7 +135,8 @@ int dm_status(const char *name, bool table, char *out, size_t len)
 	if (!err && !dmi->target_count)
 		err = -ENXIO;
 	if (!err)
-		snprintf(out, len, "%s", (char *)dmi + dmi->data_start + sizeof(struct dm_target_spec));
+		snprintf(out, len, "%s",
+			 (char *)dmi + dmi->data_start + sizeof(struct dm_target_spec));
 	free(dmi);
 	return err;
 }
@@ -188,9 +190,10 @@ void target_create_as(struct target *t, const char *name, const char *ctl, uint6
 	snprintf(t->ctl, sizeof(t->ctl), "%s", ctl);
 	t->sectors = sectors;
 	dm_row(row, sizeof(row), ctl, args);
-	NEED(IS(dm_create(name), 0, "create %s", name), "a device");
-	NEED(IS(dm_load(name, sectors, "user", row), 0, "load %s: user %s", name, row), "a table");
-	NEED(IS(dm_resume(name, 0), 0, "resume %s", name), "a live table");
+	NEED(IS(dm_create(name), 0, "create %s", name), "dm_create()");
+	NEED(IS(dm_load(name, sectors, "user", row), 0, "load %s: user %s", name, row),
+	     "dm_load()");
+	NEED(IS(dm_resume(name, 0), 0, "resume %s", name), "dm_resume()");
 	snprintf(t->dev, sizeof(t->dev), "/dev/dm-%d", dm_minor(name));
 	snprintf(node, sizeof(node), "/dev/dm-user/%s", ctl);
 	NEED(UNTIL(!access(node, F_OK) && !access(t->dev, F_OK)), "%s and %s exist", node, t->dev);
@@ -207,5 +210,5 @@ void target_remove(struct target *t)
 
 	IS(dm_remove(t->name), 0, "remove %s", t->name);
 	snprintf(node, sizeof(node), "/dev/dm-user/%s", t->ctl);
-	OK(UNTIL(access(node, F_OK) < 0), "%s goes with its target", node);
+	OK(UNTIL(access(node, F_OK) < 0), "%s disappears with its target", node);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What uses the device: one thread and one descriptor for each operation. */
+/* The clients of a device: one thread and one descriptor for each operation. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -38,8 +38,8 @@ static int io_perform(struct io *io, int fd)
 	case IO_SECDISCARD:
 		return ioctl(fd, BLKSECDISCARD, range) < 0 ? -errno : 0;
 	case IO_PUNCH:
-		return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io->offset, io->len) < 0 ?
-			-errno : 0;
+		return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io->offset,
+				 io->len) < 0 ? -errno : 0;
 	default:
 		return -EINVAL;
 	}
@@ -63,11 +63,12 @@ static void *io_thread(void *arg)
 	return NULL;
 }
 
-struct io *io_start(const struct target *t, enum io_op op, uint64_t offset, size_t len, uint64_t tag)
+struct io *io_start(const struct target *t, enum io_op op, uint64_t offset, size_t len,
+		    uint64_t tag)
 {
 	struct io *io = calloc(1, sizeof(*io));
 
-	NEED(io, "memory");
+	NEED(io, "allocate an operation");
 	snprintf(io->dev, sizeof(io->dev), "%s", t->dev);
 	io->op = op;
 	io->offset = offset;
@@ -76,7 +77,7 @@ struct io *io_start(const struct target *t, enum io_op op, uint64_t offset, size
 	io->buf = abi_buffer(len ? len : 1);
 	if (op == IO_WRITE || op == IO_WRITE_FUA)
 		abi_fill(io->buf, len, tag);
-	NEED(!pthread_create(&io->thread, NULL, io_thread, io), "a thread");
+	NEED(!pthread_create(&io->thread, NULL, io_thread, io), "create a thread");
 	return io;
 }
 
@@ -95,9 +96,11 @@ int io_end(struct io *io)
 
 void io_end_read(struct io *io, uint64_t tag)
 {
-	NEED(UNTIL(io->done), "read at %llu, length %zu ends", (unsigned long long)io->offset, io->len);
+	NEED(UNTIL(io->done),
+	     "read at %llu, length %zu ends", (unsigned long long)io->offset, io->len);
 	if (IS(io->result, 0, "read at %llu", (unsigned long long)io->offset))
-		OK(abi_filled(io->buf, io->len, tag), "bytes read at %llu, length %zu are those of %llu",
+		OK(abi_filled(io->buf, io->len, tag),
+		   "read at %llu, length %zu has the bytes of tag %llu",
 		   (unsigned long long)io->offset, io->len, (unsigned long long)tag);
 	io_end(io);
 }
@@ -107,9 +110,9 @@ void io_refuse(struct io *io, int fd)
 	struct dm_user_message m;
 
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
-	IS(m.sector, io->offset / 512, "its sector");
+	IS(m.sector, io->offset / 512, "sector of the read");
 	IS(ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
-	IS(io_end(io), -EIO, "the read ends with that error");
+	IS(io_end(io), -EIO, "the read fails");
 }
 
 int io_do(const struct target *t, enum io_op op, uint64_t offset, size_t len, uint64_t tag)

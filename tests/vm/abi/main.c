@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* abi GROUP...: run the subtests of these groups, each in a child with a time limit. */
+/* abi GROUP[.TEST]...: run these subtests, each in a child process with a time limit. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "abi.h"
 
-#define TEST_LIMIT_MS	300000		/* guests are emulated, and may have to share a processor */
+#define TEST_LIMIT_MS	300000		/* guests are emulated and may share a processor */
 
 static const struct abi_group groups[] = {
 	{ "stream", abi_stream }, { "requests", abi_requests }, { "answers", abi_answers },
@@ -21,23 +21,24 @@ static const struct abi_group groups[] = {
 	{ "hostile-answers", abi_hostile_answers }, { "hostile-leak", abi_hostile_leak },
 	{ "hostile-memory", abi_hostile_memory }, { "hostile-process", abi_hostile_process },
 	{ "hostile-hang", abi_hostile_hang }, { "hostile-ioctl", abi_hostile_ioctl },
-	{ "hostile-races", abi_hostile_races }, { "compat", abi_compat }, { "poll", abi_poll }, { "uring", abi_uring },
+	{ "hostile-races", abi_hostile_races }, { "compat", abi_compat }, { "poll", abi_poll },
+	{ "uring", abi_uring },
 };
 
-/* What a test that hangs was doing, before it is killed. */
+/* Print the threads of @pid, a subtest that hangs, and the status of the devices. */
 static void abi_explain(pid_t pid)
 {
 	char command[256];
 
 	fflush(stdout);
 	snprintf(command, sizeof(command),
-		 "for t in /proc/%d/task/*; do echo \"# $t $(cat $t/syscall)\"; sed 's/^/#   /' $t/stack; done;"
-		 "dmsetup status | sed 's/^/# /'", pid);
+		 "for t in /proc/%d/task/*; do echo \"# $t $(cat $t/syscall)\"; "
+		 "sed 's/^/#   /' $t/stack; done; dmsetup status | sed 's/^/# /'", pid);
 	if (system(command))
 		puts("# no further explanation");
 }
 
-/* Whatever a subtest left behind goes; false if something did and could not. */
+/* Remove the devices that a subtest left. False if a device cannot be removed. */
 static bool abi_sweep(void)
 {
 	static const char *const names[] = { ABI_NAME, ABI_NAME "2" };
@@ -84,7 +85,7 @@ static bool abi_run(const char *group, const struct abi_test *test)
 	}
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		if (abi_now_ms() - begin > TEST_LIMIT_MS) {
-			printf("# %s.%s: time is up\n", group, test->name);
+			printf("# %s.%s: the time limit is over\n", group, test->name);
 			abi_explain(pid);
 			kill(pid, SIGKILL);
 			abi_sweep();
@@ -96,8 +97,9 @@ static bool abi_run(const char *group, const struct abi_test *test)
 	good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	if (WIFSIGNALED(status))
 		printf("# %s.%s: killed by signal %d\n", group, test->name, WTERMSIG(status));
-	good &= OK(abi_sweep(), "%s.%s: the device can be removed", group, test->name);
-	good &= OK(UNTIL(module_idle()), "%s.%s: nothing uses the module afterwards", group, test->name);
+	good &= OK(abi_sweep(), "%s.%s: the devices can be removed", group, test->name);
+	good &= OK(UNTIL(module_idle()),
+		   "%s.%s: nothing uses the module afterwards", group, test->name);
 	printf("%s - %s.%s: %s (%llu ms)\n", good ? "ok" : "not ok", group, test->name, test->claim,
 	       (unsigned long long)(abi_now_ms() - begin));
 	return good;

@@ -18,13 +18,14 @@ void reader_begin(struct reader *r, int fd)
 {
 	memset(r, 0, sizeof(*r));
 	r->fd = fd;
-	NEED(!pthread_create(&r->thread, NULL, reader_thread, r), "a thread");
+	NEED(!pthread_create(&r->thread, NULL, reader_thread, r), "create a thread");
 }
 
 void reader_start(struct reader *r, int fd)
 {
 	reader_begin(r, fd);
-	NEED(UNTIL(r->tid && abi_blocked_in(r->tid, SYS_read)), "read() blocks while there is nothing");
+	NEED(UNTIL(r->tid && abi_blocked_in(r->tid, SYS_read)),
+	     "read() blocks while there is no request");
 }
 
 ssize_t reader_end(struct reader *r)

@@ -14,11 +14,11 @@ struct reader {
 	struct dm_user_message m;
 };
 
-/* Its thread is on its way. */
+/* Create the thread; it may not have begun to read. */
 void reader_begin(struct reader *r, int fd);
-/* Returns once it sleeps in read(2). */
+/* Create the thread; returns once it sleeps in read(2). */
 void reader_start(struct reader *r, int fd);
-/* What the read gave: bytes, or -errno. */
+/* Wait for the read to return: its bytes or -errno. */
 ssize_t reader_end(struct reader *r);
 
 #endif

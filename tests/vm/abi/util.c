@@ -32,7 +32,7 @@ void *abi_buffer(size_t len)
 {
 	void *buf = aligned_alloc(4096, (len + 4095) & ~4095UL);
 
-	NEED(buf, "%zu bytes of memory", len);
+	NEED(buf, "allocate %zu bytes", len);
 	memset(buf, 0xee, len);
 	return buf;
 }
@@ -113,7 +113,7 @@ bool abi_blocked_in(pid_t tid, long nr)
 
 	if (abi_task_line(tid, "syscall", line, sizeof(line)))
 		return sscanf(line, "%ld", &now) == 1 && now == nr;
-	/* Some architectures (um) can't tell: that it sleeps must do. */
+	/* Some architectures (um) do not have this file: any sleep must do. */
 	if (!abi_task_line(tid, "stat", line, sizeof(line)))
 		return false;
 	name_end = strrchr(line, ')');
