@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* compat:android: what a daemon written for Android's driver relies on, and how to ask for it. */
+/* compat:android: the behaviour that daemons for Android's driver rely on, and its options. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
@@ -31,11 +31,12 @@ static void parameter_is(const char *want)
 	FILE *file = fopen(PARAMETER, "re");
 
 	NEED(file, "open " PARAMETER);
-	OK(fgets(text, sizeof(text), file) && !strcmp(text, want), "the parameter is %s", text);
+	OK(fgets(text, sizeof(text), file) && !strcmp(text, want),
+	   "value of the parameter: %s", text);
 	fclose(file);
 }
 
-/* A flush by fsync: @type and @flags are what the daemon sees. */
+/* fsync(2): the daemon gets a flush of type @type with PREFLUSH as in @flags. */
 static void flush_is(const struct target *t, int fd, uint64_t type, uint64_t flags)
 {
 	struct io *io = io_start(t, IO_FSYNC, 0, 0, 0);
@@ -43,12 +44,12 @@ static void flush_is(const struct target *t, int fd, uint64_t type, uint64_t fla
 
 	ch_take_type(fd, &m, type, NULL);
 	IS(m.len, 0, "a flush is empty");
-	IS(m.flags & DM_USER_REQ_MAP_FLAG_PREFLUSH, flags, "its flags");
+	IS(m.flags & DM_USER_REQ_MAP_FLAG_PREFLUSH, flags, "flags of the flush");
 	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "fsync");
 }
 
-/* An empty WRITE with PREFLUSH, as Android's driver sends it; a flush all the same. */
+/* A cache flush arrives as an empty WRITE with PREFLUSH, as from Android's driver. */
 static void compat_flush(void)
 {
 	struct dm_user_info info;
@@ -61,19 +62,19 @@ static void compat_flush(void)
 	IS(info.policy, DM_USER_POLICY_COMPAT_ANDROID | DM_USER_POLICY_ORPHANS_FAIL |
 	   DM_USER_POLICY_NODAEMON_FAIL | DM_USER_POLICY_DISCARD, "policy");
 	flush_is(&t, fd, DM_USER_REQ_MAP_WRITE, DM_USER_REQ_MAP_FLAG_PREFLUSH);
-	IS(dm_word(t.name, "flushes:"), 1, "it counts as a flush");
-	IS(dm_word(t.name, "writes:"), 0, "and not as a write");
-	IS(dm_word(t.name, "android:"), 1, "the status says what is in force");
+	IS(dm_word(t.name, "flushes:"), 1, "the empty WRITE counts as a flush");
+	IS(dm_word(t.name, "writes:"), 0, "the empty WRITE does not count as a write");
+	IS(dm_word(t.name, "android:"), 1, "the status has android:1");
 	close(fd);
 	target_remove(&t);
 	target_create(&t, NULL);
 	fd = ch_need(&t);
 	flush_is(&t, fd, DM_USER_REQ_MAP_FLUSH, DM_USER_REQ_MAP_FLAG_PREFLUSH);
-	IS(dm_word(t.name, "android:"), -ENOENT, "and says nothing otherwise");
+	IS(dm_word(t.name, "android:"), -ENOENT, "the status of another row has no word android");
 	close(fd);
 }
 
-/* What a closed channel held fails, though another is open; what waits goes on. */
+/* The requests of a closed channel fail although another channel is open; other requests wait. */
 static void compat_close(void)
 {
 	struct dm_user_message m;
@@ -89,14 +90,14 @@ static void compat_close(void)
 	waits = io_start(&t, IO_READ, 4096, 4096, 0);
 	OK(UNTIL(dm_word(t.name, "queued:") == 1), "another request waits");
 	close(a);
-	IS(io_end(held), -EIO, "what it held");
+	IS(io_end(held), -EIO, "the request of the closed channel fails");
 	io_refuse(waits, b);
-	IS(dm_word(t.name, "failed:"), 1, "one failed for the close");
-	IS(dm_word(t.name, "errors:"), 1, "and one by an answer");
+	IS(dm_word(t.name, "failed:"), 1, "one request failed because of the close");
+	IS(dm_word(t.name, "errors:"), 1, "one request failed by its answer");
 	close(b);
 }
 
-/* The last daemon leaves: all that waits fails, and all that comes, until there is another. */
+/* After the last daemon has left, waiting and new requests fail until another daemon comes. */
 static void compat_last(void)
 {
 	struct target t;
@@ -109,16 +110,16 @@ static void compat_last(void)
 	io = io_start(&t, IO_FSYNC, 0, 0, 0);
 	OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request waits");
 	close(a);
-	OK(!io->done, "and goes on waiting when one of two leaves");
+	OK(!io->done, "the request still waits when one of two daemons leaves");
 	close(b);
-	IS(io_end(io), -EIO, "not when the last does");
-	IS(io_do(&t, IO_READ, 0, 4096, 0), -EIO, "nor anything after it");
+	IS(io_end(io), -EIO, "the request fails when the last daemon leaves");
+	IS(io_do(&t, IO_READ, 0, 4096, 0), -EIO, "a new request fails without a daemon");
 	a = ch_need(&t);
 	flush_is(&t, a, DM_USER_REQ_MAP_WRITE, DM_USER_REQ_MAP_FLAG_PREFLUSH);
 	close(a);
 }
 
-/* Before the first daemon, each request waits for its own time. Nothing fails sooner, however slow we are. */
+/* Before the first daemon, each request waits for GRACE_MS of its own, and none fails sooner. */
 static void compat_grace(void)
 {
 	struct io *first, *second;
@@ -131,32 +132,34 @@ static void compat_grace(void)
 	begin = abi_now_ms();
 	first = io_start(&t, IO_FSYNC, 0, 0, 0);
 	OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request waits");
-	OK(UNTIL(first->done || dm_word(t.name, "oldest_ms:") > GRACE_MS / 2), "for half of the time");
+	OK(UNTIL(first->done || dm_word(t.name, "oldest_ms:") > GRACE_MS / 2),
+	   "the request waits for half of its time");
 	later = abi_now_ms();
 	second = io_start(&t, IO_FSYNC, 0, 0, 0);
-	IS(io_end(first), -EIO, "nobody comes");
-	OK(abi_now_ms() - begin >= GRACE_MS, "%llu ms", (unsigned long long)(abi_now_ms() - begin));
-	IS(io_end(second), -EIO, "and fails");
-	OK(abi_now_ms() - later >= GRACE_MS, "but not with the first one");
-	IS(dm_word(t.name, "failed:"), 2, "both failed");
+	IS(io_end(first), -EIO, "the first request fails without a daemon");
+	OK(abi_now_ms() - begin >= GRACE_MS,
+	   "the request failed after %llu ms", (unsigned long long)(abi_now_ms() - begin));
+	IS(io_end(second), -EIO, "the second request fails");
+	OK(abi_now_ms() - later >= GRACE_MS, "the second request fails after its own time");
+	IS(dm_word(t.name, "failed:"), 2, "both requests failed");
 
-	/* The next one has its time, too, and is served by a daemon that comes meanwhile. */
+	/* A third request has its own time, too; a daemon that comes within it serves it. */
 	begin = abi_now_ms();
 	first = io_start(&t, IO_FSYNC, 0, 0, 0);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1 || first->done), "a third waits");
+	OK(UNTIL(dm_word(t.name, "queued:") == 1 || first->done), "a third request waits");
 	fd = ch_need(&t);
 	if (abi_now_ms() - begin < GRACE_MS) {
 		ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
 		IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
 		IS(io_end(first), 0, "fsync");
 	} else {
-		puts("# this machine is too slow to be in time");
+		puts("# this machine is too slow: the daemon came after the time");
 		io_end(first);
 	}
 	close(fd);
 }
 
-/* A timer of the policy before is none of this one: requests have their four seconds, and no more. */
+/* The timer of the old policy ends with it: requests have GRACE_MS, and no more. */
 static void compat_reload(void)
 {
 	uint64_t begin;
@@ -171,11 +174,12 @@ static void compat_reload(void)
 	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), 0, "resume");
 	begin = abi_now_ms();
 	io = io_start(&t, IO_FSYNC, 0, 0, 0);
-	IS(io_end(io), -EIO, "nobody comes");
-	OK(abi_now_ms() - begin >= GRACE_MS, "%llu ms", (unsigned long long)(abi_now_ms() - begin));
+	IS(io_end(io), -EIO, "the request fails without a daemon");
+	OK(abi_now_ms() - begin >= GRACE_MS,
+	   "the request failed after %llu ms", (unsigned long long)(abi_now_ms() - begin));
 }
 
-/* The parameter is for rows that do not say, the argument for the others. */
+/* The parameter counts for rows without the argument compat, the argument for other rows. */
 static void compat_default(void)
 {
 	static const struct {
@@ -195,30 +199,34 @@ static void compat_default(void)
 
 	parameter_is("none\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		IS(parameter_set(rows[i].parameter), 0, "set it");
+		IS(parameter_set(rows[i].parameter), 0, "set the parameter");
 		target_create(&t, rows[i].args);
-		IS(parameter_set("none"), 0, "a row that is loaded keeps what it has");
+		IS(parameter_set("none"), 0, "set the parameter back");
 		fd = ch_need(&t);
 		IS(ch_info(fd, &info), 0, "info");
 		IS(!!(info.policy & DM_USER_POLICY_COMPAT_ANDROID), rows[i].android, "row %zu", i);
 		IS(dm_status(t.name, true, text, sizeof(text)), 0, "table");
 		OK(!!strstr(text, "compat:") == (rows[i].args && strstr(rows[i].args, "compat:")),
-		   "the row is as given: %s", text);
+		   "the table has the row as it was given: %s", text);
 		close(fd);
 		target_remove(&t);
 	}
-	IS(parameter_set("Android"), -EINVAL, "no such value");
+	IS(parameter_set("Android"), -EINVAL, "the parameter refuses an unknown value");
 	parameter_is("none\n");
 	IS(dm_create(ABI_NAME), 0, "create");
-	IS(dm_load(ABI_NAME, ABI_SECTORS, "user", "0 0 " ABI_CTL " 1 compat:maybe"), -EINVAL, "nor in a row");
+	IS(dm_load(ABI_NAME, ABI_SECTORS, "user", "0 0 " ABI_CTL " 1 compat:maybe"), -EINVAL,
+	   "a row with an unknown value is refused");
 }
 
 const struct abi_test abi_compat[] = {
 	{ "flush", compat_flush, "compat:android sends an empty flush as Android's driver does" },
-	{ "close", compat_close, "compat:android fails what a closed channel held" },
-	{ "last", compat_last, "compat:android fails everything once the last daemon has left" },
-	{ "grace", compat_grace, "compat:android gives each request its time for the first daemon to come" },
-	{ "reload", compat_reload, "compat:android by a reload begins with its own time" },
-	{ "default", compat_default, "the module's parameter is for rows that do not say" },
+	{ "close", compat_close, "compat:android fails the requests that a closed channel held" },
+	{ "last", compat_last, "compat:android fails all requests once the last daemon has left" },
+	{ "grace", compat_grace,
+	  "compat:android gives each request its own time before the first daemon" },
+	{ "reload", compat_reload,
+	  "compat:android by a reload replaces the timer of the old policy" },
+	{ "default", compat_default,
+	  "the module's parameter counts for rows without the argument compat" },
 	{ NULL, NULL, NULL }
 };

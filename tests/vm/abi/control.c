@@ -91,7 +91,7 @@ static void control_join(void)
 	a = ch_need(&t);
 	b = ch_need(&t);
 	c = ch_need(&t);
-	IS(ch_join(a, 1, 0) < 0, true, "join what nobody created");
+	IS(ch_join(a, 1, 0) < 0, true, "join a generation that does not exist");
 	IS(ch_join(a, 2, DM_USER_JOIN_CREATE), -ERANGE, "create with a gap");
 	IS(ch_join(a, 0, DM_USER_JOIN_CREATE) < 0, true, "create generation 0");
 	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "create 1");
@@ -104,8 +104,8 @@ static void control_join(void)
 	IS(ch_join(c, 2, DM_USER_JOIN_CREATE), 0, "create 2");
 	close(b);
 	b = ch_need(&t);
-	IS(ch_join(b, 1, DM_USER_JOIN_CREATE), -ESTALE, "create an old one");
-	IS(ch_join(b, 3, 0) < 0, true, "join the next without creating it");
+	IS(ch_join(b, 1, DM_USER_JOIN_CREATE), -ESTALE, "create an old generation");
+	IS(ch_join(b, 3, 0) < 0, true, "join the next generation without creating it");
 	io = io_start(&t, IO_FSYNC, 0, 0, 0);
 	ch_take_type(b, &m, DM_USER_REQ_MAP_FLUSH, NULL);
 	IS(ch_join(b, 2, 0), -EBUSY, "join after a read");
@@ -114,12 +114,12 @@ static void control_join(void)
 	IS(ch_drain(c, 0, NULL), 0, "drain 2");
 	close(b);
 	b = ch_need(&t);
-	IS(ch_join(b, 2, 0), -ESHUTDOWN, "join what drains");
+	IS(ch_join(b, 2, 0), -ESHUTDOWN, "join a draining generation");
 	close(c);
-	IS(ch_join(b, 2, 0), -ENOENT, "join what has no channel left");
-	IS(ch_join(b, 2, DM_USER_JOIN_CREATE) < 0, true, "a number is used once");
+	IS(ch_join(b, 2, 0), -ENOENT, "join a generation without channels");
+	IS(ch_join(b, 2, DM_USER_JOIN_CREATE) < 0, true, "create generation 2 again");
 	IS(ch_join(b, 3, DM_USER_JOIN_CREATE), 0, "create 3");
-	IS(dm_word(t.name, "generation:"), 3, "status says so");
+	IS(dm_word(t.name, "generation:"), 3, "the status has generation:3");
 }
 
 static void control_strict(void)
@@ -149,20 +149,21 @@ static void control_strict(void)
 	IS(raw(fd, DM_USER_IOC_DRAIN, &drain), -EINVAL, "drain with a reserved field set");
 	open_arg = (struct dm_user_open){ .reserved = 1 };
 	IS(raw(fd, DM_USER_IOC_OPEN, &open_arg), -EINVAL, "open with a reserved field set");
-	IS(raw(fd, DM_USER_IOC_INFO, bad), -EFAULT, "info to nowhere");
-	IS(raw(fd, DM_USER_IOC_JOIN, bad), -EFAULT, "join from nowhere");
-	IS(raw(fd, DM_USER_IOC_DRAIN, bad), -EFAULT, "drain from nowhere");
-	IS(raw(fd, DM_USER_IOC_OPEN, bad), -EFAULT, "open from nowhere");
+	IS(raw(fd, DM_USER_IOC_INFO, bad), -EFAULT, "info to a bad pointer");
+	IS(raw(fd, DM_USER_IOC_JOIN, bad), -EFAULT, "join from a bad pointer");
+	IS(raw(fd, DM_USER_IOC_DRAIN, bad), -EFAULT, "drain from a bad pointer");
+	IS(raw(fd, DM_USER_IOC_OPEN, bad), -EFAULT, "open from a bad pointer");
 	IS(raw(fd, _IO(DM_USER_IOC_MAGIC, 0x7f), NULL), -ENOTTY, "an unknown command");
-	IS(raw(fd, _IOC(_IOC_READ, DM_USER_IOC_MAGIC, 0x40, 8), &info), -ENOTTY, "info of another size");
+	IS(raw(fd, _IOC(_IOC_READ, DM_USER_IOC_MAGIC, 0x40, 8), &info), -ENOTTY,
+	   "info of another size");
 	IS(ch_info(fd, &info), 0, "info");
-	IS(info.newest_generation, 0, "nothing was joined");
-	IS(info.channel_state, DM_USER_SERVING, "nothing drains");
-	IS(info.channels, 1, "nothing was opened");
-	IS(lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0, -ESPIPE, "no seek");
-	IS(preadv2(fd, &iov, 1, 0, RWF_NOWAIT) < 0 ? -errno : 0, -ESPIPE, "no pread");
-	IS(pwrite(fd, &info, sizeof(info), 0) < 0 ? -errno : 0, -ESPIPE, "no pwrite");
-	OK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED, "no mmap");
+	IS(info.newest_generation, 0, "no generation was created");
+	IS(info.channel_state, DM_USER_SERVING, "the generation does not drain");
+	IS(info.channels, 1, "no other channel was opened");
+	IS(lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0, -ESPIPE, "lseek fails");
+	IS(preadv2(fd, &iov, 1, 0, RWF_NOWAIT) < 0 ? -errno : 0, -ESPIPE, "preadv2 fails");
+	IS(pwrite(fd, &info, sizeof(info), 0) < 0 ? -errno : 0, -ESPIPE, "pwrite fails");
+	OK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED, "mmap fails");
 }
 
 static void control_seal(void)
@@ -176,30 +177,30 @@ static void control_seal(void)
 	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "create 1");
 	IS(ch_seal(a), 0, "seal");
 	IS(ch_seal(a), 0, "seal again");
-	IS(dm_word(t.name, "sealed:"), 1, "status says so");
-	IS(ch_open(&t), -EPERM, "no new channel by open");
+	IS(dm_word(t.name, "sealed:"), 1, "the status has sealed:1");
+	IS(ch_open(&t), -EPERM, "open of a sealed node");
 	b = ch_new(a);
 	NEED(b >= 0, "a new channel from a channel: %s", strerror(-b));
-	IS(fcntl(b, F_GETFD), FD_CLOEXEC, "is close-on-exec");
-	IS(fcntl(b, F_GETFL) & O_ACCMODE, O_RDWR, "and read-write");
+	IS(fcntl(b, F_GETFD), FD_CLOEXEC, "the new channel is close-on-exec");
+	IS(fcntl(b, F_GETFL) & O_ACCMODE, O_RDWR, "the new channel is read-write");
 	ch_info(b, &info);
-	IS(info.generation, 0, "has joined nothing");
-	IS(info.channels, 2, "and counts");
-	IS(ch_join(b, 2, DM_USER_JOIN_CREATE), 0, "begins the next generation");
-	IS(ch_drain(a, 0, NULL), 0, "drain the old one");
-	IS(ch_seal(a), -ESHUTDOWN, "which can seal no more");
-	IS(ch_new(a), -ESHUTDOWN, "nor hand out channels");
-	IS(ch_open(&t), -EPERM, "still sealed");
+	IS(info.generation, 0, "the new channel has joined no generation");
+	IS(info.channels, 2, "both channels count");
+	IS(ch_join(b, 2, DM_USER_JOIN_CREATE), 0, "the new channel creates the next generation");
+	IS(ch_drain(a, 0, NULL), 0, "drain the old generation");
+	IS(ch_seal(a), -ESHUTDOWN, "a drained channel cannot seal the node");
+	IS(ch_new(a), -ESHUTDOWN, "a drained channel cannot open channels");
+	IS(ch_open(&t), -EPERM, "the node is still sealed");
 	IS(dm_message(t.name, "unseal"), 0, "unseal");
 	close(ch_need(&t));
-	IS(dm_message(t.name, "seal"), 0, "an administrator seals");
-	IS(ch_open(&t), -EPERM, "sealed again");
+	IS(dm_message(t.name, "seal"), 0, "message seal");
+	IS(ch_open(&t), -EPERM, "the node is sealed again");
 	close(a);
 	close(b);
-	IS(ch_open(&t), -EPERM, "and without any channel");
+	IS(ch_open(&t), -EPERM, "the node stays sealed without channels");
 }
 
-/* What a confined successor does: no privilege, no access to /dev, and it serves. */
+/* A confined successor: it serves without privilege and without access to /dev. */
 static void successor(int sock)
 {
 	struct dm_user_message m;
@@ -226,7 +227,7 @@ static void control_pass(void)
 	a = ch_need(&t);
 	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "create 1");
 	IS(ch_seal(a), 0, "seal");
-	NEED(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock), "a socket pair");
+	NEED(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock), "create a socket pair");
 	pid = fork();
 	if (pid == 0)
 		successor(sock[1]);
@@ -240,8 +241,9 @@ static void control_pass(void)
 	io = io_start(&t, IO_READ, 0, 4096, 0);
 	io_end_read(io, 21);
 	waitpid(pid, &status, 0);
-	IS(status, 0, "the successor's status");
-	OK(UNTIL(dm_word(t.name, "channels:") == 0), "its channel is gone with it");
+	IS(status, 0, "wait status of the successor");
+	OK(UNTIL(dm_word(t.name, "channels:") == 0),
+	   "the successor's channel closes when the process ends");
 }
 
 static void control_admission(void)
@@ -260,15 +262,16 @@ static void control_admission(void)
 	}
 	waitpid(pid, &status, 0);
 	IS(status, 0, "a user without CAP_SYS_ADMIN gets EPERM, whatever the mode of the node");
-	IS(dm_word(t.name, "channels:"), 0, "and no channel");
+	IS(dm_word(t.name, "channels:"), 0, "no channel is open");
 
 }
 
 const struct abi_test abi_control[] = {
-	{ "info", control_info, "P12: info says what the row, the device and the state are" },
-	{ "join", control_join, "join refuses by its own error what is stale, gone, late or a gap" },
+	{ "info", control_info, "P12: info reports the row, the device and the state" },
+	{ "join", control_join,
+	  "join fails with an errno of its own if the number is stale, empty, draining or a gap" },
 	{ "strict", control_strict, "P10: reserved fields, flags, sizes and pointers are checked" },
-	{ "seal", control_seal, "P9: a sealed node gives channels only through its channels" },
+	{ "seal", control_seal, "P9: of a sealed node, only open channels give further channels" },
 	{ "pass", control_pass, "P8: a channel passed over a socket serves without any privilege" },
 	{ "admission", control_admission, "P9: only CAP_SYS_ADMIN opens the node" },
 	{ NULL, NULL, NULL }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Requests: what the header of each says. */
+/* Requests: the header of each type. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 
 #define ALL_FLAGS	0x7ffffULL
 
-static void request_is(const struct dm_user_message *m, uint64_t seq, uint64_t type, uint64_t sector,
-		       uint64_t len)
+static void request_is(const struct dm_user_message *m, uint64_t seq, uint64_t type,
+		       uint64_t sector, uint64_t len)
 {
 	IS(m->seq, seq, "seq");
 	IS(m->type, type, "type");
@@ -34,15 +34,17 @@ static void requests_header(void)
 	io = io_start(&t, IO_READ, 1024, 512, 0);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
 	request_is(&m, 0, DM_USER_REQ_MAP_READ, 2, 512);
-	OK(!(m.flags & (DM_USER_REQ_MAP_FLAG_FUA | DM_USER_REQ_MAP_FLAG_PREFLUSH)), "a read has no FUA");
+	OK(!(m.flags & (DM_USER_REQ_MAP_FLAG_FUA | DM_USER_REQ_MAP_FLAG_PREFLUSH)),
+	   "a read has neither FUA nor PREFLUSH");
 	ch_answer(fd, &m, 0, buf, 0);
 	io_end(io);
 
 	io = io_start(&t, IO_WRITE, (ABI_SECTORS - 8) * 512, 4096, 3);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, buf);
 	request_is(&m, 1, DM_USER_REQ_MAP_WRITE, ABI_SECTORS - 8, 4096);
-	OK(m.flags & DM_USER_REQ_MAP_FLAG_SYNC, "a direct write is SYNC (%#llx)", (unsigned long long)m.flags);
-	OK(!(m.flags & DM_USER_REQ_MAP_FLAG_FUA), "and not FUA");
+	OK(m.flags & DM_USER_REQ_MAP_FLAG_SYNC,
+	   "a direct write has SYNC: %#llx", (unsigned long long)m.flags);
+	OK(!(m.flags & DM_USER_REQ_MAP_FLAG_FUA), "a direct write does not have FUA");
 	ch_answer(fd, &m, 0, NULL, 0);
 	IS(io_end(io), 0, "write of the last sectors");
 
@@ -74,7 +76,8 @@ static void requests_durable(void)
 
 	io = io_start(&t, IO_WRITE_FUA, 4096, 4096, 9);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
-	OK(m.flags & DM_USER_REQ_MAP_FLAG_FUA, "a durable write is FUA (%#llx)", (unsigned long long)m.flags);
+	OK(m.flags & DM_USER_REQ_MAP_FLAG_FUA,
+	   "a durable write has FUA: %#llx", (unsigned long long)m.flags);
 	request_is(&m, 1, DM_USER_REQ_MAP_WRITE, 8, 4096);
 	ch_answer(fd, &m, 0, NULL, 0);
 	while (UNTIL(io->done || ch_poll(fd) & POLLIN) && !io->done) {
@@ -86,10 +89,10 @@ static void requests_durable(void)
 	io = io_start(&t, IO_FSYNC, 0, 0, 0);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
 	ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0);
-	IS(io_end(io), -EIO, "fsync whose flush fails");
+	IS(io_end(io), -EIO, "fsync fails with its flush");
 }
 
-/* Take requests of @type until @io is done; the bytes that they covered. */
+/* Take requests of type @type until @io is done; return the bytes that they cover. */
 static uint64_t requests_cover(int fd, struct io *io, uint64_t type, uint64_t *flags)
 {
 	struct dm_user_message m;
@@ -98,7 +101,8 @@ static uint64_t requests_cover(int fd, struct io *io, uint64_t type, uint64_t *f
 	*flags = 0;
 	while (UNTIL(io->done || ch_poll(fd) & POLLIN) && !io->done) {
 		ch_take_type(fd, &m, type, NULL);
-		IS(m.sector, next, "requests of type %llu follow one another", (unsigned long long)type);
+		IS(m.sector, next,
+		   "requests of type %llu follow one another", (unsigned long long)type);
 		next += m.len / 512;
 		total += m.len;
 		*flags |= m.flags;
@@ -124,11 +128,13 @@ static void requests_bulk(void)
 	fd = ch_need(&t);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		io = io_start(&t, cases[i].op, 1 << 20, 5 << 20, 0);
-		IS(requests_cover(fd, io, cases[i].type, &flags), 5 << 20, "bytes of operation %d", cases[i].op);
+		IS(requests_cover(fd, io, cases[i].type, &flags), 5 << 20,
+		   "bytes of operation %d", cases[i].op);
 		if (cases[i].op == IO_ZEROOUT)
 			OK(flags & DM_USER_REQ_MAP_FLAG_NOUNMAP, "BLKZEROOUT keeps the space");
 		if (cases[i].op == IO_PUNCH)
-			OK(!(flags & DM_USER_REQ_MAP_FLAG_NOUNMAP), "a hole need not keep the space");
+			OK(!(flags & DM_USER_REQ_MAP_FLAG_NOUNMAP),
+			   "a hole need not keep the space");
 		IS(io_end(io), 0, "operation %d", cases[i].op);
 	}
 	IS(dm_word(t.name, "discards:") > 0, true, "discards are counted");
@@ -145,7 +151,7 @@ static void requests_off(void)
 
 	target_create(&t, "discard:off write_zeroes:off");
 	fd = ch_need(&t);
-	IS(io_do(&t, IO_DISCARD, 0, 65536, 0), -EOPNOTSUPP, "discard when it is off");
+	IS(io_do(&t, IO_DISCARD, 0, 65536, 0), -EOPNOTSUPP, "discard is off");
 	IS(io_do(&t, IO_SECDISCARD, 0, 65536, 0), -EOPNOTSUPP, "secure erase is off by default");
 	io = io_start(&t, IO_ZEROOUT, 0, 65536, 0);
 	while (UNTIL(io->done || ch_poll(fd) & POLLIN) && !io->done) {
@@ -176,24 +182,27 @@ static void requests_limits(void)
 		uint8_t *part = abi_buffer(65536);
 
 		NEED(IS(ch_take(fd, &m, part, 0), 0, "take"), "a request");
-		OK(m.len <= 16384 && !(m.len % 4096) && !(m.sector % 8), "len %llu at %llu is within limits",
-		   (unsigned long long)m.len, (unsigned long long)m.sector);
+		OK(m.len <= 16384 && !(m.len % 4096) && !(m.sector % 8),
+		   "len %llu at %llu is within limits", (unsigned long long)m.len,
+		   (unsigned long long)m.sector);
 		memcpy(buf + m.sector * 512, part, m.len);
 		total += m.len;
 		ch_answer(fd, &m, 0, NULL, 0);
 		free(part);
 	}
 	IS(io_end(io), 0, "a long write");
-	IS(total, 256 << 10, "bytes of it");
-	OK(abi_filled(buf, 256 << 10, 77), "every part where it belongs");
+	IS(total, 256 << 10, "bytes of the long write");
+	OK(abi_filled(buf, 256 << 10, 77), "every part of the write is in its place");
 	free(buf);
 }
 
 const struct abi_test abi_requests[] = {
 	{ "header", requests_header, "seq counts from 0, sector and len have their units" },
-	{ "durable", requests_durable, "P6: fsync is a FLUSH, RWF_DSYNC is FUA, and both wait" },
-	{ "bulk", requests_bulk, "discard, write zeroes and secure erase arrive whole" },
-	{ "off", requests_off, "what the table row switches off never arrives" },
+	{ "durable", requests_durable,
+	  "P6: fsync sends a FLUSH, RWF_DSYNC sends FUA, and both wait for the answer" },
+	{ "bulk", requests_bulk,
+	  "discard, write zeroes and secure erase cover all of their range" },
+	{ "off", requests_off, "operations that the table row switches off never arrive" },
 	{ "limits", requests_limits, "no request is longer or less aligned than the row says" },
 	{ NULL, NULL, NULL }
 };
