@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Not waiting: poll(2), epoll, O_NONBLOCK and RWF_NOWAIT. */
+/* Calls that do not wait: poll(2), epoll, O_NONBLOCK and RWF_NOWAIT. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -24,21 +24,23 @@ static void poll_nonblock(void)
 
 	target_create(&t, NULL);
 	fd = ch_need(&t);
-	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN, "RWF_NOWAIT, nothing there");
+	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN,
+	   "RWF_NOWAIT without a request");
 	ch_nonblock(fd, true);
-	IS(ch_read(fd, buf, sizeof(buf)), -EAGAIN, "O_NONBLOCK, nothing there");
+	IS(ch_read(fd, buf, sizeof(buf)), -EAGAIN, "O_NONBLOCK without a request");
 	io = io_start(&t, IO_WRITE, 0, 512, 1);
 	OK(ch_ready(fd, POLLIN), "a request comes");
-	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT), sizeof(m), "RWF_NOWAIT gives it");
-	IS(ch_read(fd, buf, 64), 64, "O_NONBLOCK gives a part of the payload");
-	IS(ch_poll(fd) & POLLIN, POLLIN, "and poll says that there is more");
+	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT), sizeof(m), "RWF_NOWAIT returns the header");
+	IS(ch_read(fd, buf, 64), 64, "O_NONBLOCK returns a part of the payload");
+	IS(ch_poll(fd) & POLLIN, POLLIN, "poll reports the rest of the payload");
 	for (int left = 448; left; left -= 64)
-		IS(ch_read(fd, buf, 64), 64, "more");
-	IS(ch_read(fd, buf, 64), -EAGAIN, "then nothing");
+		IS(ch_read(fd, buf, 64), 64, "another part of the payload");
+	IS(ch_read(fd, buf, 64), -EAGAIN, "O_NONBLOCK after the payload");
 	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "write");
 	ch_nonblock(fd, false);
-	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN, "RWF_NOWAIT again");
+	IS(preadv2(fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN,
+	   "RWF_NOWAIT on a blocking descriptor");
 }
 
 static void poll_events(void)
@@ -53,27 +55,28 @@ static void poll_events(void)
 	fd = ch_need(&t);
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	IS(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event), 0, "add to epoll");
-	IS(ch_poll(fd), POLLOUT, "idle");
-	IS(epoll_wait(ep, &got, 1, 0), 0, "idle, by epoll");
+	IS(ch_poll(fd), POLLOUT, "poll, idle");
+	IS(epoll_wait(ep, &got, 1, 0), 0, "epoll, idle");
 	io = io_start(&t, IO_FSYNC, 0, 0, 0);
 	IS(epoll_wait(ep, &got, 1, ABI_WAIT_MS), 1, "epoll wakes for a request");
-	IS(got.events, EPOLLIN, "and says so");
-	IS(ch_poll(fd), POLLIN | POLLOUT, "a request waits");
-	IS(ch_take(fd, &m, NULL, 0), 0, "take it");
-	IS(ch_poll(fd), POLLOUT, "it is taken");
+	IS(got.events, EPOLLIN, "epoll reports the request");
+	IS(ch_poll(fd), POLLIN | POLLOUT, "poll, a request waits");
+	IS(ch_take(fd, &m, NULL, 0), 0, "take the request");
+	IS(ch_poll(fd), POLLOUT, "poll, the request is taken");
 	IS(ch_drain(fd, 0, NULL), 0, "drain");
-	IS(ch_poll(fd), POLLIN | POLLOUT | POLLRDHUP, "draining, one held");
+	IS(ch_poll(fd), POLLIN | POLLOUT | POLLRDHUP, "poll, draining with one request held");
 	IS(epoll_wait(ep, &got, 1, ABI_WAIT_MS), 1, "epoll wakes for the drain");
-	OK(got.events & EPOLLRDHUP, "and says so");
+	OK(got.events & EPOLLRDHUP, "epoll reports the drain");
 	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "the last answer");
 	IS(io_end(io), 0, "fsync");
-	IS(ch_poll(fd), POLLIN | POLLOUT | POLLRDHUP | POLLHUP, "drained");
+	IS(ch_poll(fd), POLLIN | POLLOUT | POLLRDHUP | POLLHUP, "poll, drained");
 	target_remove(&t);
-	IS(ch_poll(fd) & (POLLHUP | POLLERR | POLLIN), POLLHUP | POLLERR | POLLIN, "the target is gone");
+	IS(ch_poll(fd) & (POLLHUP | POLLERR | POLLIN), POLLHUP | POLLERR | POLLIN,
+	   "poll, the target is gone");
 	close(ep);
 }
 
-/* Waits for events of a channel in epoll_pwait(2) and does nothing about them. */
+/* A thread that waits for events of a channel in epoll_pwait(2) and only counts them. */
 struct idler {
 	int ep, quit;
 	pthread_t thread;
@@ -100,9 +103,9 @@ static void idler_start(struct idler *idler, int fd)
 	memset(idler, 0, sizeof(*idler));
 	idler->ep = epoll_create1(EPOLL_CLOEXEC);
 	idler->quit = quit.data.fd = eventfd(0, EFD_CLOEXEC);
-	NEED(!epoll_ctl(idler->ep, EPOLL_CTL_ADD, fd, &event), "an exclusive poller");
-	NEED(!epoll_ctl(idler->ep, EPOLL_CTL_ADD, idler->quit, &quit), "its end");
-	NEED(!pthread_create(&idler->thread, NULL, idler_thread, idler), "a thread");
+	NEED(!epoll_ctl(idler->ep, EPOLL_CTL_ADD, fd, &event), "add the channel to epoll");
+	NEED(!epoll_ctl(idler->ep, EPOLL_CTL_ADD, idler->quit, &quit), "add the eventfd to epoll");
+	NEED(!pthread_create(&idler->thread, NULL, idler_thread, idler), "create a thread");
 }
 
 static void idler_end(struct idler *idler)
@@ -113,7 +116,7 @@ static void idler_end(struct idler *idler)
 	close(idler->ep);
 }
 
-/* Every request reaches the reader of @fd, which sleeps when it comes; so does @idler. */
+/* Every request reaches the reader of @fd; the reader and @idler sleep when it comes. */
 static void exclusive_serve(const struct target *t, struct idler *idler, int fd)
 {
 	uint8_t *buf = abi_buffer(4096);
@@ -133,7 +136,7 @@ static void exclusive_serve(const struct target *t, struct idler *idler, int fd)
 	free(buf);
 }
 
-/* A poller that asks for exclusive wake-ups and then does nothing costs no reader a request. */
+/* A poller that asks for exclusive wake-ups and never reads keeps no request from a reader. */
 static void poll_exclusive(void)
 {
 	struct idler idler;
@@ -147,17 +150,17 @@ static void poll_exclusive(void)
 	IS(ch_join(b, 2, DM_USER_JOIN_CREATE), 0, "create 2");
 	idler_start(&idler, a);
 	exclusive_serve(&t, &idler, b);
-	/* It can't even take one now. */
+	/* From now on the poller's channel can take no request. */
 	idler.woken = 0;
 	IS(ch_drain(a, 0, NULL), 0, "drain the poller's generation");
-	OK(UNTIL(idler.woken), "which it is told");
+	OK(UNTIL(idler.woken), "the drain wakes the poller");
 	exclusive_serve(&t, &idler, b);
 	idler_end(&idler);
 	close(a);
 	close(b);
 }
 
-/* Every poller is told of a request, also those that ask for exclusive wake-ups: another may do nothing. */
+/* A request wakes every poller, exclusive pollers too: any of them may do nothing. */
 static void poll_all(void)
 {
 	struct idler idlers[3];
@@ -170,12 +173,13 @@ static void poll_all(void)
 	for (int i = 0; i < 3; i++) {
 		fd[i] = ch_need(&t);
 		idler_start(&idlers[i], fd[i]);
-		NEED(UNTIL(idlers[i].tid && abi_blocked_in(idlers[i].tid, SYS_epoll_pwait)), "poller %d sleeps", i);
+		NEED(UNTIL(idlers[i].tid && abi_blocked_in(idlers[i].tid, SYS_epoll_pwait)),
+		     "poller %d sleeps", i);
 		idlers[i].woken = 0;
 	}
 	io = io_start(&t, IO_FSYNC, 0, 0, 0);
 	for (int i = 0; i < 3; i++)
-		OK(UNTIL(idlers[i].woken), "poller %d is told", i);
+		OK(UNTIL(idlers[i].woken), "the request wakes poller %d", i);
 	ch_take_type(fd[2], &m, DM_USER_REQ_MAP_FLUSH, NULL);
 	IS(ch_answer(fd[2], &m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "fsync");
@@ -185,7 +189,7 @@ static void poll_all(void)
 	}
 }
 
-/* A write that would have to wait for another says so, poll does too, and a poller is told when it need not. */
+/* During a write, another write gets EAGAIN and poll agrees; the end of a write wakes pollers. */
 static void poll_turn(void)
 {
 	struct call call = { .what = CALL_WRITE, .len = sizeof(struct dm_user_message) };
@@ -204,21 +208,22 @@ static void poll_turn(void)
 	call.fd = ch_need(&t);
 	io = io_start(&t, IO_READ, 0, 4096, 0);
 	ch_take_type(call.fd, &m, DM_USER_REQ_MAP_READ, NULL);
-	IS(ch_poll(call.fd), POLLOUT, "nobody writes");
+	IS(ch_poll(call.fd), POLLOUT, "poll, no write in progress");
 	call_start(&call);
 	memory_asked_for(uffd, call.buf, 1);
-	IS(ch_poll(call.fd), 0, "another would wait for it");
-	IS(pwritev2(call.fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN, "RWF_NOWAIT");
+	IS(ch_poll(call.fd), 0, "poll, a write in progress");
+	IS(pwritev2(call.fd, &iov, 1, -1, RWF_NOWAIT) < 0 ? -errno : 1, -EAGAIN,
+	   "RWF_NOWAIT during another write");
 	ep = epoll_create1(EPOLL_CLOEXEC);
-	NEED(!epoll_ctl(ep, EPOLL_CTL_ADD, call.fd, &event), "poll for it");
-	IS(epoll_wait(ep, &got, 1, 0), 0, "not yet");
-	/* All zeroes: success, of request 0. */
+	NEED(!epoll_ctl(ep, EPOLL_CTL_ADD, call.fd, &event), "add the channel to epoll");
+	IS(epoll_wait(ep, &got, 1, 0), 0, "epoll, a write in progress");
+	/* The header is all zeroes: SUCCESS for request 0. */
 	close(uffd);
-	IS(call_end(&call), sizeof(m), "the header of its answer");
-	IS(epoll_wait(ep, &got, 1, ABI_WAIT_MS), 1, "that it is over is told");
-	IS(got.events, EPOLLOUT, "and what is possible now");
+	IS(call_end(&call), sizeof(m), "the write of the header");
+	IS(epoll_wait(ep, &got, 1, ABI_WAIT_MS), 1, "epoll wakes at the end of the write");
+	IS(got.events, EPOLLOUT, "epoll reports POLLOUT");
 	abi_fill(buf, 4096, 7);
-	IS(ch_write(call.fd, buf, 4096), 4096, "the payload");
+	IS(ch_write(call.fd, buf, 4096), 4096, "the write of the payload");
 	io_end_read(io, 7);
 	close(ep);
 	close(call.fd);
@@ -227,11 +232,12 @@ static void poll_turn(void)
 }
 
 const struct abi_test abi_poll[] = {
-	{ "nonblock", poll_nonblock, "O_NONBLOCK and RWF_NOWAIT say EAGAIN" },
+	{ "nonblock", poll_nonblock, "O_NONBLOCK and RWF_NOWAIT give EAGAIN" },
 	{ "events", poll_events, "poll and epoll: idle, request, draining, drained, gone" },
 	{ "exclusive", poll_exclusive,
 	  "a poller that never reads keeps no request from a blocked reader" },
-	{ "all", poll_all, "a request is told to all pollers" },
-	{ "turn", poll_turn, "EAGAIN for another's write: poll agrees, and tells when that is over" },
+	{ "all", poll_all, "a request wakes all pollers" },
+	{ "turn", poll_turn,
+	  "EAGAIN during another write: poll agrees, and reports the end of that write" },
 	{ NULL, NULL, NULL }
 };

@@ -24,7 +24,7 @@ static uint64_t reload_size(const struct target *t)
 	return size;
 }
 
-/* Suspend as @flags say, load @sectors and @args, resume. */
+/* Load a row of @sectors with @args, suspend with @flags, resume. */
 static void reload_now(const struct target *t, uint64_t sectors, const char *args, uint32_t flags)
 {
 	char row[512];
@@ -56,18 +56,20 @@ static void reload_grow(void)
 		for (int i = 0; i < 4; i++)
 			IS(io_end(io[i]), 0, "write %d while the table changes", i);
 		for (int i = 0; i < 4; i++)
-			OK(abi_filled(store + i * 65536, 32768, round * 4 + i), "bytes of write %d", i);
+			OK(abi_filled(store + i * 65536, 32768, round * 4 + i),
+			   "bytes of write %d", i);
 		IS(reload_size(&t), sectors * 512, "size of the device");
-		IS(ch_info(s[0].fd, &info), 0, "the channel is still there");
-		IS(info.sectors, sectors, "and knows the size");
+		IS(ch_info(s[0].fd, &info), 0, "info on a channel from before the reload");
+		IS(info.sectors, sectors, "info reports the new size");
 		end = io_start(&t, IO_WRITE, (sectors - 8) * 512, 4096, round);
 		IS(io_end(end), 0, "write of the new last sectors");
-		OK(abi_filled(store + (sectors - 8) * 512, 4096, round), "bytes of it");
+		OK(abi_filled(store + (sectors - 8) * 512, 4096, round),
+		   "bytes of the last sectors");
 	}
-	IS(dm_word(t.name, "channels:"), 2, "the same channels as in the beginning");
+	IS(dm_word(t.name, "channels:"), 2, "both channels stay");
 	IS(dm_message(t.name, "drain 0"), 0, "drain");
 	for (int i = 0; i < 2; i++)
-		IS(server_join(&s[i]), 0, "they served all the time");
+		IS(server_join(&s[i]), 0, "the daemon served through all reloads");
 }
 
 static void reload_policy(void)
@@ -88,10 +90,10 @@ static void reload_policy(void)
 	IS(ch_info(fd, &info), 0, "info");
 	IS(info.policy & (DM_USER_POLICY_ORPHANS_FAIL | DM_USER_POLICY_NODAEMON_FAIL),
 	   DM_USER_POLICY_ORPHANS_FAIL | DM_USER_POLICY_NODAEMON_FAIL, "the new policy");
-	IS(info.nodaemon_ms, 700, "and its time");
-	IS(info.generation, 1, "the same generation");
-	IS(info.state & DM_USER_STATE_SEALED, DM_USER_STATE_SEALED, "still sealed");
-	IS(ch_open(&t), -EPERM, "really");
+	IS(info.nodaemon_ms, 700, "nodaemon_ms of the new policy");
+	IS(info.generation, 1, "the generation stays");
+	IS(info.state & DM_USER_STATE_SEALED, DM_USER_STATE_SEALED, "info reports the seal");
+	IS(ch_open(&t), -EPERM, "an open fails");
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
 	close(fd);
 	IS(io_end(io), -EIO, "an orphan now fails");
@@ -107,11 +109,12 @@ static void reload_twins(void)
 	fd = ch_need(&t);
 	dm_row(row, sizeof(row), ABI_CTL, NULL);
 	IS(dm_create(ABI_NAME "2"), 0, "create a second device");
-	IS(dm_load(ABI_NAME "2", ABI_SECTORS, "user", row), -EEXIST, "with the first one's node");
-	IS(dm_remove(ABI_NAME "2"), 0, "remove it");
+	IS(dm_load(ABI_NAME "2", ABI_SECTORS, "user", row), -EEXIST,
+	   "load a row with the first device's node");
+	IS(dm_remove(ABI_NAME "2"), 0, "remove the second device");
 	target_create_as(&other, ABI_NAME "2", ABI_CTL "2", 2048, NULL);
-	IS(dm_word(t.name, "channels:"), 1, "the first has its channel");
-	IS(dm_word(other.name, "channels:"), 0, "the second has none");
+	IS(dm_word(t.name, "channels:"), 1, "the first device has its channel");
+	IS(dm_word(other.name, "channels:"), 0, "the second device has no channel");
 	target_remove(&other);
 	close(fd);
 	target_remove(&t);
@@ -134,17 +137,17 @@ static void reload_rename_node(void)
 	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
 	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), 0, "resume");
 	snprintf(node, sizeof(node), "/dev/dm-user/%s", t.ctl);
-	OK(UNTIL(access(node, F_OK) < 0), "the old node goes");
-	IS(ch_read(old, &m, sizeof(m)), -ENOTBLK, "for its channels too");
+	OK(UNTIL(access(node, F_OK) < 0), "the old node disappears");
+	IS(ch_read(old, &m, sizeof(m)), -ENOTBLK, "the old node's channels get ENOTBLK");
 	snprintf(t.ctl, sizeof(t.ctl), "%s", ABI_CTL ".new");
-	OK(UNTIL((new = ch_open(&t)) >= 0), "the new node is there");
+	OK(UNTIL((new = ch_open(&t)) >= 0), "the new node exists");
 	ch_take_type(new, &m, DM_USER_REQ_MAP_READ, NULL);
 	IS(ch_answer(new, &m, DM_USER_RESP_UNSUPPORTED, NULL, 0), 0, "answer");
-	IS(io_end(io), -EOPNOTSUPP, "and serves what the old one held");
+	IS(io_end(io), -EOPNOTSUPP, "the new node serves the request that the old node held");
 	target_remove(&t);
 }
 
-/* A table that was loaded and never lived. */
+/* A table that is loaded and never becomes live. */
 static void reload_inactive(void)
 {
 	char row[128], node[64];
@@ -156,19 +159,20 @@ static void reload_inactive(void)
 	IS(dm_load(ABI_NAME, ABI_SECTORS, "user", row), 0, "load");
 	IS(dm_remove(ABI_NAME), 0, "remove without a resume");
 	snprintf(node, sizeof(node), "/dev/dm-user/%s", ABI_CTL);
-	OK(UNTIL(access(node, F_OK) < 0), "the node goes with it");
+	OK(UNTIL(access(node, F_OK) < 0), "the node disappears with the device");
 
 	target_create(&t, NULL);
 	fd = ch_need(&t);
 	dm_row(row, sizeof(row), ABI_CTL, "orphans:fail");
-	IS(dm_load(t.name, ABI_SECTORS * 2, "user", row), 0, "load another");
-	IS(dm_load(t.name, ABI_SECTORS, "user", row), 0, "and another over it");
-	IS(dm_word(t.name, "channels:"), 1, "the channel is there");
+	IS(dm_load(t.name, ABI_SECTORS * 2, "user", row), 0, "load another table");
+	IS(dm_load(t.name, ABI_SECTORS, "user", row), 0,
+	   "load a third table over the inactive table");
+	IS(dm_word(t.name, "channels:"), 1, "the channel stays");
 	target_remove(&t);
 	close(fd);
 }
 
-/* A reload may make a row longer, and not move it: a daemon knows its start, and the fence goes by sector. */
+/* A reload may resize a row, not move it: daemons know its start, and fences go by sector. */
 static void reload_moved(void)
 {
 	struct target t;
@@ -178,25 +182,28 @@ static void reload_moved(void)
 	target_create(&t, NULL);
 	fd = ch_need(&t);
 	dm_row(row, sizeof(row), t.ctl, NULL);
-	IS(dm_load_at(t.name, 8, t.sectors, "user", row), -EINVAL, "8 sectors further on");
-	/* It serves on as it was. */
+	IS(dm_load_at(t.name, 8, t.sectors, "user", row), -EINVAL,
+	   "load a row that starts 8 sectors later");
+	/* The live table still serves. */
 	io_refuse(io_start(&t, IO_READ, 0, 4096, 0), fd);
 	close(fd);
 	target_remove(&t);
-	/* A node of another name is another matter, and so is a table that is not live yet. */
+	/* With a node of another name the start may differ, also from that of an inactive table. */
 	target_create(&t, NULL);
 	dm_row(row, sizeof(row), ABI_CTL ".new", NULL);
-	IS(dm_load_at(t.name, 8, t.sectors, "user", row), 0, "8 sectors further on, on another node");
-	IS(dm_load_at(t.name, 16, t.sectors, "user", row), 0, "and again elsewhere");
+	IS(dm_load_at(t.name, 8, t.sectors, "user", row), 0,
+	   "load a row that starts 8 sectors later, with another node");
+	IS(dm_load_at(t.name, 16, t.sectors, "user", row), 0,
+	   "load a row that starts 16 sectors later, with that node");
 }
 
-/* A channel of a node that no table has used yet: it says what the row says. */
+/* Open a channel of a node whose table is not live yet: info reports the row. */
 static int reload_fresh_channel(const struct target *t)
 {
 	struct dm_user_info info;
 	int fd = -1;
 
-	NEED(UNTIL((fd = ch_open(t)) >= 0), "the node is there with the table, before it is live");
+	NEED(UNTIL((fd = ch_open(t)) >= 0), "the node exists before its table is live");
 	IS(ch_info(fd, &info), 0, "info");
 	IS(info.sectors, t->sectors, "sectors");
 	IS(info.start, 0, "start");
@@ -208,7 +215,7 @@ static int reload_fresh_channel(const struct target *t)
 	return fd;
 }
 
-/* Serves @io, a read of 512 bytes. */
+/* Serve @io, a read of 512 bytes. */
 static void reload_serve_sector(int fd, struct io *io, uint64_t tag)
 {
 	uint8_t *buf = abi_buffer(512);
@@ -222,7 +229,7 @@ static void reload_serve_sector(int fd, struct io *io, uint64_t tag)
 	free(buf);
 }
 
-/* DM keeps a live device's blocks: a row that asks for larger ones must not become live. */
+/* DM keeps the block size of a live device: a row with larger blocks must not become live. */
 static void reload_smaller_blocks(void)
 {
 	struct target t, other;
@@ -245,9 +252,9 @@ static void reload_smaller_blocks(void)
 	fresh = reload_fresh_channel(&other);
 	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
 	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), -EINVAL, "resume is refused");
-	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), -EINVAL, "and refused again");
+	IS(dm_resume(t.name, DM_NOFLUSH_FLAG), -EINVAL, "resume is refused again");
 	OK(!io->done, "the read of 512 bytes waits");
-	IS(ch_poll(fresh) & POLLIN, 0, "but not for the daemon that expects 4096");
+	IS(ch_poll(fresh) & POLLIN, 0, "the daemon that expects 4096 bytes does not get the read");
 	IS(ch_read(old, &m, sizeof(m)), -ENOTBLK, "the old table is gone");
 
 	dm_row(row, sizeof(row), t.ctl, "logical_block_size:512");
@@ -264,11 +271,14 @@ static void reload_smaller_blocks(void)
 }
 
 const struct abi_test abi_reload[] = {
-	{ "grow", reload_grow, "P2: a device grows by reload under load, flushing and not" },
-	{ "policy", reload_policy, "a reload changes the policy and keeps channels, generation and seal" },
+	{ "grow", reload_grow,
+	  "P2: a device grows by reloads under load, with flushing and noflush suspends" },
+	{ "policy", reload_policy,
+	  "a reload changes the policy and keeps channels, generation and seal" },
 	{ "twins", reload_twins, "a node belongs to one device" },
-	{ "rename", reload_rename_node, "a reload with another node moves what was held there" },
-	{ "inactive", reload_inactive, "tables that never live leave nothing" },
+	{ "rename", reload_rename_node,
+	  "a reload with another node moves the held requests there" },
+	{ "inactive", reload_inactive, "tables that never become live leave nothing" },
 	{ "moved", reload_moved, "P7: a reload cannot move a row that daemons serve" },
 	{ "smaller_blocks", reload_smaller_blocks,
 	  "a row that asks for larger blocks than the live device has is refused" },

@@ -45,13 +45,13 @@ static void removal_busy(void)
 	io = io_start(&t, IO_WRITE, 0, 4096, 0);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
 	IS(dm_remove(t.name), -EBUSY, "a device in use is not removed");
-	IS(ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "and is as it was");
+	IS(ch_answer(fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer after the refused removal");
 	IS(io_end(io), -EIO, "write");
 	target_remove(&t);
-	IS(ch_answer(fd, &m, 0, NULL, 0), -ENOTBLK, "write after it");
+	IS(ch_answer(fd, &m, 0, NULL, 0), -ENOTBLK, "answer after the removal");
 }
 
-/* As `dmsetup remove --force`: the table goes from under a held and a waiting request. */
+/* As `dmsetup remove --force`: the table is replaced while requests are held or wait. */
 static void removal_force(bool with_daemon)
 {
 	struct dm_user_message m;
@@ -61,19 +61,19 @@ static void removal_force(bool with_daemon)
 
 	target_create(&t, NULL);
 	io = io_start(&t, IO_WRITE, 0, 4096, 0);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1), "one waits");
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request waits");
 	if (with_daemon) {
 		fd = ch_need(&t);
 		ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
 	}
 	queued = io_start(&t, IO_READ, 65536, 4096, 0);
-	OK(UNTIL(dm_word(t.name, "queued:") == (with_daemon ? 1 : 2)), "another waits");
-	IS(dm_wipe(t.name), 0, "the table is replaced by one that fails all");
-	IS(io_end(io), -EIO, "the held one fails");
-	IS(io_end(queued), -EIO, "the waiting one fails");
+	OK(UNTIL(dm_word(t.name, "queued:") == (with_daemon ? 1 : 2)), "another request waits");
+	IS(dm_wipe(t.name), 0, "replace the table by one that fails all I/O");
+	IS(io_end(io), -EIO, "the first request fails");
+	IS(io_end(queued), -EIO, "the second request fails");
 	if (with_daemon) {
 		IS(ch_answer(fd, &m, 0, NULL, 0), -ENOTBLK, "a late answer");
-		IS(ch_read(fd, &m, sizeof(m)), -ENOTBLK, "and the next read");
+		IS(ch_read(fd, &m, sizeof(m)), -ENOTBLK, "a read after the late answer");
 	}
 	target_remove(&t);
 }
@@ -98,7 +98,7 @@ static void removal_stopped(void)
 	char byte;
 
 	target_create(&t, NULL);
-	NEED(!pipe(ready), "a pipe");
+	NEED(!pipe(ready), "create a pipe");
 	pid = fork();
 	if (pid == 0) {
 		int fd = ch_need(&t);
@@ -109,15 +109,15 @@ static void removal_stopped(void)
 		_exit(ch_take(fd, &m, NULL, 0) == -ENOTBLK ? 0 : 1);
 	}
 	io = io_start(&t, IO_WRITE, 0, 4096, 0);
-	IS(read(ready[0], &byte, 1), 1, "it holds one");
+	IS(read(ready[0], &byte, 1), 1, "the daemon holds a request");
 	kill(pid, SIGSTOP);
 	waitpid(pid, &status, WUNTRACED);
-	IS(dm_wipe(t.name), 0, "force, with a stopped daemon");
-	IS(io_end(io), -EIO, "what it held fails");
+	IS(dm_wipe(t.name), 0, "replace the table while the daemon is stopped");
+	IS(io_end(io), -EIO, "the stopped daemon's request fails");
 	target_remove(&t);
 	kill(pid, SIGCONT);
 	waitpid(pid, &status, 0);
-	IS(status, 0, "it finds ENOTBLK when it goes on");
+	IS(status, 0, "the continued daemon gets ENOTBLK");
 }
 
 struct stuck {
@@ -141,7 +141,7 @@ static void *stuck_thread(void *arg)
 	return NULL;
 }
 
-/* Pages that nobody will ever provide. */
+/* Map @len bytes whose page faults wait until *@uffd is closed. */
 static void *removal_unresolved(size_t len, int *uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -152,7 +152,8 @@ static void *removal_unresolved(size_t len, int *uffd)
 	NEED(*uffd >= 0, "userfaultfd");
 	reg.range.start = (uintptr_t)area;
 	reg.range.len = len;
-	NEED(!ioctl(*uffd, UFFDIO_API, &api) && !ioctl(*uffd, UFFDIO_REGISTER, &reg), "register it");
+	NEED(!ioctl(*uffd, UFFDIO_API, &api) && !ioctl(*uffd, UFFDIO_REGISTER, &reg),
+	     "register the memory");
 	return area;
 }
 
@@ -172,33 +173,34 @@ static void removal_fault(bool write)
 	s.len = 4096;
 	io = io_start(&t, write ? IO_READ : IO_WRITE, 0, 4096, 0);
 	OK(ch_ready(s.fd, POLLIN), "a request");
-	IS(ch_read(s.fd, &m, 40), 40, "its header");
+	IS(ch_read(s.fd, &m, 40), 40, "header of the request");
 	if (write) {
 		m.type = 0;
 		IS(ch_write(s.fd, &m, 40), 40, "header of the answer");
 	}
-	NEED(!pthread_create(&s.thread, NULL, stuck_thread, &s), "a thread");
+	NEED(!pthread_create(&s.thread, NULL, stuck_thread, &s), "create a thread");
 	fault.fd = uffd;
-	NEED(poll(&fault, 1, ABI_WAIT_MS) == 1, "it hangs in a page fault");
-	OK(!s.done, "really");
-	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "noflush suspend meanwhile");
+	NEED(poll(&fault, 1, ABI_WAIT_MS) == 1, "the daemon hangs in a page fault");
+	OK(!s.done, "the call has not returned");
+	IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0,
+	   "noflush suspend meanwhile");
 	IS(dm_resume(t.name, 0), 0, "resume");
-	OK(UNTIL(dm_word(t.name, "queued:") == 1), "it waits again");
-	IS(dm_message(t.name, "fail"), 0, "message meanwhile");
-	IS(io_end(io), -EIO, "the request ends");
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "the request waits again");
+	IS(dm_message(t.name, "fail"), 0, "message fail meanwhile");
+	IS(io_end(io), -EIO, "the request fails");
 	io = io_start(&t, IO_READ, 0, 4096, 0);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1), "another");
-	IS(dm_wipe(t.name), 0, "force meanwhile");
-	IS(io_end(io), -EIO, "it ends too");
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "another request waits");
+	IS(dm_wipe(t.name), 0, "replace the table meanwhile");
+	IS(io_end(io), -EIO, "the other request fails");
 	target_remove(&t);
 	close(uffd);
-	NEED(UNTIL(s.done), "the thread comes back when its page is there");
+	NEED(UNTIL(s.done), "the call returns once its page is there");
 	pthread_join(s.thread, NULL);
 	if (write)
 		OK(s.result == 4096 || s.result == -ENOTBLK || s.result == -ECANCELED,
-		   "write() says %zd", s.result);
+		   "write() returns %zd", s.result);
 	else
-		OK(s.result == -ECANCELED || s.result == -ENOTBLK, "read() says %zd", s.result);
+		OK(s.result == -ECANCELED || s.result == -ENOTBLK, "read() returns %zd", s.result);
 }
 
 static void removal_fault_read(void)
@@ -211,7 +213,7 @@ static void removal_fault_write(void)
 	removal_fault(true);
 }
 
-/* As above, and the daemon is killed there: the request goes to the next. */
+/* A daemon is killed in a page fault of read(): the next daemon gets its request. */
 static void removal_fault_killed(void)
 {
 	struct dm_user_message m;
@@ -222,7 +224,7 @@ static void removal_fault_killed(void)
 	pid_t pid;
 
 	target_create(&t, NULL);
-	NEED(!pipe(ready), "a pipe");
+	NEED(!pipe(ready), "create a pipe");
 	io = io_start(&t, IO_WRITE, 0, 4096, 9);
 	OK(UNTIL(dm_word(t.name, "queued:") == 1), "a request");
 	pid = fork();
@@ -244,18 +246,23 @@ static void removal_fault_killed(void)
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, buf);
 	OK(abi_filled(buf, 4096, 9), "payload");
 	ch_answer(fd, &m, 0, NULL, 0);
-	IS(io_end(io), 0, "the next daemon serves it");
+	IS(io_end(io), 0, "the next daemon serves the request");
 	free(buf);
 }
 
 const struct abi_test abi_removal[] = {
-	{ "idle", removal_idle, "P11: remove with no, an idle, and a former daemon" },
+	{ "idle", removal_idle,
+	  "P11: remove without a daemon, with an idle daemon, and after a daemon" },
 	{ "busy", removal_busy, "remove of a device in use is refused and does no harm" },
-	{ "force_live", removal_force_live, "P11: forced removal under a daemon that holds requests" },
+	{ "force_live", removal_force_live,
+	  "P11: forced removal under a daemon that holds requests" },
 	{ "force_absent", removal_force_absent, "P11: forced removal with requests and no daemon" },
 	{ "stopped", removal_stopped, "P11: forced removal with a stopped daemon" },
-	{ "fault_read", removal_fault_read, "P10: a daemon hanging in a fault of read() blocks nothing" },
-	{ "fault_write", removal_fault_write, "P10: nor one in a fault of write()" },
-	{ "fault_killed", removal_fault_killed, "P4: killed in a fault, its request goes to the next" },
+	{ "fault_read", removal_fault_read,
+	  "P10: a daemon that hangs in a page fault of read() blocks nothing" },
+	{ "fault_write", removal_fault_write,
+	  "P10: a daemon that hangs in a page fault of write() blocks nothing" },
+	{ "fault_killed", removal_fault_killed,
+	  "P4: the request of a daemon killed in a page fault goes to the next daemon" },
 	{ NULL, NULL, NULL }
 };

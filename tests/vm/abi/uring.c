@@ -25,7 +25,8 @@ static void uring_reads(void)
 
 	target_create(&t, NULL);
 	fd = ch_need(&t);
-	NEED(IS(io_uring_queue_init(RING * 2, &ring, 0), 0, "io_uring_queue_init"), "a ring");
+	NEED(IS(io_uring_queue_init(RING * 2, &ring, 0), 0, "io_uring_queue_init"),
+	     "set up a ring");
 	for (int i = 0; i < RING; i++) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 
@@ -33,18 +34,20 @@ static void uring_reads(void)
 		io_uring_sqe_set_data64(sqe, i);
 	}
 	IS(io_uring_submit(&ring), RING, "submit reads");
-	IS(io_uring_peek_cqe(&ring, &cqe), -EAGAIN, "none is done while there is nothing");
+	IS(io_uring_peek_cqe(&ring, &cqe), -EAGAIN, "no read ends while there is no request");
 	for (int i = 0; i < RING; i++)
 		io[i] = io_start(&t, IO_READ, i * 4096, 4096, 0);
 	for (int i = 0; i < RING; i++) {
 		struct __kernel_timespec limit = { .tv_sec = ABI_WAIT_MS / 1000 };
 		const struct dm_user_message *one;
 
-		NEED(IS(io_uring_wait_cqe_timeout(&ring, &cqe, &limit), 0, "read %d ends", i), "all reads");
-		IS(cqe->res, sizeof(m[0]), "it has a header");
+		NEED(IS(io_uring_wait_cqe_timeout(&ring, &cqe, &limit), 0, "read %d ends", i),
+		     "io_uring_wait_cqe_timeout()");
+		IS(cqe->res, sizeof(m[0]), "the read has a header");
 		one = &m[io_uring_cqe_get_data64(cqe)];
 		io_uring_cqe_seen(&ring, cqe);
-		NEED(one->seq < RING && one->sector / 8 < RING && one->len == 4096, "a good one");
+		NEED(one->seq < RING && one->sector / 8 < RING && one->len == 4096,
+		     "the header is valid");
 		seen |= 1 << one->seq;
 		abi_fill(buf, 4096, one->sector / 8);
 		IS(ch_answer(fd, one, 0, buf, 0), 0, "answer");
@@ -52,20 +55,20 @@ static void uring_reads(void)
 	IS(seen, (1 << RING) - 1, "each request came once");
 	for (int i = 0; i < RING; i++)
 		io_end_read(io[i], i);
-	/* Reads still in the ring when the target goes. */
+	/* A read that is still in the ring when the target goes. */
 	io_uring_prep_read(io_uring_get_sqe(&ring), fd, &m[0], sizeof(m[0]), -1);
-	IS(io_uring_submit(&ring), 1, "submit one more");
+	IS(io_uring_submit(&ring), 1, "submit one more read");
 	target_remove(&t);
-	NEED(IS(io_uring_wait_cqe_timeout(&ring, &cqe, &(struct __kernel_timespec){ .tv_sec = 20 }), 0,
-		"it ends"), "an end");
-	IS(cqe->res, -ENOTBLK, "with ENOTBLK");
+	NEED(IS(io_uring_wait_cqe_timeout(&ring, &cqe, &(struct __kernel_timespec){ .tv_sec = 20 }),
+		0, "the read ends"), "io_uring_wait_cqe_timeout()");
+	IS(cqe->res, -ENOTBLK, "the read fails with ENOTBLK");
 	io_uring_queue_exit(&ring);
 	free(buf);
 }
 
 /*
- * One answer by io_uring, whose memory is not there yet, while task work is pending: a poll that another request of
- * the same submission has just completed.
+ * Write an answer by io_uring, from pages that are not present, while task work is pending: the end
+ * of a poll, which a write of the same submission has completed. Returns the result of the answer.
  */
 static int disturbed_write(struct io_uring *ring, int event, int fd, void *area, size_t len)
 {
@@ -85,16 +88,17 @@ static int disturbed_write(struct io_uring *ring, int event, int fd, void *area,
 	for (int done = 0; done < 3; done++) {
 		struct io_uring_cqe *cqe;
 
-		NEED(IS(io_uring_wait_cqe_timeout(ring, &cqe, &limit), 0, "request ends"), "an end");
+		NEED(IS(io_uring_wait_cqe_timeout(ring, &cqe, &limit), 0, "request ends"),
+		     "io_uring_wait_cqe_timeout()");
 		if (io_uring_cqe_get_data64(cqe) == 2)
 			res = cqe->res;
 		io_uring_cqe_seen(ring, cqe);
 	}
-	IS(read(event, &one, sizeof(one)), sizeof(one), "the event was there");
+	IS(read(event, &one, sizeof(one)), sizeof(one), "the event was counted");
 	return res;
 }
 
-/* io_uring's task work is no signal: it interrupts no read and no write. */
+/* io_uring's task work is not a signal: it interrupts no write. */
 static void uring_task_work(void)
 {
 	const size_t len = sizeof(struct dm_user_message) + 65536;
@@ -108,21 +112,22 @@ static void uring_task_work(void)
 	int res;
 
 	file = mkstemp(path);
-	NEED(file >= 0 && !ftruncate(file, len + 4096), "a file");
+	NEED(file >= 0 && !ftruncate(file, len + 4096), "create a file");
 	unlink(path);
 	target_create(&t, NULL);
 	fd = ch_need(&t);
-	NEED(IS(io_uring_queue_init(16, &ring, 0), 0, "io_uring_queue_init"), "a ring");
+	NEED(IS(io_uring_queue_init(16, &ring, 0), 0, "io_uring_queue_init"), "set up a ring");
 	io = io_start(&t, IO_READ, 0, 65536, 0);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
-	NEED(pwrite(file, &(struct dm_user_message){ .seq = m.seq }, sizeof(m), 0) == sizeof(m), "the header");
-	/* Present in the file, and not in this address space. */
+	NEED(pwrite(file, &(struct dm_user_message){ .seq = m.seq }, sizeof(m), 0) == sizeof(m),
+	     "write the header to the file");
+	/* The answer's pages are in the page cache, but not in this address space. */
 	area = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-	NEED(area != MAP_FAILED, "memory");
+	NEED(area != MAP_FAILED, "map the file");
 	for (size_t at = 0; at < len; at += res) {
 		madvise(area, len, MADV_DONTNEED);
 		res = disturbed_write(&ring, event, fd, area + at, at ? len - at : sizeof(m) + 100);
-		NEED(OK(res > 0, "write at %zu: %d", at, res), "progress");
+		NEED(OK(res > 0, "write at %zu: %d", at, res), "the write makes progress");
 	}
 	IS(io_end(io), 0, "read");
 	munmap(area, len);
@@ -134,6 +139,6 @@ static void uring_task_work(void)
 
 const struct abi_test abi_uring[] = {
 	{ "reads", uring_reads, "io_uring keeps many reads in flight on one channel" },
-	{ "task_work", uring_task_work, "io_uring's task work is no signal" },
+	{ "task_work", uring_task_work, "io_uring's task work interrupts no write" },
 	{ NULL, NULL, NULL }
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Waiting for requests: blocked reads, what wakes them, and what ends them. */
+/* Waiting for requests: blocked reads, and the events that wake or end them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -48,10 +48,10 @@ static void wait_signals(void)
 	signals_seen = 0;
 	pthread_kill(reader.thread, SIGUSR2);
 	OK(UNTIL(signals_seen == 1), "the signal is handled");
-	OK(UNTIL(abi_blocked_in(reader.tid, SYS_read)), "and the read restarted");
+	OK(UNTIL(abi_blocked_in(reader.tid, SYS_read)), "the read is restarted");
 	io = io_start(&t, IO_FSYNC, 0, 0, 0);
-	IS(reader_end(&reader), sizeof(reader.m), "until a request comes");
-	IS(reader.m.seq, 0, "nothing was lost to the first signal");
+	IS(reader_end(&reader), sizeof(reader.m), "the restarted read gets a request");
+	IS(reader.m.seq, 0, "the interrupted read took no request");
 	IS(ch_answer(fd, &reader.m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "fsync");
 
@@ -62,14 +62,14 @@ static void wait_signals(void)
 		ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
 	else
 		m = reader.m;
-	IS(m.seq, 1, "a signal and a request at once: the request is there");
+	IS(m.seq, 1, "a signal and a request at once: the request is not lost");
 	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "fsync");
 }
 
 /*
- * A reader that is woken for a request, and finds that its generation drains, leaves the request to the reader of
- * the next generation, who sleeps.
+ * A request wakes a reader, which then finds its generation draining. That reader passes the
+ * wake-up on to the sleeping reader of the next generation.
  */
 static void wait_leave(void)
 {
@@ -80,30 +80,32 @@ static void wait_leave(void)
 
 	target_create(&t, NULL);
 	b = ch_need(&t);
-	IS(ch_join(b, 1, DM_USER_JOIN_CREATE), 0, "generation 1");
+	IS(ch_join(b, 1, DM_USER_JOIN_CREATE), 0, "create generation 1");
 	for (unsigned int round = 0; round < 200; round++) {
 		a = b;
 		b = ch_need(&t);
-		IS(ch_join(b, round + 2, DM_USER_JOIN_CREATE), 0, "generation %u", round + 2);
+		IS(ch_join(b, round + 2, DM_USER_JOIN_CREATE), 0,
+		   "create generation %u", round + 2);
 		reader_start(&old, a);
 		reader_start(&new, b);
 		io = io_start(&t, IO_FSYNC, 0, 0, 0);
 		for (volatile unsigned int i = 0; i < round * 2000; i++)
 			;
-		IS(ch_drain(a, 0, NULL), 0, "the old one drains");
+		IS(ch_drain(a, 0, NULL), 0, "drain the old generation");
 		if (reader_end(&old) == sizeof(old.m)) {
-			IS(ch_answer(a, &old.m, 0, NULL, 0), 0, "answer by the old one");
+			IS(ch_answer(a, &old.m, 0, NULL, 0), 0, "answer by the old generation");
 			IS(io_end(io), 0, "fsync");
 			io = io_start(&t, IO_FSYNC, 0, 0, 0);
 		}
-		NEED(reader_end(&new) == sizeof(new.m), "the new one gets the request of round %u", round);
-		IS(ch_answer(b, &new.m, 0, NULL, 0), 0, "answer by the new one");
+		NEED(reader_end(&new) == sizeof(new.m),
+		     "the new generation gets the request of round %u", round);
+		IS(ch_answer(b, &new.m, 0, NULL, 0), 0, "answer by the new generation");
 		IS(io_end(io), 0, "fsync");
 		close(a);
 	}
 }
 
-/* A daemon under a storm of signals: every request is served once and none is lost. */
+/* Under a storm of signals a daemon serves every request once and loses none. */
 static void wait_storm(void)
 {
 	uint8_t *store = abi_buffer(ABI_SECTORS * 512);
@@ -115,7 +117,8 @@ static void wait_storm(void)
 	signal_handle(SIGUSR1, 0);
 	for (int i = 0; i < 2; i++) {
 		server_start(&s[i], ch_need(&t), store);
-		NEED(UNTIL(__atomic_load_n(&s[i].tid, __ATOMIC_ACQUIRE)), "daemon %d", i);
+		NEED(UNTIL(__atomic_load_n(&s[i].tid, __ATOMIC_ACQUIRE)),
+		     "thread %d of the daemon", i);
 	}
 	for (int round = 0; round < 100; round++) {
 		for (int i = 0; i < 4; i++)
@@ -126,7 +129,8 @@ static void wait_storm(void)
 			IS(io_end(io[i]), 0, "write %d of round %d", i, round);
 	}
 	for (int i = 0; i < 4; i++)
-		OK(abi_filled(store + i * 16384, 4096, 99 * 4 + i), "block %d is the last one written", i);
+		OK(abi_filled(store + i * 16384, 4096, 99 * 4 + i),
+		   "block %d has the bytes of the last round", i);
 	IS(dm_message(t.name, "drain 0"), 0, "drain");
 	server_join(&s[0]);
 	server_join(&s[1]);
@@ -134,8 +138,8 @@ static void wait_storm(void)
 }
 
 /*
- * Two readers, each content with one request, and two requests at once: both are read, whoever was woken for
- * which.
+ * Two requests come at once for two readers of one request each: both requests are read, whichever
+ * reader each of them wakes.
  */
 static void wait_pair(void)
 {
@@ -148,14 +152,16 @@ static void wait_pair(void)
 	for (int i = 0; i < 2; i++)
 		fd[i] = ch_need(&t);
 	for (int round = 0; round < 200; round++) {
-		/* The second one may be on its way to sleep, or not there yet. */
+		/* The second reader may be about to sleep, or not running yet. */
 		reader_start(&reader[0], fd[0]);
 		for (int i = 0; i < 2; i++)
 			io[i] = io_start(&t, IO_READ, i * 4096, 4096, 0);
 		reader_begin(&reader[1], fd[1]);
 		for (int i = 0; i < 2; i++) {
-			NEED(reader_end(&reader[i]) == sizeof(reader[i].m), "reader %d of round %d", i, round);
-			IS(ch_answer(fd[i], &reader[i].m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
+			NEED(reader_end(&reader[i]) == sizeof(reader[i].m),
+			     "reader %d gets a request in round %d", i, round);
+			IS(ch_answer(fd[i], &reader[i].m, DM_USER_RESP_ERROR, NULL, 0), 0,
+			   "answer");
 		}
 		for (int i = 0; i < 2; i++)
 			IS(io_end(io[i]), -EIO, "read");
@@ -186,7 +192,8 @@ static void wait_gone(void)
 	IS(ch_new(fd), -ENOTBLK, "open");
 	/* The name is free again while the old channels are still open. */
 	target_create(&t, NULL);
-	IS(ch_read(fd, &m, sizeof(m)), -ENOTBLK, "an old channel is not of the new target");
+	IS(ch_read(fd, &m, sizeof(m)), -ENOTBLK,
+	   "an old channel does not belong to the new target");
 	target_remove(&t);
 	close(fd);
 	close(other);
@@ -200,7 +207,7 @@ static int herd_next(const struct reader *readers, unsigned int done)
 	return -1;
 }
 
-/* One bio wakes one reader, and a blocked reader costs no one else a request. */
+/* One bio wakes one reader, and a blocked reader keeps no request from another reader. */
 static void wait_herd(void)
 {
 	struct reader readers[8];
@@ -215,21 +222,22 @@ static void wait_herd(void)
 		reader_start(&readers[i], fd[i]);
 	}
 	for (int round = 0; round < 8; round++) {
-		int who = -1;
+		int woken = -1;
 
 		io = io_start(&t, IO_FSYNC, 0, 0, 0);
-		NEED(UNTIL((who = herd_next(readers, done)) >= 0), "somebody wakes");
-		done |= 1 << who;
-		IS(reader_end(&readers[who]), sizeof(readers[who].m), "it reads a header");
-		IS(readers[who].m.seq, round, "the next one");
-		IS(ch_answer(fd[who], &readers[who].m, 0, NULL, 0), 0, "answer");
+		NEED(UNTIL((woken = herd_next(readers, done)) >= 0), "a reader wakes");
+		done |= 1 << woken;
+		IS(reader_end(&readers[woken]), sizeof(readers[woken].m),
+		   "the woken reader gets a header");
+		IS(readers[woken].m.seq, round, "seq of the request");
+		IS(ch_answer(fd[woken], &readers[woken].m, 0, NULL, 0), 0, "answer");
 		IS(io_end(io), 0, "fsync");
 	}
 	for (int i = 0; i < 8; i++)
 		close(fd[i]);
 }
 
-/* This thread and those that it makes run on one processor; @first: this one before all others. */
+/* Bind this thread and those that it creates to one processor; @first: run before all others. */
 static void one_processor(bool first)
 {
 	struct sched_param param = { .sched_priority = first };
@@ -237,13 +245,14 @@ static void one_processor(bool first)
 
 	CPU_ZERO(&set);
 	CPU_SET(0, &set);
-	NEED(!sched_setaffinity(0, sizeof(set), &set), "one processor");
-	NEED(!sched_setscheduler(0, first ? SCHED_FIFO : SCHED_OTHER, &param), "a scheduler");
+	NEED(!sched_setaffinity(0, sizeof(set), &set), "bind to one processor");
+	NEED(!sched_setscheduler(0, first ? SCHED_FIFO : SCHED_OTHER, &param),
+	     "set the scheduling policy");
 }
 
 /*
- * A request wakes one reader, which cannot run before a signal comes: it leaves, and passes the wake-up on to the
- * other, which sleeps. (A drain wakes all by itself.)
+ * A request wakes a reader, which cannot run before a signal comes: that reader leaves, and passes
+ * the wake-up on to the other, sleeping reader. (A drain itself wakes all readers.)
  */
 static void wait_pass_on(void)
 {
@@ -261,18 +270,18 @@ static void wait_pass_on(void)
 	b = ch_need(&t);
 	dev = open(t.dev, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	NEED(dev >= 0, "open the device");
-	NEED(IS(io_uring_queue_init(4, &ring, 0), 0, "io_uring_queue_init"), "a ring");
-	/* It waits in front of the other: it is woken. */
+	NEED(IS(io_uring_queue_init(4, &ring, 0), 0, "io_uring_queue_init"), "set up a ring");
+	/* The old reader waits in front of the new reader: the request wakes the old one. */
 	reader_start(&old, a);
 	reader_start(&new, b);
 	one_processor(true);
 	io_uring_prep_read(io_uring_get_sqe(&ring), dev, buf, 4096, 0);
 	IS(io_uring_submit(&ring), 1, "submit");
-	IS(dm_word(t.name, "queued:"), 1, "the request is there, and nobody has run since");
+	IS(dm_word(t.name, "queued:"), 1, "the request waits, and no reader has run");
 	pthread_kill(old.thread, SIGUSR1);
 	one_processor(false);
-	IS(reader_end(&old), -EINTR, "it leaves without");
-	NEED(reader_end(&new) == sizeof(new.m), "the other gets it");
+	IS(reader_end(&old), -EINTR, "the old reader leaves without a request");
+	NEED(reader_end(&new) == sizeof(new.m), "the new reader gets the request");
 	abi_fill(buf, 4096, 1);
 	IS(ch_answer(b, &new.m, 0, buf, 0), 0, "answer");
 	NEED(UNTIL(!io_uring_peek_cqe(&ring, &cqe)), "the request ends");
@@ -303,7 +312,7 @@ static void *closer_thread(void *arg)
 	return NULL;
 }
 
-/* A write on @fd's claims that nobody waits for any more. */
+/* Leave @fd with a claim of a write that the kernel has already failed. */
 static void last_close_leave_claim(const struct target *t, int fd)
 {
 	struct io *io = io_start(t, IO_WRITE, 0, 4096, 1);
@@ -314,7 +323,7 @@ static void last_close_leave_claim(const struct target *t, int fd)
 	IS(io_end(io), -EIO, "write");
 }
 
-/* All channels close at once, after the target is gone or (@race) while it goes. */
+/* All channels close at once, after the target is removed or (@race) meanwhile. */
 static void last_close_round(bool race)
 {
 	struct closer closers[CLOSERS];
@@ -329,7 +338,8 @@ static void last_close_round(bool race)
 		closer->start = &start;
 		for (int k = 0; k < CLOSER_FDS; k++)
 			closer->fd[k] = k ? ch_new(closer->fd[0]) : ch_need(&t);
-		NEED(!pthread_create(&closer->thread, NULL, closer_thread, closer), "a thread");
+		NEED(!pthread_create(&closer->thread, NULL, closer_thread, closer),
+		     "create a thread");
 	}
 	IS(ch_join(closers[0].fd[0], 1, DM_USER_JOIN_CREATE), 0, "create 1");
 	last_close_leave_claim(&t, closers[0].fd[0]);
@@ -343,7 +353,7 @@ static void last_close_round(bool race)
 	pthread_barrier_destroy(&start);
 }
 
-/* The node goes with the last of its users, whoever that is. */
+/* The last user of a node frees it, be it a channel or the target. */
 static void wait_last_close(void)
 {
 	for (int round = 0; round < 20; round++)
@@ -353,11 +363,11 @@ static void wait_last_close(void)
 const struct abi_test abi_wait[] = {
 	{ "signals", wait_signals, "P1: a signal while idle dequeues nothing" },
 	{ "pair", wait_pair, "P1: each of two requests finds one of two readers" },
-	{ "leave", wait_leave, "P3: a reader that leaves a drain passes on the wake-up for what it does not take" },
+	{ "leave", wait_leave, "P3: a reader that leaves for a drain passes its wake-up on" },
 	{ "storm", wait_storm, "P1: nothing is lost or doubled in a storm of signals" },
-	{ "gone", wait_gone, "P11: ENOTBLK once the target is gone, for everything" },
+	{ "gone", wait_gone, "P11: every call fails with ENOTBLK once the target is gone" },
 	{ "herd", wait_herd, "every blocked reader gets its request" },
-	{ "pass_on", wait_pass_on, "P1: a reader that a signal takes away passes on the wake-up for what it does not take" },
+	{ "pass_on", wait_pass_on, "P1: a reader that leaves for a signal passes its wake-up on" },
 	{ "last_close", wait_last_close, "P11: all channels close at once when the target goes" },
 	{ NULL, NULL, NULL }
 };
