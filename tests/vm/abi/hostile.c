@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Many threads on one channel, and calls at random. */
+/* Many threads on one channel, and random calls. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
@@ -22,7 +22,7 @@ struct crowd {
 	uint64_t seen;
 };
 
-/* Reads and answers by many threads on one channel: headers only, so each read is one request. */
+/* Read and answer on a channel that many threads share; each read() returns one READ request. */
 static void *crowd_thread(void *arg)
 {
 	uint8_t *zero = abi_buffer(4096 + 40);
@@ -33,7 +33,8 @@ static void *crowd_thread(void *arg)
 	while (ch_read(c->fd, &m, sizeof(m)) == sizeof(m)) {
 		m.type = 0;
 		memcpy(zero, &m, sizeof(m));
-		IS(ch_write(c->fd, zero, 4096 + 40), 4096 + 40, "an answer in one call");
+		IS(ch_write(c->fd, zero, 4096 + 40), 4096 + 40,
+		   "write() takes an answer in one call");
 		c->seen++;
 	}
 	free(zero);
@@ -52,7 +53,8 @@ static void hostile_crowd(void)
 	fd = ch_need(&t);
 	for (int i = 0; i < CROWD; i++) {
 		crowd[i] = (struct crowd){ .fd = fd };
-		NEED(!pthread_create(&crowd[i].thread, NULL, crowd_thread, &crowd[i]), "a thread");
+		NEED(!pthread_create(&crowd[i].thread, NULL, crowd_thread, &crowd[i]),
+		     "create a thread");
 	}
 	for (int round = 0; round < 40; round++) {
 		for (int i = 0; i < 8; i++)
@@ -65,10 +67,10 @@ static void hostile_crowd(void)
 		pthread_join(crowd[i].thread, NULL);
 		seen += crowd[i].seen;
 	}
-	IS(seen, 40 * 8, "each request was seen once");
+	IS(seen, 40 * 8, "each request was read once");
 }
 
-/* Everything that a channel can be asked, at random. */
+/* A random call on a channel. */
 static void fuzz_step(int fd, unsigned int *seed, uint8_t *buf)
 {
 	unsigned int len = rand_r(seed) % (rand_r(seed) % 4 ? 80 : 9000);
@@ -86,13 +88,15 @@ static void fuzz_step(int fd, unsigned int *seed, uint8_t *buf)
 	case 3:
 	case 4:
 		*m = (struct dm_user_message){ .seq = rand_r(seed) % 2000, .type = rand_r(seed) % 4,
-					       .len = -1ULL >> rand_r(seed) % 64, .sector = rand_r(seed) };
+					       .len = -1ULL >> rand_r(seed) % 64,
+					       .sector = rand_r(seed) };
 		ch_write(fd, buf, rand_r(seed) % 2 ? 40 : len);
 		break;
 	case 5:
 		memset(buf, rand_r(seed) % 3 ? 0 : rand_r(seed), 256);
-		/* Not OPEN, which would fill the descriptor table, and not DRAIN, which would end it all. */
-		ioctl(fd, _IOC(rand_r(seed) % 4, DM_USER_IOC_MAGIC, rand_r(seed) % 2 ? 0x40 : 0x50, len % 256), buf);
+		/* Not OPEN, which fills the descriptor table, nor DRAIN, which ends the test. */
+		ioctl(fd, _IOC(rand_r(seed) % 4, DM_USER_IOC_MAGIC,
+			       rand_r(seed) % 2 ? 0x40 : 0x50, len % 256), buf);
 		break;
 	case 6:
 		ch_poll(fd);
@@ -129,7 +133,8 @@ static void hostile_fuzz(void)
 		crowd[i] = (struct crowd){ .fd = i & 1 ? crowd[i - 1].fd : ch_need(&t), .seed = i,
 					   .stop = &stop };
 		ch_nonblock(crowd[i].fd, true);
-		NEED(!pthread_create(&crowd[i].thread, NULL, fuzz_thread, &crowd[i]), "a thread");
+		NEED(!pthread_create(&crowd[i].thread, NULL, fuzz_thread, &crowd[i]),
+		     "create a thread");
 	}
 	end = abi_now_ms() + 3000;
 	while (abi_now_ms() < end) {
@@ -141,10 +146,11 @@ static void hostile_fuzz(void)
 			}
 			if (!io[i])
 				io[i] = io_start(&t, rand_r(&seed) % 2 ? IO_READ : IO_WRITE,
-						 rand_r(&seed) % 64 * 4096, 4096 << rand_r(&seed) % 3, 1);
+						 rand_r(&seed) % 64 * 4096,
+						 4096 << rand_r(&seed) % 3, 1);
 		}
 		if (!(rand_r(&seed) % 20))
-			IS(dm_message(t.name, "fail"), 0, "message");
+			IS(dm_message(t.name, "fail"), 0, "message fail");
 		if (!(rand_r(&seed) % 40)) {
 			IS(dm_suspend(t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
 			IS(dm_resume(t.name, 0), 0, "resume");
@@ -154,7 +160,7 @@ static void hostile_fuzz(void)
 	stop = true;
 	for (int i = 0; i < CROWD; i++)
 		pthread_join(crowd[i].thread, NULL);
-	IS(dm_wipe(t.name), 0, "force");
+	IS(dm_wipe(t.name), 0, "replace the table");
 	for (int i = 0; i < 16; i++) {
 		if (!io[i])
 			continue;
@@ -166,7 +172,8 @@ static void hostile_fuzz(void)
 }
 
 const struct abi_test abi_hostile[] = {
-	{ "crowd", hostile_crowd, "P1: many threads on one channel" },
-	{ "fuzz", hostile_fuzz, "P1, P10: random calls on the channels: every request ends once, all can be removed" },
+	{ "crowd", hostile_crowd, "P1: many threads share one channel" },
+	{ "fuzz", hostile_fuzz,
+	  "P1, P10: after random calls every request ends once, and the device can be removed" },
 	{ NULL, NULL, NULL }
 };

@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the hostile groups share: who wrote which bytes, a bystander, and how often to try. */
+/* Code that the hostile groups share: signed bytes, a bystander, numbers of rounds, slow calls. */
 #ifndef ABI_HOSTILE_H
 #define ABI_HOSTILE_H
 
 #include "abi.h"
 
 /*
- * Every sector that anybody writes is signed: its bytes tell whose it is and where it belongs. So a
- * reader can tell the bytes of the answer that completed its request from those of an answer that was
- * begun and never ended, of another sector, and of the kernel.
+ * Every sector that a test writes is signed: its bytes tell the signer and the sector. A reader can
+ * tell the bytes of the answer that completed its request from those of an unfinished answer, of
+ * another sector, and of the kernel.
  */
 enum signer {
-	HONEST = 1,		/* who answers to the end */
-	POISON = 2,		/* who never does: its bytes are in no read that succeeds */
-	CLIENT = 3,		/* payload of a write */
+	HONEST = 1,		/* a daemon that completes its answer */
+	POISON = 2,		/* a daemon that never does: no successful read has its bytes */
+	CLIENT = 3,		/* a client: payload of a write */
 };
 
-void sign(void *buf, uint64_t sector, size_t len, enum signer who);
-bool is_signed(const void *buf, uint64_t sector, size_t len, enum signer who);
-/* A read that failed: every byte is as before (0xee), or some daemon's. */
+void sign(void *buf, uint64_t sector, size_t len, enum signer signer);
+bool is_signed(const void *buf, uint64_t sector, size_t len, enum signer signer);
+/* The buffer of a failed read: every byte is as before (0xee), or signed by a daemon. */
 bool is_untouched_or_signed(const void *buf, uint64_t sector, size_t len);
 
-/* Waits for @cond, and gives up on the subtest if it does not come true. */
-#define NEED_UNTIL(cond) ({ NEED(UNTIL(cond), "in time: %s", #cond); true; })
+/* Wait for @cond; if it does not come true, the subtest ends. */
+#define NEED_UNTIL(cond) ({ NEED(UNTIL(cond), "comes true: %s", #cond); true; })
 
-/* On user-mode Linux, where everything is quick, ten times as often. */
+/* Number of rounds: @emulated, and ten times as many on user-mode Linux, which is quick. */
 unsigned int rounds(unsigned int emulated);
 
 /*
- * A second device with a daemon and a client of its own, which must not notice anything: no error, no
- * wrong byte, and it gets on whenever it is asked.
+ * A second device with a daemon and a client of its own. A hostile daemon of the first device must
+ * not disturb it: no error, no wrong byte, and bystander_check() finds progress.
  */
 struct bystander {
 	struct target t;
@@ -42,11 +42,11 @@ struct bystander {
 };
 
 void bystander_start(struct bystander *b);
-/* It has done some I/O since the last call, or does so now. */
+/* Check that the client completes I/O now. */
 void bystander_check(struct bystander *b, const char *when);
 void bystander_stop(struct bystander *b);
 
-/* One call on a descriptor, in a thread, that may hang for long. */
+/* A call on a descriptor that may hang, in a thread of its own. */
 struct call {
 	enum call_what { CALL_READ, CALL_WRITE, CALL_IOCTL } what;
 	int fd;
@@ -56,17 +56,17 @@ struct call {
 	pthread_t thread;
 	atomic_int tid;
 	atomic_bool done;
-	long result;		/* -errno */
+	long result;		/* of the call, or -errno */
 };
 
 void call_start(struct call *c);
 long call_end(struct call *c);
 
-/* Noflush suspend and resume: what daemons hold is taken back, and asked for again. */
+/* Noflush suspend and resume: DM takes held requests back and submits them again. */
 void take_back(const struct target *t);
-/* A userfaultfd and @len bytes of memory that nobody will provide; NULL where there is none. */
+/* Map @len bytes whose page faults wait until *@uffd is closed; NULL without userfaultfd(2). */
 void *memory_never(size_t len, int *uffd);
-/* Waits until some thread waits for one of these pages of it that nobody has waited for before. */
+/* Wait for the next page fault of @uffd; check that it is in one of the @pages pages from @area. */
 void memory_asked_for(int uffd, const uint8_t *area, unsigned int pages);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Answers that are cut off, too long, doubled, late, of another channel, and without an end. */
+/* Answers that are cut off, too long, doubled, late, endless, or from another channel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,13 +12,13 @@
 
 #define HEADER	sizeof(struct dm_user_message)
 
-/* An answer, header and signed payload, as one piece of memory: HEADER + @m->len bytes. */
-static uint8_t *answer_make(const struct dm_user_message *m, enum signer who)
+/* Allocate an answer of HEADER + @m->len bytes: a header and signed payload. */
+static uint8_t *answer_make(const struct dm_user_message *m, enum signer signer)
 {
 	uint8_t *signed_bytes = abi_buffer(m->len), *answer = abi_buffer(HEADER + m->len);
 	struct dm_user_message header = { .seq = m->seq };
 
-	sign(signed_bytes, m->sector, m->len, who);
+	sign(signed_bytes, m->sector, m->len, signer);
 	memcpy(answer, &header, HEADER);
 	memcpy(answer + HEADER, signed_bytes, m->len);
 	free(signed_bytes);
@@ -38,7 +38,7 @@ static void read_is_honest(struct io *io, const char *what)
 	NEED(UNTIL(io->done), "%s: the read ends", what);
 	if (IS(io->result, 0, "%s: read", what))
 		OK(is_signed(io->buf, io->offset / 512, io->len, HONEST),
-		   "%s: the reader has the bytes of the answer that was completed", what);
+		   "%s: the reader has the bytes of the completed answer", what);
 	io_end(io);
 }
 
@@ -74,7 +74,7 @@ static void cut_reading(const struct target *t, size_t cut)
 	fd = ch_need(t);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, buf);
 	OK(m.sector == 16 && m.len == CUT_LEN && abi_filled(buf, CUT_LEN, cut),
-	   "closed after %zu bytes of a request: the next channel gets all of it", cut);
+	   "closed after %zu bytes of a request: the next channel gets the whole request", cut);
 	IS(ch_answer(fd, &m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "write");
 	close(fd);
@@ -95,8 +95,8 @@ static void cut_answering(const struct target *t, enum io_op op, size_t cut)
 	close(fd);
 	free(answer);
 	fd = ch_need(t);
-	NEED(ch_ready(fd, POLLIN) && !ch_take(fd, &m, NULL, 0), "the request again");
-	OK(!io->done, "nor does the close");
+	NEED(ch_ready(fd, POLLIN) && !ch_take(fd, &m, NULL, 0), "the request comes again");
+	OK(!io->done, "the close completes nothing");
 	if (op == IO_READ) {
 		answer_signed(fd, &m);
 		read_is_honest(io, "closed while answering");
@@ -118,7 +118,7 @@ static void answers_closes(void)
 	for (size_t cut = 1; cut <= HEADER; cut += step) {
 		cut_reading(&t, cut);
 		cut_answering(&t, IO_READ, cut);
-		/* The last byte of the header would complete this one. */
+		/* The last byte of the header completes the answer to a write. */
 		if (cut < HEADER)
 			cut_answering(&t, IO_WRITE, cut);
 	}
@@ -133,9 +133,9 @@ static void answers_closes(void)
 	bystander_stop(&by);
 }
 
-/* ---- too long, doubled, and without an end ---- */
+/* ---- too long, doubled and endless ---- */
 
-/* All fields of an answer but seq and type are noise, and payload where none belongs is not taken. */
+/* The kernel ignores an answer's fields but seq and type, and takes no payload that is not due. */
 static void answers_long(void)
 {
 	static const enum io_op ops[] = { IO_WRITE, IO_FSYNC, IO_DISCARD };
@@ -153,10 +153,11 @@ static void answers_long(void)
 		io = io_start(&t, ops[i], 0, ops[i] == IO_FSYNC ? 0 : 4096, 1);
 		NEED(ch_ready(fd, POLLIN) && !ch_take(fd, &m, NULL, 0), "a request");
 		memcpy(noise, &(struct dm_user_message){ m.seq, 0, ~0ULL, ~0ULL, ~0ULL }, HEADER);
-		IS(ch_write(fd, noise, 65536), HEADER, "only the header is taken of operation %d", ops[i]);
+		IS(ch_write(fd, noise, 65536), HEADER,
+		   "operation %d: write() takes only the header", ops[i]);
 		IS(io_end(io), 0, "operation %d", ops[i]);
-		IS(ch_write(fd, noise, 65536), -EINVAL, "the same again");
-		IS(ch_write(fd, noise + HEADER, 1000), -EINVAL, "its payload");
+		IS(ch_write(fd, noise, 65536), -EINVAL, "a second answer");
+		IS(ch_write(fd, noise + HEADER, 1000), -EINVAL, "payload without a header");
 	}
 
 	io = io_start(&t, IO_READ, 4096, 12800, 0);
@@ -164,26 +165,28 @@ static void answers_long(void)
 	answer = answer_make(&m, HONEST);
 	memcpy(answer, &(struct dm_user_message){ m.seq, 0, ~0ULL, ~0ULL, 1ULL << 63 }, HEADER);
 	memcpy(noise, answer, HEADER + m.len);
-	IS(ch_write(fd, noise, 65536), HEADER + m.len, "a READ takes its own length, whatever the answer says");
+	IS(ch_write(fd, noise, 65536), HEADER + m.len,
+	   "the answer to a READ has the length of the request, whatever its header says");
 	read_is_honest(io, "an answer that claims 2^63 bytes");
 
-	/* The header a second time, where payload belongs, is payload. */
+	/* A second header in the place of payload is payload. */
 	io = io_start(&t, IO_READ, 4096, 4096, 0);
 	ch_take_type(fd, &m, DM_USER_REQ_MAP_READ, NULL);
 	push(fd, answer_make(&m, HONEST), HEADER);
 	push(fd, noise, HEADER);
-	OK(!io->done, "it is not done");
+	OK(!io->done, "the read is not done");
 	push(fd, noise + HEADER, 4096 - HEADER);
 	NEED(UNTIL(io->done), "the read ends");
-	OK(!memcmp(io->buf, noise, 4096), "with the bytes that were written");
+	OK(!memcmp(io->buf, noise, 4096), "the read has the bytes that were written");
 	IS(io_end(io), 0, "read");
 
-	/* Bytes without an end: each call is refused, and the channel stays usable. */
+	/* Endless bytes: each call is refused, and the channel stays usable. */
 	io = io_start(&t, IO_READ, 0, 4096, 0);
 	ch_take_type(fd, &next, DM_USER_REQ_MAP_READ, NULL);
 	memset(noise, 0xa5, 65536);
 	for (unsigned int i = 0; i < rounds(200); i++)
-		IS(ch_write(fd, noise, 65536 - i % 7 * HEADER), -EINVAL, "what no answer begins with");
+		IS(ch_write(fd, noise, 65536 - i % 7 * HEADER), -EINVAL,
+		   "bytes that begin no answer");
 	OK(!io->done, "no request was touched");
 	answer_signed(fd, &next);
 	read_is_honest(io, "after an endless answer");
@@ -192,11 +195,11 @@ static void answers_long(void)
 	free(answer);
 }
 
-/* ---- late: of requests that were taken back, of other channels, of earlier generations ---- */
+/* ---- late answers, and answers from other channels and earlier generations ---- */
 
 /*
- * An answer is half in when its request is taken back. The daemon goes on with it before, while and after
- * another daemon answers the same read.
+ * DM takes a request back when the daemon has written a part of the answer. The daemon writes more
+ * of that answer before and after another daemon answers the same read.
  */
 static void stale_half(const struct target *t, int slow, int quick, size_t part, bool fail)
 {
@@ -208,26 +211,27 @@ static void stale_half(const struct target *t, int slow, int quick, size_t part,
 	answer = answer_make(&m, POISON);
 	push(slow, answer, part);
 	if (fail) {
-		IS(dm_message(t->name, "fail"), 0, "message");
+		IS(dm_message(t->name, "fail"), 0, "message fail");
 		NEED(UNTIL(io->done), "the read ends");
-		IS(io->result, -EIO, "a read that was half answered");
-		OK(is_untouched_or_signed(io->buf, 128, 12800), "no foreign byte came into the buffer");
+		IS(io->result, -EIO, "a read that was answered in part fails");
+		OK(is_untouched_or_signed(io->buf, 128, 12800),
+		   "no foreign byte came into the buffer");
 		memset(io->buf, 0xee, 12800);
 		push(slow, answer + part, HEADER + 12800 - part);
 		OK(is_untouched_or_signed(io->buf, 128, 12800) && io->buf[0] == 0xee,
-		   "and none of the rest comes there");
+		   "the rest of the answer does not reach the buffer");
 		io_end(io);
 	} else {
 		take_back(t);
 		ch_take_type(quick, &again, DM_USER_REQ_MAP_READ, NULL);
-		OK(again.seq != m.seq, "taken back by DM, it comes with a new seq");
+		OK(again.seq != m.seq, "DM submits the read again, with a new seq");
 		push(slow, answer + part, 1);
-		OK(!io->done, "the late answer goes on");
+		OK(!io->done, "the late answer completes nothing");
 		answer_signed(quick, &again);
 		push(slow, answer + part + 1, HEADER + 12800 - part - 1);
-		read_is_honest(io, "half answered, then taken back");
+		read_is_honest(io, "answered in part, then taken back");
 	}
-	IS(ch_write(slow, answer, HEADER + 12800), -EINVAL, "the late answer once more");
+	IS(ch_write(slow, answer, HEADER + 12800), -EINVAL, "a second late answer");
 	free(answer);
 }
 
@@ -252,7 +256,7 @@ static void answers_stale(void)
 	bystander_stop(&by);
 }
 
-/* The same seq in many hands: only the channel that holds it now can answer it. */
+/* Many channels know the same seq: only the channel that holds the request can answer it. */
 static void answers_strangers(void)
 {
 	struct dm_user_message m, other_m, again;
@@ -274,22 +278,27 @@ static void answers_strangers(void)
 	other_io = io_start(&other, IO_READ, 0, 4096, 0);
 	ch_take_type(x, &other_m, DM_USER_REQ_MAP_READ, NULL);
 	IS(m.seq, other_m.seq, "seq on two devices");
-	IS(ch_write(b, answer_make(&m, POISON), HEADER + 4096), -EINVAL, "by a sister");
-	IS(ch_write(c, answer_make(&m, POISON), HEADER + 4096), -EINVAL, "by the next generation");
+	IS(ch_write(b, answer_make(&m, POISON), HEADER + 4096), -EINVAL,
+	   "answer by a channel of the same generation");
+	IS(ch_write(c, answer_make(&m, POISON), HEADER + 4096), -EINVAL,
+	   "answer by the next generation");
 	answer_signed(x, &other_m);
 	read_is_honest(other_io, "the other device");
-	OK(!io->done, "is another request");
+	OK(!io->done, "the other device's answer does not reach the request");
 
 	IS(ch_drain(a, 0, NULL), 0, "drain 1");
 	close(a);
 	ch_take_type(c, &again, DM_USER_REQ_MAP_READ, NULL);
 	IS(again.seq, m.seq, "an orphan keeps its seq");
-	IS(ch_write(b, answer_make(&m, POISON), HEADER + 4096), -EINVAL, "by the old generation");
-	IS(ch_write(x, answer_make(&m, POISON), HEADER + 4096), -EINVAL, "by the other device");
-	OK(!io->done, "none of that was an answer");
+	IS(ch_write(b, answer_make(&m, POISON), HEADER + 4096), -EINVAL,
+	   "answer by the old generation");
+	IS(ch_write(x, answer_make(&m, POISON), HEADER + 4096), -EINVAL,
+	   "answer by the other device's channel");
+	OK(!io->done, "no refused answer reached the request");
 	answer_signed(c, &again);
 	read_is_honest(io, "the orphan");
-	IS(ch_write(c, answer_make(&m, POISON), HEADER + 4096), -EINVAL, "once more");
+	IS(ch_write(c, answer_make(&m, POISON), HEADER + 4096), -EINVAL,
+	   "a second answer to the orphan");
 	close(b);
 	close(c);
 	target_remove(&t);
@@ -315,7 +324,7 @@ static void fickle_take(struct fickle *f)
 		f->count++;
 }
 
-/* Answers one of those held, by one of the ways to answer; the bytes are honest if it is to the end. */
+/* Answer a random held request with honest bytes, in a random way. */
 static void fickle_answer(struct fickle *f)
 {
 	unsigned int which = rand_r(&f->seed) % f->count, way = rand_r(&f->seed) % 8;
@@ -326,7 +335,7 @@ static void fickle_answer(struct fickle *f)
 
 	if (way == 0) {
 		header->seq = m.seq + 1000 + rand_r(&f->seed);
-		IS(ch_write(f->fd, answer, HEADER + len), -EINVAL, "a seq that nobody has");
+		IS(ch_write(f->fd, answer, HEADER + len), -EINVAL, "an unknown seq");
 	} else if (way == 1) {
 		header->type = 1 + rand_r(&f->seed) % 3;
 		IS(ch_write(f->fd, answer, HEADER + len), HEADER, "an error, with payload");
@@ -340,13 +349,13 @@ static void fickle_answer(struct fickle *f)
 			at += want;
 		}
 		if (way == 2)
-			IS(ch_write(f->fd, answer, HEADER + len), -EINVAL, "twice");
+			IS(ch_write(f->fd, answer, HEADER + len), -EINVAL, "a second answer");
 		f->held[which] = f->held[--f->count];
 	}
 	free(answer);
 }
 
-/* It begins an answer that it never ends, and is gone. */
+/* Begin an answer, close the channel, and open another. */
 static void fickle_leave(struct fickle *f, const struct target *t)
 {
 	struct dm_user_message m = f->held[0];
@@ -360,7 +369,7 @@ static void fickle_leave(struct fickle *f, const struct target *t)
 	f->count = 0;
 }
 
-/* Seeded: the same calls in the same order, but for the order in which requests come. */
+/* Seeded: calls and their order are the same in each run, except for the order of requests. */
 static void answers_random(void)
 {
 	struct fickle f[2] = { { .seed = 1 }, { .seed = 2 } };
@@ -378,15 +387,17 @@ static void answers_random(void)
 		for (int i = 0; i < 12; i++) {
 			if (io[i] && io[i]->done) {
 				if (io[i]->result == 0 && io[i]->op == IO_READ)
-					OK(is_signed(io[i]->buf, io[i]->offset / 512, io[i]->len, HONEST),
-					   "a read that succeeds has the bytes of an answer that ended");
+					OK(is_signed(io[i]->buf, io[i]->offset / 512,
+						     io[i]->len, HONEST),
+					   "a successful read has the bytes of a completed answer");
 				io_end(io[i]);
 				io[i] = NULL;
 				ended++;
 			}
 			if (!io[i])
 				io[i] = io_start(&t, rand_r(&seed) % 3 ? IO_READ : IO_WRITE,
-						 rand_r(&seed) % 256 * 4096, 512 << rand_r(&seed) % 7, 1);
+						 rand_r(&seed) % 256 * 4096,
+						 512 << rand_r(&seed) % 7, 1);
 		}
 		for (int i = 0; i < 2; i++) {
 			fickle_take(&f[i]);
@@ -400,7 +411,7 @@ static void answers_random(void)
 		abi_nap();
 	}
 	OK(ended >= want, "%u of %u requests ended", ended, want);
-	IS(dm_wipe(t.name), 0, "force");
+	IS(dm_wipe(t.name), 0, "replace the table");
 	for (int i = 0; i < 12; i++)
 		if (io[i])
 			io_end(io[i]);
@@ -411,10 +422,14 @@ static void answers_random(void)
 }
 
 const struct abi_test abi_hostile_answers[] = {
-	{ "closes", answers_closes, "P1, P10: closed at any byte of a message, either way; the next serves it" },
-	{ "long", answers_long, "P10: too long, doubled and endless answers do nothing" },
-	{ "stale", answers_stale, "P10: half an answer to a request taken back reaches nobody" },
-	{ "strangers", answers_strangers, "P1: a seq is answered by the channel that holds it, nobody else" },
-	{ "random", answers_random, "P1, P10: answers of every kind in any order, from two channels that come and go" },
+	{ "closes", answers_closes,
+	  "P1, P10: closed at any byte of a message; the next channel serves the request" },
+	{ "long", answers_long, "P10: too long, doubled and endless answers have no effect" },
+	{ "stale", answers_stale,
+	  "P10: a part of an answer to a request taken back reaches no reader" },
+	{ "strangers", answers_strangers,
+	  "P1: only the channel that holds a request can answer it" },
+	{ "random", answers_random,
+	  "P1, P10: answers of every kind in any order, from two channels that come and go" },
 	{ NULL, NULL, NULL }
 };

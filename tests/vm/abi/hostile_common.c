@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the hostile groups share. */
+/* Code that the hostile groups share. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
@@ -17,21 +17,21 @@
 
 #include "hostile.h"
 
-static uint64_t sign_tag(uint64_t sector, enum signer who)
+static uint64_t sign_tag(uint64_t sector, enum signer signer)
 {
-	return (uint64_t)who << 48 | sector;
+	return (uint64_t)signer << 48 | sector;
 }
 
-void sign(void *buf, uint64_t sector, size_t len, enum signer who)
+void sign(void *buf, uint64_t sector, size_t len, enum signer signer)
 {
 	for (size_t at = 0; at < len; at += 512)
-		abi_fill(buf + at, 512, sign_tag(sector + at / 512, who));
+		abi_fill(buf + at, 512, sign_tag(sector + at / 512, signer));
 }
 
-bool is_signed(const void *buf, uint64_t sector, size_t len, enum signer who)
+bool is_signed(const void *buf, uint64_t sector, size_t len, enum signer signer)
 {
 	for (size_t at = 0; at < len; at += 512)
-		if (!abi_filled(buf + at, 512, sign_tag(sector + at / 512, who)))
+		if (!abi_filled(buf + at, 512, sign_tag(sector + at / 512, signer)))
 			return false;
 	return true;
 }
@@ -46,7 +46,8 @@ bool is_untouched_or_signed(const void *buf, uint64_t sector, size_t len)
 			sign(honest, sector + at / 512, 512, HONEST);
 			sign(poison, sector + at / 512, 512, POISON);
 		}
-		if (bytes[at] != 0xee && bytes[at] != honest[at % 512] && bytes[at] != poison[at % 512])
+		if (bytes[at] != 0xee && bytes[at] != honest[at % 512] &&
+		    bytes[at] != poison[at % 512])
 			return false;
 	}
 	return true;
@@ -97,17 +98,17 @@ void bystander_start(struct bystander *b)
 	b->store = abi_buffer(BYSTANDER_SECTORS * 512);
 	target_create_as(&b->t, ABI_NAME "2", ABI_CTL "2", BYSTANDER_SECTORS, NULL);
 	server_start(&b->server, ch_need(&b->t), b->store);
-	/* Here, before anybody takes the descriptors away. */
+	/* Opened here, before a test uses up the descriptors. */
 	b->dev = open(b->t.dev, O_RDWR | O_DIRECT | O_CLOEXEC);
-	NEED(b->dev >= 0, "the bystander's device");
-	NEED(!pthread_create(&b->client, NULL, bystander_client, b), "a thread");
+	NEED(b->dev >= 0, "open the bystander's device");
+	NEED(!pthread_create(&b->client, NULL, bystander_client, b), "create a thread");
 }
 
 void bystander_check(struct bystander *b, const char *when)
 {
 	unsigned long before = b->turns;
 
-	OK(UNTIL(b->turns > before + 1), "%s: the bystander gets on", when);
+	OK(UNTIL(b->turns > before + 1), "%s: the bystander makes progress", when);
 }
 
 void bystander_stop(struct bystander *b)
@@ -151,7 +152,7 @@ void call_start(struct call *c)
 {
 	c->tid = 0;
 	c->done = false;
-	NEED(!pthread_create(&c->thread, NULL, call_thread, c), "a thread");
+	NEED(!pthread_create(&c->thread, NULL, call_thread, c), "create a thread");
 }
 
 long call_end(struct call *c)
@@ -179,10 +180,11 @@ void *memory_never(size_t len, int *uffd)
 		return NULL;
 	}
 	area = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	NEED(area != MAP_FAILED, "memory");
+	NEED(area != MAP_FAILED, "map memory");
 	reg.range.start = (uintptr_t)area;
 	reg.range.len = len;
-	NEED(!ioctl(*uffd, UFFDIO_API, &api) && !ioctl(*uffd, UFFDIO_REGISTER, &reg), "register it");
+	NEED(!ioctl(*uffd, UFFDIO_API, &api) && !ioctl(*uffd, UFFDIO_REGISTER, &reg),
+	     "register the memory");
 	return area;
 }
 
@@ -192,7 +194,8 @@ void memory_asked_for(int uffd, const uint8_t *area, unsigned int pages)
 	struct uffd_msg msg;
 
 	NEED(poll(&poller, 1, ABI_WAIT_MS) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg),
-	     "a page fault comes");
+	     "a thread waits for a page");
 	OK(msg.event == UFFD_EVENT_PAGEFAULT &&
-	   msg.arg.pagefault.address - (uintptr_t)area < pages * 4096, "at one of our pages");
+	   msg.arg.pagefault.address - (uintptr_t)area < pages * 4096,
+	   "the page is one of the expected pages");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Buffers that never come, or not before the device itself is asked for them: calls that hang. */
+/* Calls that hang in a page fault: no page ever comes, or only the device itself has the page. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -17,7 +17,7 @@
 
 #define HEADER	sizeof(struct dm_user_message)
 
-/* A read that could deliver nothing has taken nothing. */
+/* A read() that delivers nothing takes nothing. */
 static void memory_unread(void)
 {
 	struct dm_user_message m;
@@ -30,28 +30,28 @@ static void memory_unread(void)
 	b = ch_need(&t);
 	io = io_start(&t, IO_WRITE, 0, 4096, 1);
 	OK(ch_ready(a, POLLIN), "a request");
-	IS(ch_read(a, NULL, HEADER), -EFAULT, "a header to nowhere");
+	IS(ch_read(a, NULL, HEADER), -EFAULT, "a read to a bad pointer");
 	IS(dm_word(t.name, "queued:"), 1, "the request waits");
-	IS(dm_word(t.name, "held:"), 0, "nobody holds it");
-	OK(ch_poll(b) & POLLIN, "anybody can have it");
-	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "who has read nothing can join");
+	IS(dm_word(t.name, "held:"), 0, "no channel holds the request");
+	OK(ch_poll(b) & POLLIN, "any channel can get the request");
+	IS(ch_join(a, 1, DM_USER_JOIN_CREATE), 0, "a channel that has read nothing can join");
 	ch_take_type(b, &m, DM_USER_REQ_MAP_WRITE, NULL);
 	IS(ch_answer(b, &m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "write");
 	io = io_start(&t, IO_FSYNC, 0, 0, 0);
-	OK(ch_ready(a, POLLIN), "another one");
-	IS(ch_read(a, NULL, HEADER), -EFAULT, "a header to nowhere");
+	OK(ch_ready(a, POLLIN), "another request");
+	IS(ch_read(a, NULL, HEADER), -EFAULT, "a read to a bad pointer");
 	IS(ch_drain(a, 0, NULL), 0, "drain");
-	OK(ch_poll(a) & POLLHUP, "a generation that holds nothing has drained at once");
+	OK(ch_poll(a) & POLLHUP, "a generation that holds nothing drains at once");
 	ch_take_type(b, &m, DM_USER_REQ_MAP_FLUSH, NULL);
-	IS(ch_answer(b, &m, 0, NULL, 0), 0, "the other one answers");
+	IS(ch_answer(b, &m, 0, NULL, 0), 0, "the other channel answers");
 	IS(io_end(io), 0, "fsync");
 	close(a);
 	close(b);
 	target_remove(&t);
 }
 
-/* What is taken back before its first byte was read is none of the daemon's business. */
+/* A request that is taken back before its first byte is read was never the daemon's. */
 static void memory_unread_revoked(void)
 {
 	struct call call = { .what = CALL_READ, .len = HEADER };
@@ -70,21 +70,21 @@ static void memory_unread_revoked(void)
 	call_start(&call);
 	memory_asked_for(uffd, call.buf, 1);
 	take_back(&t);
-	OK(UNTIL(dm_word(t.name, "queued:") == 1), "it comes again");
+	OK(UNTIL(dm_word(t.name, "queued:") == 1), "the request comes again");
 	close(uffd);
-	IS(call_end(&call), HEADER, "and the read yields it, without an error");
+	IS(call_end(&call), HEADER, "the read returns the request, without an error");
 	memcpy(&m, call.buf, sizeof(m));
 	IS(m.type, DM_USER_REQ_MAP_FLUSH, "type");
 	IS(ch_answer(call.fd, &m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "fsync");
-	IS(dm_word(t.name, "held:"), 0, "nothing is left");
+	IS(dm_word(t.name, "held:"), 0, "no request is left");
 	close(call.fd);
 	target_remove(&t);
 }
 
 /* ---- memory that never comes ---- */
 
-/* Every call that copies, hanging at once, each on a channel of its own. */
+/* Every call that copies hangs at the same time, each on a channel of its own. */
 static void memory_never_comes(void)
 {
 	struct call calls[6] = { 0 };
@@ -102,11 +102,12 @@ static void memory_never_comes(void)
 	target_create(&t, NULL);
 	writer = io_start(&t, IO_WRITE, 0, 4096, 1);
 	for (int i = 0; i < 6; i++)
-		calls[i] = (struct call){ .fd = ch_need(&t), .buf = area + i * 4096, .len = HEADER };
+		calls[i] = (struct call){ .fd = ch_need(&t), .buf = area + i * 4096,
+					  .len = HEADER };
 	OK(ch_ready(calls[0].fd, POLLIN), "a request");
 	calls[0].what = CALL_READ;		/* the header of a request */
 	call_start(&calls[0]);
-	OK(UNTIL(dm_word(t.name, "held:") == 1), "it is being read");
+	OK(UNTIL(dm_word(t.name, "held:") == 1), "the request is being read");
 	reader = io_start(&t, IO_READ, 65536, 4096, 0);
 	ch_take_type(calls[1].fd, &m, DM_USER_REQ_MAP_READ, NULL);
 	calls[1].what = CALL_WRITE;		/* the header of an answer */
@@ -133,12 +134,12 @@ static void memory_never_comes(void)
 
 		NEED(ch_ready(fd, POLLIN) && !ch_take(fd, &m, NULL, 0), "the requests come again");
 		abi_fill(payload, 4096, 5);
-		IS(ch_answer(fd, &m, 0, payload, 0), 0, "to whom does not hang");
+		IS(ch_answer(fd, &m, 0, payload, 0), 0, "answer on a channel that does not hang");
 		free(payload);
 	}
 	IS(io_end(writer), 0, "write");
 	io_end_read(reader, 5);
-	IS(dm_suspend(t.name, 0), 0, "a suspend that waits for all");
+	IS(dm_suspend(t.name, 0), 0, "a flushing suspend");
 	IS(dm_resume(t.name, 0), 0, "resume");
 	target_remove(&t);
 	IS(ch_read(fd, &m, HEADER), -ENOTBLK, "the target is gone");
@@ -146,7 +147,7 @@ static void memory_never_comes(void)
 	close(uffd);
 	for (int i = 0; i < 6; i++) {
 		call_end(&calls[i]);
-		/* What info says was found before. */
+		/* INFO had its result before the target was removed. */
 		OK(calls[i].result < 0 || calls[i].command == DM_USER_IOC_INFO,
 		   "call %d ends with an error, not %ld", i, calls[i].result);
 		close(calls[i].fd);
@@ -157,7 +158,7 @@ static void memory_never_comes(void)
 
 /* ---- the device itself as the buffer ---- */
 
-/* One page of the device, and no other is read for it. */
+/* Map one page of the device, without read-ahead. */
 static void *own_map(int dev, off_t at)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, dev, at);
@@ -166,13 +167,13 @@ static void *own_map(int dev, off_t at)
 	return page;
 }
 
-/* @c copies a payload, whose request is that of @io, from or to a mapping of the device that it serves. */
+/* Let @c copy the payload of @io from or to a mapping of the device that @c serves: @c hangs. */
 static void own_hang(struct call *c, const struct target *t, struct io *io, const char *what)
 {
 	struct dm_user_message m;
 
 	OK(ch_ready(c->fd, POLLIN), "a request");
-	IS(ch_read(c->fd, &m, HEADER), HEADER, "its header");
+	IS(ch_read(c->fd, &m, HEADER), HEADER, "header of the request");
 	if (io->op == IO_READ) {
 		m.type = 0;
 		IS(ch_write(c->fd, &m, HEADER), HEADER, "header of the answer");
@@ -200,31 +201,33 @@ static void memory_own(bool write)
 	c.buf = own_map(dev, 4096);
 	c.fd = ch_need(&t);
 	io = io_start(&t, write ? IO_READ : IO_WRITE, 65536, 4096, 4);
-	own_hang(&c, &t, io, "it hangs in a fault that only it could serve");
+	own_hang(&c, &t, io, "the daemon hangs in a fault that only it could serve");
 	bystander_check(&by, "a daemon waits for itself");
 	take_back(&t);
-	OK(UNTIL(dm_word(t.name, "queued:") == 2) && !c.done, "all is taken back, and it hangs");
+	OK(UNTIL(dm_word(t.name, "queued:") == 2) && !c.done,
+	   "both requests are taken back, and the daemon hangs");
 	fd = ch_need(&t);
 	for (int i = 0; i < 2; i++) {
 		NEED(ch_ready(fd, POLLIN) && !ch_take(fd, &m, NULL, 0) && m.len == 4096,
-		     "another daemon gets it");
+		     "another daemon gets the requests");
 		sign(payload, m.sector, 4096, HONEST);
-		IS(ch_answer(fd, &m, 0, payload, 0), 0, "and answers");
+		IS(ch_answer(fd, &m, 0, payload, 0), 0, "answer");
 	}
 	call_end(&c);
-	OK(write ? c.result == 4096 : c.result == -ECANCELED, "then it goes on: %ld", c.result);
+	OK(write ? c.result == 4096 : c.result == -ECANCELED,
+	   "then the daemon's call ends: %ld", c.result);
 	NEED(UNTIL(io->done), "the I/O ends");
 	if (write)
-		OK(is_signed(io->buf, 128, 4096, HONEST), "with the bytes of the other");
-	IS(io_end(io), 0, "I/O");
+		OK(is_signed(io->buf, 128, 4096, HONEST), "the read has the other daemon's bytes");
+	IS(io_end(io), 0, "the I/O succeeds");
 
-	/* Again, with another page, and the device goes. */
+	/* Again, with another page; then the table is replaced. */
 	first = c.buf;
 	c.buf = own_map(dev, 32768);
 	io = io_start(&t, write ? IO_READ : IO_WRITE, 65536, 4096, 4);
-	own_hang(&c, &t, io, "it hangs again");
-	IS(dm_wipe(t.name), 0, "force");
-	IS(io_end(io), -EIO, "the I/O ends");
+	own_hang(&c, &t, io, "the daemon hangs again");
+	IS(dm_wipe(t.name), 0, "replace the table");
+	IS(io_end(io), -EIO, "the I/O fails");
 	call_end(&c);
 	OK(c.result < 0 || write, "the call ends: %ld", c.result);
 	munmap(first, 4096);
@@ -247,7 +250,7 @@ static void memory_own_write(void)
 	memory_own(true);
 }
 
-/* In the child: one thread takes the request that another's page fault has made, and keeps it. */
+/* In the child: a thread takes the request of another thread's page fault, and keeps it. */
 static void own_killed_child(const struct target *t, int ready)
 {
 	struct call c = { .what = CALL_WRITE, .len = 4096, .fd = ch_need(t) };
@@ -263,8 +266,8 @@ static void own_killed_child(const struct target *t, int ready)
 }
 
 /*
- * Killed while it holds the request that its own exit waits for: the device is closed before the channel,
- * and that waits for the page. Only an administrator can help, and can.
+ * A daemon is killed while it holds the request that its own exit waits for: the exit closes the
+ * device, which waits for the page, before the channel. Only an administrator can help, and can.
  */
 static void memory_own_killed(void)
 {
@@ -276,25 +279,30 @@ static void memory_own_killed(void)
 
 	bystander_start(&by);
 	target_create(&t, NULL);
-	NEED(!pipe(ready), "a pipe");
+	NEED(!pipe(ready), "create a pipe");
 	pid = fork();
 	if (pid == 0)
 		own_killed_child(&t, ready[1]);
-	IS(read(ready[0], &byte, 1), 1, "it holds the request of its own fault");
+	IS(read(ready[0], &byte, 1), 1, "the daemon holds the request of its own fault");
 	kill(pid, SIGKILL);
-	bystander_check(&by, "it is killed");
-	IS(dm_wipe(t.name), 0, "force");
-	NEED(UNTIL(waitpid(pid, &status, WNOHANG) == pid), "it dies");
+	bystander_check(&by, "a daemon that waits for itself is killed");
+	IS(dm_wipe(t.name), 0, "replace the table");
+	NEED(UNTIL(waitpid(pid, &status, WNOHANG) == pid), "the daemon dies");
 	NEED(UNTIL(dm_remove(t.name) == 0), "the device can be removed");
 	bystander_stop(&by);
 }
 
 const struct abi_test abi_hostile_hang[] = {
-	{ "unread", memory_unread, "P1: a read that fails before its first byte leaves the request to anybody" },
-	{ "unread_revoked", memory_unread_revoked, "P2: what is taken back before its first byte costs only time" },
+	{ "unread", memory_unread,
+	  "P1: a read that fails before its first byte leaves the request to any channel" },
+	{ "unread_revoked", memory_unread_revoked,
+	  "P2: a request taken back before its first byte is read costs only time" },
 	{ "never", memory_never_comes, "P10, P11: calls that hang for ever hold nothing up" },
-	{ "own_read", memory_own_read, "P10: a daemon that reads into its own device hurts only itself" },
-	{ "own_write", memory_own_write, "P10: nor one that answers from it" },
-	{ "own_killed", memory_own_killed, "P10, P11: killed while its exit waits for itself: forced removal works" },
+	{ "own_read", memory_own_read,
+	  "P10: a daemon that reads into its own device hurts only itself" },
+	{ "own_write", memory_own_write,
+	  "P10: a daemon that answers from its own device hurts only itself" },
+	{ "own_killed", memory_own_killed,
+	  "P10, P11: the exit of a killed daemon waits for itself: forced removal works" },
 	{ NULL, NULL, NULL }
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the kernel has in memory must not reach a reader because a daemon said too little. Free memory is
- * filled with a secret first, so that fresh pages of the page cache have it in them.
+ * The kernel's memory must not reach a reader when a daemon answers too little. The tests fill free
+ * memory with a secret first, so that fresh pages of the page cache contain the secret.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,17 +37,18 @@ static bool secret_in(const void *buf, size_t len)
 	return memmem(buf, len, &secret, sizeof(secret));
 }
 
-/* Pages and slab objects full of the secret go back to the kernel, the last ones first in line. */
+/* Fill pages and slab objects with the secret and free them: the kernel uses them next. */
 static void secret_spread(void)
 {
-	uint64_t *area = mmap(NULL, SECRET_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t *area = mmap(NULL, SECRET_BYTES, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	static uint64_t packet[1024];
 	int sock[2];
 
-	NEED(area != MAP_FAILED, "memory");
+	NEED(area != MAP_FAILED, "map memory");
 	secret_fill(area, SECRET_BYTES);
 	secret_fill(packet, sizeof(packet));
-	NEED(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, sock), "a socket pair");
+	NEED(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, sock), "create a socket pair");
 	while (send(sock[0], packet, sizeof(packet), 0) > 0)
 		;
 	close(sock[0]);
@@ -56,8 +57,8 @@ static void secret_spread(void)
 }
 
 /*
- * A read by way of the page cache, by system call or by mapping; in a process of its own, since a fault may
- * hold what the daemon needs to map memory.
+ * A read through the page cache, by system call or by mapping. It runs in a process of its own: its
+ * page fault may hold a lock that the daemon needs to map memory.
  */
 struct peek {
 	char dev[32];
@@ -93,7 +94,7 @@ static int peek_by_map(struct peek *p, int fd)
 
 static void peek_run(struct peek *p)
 {
-	/* Not the daemon's channel, whose last descriptor it closes. */
+	/* An inherited descriptor would keep the channel open when the daemon closes it. */
 	int fd = close_range(3, ~0U, 0) ? -1 : open(p->dev, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
 
@@ -110,9 +111,10 @@ static void peek_run(struct peek *p)
 
 static struct peek *peek_start(const struct target *t, bool map, uint64_t at, size_t len)
 {
-	struct peek *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct peek *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			      -1, 0);
 
-	NEED(p != MAP_FAILED && len <= sizeof(p->buf), "shared memory");
+	NEED(p != MAP_FAILED && len <= sizeof(p->buf), "map shared memory");
 	p->map = map;
 	p->at = at;
 	p->len = len;
@@ -146,17 +148,18 @@ static void lie_tell(const struct target *t, int *fd, enum lie lie)
 		m.type = 0;
 		if (lie != LIE_CLOSED) {
 			IS(ch_write(*fd, &m, HEADER), HEADER, "a header");
-			IS(ch_write(*fd, payload, m.len / 2 + 100), m.len / 2 + 100, "half a payload");
+			IS(ch_write(*fd, payload, m.len / 2 + 100), m.len / 2 + 100,
+			   "half a payload");
 		}
 		if (lie == LIE_FAILED_HALF)
-			IS(dm_message(t->name, "fail"), 0, "message");
+			IS(dm_message(t->name, "fail"), 0, "message fail");
 		close(*fd);
 		*fd = ch_need(t);
 	}
 	free(payload);
 }
 
-/* Serve until @p is done: by the lie, or (LIES) honestly. */
+/* Serve until @p is done: with @lie, or (LIES) honestly. */
 static void peek_serve(struct peek *p, const struct target *t, int *fd, enum lie lie)
 {
 	uint8_t *payload = abi_buffer(ABI_MAX_IO);
@@ -182,7 +185,7 @@ static void leak_cached(void)
 
 	target_create(&t, "orphans:fail");
 	fd = ch_need(&t);
-	/* Keeps the page cache when a reader closes. */
+	/* This descriptor keeps the page cache when a reader closes the device. */
 	keeper = open(t.dev, O_RDONLY | O_CLOEXEC);
 	NEED(keeper >= 0 && !ioctl(keeper, BLKRASET, 0), "open the device");
 	for (int i = 0; i < 2 * LIES; i++) {
@@ -193,14 +196,16 @@ static void leak_cached(void)
 		p = peek_start(&t, map, at, 16384);
 		peek_serve(p, &t, &fd, i / 2);
 		OK(p->result < 0, "lie %d: the %s fails", i / 2, map ? "access" : "read");
-		OK(!secret_in(p->buf, p->len), "lie %d: nothing of the kernel's memory is in the buffer", i / 2);
-		OK(is_untouched_or_signed(p->buf, at / 512, p->len), "lie %d: nor anything foreign", i / 2);
+		OK(!secret_in(p->buf, p->len),
+		   "lie %d: nothing of the kernel's memory is in the buffer", i / 2);
+		OK(is_untouched_or_signed(p->buf, at / 512, p->len),
+		   "lie %d: no foreign byte is in the buffer", i / 2);
 		peek_end(p);
-		/* And the cache does not believe that it has these bytes. */
+		/* The page cache must not take the failed read for valid. */
 		p = peek_start(&t, !map, at, 16384);
 		peek_serve(p, &t, &fd, LIES);
-		IS(p->result, 0, "an honest answer");
-		OK(is_signed(p->buf, at / 512, p->len, HONEST), "is what the reader gets");
+		IS(p->result, 0, "a read with an honest answer");
+		OK(is_signed(p->buf, at / 512, p->len, HONEST), "the reader gets the honest bytes");
 		peek_end(p);
 	}
 	close(keeper);
@@ -208,7 +213,7 @@ static void leak_cached(void)
 	target_remove(&t);
 }
 
-/* A device of an odd length has blocks of 512 bytes, eight in a page: one bad block spoils no other. */
+/* A device of odd length has blocks of 512 bytes, eight in a page: a bad block spoils no other. */
 static void leak_blocks(void)
 {
 	uint8_t *payload = abi_buffer(65536);
@@ -230,14 +235,15 @@ static void leak_blocks(void)
 		while (NEED_UNTIL(p->done || ch_poll(fd) & POLLIN) && !p->done) {
 			IS(ch_take(fd, &m, NULL, 0), 0, "take");
 			sign(payload, m.sector, m.len, HONEST);
-			/* A bad odd block, also if it comes with good ones. */
+			/* Odd blocks are bad, and so are requests of more than one block. */
 			IS(ch_answer(fd, &m, m.len > 512 || m.sector & 1, payload, 0), 0, "answer");
 		}
 		if (at / 512 & 1)
-			OK(p->result < 0, "a bad block %llu is not read", (unsigned long long)at / 512);
+			OK(p->result < 0,
+			   "bad block %llu is not read", (unsigned long long)at / 512);
 		if (p->result == 0)
-			OK(is_signed(p->buf, at / 512, 512, HONEST), "block %llu is the daemon's",
-			   (unsigned long long)at / 512);
+			OK(is_signed(p->buf, at / 512, 512, HONEST),
+			   "block %llu has the daemon's bytes", (unsigned long long)at / 512);
 		OK(!secret_in(p->buf, 512), "nothing of the kernel's memory is in block %llu",
 		   (unsigned long long)at / 512);
 		peek_end(p);
@@ -248,7 +254,7 @@ static void leak_blocks(void)
 	target_remove(&t);
 }
 
-/* What the daemon is given: exactly what is said, and not a byte of its memory beyond. */
+/* The kernel writes exactly the documented bytes to the daemon's memory, and none beyond. */
 static void leak_to_daemon(void)
 {
 	struct { uint64_t before; struct dm_user_info info; uint64_t after; } guarded;
@@ -278,33 +284,36 @@ static void leak_to_daemon(void)
 		IS(m->type, DM_USER_REQ_MAP_WRITE, "type");
 		IS(m->sector, 8, "sector");
 		IS(m->len, 4096, "len");
-		IS(m->flags & ~0x7ffffULL, 0, "flags without a name");
+		IS(m->flags & ~0x7ffffULL, 0, "no flag without a name");
 		struct dm_user_message held = *m;
 
 		memset(buf, 0xc7, 16384);
 		IS(ch_read(fd, buf + 1, 16000), 4096, "a payload at an odd address");
 		OK(buf[0] == 0xc7 && buf[4097] == 0xc7 && !memcmp(buf + 4097, buf + 4098, 8192),
-		   "nothing beside it is written");
+		   "nothing beside the payload is written");
 		memmove(buf, buf + 1, 4096);
-		OK(abi_filled(buf, 4096, chunk), "it is the client's");
+		OK(abi_filled(buf, 4096, chunk), "the payload is the client's");
 		IS(ch_answer(fd, &held, 0, NULL, 0), 0, "answer");
 		IS(io_end(io), 0, "write");
 	}
 	memset(&guarded, 0xc7, sizeof(guarded));
 	IS(ioctl(fd, DM_USER_IOC_INFO, &guarded.info), 0, "info");
-	OK(guarded.before == 0xc7c7c7c7c7c7c7c7 && guarded.after == 0xc7c7c7c7c7c7c7c7, "writes its struct");
-	OK(!guarded.info.reserved[0] && !memcmp(guarded.info.reserved, guarded.info.reserved + 1, 24),
-	   "and has nothing in its reserved fields");
+	OK(guarded.before == 0xc7c7c7c7c7c7c7c7 && guarded.after == 0xc7c7c7c7c7c7c7c7,
+	   "info writes its struct only");
+	OK(!guarded.info.reserved[0] &&
+	   !memcmp(guarded.info.reserved, guarded.info.reserved + 1, 24),
+	   "the reserved fields of info are zero");
 	IS(ioctl(fd, DM_USER_IOC_DRAIN, &drain), 0, "drain");
-	OK(drain.after == SECRET && !drain.drain.reserved, "writes its struct, too");
+	OK(drain.after == SECRET && !drain.drain.reserved, "drain writes its struct only");
 	close(fd);
 	target_remove(&t);
 	free(buf);
 }
 
 const struct abi_test abi_hostile_leak[] = {
-	{ "cached", leak_cached, "P10: no failed or partial answer leaves the kernel's bytes in the page cache" },
+	{ "cached", leak_cached,
+	  "P10: no failed or partial answer leaves the kernel's bytes in the page cache" },
 	{ "blocks", leak_blocks, "P10: a bad block of a page is not read, and spoils no other" },
-	{ "to_daemon", leak_to_daemon, "P10: a daemon gets the bytes that are said, and no others" },
+	{ "to_daemon", leak_to_daemon, "P10: a daemon gets the documented bytes, and no others" },
 	{ NULL, NULL, NULL }
 };

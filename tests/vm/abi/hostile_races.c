@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Everything at once: hostile daemons, an honest one, clients, an administrator, and the module's unloading. */
+/* Hostile daemons, an honest daemon, clients, an administrator and module unloads, all at once. */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -19,7 +19,7 @@
 #define LONGEST		16384
 #define HOLDS		6
 
-/* ---- a daemon that serves one channel after the other, in whatever generation there is ---- */
+/* ---- a daemon that serves one channel after the other, each in the newest generation ---- */
 
 struct actor {
 	const struct target *t;
@@ -32,10 +32,10 @@ struct actor {
 	int fd;
 	struct dm_user_message held[HOLDS];
 	unsigned int count;
-	uint8_t *buf;			/* HEADER + LONGEST, and so much again */
+	uint8_t *buf;			/* 2 * (HEADER + LONGEST) bytes */
 };
 
-/* Into the newest generation, or the next if that one is not to be had. */
+/* Join the newest generation, or create the next if that has no channel or drains. */
 static bool actor_join(struct actor *a)
 {
 	struct dm_user_info info;
@@ -64,7 +64,7 @@ static bool actor_enter(struct actor *a)
 	a->fd = ch_open(a->t);
 	if (a->fd >= 0 && !actor_join(a))
 		actor_leave(a);
-	/* Whoever waits for the next request answers no other. */
+	/* A daemon that waits for the next request answers no other request. */
 	if (a->fd >= 0)
 		ch_nonblock(a->fd, true);
 	else
@@ -72,7 +72,7 @@ static bool actor_enter(struct actor *a)
 	return a->fd >= 0;
 }
 
-/* Zero, or why this channel is to be left. What a client writes is signed, and comes whole. */
+/* Take a request and check the client's signature. 0, or the -errno to leave the channel for. */
 static int actor_take(struct actor *a)
 {
 	struct dm_user_message *m = &a->held[a->count];
@@ -81,19 +81,20 @@ static int actor_take(struct actor *a)
 
 	memset(m, 0, sizeof(*m));
 	err = ch_take(a->fd, m, a->buf, chunk);
-	/* Taken back, or by somebody else. */
+	/* The kernel took the request back, or another daemon took it. */
 	if (err == -ECANCELED || err == -EAGAIN)
 		return 0;
 	if (err)
 		return err;
 	NEED(m->len <= LONGEST, "a request of %llu bytes", (unsigned long long)m->len);
 	if (m->type == DM_USER_REQ_MAP_WRITE)
-		OK(is_signed(a->buf, m->sector, m->len, CLIENT), "a daemon gets the client's bytes");
+		OK(is_signed(a->buf, m->sector, m->len, CLIENT),
+		   "a daemon gets the client's bytes");
 	a->count++;
 	return 0;
 }
 
-static size_t actor_compose(struct actor *a, const struct dm_user_message *m, enum signer who)
+static size_t actor_compose(struct actor *a, const struct dm_user_message *m, enum signer signer)
 {
 	struct dm_user_message header = { .seq = m->seq, .flags = ~0ULL, .len = rand_r(&a->seed) };
 	uint8_t *payload = a->buf + HEADER + LONGEST;
@@ -101,18 +102,19 @@ static size_t actor_compose(struct actor *a, const struct dm_user_message *m, en
 	memcpy(a->buf, &header, HEADER);
 	if (m->type != DM_USER_REQ_MAP_READ)
 		return HEADER;
-	sign(payload, m->sector, m->len, who);
+	sign(payload, m->sector, m->len, signer);
 	memcpy(a->buf + HEADER, payload, m->len);
 	return HEADER + m->len;
 }
 
-/* The last one held, to its end. */
+/* Answer the request that was taken last, to the end. */
 static int actor_answer(struct actor *a)
 {
 	size_t len = actor_compose(a, &a->held[--a->count], HONEST);
 
 	for (size_t at = 0; at < len; ) {
-		size_t want = a->hostile && rand_r(&a->seed) & 1 ? 1 + rand_r(&a->seed) % (len - at) : len - at;
+		size_t want = a->hostile && rand_r(&a->seed) & 1 ?
+			1 + rand_r(&a->seed) % (len - at) : len - at;
 		ssize_t put = ch_write(a->fd, a->buf + at, want);
 
 		if (put < 0)
@@ -123,7 +125,7 @@ static int actor_answer(struct actor *a)
 	return 0;
 }
 
-/* What no daemon should do. True if the channel is spoilt by it. */
+/* Do what no daemon should do. True if the channel is of no use afterwards. */
 static bool actor_misbehave(struct actor *a)
 {
 	struct dm_user_drain drain;
@@ -145,7 +147,8 @@ static bool actor_misbehave(struct actor *a)
 		ch_drain(a->fd, 0, &drain);
 		return ch_drain(a->fd, DM_USER_DRAIN_UNDO, &drain) != 0;
 	case 3:
-		ch_join(a->fd, (uint64_t)rand_r(&a->seed) << (rand_r(&a->seed) % 33), rand_r(&a->seed) & 1);
+		ch_join(a->fd, (uint64_t)rand_r(&a->seed) << (rand_r(&a->seed) % 33),
+			rand_r(&a->seed) & 1);
 		return false;
 	case 4:
 		memset(a->buf, 0xff, HEADER);
@@ -215,9 +218,10 @@ static void *actor_client(void *arg)
 		done = write ? pwrite(fd, buf, len, at) : pread(fd, buf, len, at);
 		if (!write && done == (ssize_t)len)
 			OK(is_signed(buf, at / 512, len, HONEST),
-			   "a read that succeeds has the bytes of an answer that ended");
+			   "a successful read has the bytes of a completed answer");
 		else if (!write)
-			OK(is_untouched_or_signed(buf, at / 512, len), "a read that fails brings nothing foreign");
+			OK(is_untouched_or_signed(buf, at / 512, len),
+			   "a failed read brings no foreign byte");
 		a->done++;
 		a->good += done == (ssize_t)len;
 		if (done < 0)
@@ -245,12 +249,16 @@ static void storm_start(struct storm *s)
 	memset(s, 0, sizeof(*s));
 	target_create(&s->t, "max_io:16384");
 	for (int i = 0; i < DAEMONS; i++) {
-		s->daemons[i] = (struct actor){ .t = &s->t, .stop = &s->stop, .seed = i, .hostile = i > 0, .fd = -1 };
-		NEED(!pthread_create(&s->daemons[i].thread, NULL, actor_daemon, &s->daemons[i]), "a thread");
+		s->daemons[i] = (struct actor){ .t = &s->t, .stop = &s->stop, .seed = i,
+						.hostile = i > 0, .fd = -1 };
+		NEED(!pthread_create(&s->daemons[i].thread, NULL, actor_daemon, &s->daemons[i]),
+		     "create a thread");
 	}
 	for (int i = 0; i < CLIENTS; i++) {
-		s->clients[i] = (struct actor){ .t = &s->t, .stop = &s->stop, .seed = 100 + i, .fd = -1 };
-		NEED(!pthread_create(&s->clients[i].thread, NULL, actor_client, &s->clients[i]), "a thread");
+		s->clients[i] = (struct actor){ .t = &s->t, .stop = &s->stop, .seed = 100 + i,
+						.fd = -1 };
+		NEED(!pthread_create(&s->clients[i].thread, NULL, actor_client, &s->clients[i]),
+		     "create a thread");
 	}
 }
 
@@ -263,12 +271,12 @@ static unsigned long storm_done(struct storm *s)
 	return done;
 }
 
-/* Some I/O ends, whatever was done to it. */
+/* Check that I/O still completes. */
 static void storm_goes_on(struct storm *s, const char *after)
 {
 	unsigned long before = storm_done(s);
 
-	/* Again and again: a daemon may seal the node and leave. */
+	/* Unseal it each time: a daemon may seal the node and leave. */
 	NEED(UNTIL((dm_message(s->t.name, "unseal"), storm_done(s) > before + 2)),
 	     "I/O goes on after %s", after);
 }
@@ -279,7 +287,7 @@ static void storm_stop(struct storm *s)
 
 	s->stop = true;
 	/* Clients may wait for a daemon that has left already. */
-	IS(dm_wipe(s->t.name), 0, "force");
+	IS(dm_wipe(s->t.name), 0, "replace the table");
 	for (int i = 0; i < DAEMONS; i++) {
 		pthread_join(s->daemons[i].thread, NULL);
 		answered += s->daemons[i].done;
@@ -288,7 +296,8 @@ static void storm_stop(struct storm *s)
 		pthread_join(s->clients[i].thread, NULL);
 		good += s->clients[i].good;
 	}
-	OK(answered > 0 && good > 0, "%lu requests answered, %lu operations succeeded", answered, good);
+	OK(answered > 0 && good > 0,
+	   "%lu requests answered, %lu operations succeeded", answered, good);
 	printf("# %lu requests answered, %lu operations succeeded\n", answered, good);
 	target_remove(&s->t);
 }
@@ -301,7 +310,7 @@ static void storm_load(struct storm *s, const char *args)
 	IS(dm_load(s->t.name, s->t.sectors, "user", row), 0, "load %s", row);
 }
 
-/* One thing that an administrator may do; what it was. */
+/* Do one thing that an administrator may do; return its name. */
 static const char *storm_disturb(struct storm *s)
 {
 	const uint32_t quick = DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG;
@@ -325,35 +334,37 @@ static const char *storm_disturb(struct storm *s)
 		IS(dm_resume(name, quick), 0, "resume");
 		return "a reload, noflush";
 	case 3:
-		storm_load(s, rand_r(&s->seed) & 1 ? "max_io:16384 nodaemon:fail:1" : "max_io:16384");
+		storm_load(s,
+			   rand_r(&s->seed) & 1 ? "max_io:16384 nodaemon:fail:1" : "max_io:16384");
 		IS(dm_suspend(name, 0), 0, "suspend");
 		IS(dm_resume(name, 0), 0, "resume");
 		return "a reload";
 	case 4:
-		IS(dm_wipe(name), 0, "force");
+		IS(dm_wipe(name), 0, "replace the table");
 		storm_load(s, "max_io:16384");
 		IS(dm_suspend(name, quick), 0, "noflush suspend");
 		IS(dm_resume(name, quick), 0, "resume");
 		return "a forced change of tables";
 	case 5:
-		IS(dm_message(name, "fail"), 0, "message");
+		IS(dm_message(name, "fail"), 0, "message fail");
 		return "fail";
 	case 6:
 		dm_message(name, "unseal");
 		fd = ch_open(&s->t);
 		if (fd >= 0 && !ch_info(fd, &info)) {
-			snprintf(text, sizeof(text), "drain %llu", (unsigned long long)info.newest_generation);
+			snprintf(text, sizeof(text),
+				 "drain %llu", (unsigned long long)info.newest_generation);
 			dm_message(name, text);
 		}
 		if (fd >= 0)
 			close(fd);
 		return "a drain";
 	case 7:
-		IS(dm_remove(name), -EBUSY, "remove what is in use");
+		IS(dm_remove(name), -EBUSY, "remove a device in use");
 		return "a removal";
 	default:
 		IS(syscall(SYS_delete_module, "dm_user", O_NONBLOCK) < 0 ? -errno : 0, -EWOULDBLOCK,
-		   "unload what is in use");
+		   "unload a module in use");
 		return "an unload";
 	}
 }
@@ -375,7 +386,7 @@ static void races_storm(void)
 	bystander_stop(&by);
 }
 
-/* ---- drained and undone without a pause ---- */
+/* ---- drains and undos without a pause ---- */
 
 struct pump {
 	int fd;
@@ -392,7 +403,8 @@ static void *pump_thread(void *arg)
 	while (!*p->stop) {
 		int err = ch_drain(p->fd, 0, &drain);
 
-		OK(!err && (drain.state == DM_USER_DRAINING || drain.state == DM_USER_DRAINED), "drain: %d", err);
+		OK(!err && (drain.state == DM_USER_DRAINING || drain.state == DM_USER_DRAINED),
+		   "drain: %d", err);
 		err = ch_drain(p->fd, DM_USER_DRAIN_UNDO, &drain);
 		OK(err == -EALREADY || (!err && drain.state == DM_USER_SERVING), "undo: %d", err);
 		p->turns++;
@@ -404,8 +416,8 @@ static void *pump_thread(void *arg)
 }
 
 /*
- * One request is held all the time, so that the drain is never complete, by a channel whose sister serves
- * whenever the generation does.
+ * One channel holds a request all the time, so that no drain is complete. Another channel of the
+ * generation serves whenever the generation does.
  */
 static void races_drain(void)
 {
@@ -428,7 +440,8 @@ static void races_drain(void)
 	ch_take_type(keeper, &kept, DM_USER_REQ_MAP_READ, NULL);
 	for (int i = 0; i < 2; i++) {
 		pump[i] = (struct pump){ .fd = i ? fd : keeper, .stop = &stop };
-		NEED(!pthread_create(&pump[i].thread, NULL, pump_thread, &pump[i]), "a thread");
+		NEED(!pthread_create(&pump[i].thread, NULL, pump_thread, &pump[i]),
+		     "create a thread");
 	}
 	for (unsigned int round = 0; round < rounds(20); round++) {
 		uint64_t end = abi_now_ms() + ABI_WAIT_MS;
@@ -437,7 +450,7 @@ static void races_drain(void)
 		io = io_start(&t, IO_READ, 8192, 4096, 0);
 		while ((err = ch_take(fd, &m, NULL, 0)) == -ESHUTDOWN && abi_now_ms() < end)
 			sched_yield();
-		NEED(IS(err, 0, "between a drain and its undo a request comes"), "a request");
+		NEED(IS(err, 0, "a request comes between an undo and the next drain"), "a request");
 		abi_fill(buf, 4096, round);
 		IS(ch_answer(fd, &m, 0, buf, 0), 0, "answer");
 		io_end_read(io, round);
@@ -447,13 +460,14 @@ static void races_drain(void)
 	for (int i = 0; i < 2; i++)
 		pthread_join(pump[i].thread, NULL);
 	OK(pump[0].turns && pump[1].turns, "%lu and %lu drains", pump[0].turns, pump[1].turns);
-	/* Undone or not: the last answer decides. */
+	/* The generation drains with one answer still to come. */
 	IS(ch_drain(fd, 0, NULL), 0, "drain");
 	abi_fill(buf, 4096, 77);
-	IS(ch_answer(keeper, &kept, 0, buf, 0), 0, "the answer that was kept back");
+	IS(ch_answer(keeper, &kept, 0, buf, 0), 0, "the last answer");
 	io_end_read(keep, 77);
-	IS(ch_drain(keeper, DM_USER_DRAIN_UNDO, NULL), -EALREADY, "then it is complete");
-	IS(ch_read(fd, &byte, 1), 0, "and nothing comes");
+	IS(ch_drain(keeper, DM_USER_DRAIN_UNDO, NULL), -EALREADY,
+	   "a complete drain cannot be undone");
+	IS(ch_read(fd, &byte, 1), 0, "a drained channel gets no request");
 	close(fd);
 	close(keeper);
 	target_remove(&t);
@@ -461,7 +475,7 @@ static void races_drain(void)
 	bystander_stop(&by);
 }
 
-/* ---- opened while it comes and goes ---- */
+/* ---- opens of a node that comes and goes ---- */
 
 struct opener {
 	struct target t;
@@ -483,16 +497,17 @@ static void *opener_thread(void *arg)
 			continue;
 		}
 		o->opened++;
-		/* Whoever comes early finds what there will be. */
+		/* An early open finds the final values, too. */
 		if (!ch_info(fd, &info))
-			OK(info.sectors == ABI_SECTORS && info.max_io_bytes == 16384 && info.dev_major,
+			OK(info.sectors == ABI_SECTORS && info.max_io_bytes == 16384 &&
+			   info.dev_major,
 			   "info of a fresh node: %llu sectors", (unsigned long long)info.sectors);
 		close(fd);
 	}
 	return NULL;
 }
 
-/* KASAN of user-mode Linux takes a module's second load for an overflow of its first one's data. */
+/* KASAN of user-mode Linux takes a module's second load for an overflow of the first one's data. */
 static bool module_loads_once(void)
 {
 	return !access("/proc/exitcode", F_OK);
@@ -511,13 +526,13 @@ static int module_unload(void)
 	return syscall(SYS_delete_module, "dm_user", O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-/* Only if it may be loaded again; whether it could be is asked all the same. */
+/* Unload the module, unless it cannot be loaded again. */
 static bool module_goes(void)
 {
 	return module_loads_once() || !module_unload();
 }
 
-/* The module goes exactly when nobody has a target or a channel, be it of a target that is gone. */
+/* The module unloads exactly if there is no target and no channel, even of a removed target. */
 static void races_unload(void)
 {
 	struct opener o = { 0 };
@@ -530,33 +545,36 @@ static void races_unload(void)
 		fd = ch_need(&t);
 		made = ch_new(fd);
 		target_remove(&t);
-		IS(module_unload(), -EWOULDBLOCK, "unload with two channels of nothing");
+		IS(module_unload(), -EWOULDBLOCK, "unload with two channels of a removed target");
 		close(fd);
-		IS(module_unload(), -EWOULDBLOCK, "unload with a made channel of nothing");
-		NEED(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock) && !fd_send(sock[0], made), "pass it on");
+		IS(module_unload(), -EWOULDBLOCK,
+		   "unload with a channel from a channel, of a removed target");
+		NEED(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock) && !fd_send(sock[0], made),
+		     "pass the channel on");
 		close(made);
-		IS(module_unload(), -EWOULDBLOCK, "unload with a channel on its way");
+		IS(module_unload(), -EWOULDBLOCK, "unload with a channel in a socket");
 		close(sock[0]);
 		close(sock[1]);
-		NEED(UNTIL(module_goes()), "then it unloads");
-		NEED(module_load(), "and loads");
+		NEED(UNTIL(module_goes()), "the module unloads");
+		NEED(module_load(), "the module loads");
 	}
 	snprintf(o.t.ctl, sizeof(o.t.ctl), "%s", ABI_CTL);
-	NEED(!pthread_create(&o.thread, NULL, opener_thread, &o), "a thread");
+	NEED(!pthread_create(&o.thread, NULL, opener_thread, &o), "create a thread");
 	for (unsigned int round = 0; round < rounds(4); round++) {
 		target_create(&t, "max_io:16384");
-		/* Where a failed open asks for a module, and all is slow, it would come too late. */
-		NEED(UNTIL(o.opened > round), "somebody opens it");
+		/* A failed open may request a module: on a slow guest the next open comes late. */
+		NEED(UNTIL(o.opened > round), "the other thread opens the node");
 		OK(module_unload() < 0, "unload with a target");
 		target_remove(&t);
-		NEED(UNTIL(module_goes()), "the module unloads though somebody tries to open");
-		NEED(module_load(), "and loads");
+		NEED(UNTIL(module_goes()),
+		     "the module unloads while a thread tries to open the node");
+		NEED(module_load(), "the module loads");
 	}
 	o.stop = true;
 	pthread_join(o.thread, NULL);
 }
 
-/* ---- one place, written by many, taken back ---- */
+/* ---- many writes of one block, taken back ---- */
 
 #define PILE	8000
 
@@ -568,7 +586,7 @@ struct pile {
 	int dev, fd;
 };
 
-/* @count writes of the same block. */
+/* Submit @count writes of the same block. */
 static void pile_start(struct pile *p, unsigned int count)
 {
 	memset(p, 0, sizeof(*p));
@@ -579,7 +597,7 @@ static void pile_start(struct pile *p, unsigned int count)
 	p->fd = ch_need(&p->t);
 	p->dev = open(p->t.dev, O_WRONLY | O_DIRECT | O_CLOEXEC);
 	NEED(p->dev >= 0, "open the device");
-	NEED(IS(io_uring_queue_init(PILE, &p->ring, 0), 0, "io_uring_queue_init"), "a ring");
+	NEED(IS(io_uring_queue_init(PILE, &p->ring, 0), 0, "io_uring_queue_init"), "set up a ring");
 	for (unsigned int i = 0; i < count; i++)
 		io_uring_prep_write(io_uring_get_sqe(&p->ring), p->dev, p->buf, 4096, 0);
 	IS(io_uring_submit(&p->ring), count, "submit writes");
@@ -593,12 +611,12 @@ static void pile_take(struct pile *p)
 		ch_take_type(p->fd, &m, DM_USER_REQ_MAP_WRITE, p->buf);
 }
 
-/* Nobody serves them: they fail. */
+/* Fail all writes. */
 static void pile_end(struct pile *p)
 {
 	struct io_uring_cqe *cqe;
 
-	IS(dm_wipe(p->t.name), 0, "force");
+	IS(dm_wipe(p->t.name), 0, "replace the table");
 	for (unsigned int i = 0; i < p->count; i++) {
 		NEED(!io_uring_wait_cqe(&p->ring, &cqe), "a write ends");
 		OK(cqe->res < 0, "write: %d", cqe->res);
@@ -620,9 +638,10 @@ static uint64_t cpu_us(void)
 }
 
 /*
- * All that was taken back of one place waits there. A close must not pass it on from claim to claim, which
- * would take longer with each of them, under a lock. It is measured by what it costs to read as much, which
- * is more than what the close should cost, and one tenth of what it would.
+ * Writes of one block are taken back and wait behind their fenced claims. A close must not pass
+ * them on from claim to claim: the cost, under a lock, would grow with the square of their number.
+ * The test compares the close with the reads of as many writes, which cost more than a good close,
+ * and a tenth of a bad close.
  */
 static void races_pile(void)
 {
@@ -635,24 +654,27 @@ static void races_pile(void)
 	pile_take(&pile);
 	taking = cpu_us() - taking;
 	take_back(&pile.t);
-	OK(UNTIL(dm_word(pile.t.name, "queued:") == count), "all wait again");
-	IS(dm_word(pile.t.name, "fenced:"), count, "behind what the daemon may still write");
+	OK(UNTIL(dm_word(pile.t.name, "queued:") == count), "all writes wait again");
+	IS(dm_word(pile.t.name, "fenced:"), count, "all claims are fenced");
 	closing = cpu_us();
 	close(pile.fd);
 	closing = cpu_us() - closing;
-	OK(closing < 4 * taking, "to close took %llu us, to take %llu us", (unsigned long long)closing,
-	   (unsigned long long)taking);
-	printf("# to close took %llu us, to take %llu us\n", (unsigned long long)closing,
+	OK(closing < 4 * taking, "the close took %llu us, the reads took %llu us",
+	   (unsigned long long)closing, (unsigned long long)taking);
+	printf("# the close took %llu us, the reads took %llu us\n", (unsigned long long)closing,
 	       (unsigned long long)taking);
-	OK(UNTIL(dm_word(pile.t.name, "fenced:") == 0), "its close ends that");
-	IS(dm_word(pile.t.name, "queued:"), count, "nothing was lost");
+	OK(UNTIL(dm_word(pile.t.name, "fenced:") == 0), "the close ends the fences");
+	IS(dm_word(pile.t.name, "queued:"), count, "no write was lost");
 	pile_end(&pile);
 }
 
 const struct abi_test abi_hostile_races[] = {
-	{ "storm", races_storm, "P1, P10, P11: suspend, reload, force, fail, drain, unload under hostile daemons" },
-	{ "drain", races_drain, "P1: drained and undone without a pause, nothing is lost" },
-	{ "unload", races_unload, "P11: the module unloads when nobody has a channel, and not before" },
-	{ "pile", races_pile, "P10: a close costs no more than what it held and what waited" },
+	{ "storm", races_storm,
+	  "P1, P10, P11: suspend, reload, force, fail, drain, unload under hostile daemons" },
+	{ "drain", races_drain, "P1: drains and undos without a pause lose nothing" },
+	{ "unload", races_unload,
+	  "P11: the module unloads when there is no channel, and not before" },
+	{ "pile", races_pile,
+	  "P10: the cost of a close is that of its claims and the waiting requests" },
 	{ NULL, NULL, NULL }
 };
