@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * P4: what tests/steps expects is complete: every place in the transition table has a promise for everything that can
- * happen to a daemon there.
+ * P4: the expectations of tests/steps are complete: every place in the transition table has a
+ * promise for every fault that can happen to a daemon there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,16 +19,18 @@ static bool is_over(enum dmu_state state)
 
 static void check_place(enum dmu_state state, enum dmu_event event, enum dmu_action action)
 {
-	/* Without state, with, and either with an old one that hangs, late or not, or has died. */
+	/* Every combination of the place's flags. */
 	for (unsigned int i = 0; i < 16 * FAULTS; i++) {
 		const enum fault fault = i / 16;
 		const struct place place = { .state = state, .event = event, .action = action,
-					     .stateful = i & 1, .hangs = i & 2, .died = i & 4, .late = i & 8 };
+					     .stateful = i & 1, .hangs = i & 2, .died = i & 4,
+					     .late = i & 8 };
 		const char *letters = expect_outcome(&place, fault);
 
 		if (!letters)
-			fail_msg("%s, %s, %s: nothing is promised for %s", dmu_state_name(state),
-				 dmu_event_name(event), dmu_action_name(action), fault_names[fault]);
+			fail_msg("%s, %s, %s: no promise for %s", dmu_state_name(state),
+				 dmu_event_name(event), dmu_action_name(action),
+				 fault_names[fault]);
 		assert_int_equal(strspn(letters, "oOnN-ax"), strlen(letters));
 	}
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * P1, P2, P4: the transition table: every pair of state and event, and then two tables that talk to each other,
- * in every order of what can happen, with either side killed or stopped at every step (P1, P2, P4,
- * P7).
+ * P1, P2, P4: the transition table: every pair of state and event, and then two tables that talk to
+ * each other, in every order of events, with either side killed or stopped at every step (P1, P2,
+ * P4, P7).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,8 +32,8 @@ static bool is_over(unsigned int state)
 }
 
 /*
- * Which next state, for every pair: '.' stays and does nothing, '=' stays and does something, else
- * a letter of state_letters. The columns are enum dmu_event, in groups:
+ * The next state of every pair: '.' is the same state without actions, '=' the same state with
+ * actions, else a letter of state_letters. The columns are enum dmu_event, in groups:
  *
  *	CONNECTED NO_PEER PREPARED PREPARED_EXCLUSIVE PREPARE_FAILED
  *	HELLO OFFER ROOM READY PEER_DRAINING PEER_DRAINED PEER_EXPORTED TAKEN REFUSE ABORT WRONG
@@ -96,14 +96,14 @@ static void every_pair_is_sound(void **test)
 				assert_in_range(i, 0, DMU_TRANSITION_ACTIONS - 1);
 				assert_in_range(transition.actions[i], 1, DMU_ACTION_END - 1);
 			}
-			/* A kill is waited for, before anything else. */
+			/* After a kill the daemon waits for the death, and does nothing else. */
 			if (has(&transition, DMU_ACTION_KILL_PEER)) {
 				assert_true(transition.next == DMU_STATE_FENCING_OLD ||
 					    transition.next == DMU_STATE_FENCING_NEW ||
 					    transition.next == DMU_STATE_FENCING_READY);
 				assert_true(has(&transition, DMU_ACTION_ARM_TIMER));
 			}
-			/* Nothing leaves fencing but a death, or the end of everything. */
+			/* Only the peer's death leads from fencing to serving or undoing. */
 			if ((state == DMU_STATE_FENCING_OLD || state == DMU_STATE_FENCING_NEW) &&
 			    transition.next == DMU_STATE_SERVING)
 				assert_int_equal(event, DMU_EVENT_PEER_DEAD);
@@ -112,18 +112,18 @@ static void every_pair_is_sound(void **test)
 				assert_int_equal(event, DMU_EVENT_PEER_DEAD);
 			if (has(&transition, DMU_ACTION_DRAIN))
 				assert_true(state == DMU_STATE_OFFERED && event == DMU_EVENT_READY);
-			/* Exported is what nobody writes to any more, and sent what is exported. */
+			/* The old daemon drains, then exports, then sends DRAINED. */
 			if (has(&transition, DMU_ACTION_EXPORT))
 				assert_true(event == DMU_EVENT_DRAINED &&
 					    transition.actions[0] == DMU_ACTION_EXPORT);
 			if (has(&transition, DMU_ACTION_SEND_DRAINED))
 				assert_true(has(&transition, DMU_ACTION_EXPORT));
-			/* Without TAKEN the old one leaves only if there is no device. */
+			/* Without TAKEN a daemon leaves only if the device is gone. */
 			if (transition.next == DMU_STATE_DONE && state != DMU_STATE_DONE)
 				assert_true(
 					event == DMU_EVENT_TARGET_GONE ||
 					(state == DMU_STATE_DRAINED && event == DMU_EVENT_TAKEN));
-			/* Who failed to take over says why, to who started it. */
+			/* A newcomer that fails gives the reason to the process that started it. */
 			if (transition.next == DMU_STATE_FAILED && state < DMU_STATE_SERVING)
 				assert_true(has(&transition, DMU_ACTION_REPORT_FAILURE));
 		}
@@ -142,7 +142,7 @@ static void nothing_happens_after_the_end(void **test)
 	assert_int_equal(dmu_transition(DMU_STATE_SERVING, DMU_EVENT_END).next, DMU_STATE_SERVING);
 }
 
-/* Each state that waits for a peer ends by itself if the peer says nothing. */
+/* Each state that waits for a peer ends by itself if the peer is silent. */
 static void no_wait_is_for_ever(void **test)
 {
 	static const enum dmu_state waits[] = {
@@ -157,7 +157,7 @@ static void no_wait_is_for_ever(void **test)
 		struct dmu_transition transition = dmu_transition(waits[i], DMU_EVENT_TIMEOUT);
 
 		assert_true(is_over(transition.next) || has(&transition, DMU_ACTION_ARM_TIMER));
-		/* And whoever comes to wait has armed the timer. */
+		/* Each transition to a state that waits arms the timer. */
 		for (event = 0; event < DMU_EVENT_END; event++) {
 			unsigned int from;
 
@@ -191,40 +191,40 @@ static void everything_has_a_name(void **test)
 	assert_string_equal(dmu_state_name(DMU_STATE_END), "?");
 }
 
-/* ---- two daemons, a kernel, and one misfortune ---- */
+/* ---- two daemons, a kernel, and misfortunes ---- */
 
 #define QUEUE_MAX	6
 #define WORLDS_MAX	200000
 
 enum { OLD, NEW };
-/* How they hand over: the last three with state that only the old one's memory has. */
+/* How the daemons hand over: the last three with state that only the old daemon's memory has. */
 enum order { OVERLAP, EXCLUSIVE, STATEFUL, EXPORT_FAILS, IMPORT_FAILS, ORDERS };
 enum generation { READS, DRAINS, DRAINED };
 
 /*
- * One end: a process, its socket, and what was sent to it. All bytes, so that worlds compare by
- * memcmp().
+ * One end: a process, its socket, and the messages sent to it. All fields are bytes, so that
+ * memcmp() compares worlds.
  */
 struct end {
 	uint8_t state;
 	uint8_t alive, stopped;
 	uint8_t open;			/* its socket */
-	uint8_t knows;			/* has a pidfd of the other */
+	uint8_t knows;			/* has a pidfd of the other end */
 	uint8_t armed;
 	uint8_t count, queue[QUEUE_MAX];	/* events to come */
 };
 
 struct world {
 	struct end ends[2];
-	uint8_t generation;		/* of the old one; enum generation */
-	uint8_t going;			/* the new one's threads */
+	uint8_t generation;		/* of the old daemon; enum generation */
+	uint8_t going;			/* the newcomer's threads serve */
 	uint8_t order;			/* enum order */
 	uint8_t exported, imported;	/* the state */
-	uint8_t served;			/* the new one has begun: the old one's state is old */
+	uint8_t served;			/* the newcomer has: the old state is out of date */
 	uint8_t old_killed;		/* by a misfortune */
 	uint8_t kills, stops;		/* that may still happen */
-	uint8_t fine;			/* none has */
-	uint8_t late;			/* how often one was stopped: then timers may run out */
+	uint8_t fine;			/* no misfortune has happened */
+	uint8_t late;			/* how often a daemon was stopped: timers may run out */
 	uint8_t excused;		/* the only daemon that could serve was killed */
 	uint8_t overflow;
 };
@@ -243,15 +243,15 @@ static void world_add(const struct world *world)
 	worlds[world_count++] = *world;
 }
 
-static void world_die(struct world *world, unsigned int who)
+static void world_die(struct world *world, unsigned int side)
 {
-	struct end *end = &world->ends[who];
+	struct end *end = &world->ends[side];
 
 	end->alive = 0;
 	end->stopped = 0;
 	end->open = 0;
 	end->armed = 0;
-	if (who == NEW)
+	if (side == NEW)
 		world->going = 0;
 }
 
@@ -267,15 +267,15 @@ static void world_send(struct world *world, unsigned int from, enum dmu_event ev
 		to->queue[to->count++] = event;
 }
 
-static void world_dispatch(struct world *world, unsigned int who, enum dmu_event event);
+static void world_dispatch(struct world *world, unsigned int side, enum dmu_event event);
 
-static void world_close(struct world *world, unsigned int who)
+static void world_close(struct world *world, unsigned int side)
 {
-	world->ends[who].open = 0;
-	world->ends[who].count = 0;
+	world->ends[side].open = 0;
+	world->ends[side].count = 0;
 }
 
-/* Whoever serves listens; a new connection, or nobody. */
+/* The newcomer connects; the old daemon listens as long as it lives. */
 static enum dmu_event world_connect(struct world *world)
 {
 	struct end *old = &world->ends[OLD], *new = &world->ends[NEW];
@@ -289,10 +289,10 @@ static enum dmu_event world_connect(struct world *world)
 	return DMU_EVENT_CONNECTED;
 }
 
-/* The event that an action makes, or DMU_EVENT_END. */
-static enum dmu_event world_act(struct world *world, unsigned int who, enum dmu_action action)
+/* Do an action of @side; returns the event that it makes, or DMU_EVENT_END. */
+static enum dmu_event world_act(struct world *world, unsigned int side, enum dmu_action action)
 {
-	struct end *end = &world->ends[who], *other = &world->ends[!who];
+	struct end *end = &world->ends[side], *other = &world->ends[!side];
 
 	switch (action) {
 	case DMU_ACTION_CONNECT:
@@ -303,13 +303,13 @@ static enum dmu_event world_act(struct world *world, unsigned int who, enum dmu_
 			       DMU_EVENT_PREPARED;
 	case DMU_ACTION_GO:
 		world->going = world->served = 1;
-		/* State is lost only with a daemon that somebody else has killed. */
+		/* State is lost only with an old daemon that a misfortune has killed. */
 		if (world->order >= STATEFUL)
 			assert_true(world->imported || world->old_killed);
 		break;
 	case DMU_ACTION_SEND_ROOM:
 		if (world->order >= STATEFUL)
-			world_send(world, who, DMU_EVENT_ROOM);
+			world_send(world, side, DMU_EVENT_ROOM);
 		break;
 	case DMU_ACTION_EXPORT:
 		if (world->order == EXPORT_FAILS)
@@ -324,29 +324,29 @@ static enum dmu_event world_act(struct world *world, unsigned int who, enum dmu_
 		world->imported = 1;
 		break;
 	case DMU_ACTION_SEND_HELLO:
-		world_send(world, who, DMU_EVENT_HELLO);
+		world_send(world, side, DMU_EVENT_HELLO);
 		break;
 	case DMU_ACTION_SEND_OFFER:
-		world_send(world, who, DMU_EVENT_OFFER);
+		world_send(world, side, DMU_EVENT_OFFER);
 		break;
 	case DMU_ACTION_SEND_READY:
-		world_send(world, who, DMU_EVENT_READY);
+		world_send(world, side, DMU_EVENT_READY);
 		break;
 	case DMU_ACTION_SEND_DRAINING:
-		world_send(world, who, DMU_EVENT_PEER_DRAINING);
+		world_send(world, side, DMU_EVENT_PEER_DRAINING);
 		break;
 	case DMU_ACTION_SEND_DRAINED:
-		world_send(world, who, world->order < STATEFUL ? DMU_EVENT_PEER_DRAINED :
+		world_send(world, side, world->order < STATEFUL ? DMU_EVENT_PEER_DRAINED :
 								DMU_EVENT_PEER_EXPORTED);
 		break;
 	case DMU_ACTION_SEND_TAKEN:
-		world_send(world, who, DMU_EVENT_TAKEN);
+		world_send(world, side, DMU_EVENT_TAKEN);
 		break;
 	case DMU_ACTION_SEND_REFUSE:
-		world_send(world, who, DMU_EVENT_REFUSE);
+		world_send(world, side, DMU_EVENT_REFUSE);
 		break;
 	case DMU_ACTION_SEND_ABORT:
-		world_send(world, who, DMU_EVENT_ABORT);
+		world_send(world, side, DMU_EVENT_ABORT);
 		break;
 	case DMU_ACTION_ARM_TIMER:
 		end->armed = 1;
@@ -364,20 +364,20 @@ static enum dmu_event world_act(struct world *world, unsigned int who, enum dmu_
 		world->generation = READS;
 		return DMU_EVENT_REJOINED;
 	case DMU_ACTION_KILL_PEER:
-		if (who == NEW && world->order >= STATEFUL && !world->imported && other->alive)
+		if (side == NEW && world->order >= STATEFUL && !world->imported && other->alive)
 			return DMU_EVENT_SPARED;
 		if (end->knows && other->alive)
-			world_die(world, !who);
-		world_close(world, who);
+			world_die(world, !side);
+		world_close(world, side);
 		break;
 	case DMU_ACTION_CLOSE_SOCKET:
-		world_close(world, who);
+		world_close(world, side);
 		break;
 	case DMU_ACTION_DROP_PEER:
-		/* Nobody who may hold a request is forgotten alive. */
-		if (who == OLD)
+		/* The old daemon forgets no living peer that may hold a request. */
+		if (side == OLD)
 			assert_false(other->alive && other->state >= DMU_STATE_PREPARING);
-		world_close(world, who);
+		world_close(world, side);
 		end->knows = 0;
 		end->armed = 0;
 		break;
@@ -387,42 +387,42 @@ static enum dmu_event world_act(struct world *world, unsigned int who, enum dmu_
 	return DMU_EVENT_END;
 }
 
-static void world_dispatch(struct world *world, unsigned int who, enum dmu_event event)
+static void world_dispatch(struct world *world, unsigned int side, enum dmu_event event)
 {
-	struct end *end = &world->ends[who];
+	struct end *end = &world->ends[side];
 
 	while (event != DMU_EVENT_END) {
 		const struct dmu_transition transition = dmu_transition(end->state, event);
 		unsigned int i;
 
-		/* Both bring the pidfd of who sends them. */
+		/* Both messages bring the pidfd of their sender. */
 		if (event == DMU_EVENT_OFFER || event == DMU_EVENT_HELLO)
 			end->knows = 1;
 		end->state = transition.next;
 		event = DMU_EVENT_END;
 		for (i = 0; transition.actions[i] != DMU_ACTION_NONE && event == DMU_EVENT_END; i++)
-			event = world_act(world, who, transition.actions[i]);
+			event = world_act(world, side, transition.actions[i]);
 	}
 	if (is_over(end->state))
-		world_die(world, who);
+		world_die(world, side);
 }
 
-/* What must hold always. */
+/* Invariants of every world. */
 static void world_check(const struct world *world)
 {
 	const struct end *old = &world->ends[OLD], *new = &world->ends[NEW];
 
 	assert_false(world->overflow);
-	/* Without overlap the new one waits for the old one's last answer, or its death. */
+	/* Without overlap the newcomer waits for the old daemon's last answer or death. */
 	if (world->order != OVERLAP)
 		assert_false(world->going && old->alive && world->generation != DRAINED);
-	/* And for its death, if that could serve on from state that is no longer true. */
+	/* With state the newcomer waits for the death: the old daemon could serve stale state. */
 	if (world->order >= STATEFUL)
 		assert_false(world->served && old->alive);
-	/* They do not both believe that they serve alone. */
+	/* The two daemons do not both believe that they serve alone. */
 	assert_false(old->alive && new->alive && old->state == DMU_STATE_SERVING &&
 		     new->state == DMU_STATE_SERVING);
-	/* What serves is read from. */
+	/* A daemon that serves reads requests. */
 	if (old->alive && old->state == DMU_STATE_SERVING)
 		assert_int_equal(world->generation, READS);
 	if (new->alive && new->state == DMU_STATE_SERVING)
@@ -430,12 +430,12 @@ static void world_check(const struct world *world)
 }
 
 /*
- * The next event of @who, by loop.c's order: messages, the end of the socket, a death, the end of
- * patience.
+ * The next event of @side, in the order of daemon/loop.c: messages, the end of the socket, a death,
+ * a timeout.
  */
-static bool world_next(const struct world *world, unsigned int who, enum dmu_event *event)
+static bool world_next(const struct world *world, unsigned int side, enum dmu_event *event)
 {
-	const struct end *end = &world->ends[who], *other = &world->ends[!who];
+	const struct end *end = &world->ends[side], *other = &world->ends[!side];
 
 	if (!end->alive || end->stopped)
 		return false;
@@ -452,22 +452,22 @@ static bool world_next(const struct world *world, unsigned int who, enum dmu_eve
 	return true;
 }
 
-static bool world_step(const struct world *before, unsigned int who)
+static bool world_step(const struct world *before, unsigned int side)
 {
 	struct world world = *before;
-	struct end *end = &world.ends[who];
+	struct end *end = &world.ends[side];
 	enum dmu_event event;
 
-	if (!world_next(before, who, &event))
+	if (!world_next(before, side, &event))
 		return false;
 	if (end->open && end->count)
 		memmove(end->queue, end->queue + 1, --end->count);
 	memset(end->queue + end->count, 0, sizeof(end->queue) - end->count);
 	if (event == DMU_EVENT_TIMEOUT)
 		end->armed = 0;
-	if (event == DMU_EVENT_TAKEN && !world.ends[!who].alive)
+	if (event == DMU_EVENT_TAKEN && !world.ends[!side].alive)
 		event = DMU_EVENT_PEER_DEAD;
-	world_dispatch(&world, who, event);
+	world_dispatch(&world, side, event);
 	world_check(&world);
 	world_add(&world);
 	return event != DMU_EVENT_TIMEOUT || memcmp(&world, before, sizeof(world));
@@ -482,7 +482,7 @@ static bool world_drain(const struct world *before)
 	if (!old->alive || old->stopped || old->state != DMU_STATE_DRAINING)
 		return false;
 	if (world.generation == DRAINS)
-		world.generation = DRAINED;		/* the kernel is there first... */
+		world.generation = DRAINED;		/* the kernel drains first... */
 	else if (!world_next(before, OLD, &event) || event == DMU_EVENT_TIMEOUT)
 		world_dispatch(&world, OLD, DMU_EVENT_DRAINED);	/* ...then the threads leave */
 	else
@@ -494,70 +494,70 @@ static bool world_drain(const struct world *before)
 
 static void world_misfortunes(const struct world *before)
 {
-	unsigned int who;
+	unsigned int side;
 	struct world world;
 
-	for (who = OLD; before->kills && who <= NEW; who++) {
-		if (!before->ends[who].alive)
+	for (side = OLD; before->kills && side <= NEW; side++) {
+		if (!before->ends[side].alive)
 			continue;
 		world = *before;
 		world.kills--;
 		world.fine = 0;
-		world_die(&world, who);
-		world.old_killed |= who == OLD;
-		/* Then a daemon that was alone has crashed: no handover can help that. */
-		if (who == NEW && !before->ends[OLD].alive)
+		world_die(&world, side);
+		world.old_killed |= side == OLD;
+		/* The only daemon that could serve has crashed: no handover can help. */
+		if (side == NEW && !before->ends[OLD].alive)
 			world.excused = 1;
-		if (who == OLD && before->ends[NEW].state == DMU_STATE_FAILED)
+		if (side == OLD && before->ends[NEW].state == DMU_STATE_FAILED)
 			world.excused = 1;
 		world_check(&world);
 		world_add(&world);
 	}
-	for (who = OLD; before->stops && who <= NEW; who++) {
-		if (!before->ends[who].alive || before->ends[who].stopped)
+	for (side = OLD; before->stops && side <= NEW; side++) {
+		if (!before->ends[side].alive || before->ends[side].stopped)
 			continue;
 		world = *before;
 		world.stops--;
 		world.fine = 0;
-		world.ends[who].stopped = 1;
+		world.ends[side].stopped = 1;
 		world.late++;
 		world_add(&world);
 	}
-	for (who = OLD; who <= NEW; who++) {
-		if (!before->ends[who].stopped)
+	for (side = OLD; side <= NEW; side++) {
+		if (!before->ends[side].stopped)
 			continue;
 		world = *before;
-		world.ends[who].stopped = 0;
+		world.ends[side].stopped = 0;
 		world_add(&world);
 	}
 }
 
 /*
- * Nothing more happens, but that who is stopped may be continued: then somebody serves who is not.
- * The handover cannot help who is stopped alone: the old one before it gave anything away, the new
- * one after the old one has left.
+ * Nothing more happens, except that a stopped daemon may be continued: a daemon that is not stopped
+ * must serve. The handover cannot help a daemon that is stopped alone: the old daemon before it
+ * gave anything away, the newcomer after the old daemon has left.
  */
 static void world_check_end(const struct world *world)
 {
 	const struct end *old = &world->ends[OLD], *new = &world->ends[NEW];
 	bool by_old = old->alive && !old->stopped && world->generation == READS;
 	bool by_new = new->alive && !new->stopped && new->state == DMU_STATE_SERVING;
-	/* Who alone has state is not killed, however long it is stopped. */
+	/* A daemon that alone has the state is not killed, however long it is stopped. */
 	bool old_alone = old->stopped && !new->alive &&
 			 (world->generation == READS || world->order >= STATEFUL);
 	bool new_alone = new->stopped && !old->alive;
-	/* Stopped one after the other, each in its own time alone; or both are still. */
+	/* Both were stopped, one after the other, each while alone; or both still are. */
 	bool both = world->late > 1 && old->stopped && (!new->alive || new->stopped);
 
-	/* Two misfortunes: a newcomer that cannot, and the death of the one that can. */
+	/* Two misfortunes: a newcomer that cannot serve, and the death of the daemon that can. */
 	if (world->order > STATEFUL && world->old_killed)
 		return;
 	if (!by_old && !by_new && !old_alone && !new_alone && !both && !world->excused)
-		fail_msg("old %s%s, new %s%s, generation %d, going %d: nobody serves",
+		fail_msg("old %s%s, new %s%s, generation %d, going %d: no daemon serves",
 			 dmu_state_name(old->state), old->alive ? "" : " (dead)",
 			 dmu_state_name(new->state), new->alive ? "" : " (dead)", world->generation,
 			 world->going);
-	/* Nor does a handover without misfortune fail. */
+	/* A handover without misfortune succeeds. */
 	if (world->fine && world->order <= STATEFUL)
 		assert_true(new->state == DMU_STATE_SERVING && !old->alive);
 }
@@ -614,7 +614,7 @@ static void one_killed_or_stopped_at_any_step_leaves_it_served(void **test)
 	}
 }
 
-/* As systemd does at shutdown; and for longer than either waits. */
+/* As systemd does at shutdown, and for longer than the timeout of either daemon. */
 static void both_stopped_at_any_step_leaves_it_served(void **test)
 {
 	enum order order;
