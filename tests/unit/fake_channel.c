@@ -20,7 +20,7 @@ struct fake_request {
 	uint8_t *payload;
 	bool answered;
 	struct fake_answer answer;
-	struct dm_user_message message;		/* last: what follows one is its payload */
+	struct dm_user_message message;		/* last: it ends in a flexible array */
 };
 
 static struct {
@@ -34,12 +34,12 @@ static struct {
 		int fd;
 		uint64_t queue[REQUESTS_MAX];		/* of seq */
 		unsigned int head, tail;
-		size_t moved; /* bytes of the request at head that were read */
+		size_t moved;				/* bytes read of the request at head */
 		int read_rc, write_rc, taken_rc;
 		bool taken;
 		unsigned int read_times, write_times;
 		size_t taken_at;
-		uint8_t held[HEADER];			/* of an answer under way */
+		uint8_t held[HEADER];			/* header of an answer in progress */
 		size_t held_bytes, answer_bytes;
 	} channels[FAKE_CHANNELS_MAX];
 	unsigned int channel_count;
@@ -56,7 +56,7 @@ static struct channel *channel_of(int fd)
 	abort();
 }
 
-/* Part of the request at the head of the queue, never header and payload at once. Lock held. */
+/* Move out a part of the request at head, never header and payload at once. Lock held. */
 static ssize_t move_out(struct channel *channel, void *buf, size_t len)
 {
 	struct fake_request *request = &node.requests[channel->queue[channel->head]];
@@ -122,7 +122,7 @@ static ssize_t fake_read(int fd, void *buf, size_t len)
 	return rc;
 }
 
-/* Bytes of an answer, at most up to its end. Lock held. */
+/* Move in bytes of an answer, at most up to its end. Lock held. */
 static ssize_t move_in(struct channel *channel, const uint8_t *from, size_t len)
 {
 	struct dm_user_message header;
@@ -175,7 +175,7 @@ static ssize_t fake_writev(int fd, const struct iovec *iov, int count)
 	} else if (channel->write_times) {
 		channel->write_times--;
 		rc = channel->write_rc;
-		/* The kernel has failed the request meanwhile: nobody answers it any more. */
+		/* The kernel has failed the request meanwhile: no answer comes any more. */
 		if (rc == -EINVAL)
 			node.requests[((const struct dm_user_message *)iov[0].iov_base)->seq]
 				.answered = true;

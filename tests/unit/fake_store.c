@@ -10,7 +10,7 @@
 
 #include "tests/unit/fake_store.h"
 
-/* ---- a backend that remembers what it was asked for ---- */
+/* ---- a backend that records its last calls ---- */
 
 struct dmu_backend store;
 

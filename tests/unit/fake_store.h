@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the tests of the serve loop share: a backend in memory that remembers what it was asked for,
- * and a server over it and a fake control node.
+ * The tests of the serve loop share a backend in memory that records its last calls, and a server
+ * over this backend and a fake control node.
  */
 #ifndef FAKE_STORE_H
 #define FAKE_STORE_H
@@ -26,7 +26,7 @@ struct dmu_backend {
 	enum call last, before;
 	uint64_t offset, len;
 	bool fua, may_unmap;
-	int rc;			/* of every call */
+	int rc;			/* result of every call */
 	bool hold;		/* calls wait while this is set */
 	unsigned int held;	/* calls that wait */
 };
@@ -37,18 +37,18 @@ extern const struct dmu_backend_ops store_ops;
 void store_hold(bool hold);
 void store_wait_held(unsigned int held);
 
-/* Of each test. */
+/* Of the current test. */
 extern struct dmu_server *server;
 extern const struct dmu_backend_ops *ops;
 
-/* A store that is new, no server yet, and ops that are store_ops: cmocka's setup of each test. */
+/* cmocka's setup of each test: a new store, no server yet, and store_ops as ops. */
 int setup(void **state);
 void create(unsigned int channels);
-/* That, and go. */
+/* create(), and let the server go. */
 void start(unsigned int channels);
-/* Wait for the event that says that at most @running threads are left. */
+/* Wait for the event after which exactly @running threads are left. */
 void wait_running(unsigned int running);
-/* With no thread left the statistics are complete: an answer counts just after it was given. */
+/* Drain, and wait until no thread is left: an answer counts only just after its write. */
 struct dmu_server_stats final_stats(void);
 void finish(void);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fork() of every unit test, and of what it tests: linked in its place (--wrap). cmocka catches the
- * signals of faults to fail the case and go on with the next one. A child would do so as well, and
- * run the rest of the suite a second time: here it dies of its fault, or of an assertion.
+ * fork() of every unit test and of the code that it tests, linked in the place of libc's (--wrap).
+ * cmocka catches the signals of faults, to fail the case and go on with the next one. A child would
+ * do so, too, and run the rest of the suite again: here it dies of its fault or assertion.
  */
 #include <signal.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ pid_t __wrap_fork(void)
 		return pid;
 	for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		signal(caught[i], SIG_DFL);
-	/* An assertion that fails would jump to the next case, too. */
+	/* A failed assertion would jump to the next case, too. */
 	setenv("CMOCKA_TEST_ABORT", "1", 1);
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* P12, it says what it does: dmuserctl's command line, its readers of the status, its JSON. */
+/* P12: dmuserctl's command line, its parsers of status and table, its JSON, and its programs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@
 
 #define ARGS_MAX	16
 
-/* Parse @line, split at blanks, and have in @said the first line on stderr. The words live until the next call. */
+/* Parse @line, split at blanks; @said: the first line on stderr. Words live until the next call. */
 static int parse(struct ctl_args *args, const char *line, char *said)
 {
 	static char words[512];
@@ -122,8 +122,10 @@ static void args_bad_are_named(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!parse(&args, rows[i].line, error))
 			fail_msg("'%s' was accepted", rows[i].line);
-		if (!strstr(error, rows[i].named) || strncmp(error, "dmuserctl", strlen("dmuserctl")))
-			fail_msg("'%s' says '%s', without %s", rows[i].line, error, rows[i].named);
+		if (!strstr(error, rows[i].named) ||
+		    strncmp(error, "dmuserctl", strlen("dmuserctl")))
+			fail_msg("'%s': the error '%s' does not name %s", rows[i].line, error,
+				 rows[i].named);
 	}
 }
 
@@ -172,7 +174,8 @@ static void status_of_a_newer_kernel(void **state)
 {
 	struct dmu_target_status status;
 
-	assert_int_equal(dmu_target_status_parse(&status, "rings:3 x gen:7,serving,1,0,0,9 queued:2"), 0);
+	assert_int_equal(dmu_target_status_parse(&status,
+						 "rings:3 x gen:7,serving,1,0,0,9 queued:2"), 0);
 	assert_int_equal(status.queued, 2);
 	assert_int_equal(status.generation_count, 1);
 	assert_int_equal(status.generations[0].number, 7);
@@ -234,9 +237,10 @@ static void policy_words(void **state)
 {
 	struct dmu_target_policy policy;
 
-	assert_int_equal(dmu_target_policy_parse(&policy, "0 8192 node 7 orphans:fail nodaemon:fail:500 "
-					  "discard:off secure_erase:on logical_block_size:4096 "
-					  "max_io:65536 backing:8:16 later:thing", false), 0);
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 8192 node 7 orphans:fail "
+						 "nodaemon:fail:500 discard:off secure_erase:on "
+						 "logical_block_size:4096 max_io:65536 "
+						 "backing:8:16 later:thing", false), 0);
 	assert_string_equal(policy.ctl, "node");
 	assert_true(policy.orphans_fail);
 	assert_true(policy.nodaemon_fail);
@@ -249,7 +253,7 @@ static void policy_words(void **state)
 	assert_string_equal(policy.backing, "8:16");
 }
 
-/* What the kernel says of a row that is Android's, with a word or by the module's parameter. */
+/* Status and table of a row with compat:android, by its argument or by the module's parameter. */
 static void policy_of_android(void **state)
 {
 	struct dmu_target_status status;
@@ -264,8 +268,9 @@ static void policy_of_android(void **state)
 	assert_int_equal(policy.nodaemon_ms, 0);
 	assert_true(policy.discard);
 	assert_false(policy.write_zeroes);
-	assert_int_equal(dmu_target_policy_parse(&policy, "0 0 root 4 compat:android orphans:requeue nodaemon:wait "
-					  "write_zeroes:on", true), 0);
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 0 root 4 compat:android "
+						 "orphans:requeue nodaemon:wait "
+						 "write_zeroes:on", true), 0);
 	assert_true(policy.android);
 	assert_false(policy.orphans_fail);
 	assert_false(policy.nodaemon_fail);
@@ -313,7 +318,7 @@ static void json_of_a_device(void **state)
 	daemon.status.generation = 2;
 	daemon.status.stats.requests[DM_USER_REQ_MAP_READ] = 40;
 	daemon.status.stats.requests[DM_USER_REQ_MAP_FLUSH] = 2;
-	/* A bit that only a later version knows is passed over. */
+	/* The JSON leaves out a bit that only a later version knows. */
 	daemon.confinement.proved = DMU_WIRE_CONFINED_SECCOMP | DMU_WIRE_CONFINED_MEMORY |
 				    DMU_WIRE_CONFINED_LANDLOCK | 1U << 31;
 	daemon.confinement.landlock = 6;
@@ -355,15 +360,15 @@ static void json_without_a_daemon(void **state)
 
 	fake_device(&device);
 	device.kstatus.generation_count = 0;
-	json = ctl_device_json(&device, NULL, "nobody answers");
+	json = ctl_device_json(&device, NULL, "no answer");
 	assert_true(json_is_false(json_object_get(json, "served")));
 	assert_true(json_is_null(json_object_get(json, "generation")));
 	assert_true(json_is_null(json_object_get(json, "daemon")));
-	assert_string_equal(json_text(json, "daemon_error"), "nobody answers");
+	assert_string_equal(json_text(json, "daemon_error"), "no answer");
 	json_decref(json);
 }
 
-/* P5: a program that needs a dynamic linker would need the device it serves. */
+/* P5: a program that needs a dynamic linker would need the device that it serves. */
 static void copies_of_dynamic_programs_are_refused(void **state)
 {
 	char error[DMU_ERROR_MAX] = "", name[] = "/tmp/test_ctl.XXXXXX", blanks[128];

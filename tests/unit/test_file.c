@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * P6, P12: the file backend on image files: what it stores, and that it refuses what it cannot serve, by
+ * P6, P12: the file backend on image files stores bytes, and refuses files that it cannot serve, by
  * name.
  */
 #include <errno.h>
@@ -28,9 +28,9 @@ static const struct dmu_backend_ops *file;
 static char dir[64], path[96], error[512];
 static uint8_t *buf, *expected;		/* aligned, SIZE bytes each */
 
-/* ---- system calls in the place of libc's: so many more find no memory ---- */
+/* ---- system calls in the place of libc's ---- */
 
-static unsigned int short_of_memory;
+static unsigned int short_of_memory;	/* calls that have still to fail with ENOMEM */
 
 static bool no_memory(void)
 {
@@ -51,7 +51,7 @@ ssize_t pwrite(int fd, const void *from, size_t len, off_t offset)
 	return no_memory() ? -1 : syscall(SYS_pwrite64, fd, from, len, offset);
 }
 
-static unsigned int dirty, cleaned;	/* so many more changes find dirty pages; writes of those */
+static unsigned int dirty, cleaned;	/* calls that have still to fail with EBUSY; write-backs */
 
 int fallocate(int fd, int mode, off_t offset, off_t len)
 {
@@ -65,7 +65,7 @@ int fallocate(int fd, int mode, off_t offset, off_t len)
 
 int sync_file_range(int fd, off_t offset, off_t len, unsigned int flags)
 {
-	/* Nothing that would be told of a failure, as only a flush may be. */
+	/* No flag that takes a write-back error: only a flush may take one. */
 	assert_int_equal(flags, SYNC_FILE_RANGE_WRITE);
 	cleaned++;
 	return syscall(SYS_sync_file_range, fd, offset, len, flags);
@@ -90,7 +90,7 @@ static int group_setup(void **state)
 {
 	file = dmu_backend_find("file");
 	assert_non_null(file);
-	/* Not /tmp, which may not be able to do direct I/O. */
+	/* Not /tmp, which may not support direct I/O. */
 	snprintf(dir, sizeof(dir), "/var/tmp/dmuser-test.XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/image", dir);
@@ -159,7 +159,7 @@ static void check_all(struct dmu_backend *store)
 	assert_memory_equal(buf, expected, SIZE);
 }
 
-/* What the file system here can do, asked of another file. */
+/* Does the file system support @mode? Tried on another file. */
 static bool can_allocate(int mode)
 {
 	char other[sizeof(path) + 2];
@@ -174,7 +174,7 @@ static bool can_allocate(int mode)
 	return !rc;
 }
 
-/* Everything once, on a store opened with @options. */
+/* Call every operation once on a store opened with @options. */
 static void exercise(const char *options)
 {
 	struct dmu_backend *store;
@@ -285,7 +285,7 @@ static void an_image_in_use_is_refused(void **state)
 	assert_int_equal(try_open_for(DMU_USE_AGAIN, &store, path, ""), 0);
 	refuses(path, "", -EBUSY, "in use");
 	file->close(store);
-	/* Any number may read. */
+	/* Any number of daemons may read. */
 	store = open_image(",ro");
 	other = open_image(",ro");
 	refuses(path, "", -EBUSY, "in use");
@@ -308,7 +308,7 @@ static void qemu_has_it(const struct flock *locks, int count, const char *option
 	close(fd);
 }
 
-/* The bytes that QEMU 7.2 locks of a raw image: seen in /proc/locks. */
+/* The bytes that QEMU 7.2 locks of a raw image, as seen in /proc/locks. */
 static void what_qemu_has_open_is_refused(void **state)
 {
 #define BYTE(at)	{ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (at), .l_len = 1 }
@@ -342,7 +342,7 @@ static void another_image_of_the_same_name_is_another_store(void **state)
 	make_image(2 * SIZE);
 	identify(then, "");
 	assert_string_equal(then, first);
-	/* File systems give the number of an inode to the next one that is made. */
+	/* File systems give the number of a deleted inode to the next inode. */
 	for (i = 0; i < 10; i++) {
 		unlink(path);
 		make_image(SIZE);
@@ -351,7 +351,7 @@ static void another_image_of_the_same_name_is_another_store(void **state)
 	}
 }
 
-/* For a device that nobody serves; of another, half a block at the end is a sign of damage. */
+/* The store of an existing device may grow; for a new device, half a block is a sign of damage. */
 static void a_store_may_grow(void **state)
 {
 	static const enum dmu_use uses[] = { DMU_USE_SHARED, DMU_USE_AGAIN };
@@ -392,14 +392,14 @@ static void lack_of_memory_costs_time_and_no_error(void **state)
 	rc = file->discard(store, 0, BLOCK);
 	assert_true(!rc || rc == -EOPNOTSUPP);
 	assert_int_equal(short_of_memory, 0);
-	/* Of a flush it may mean that writes are lost: said, and not tried again. */
+	/* ENOMEM of a flush may mean lost writes: it is reported, and not tried again. */
 	short_of_memory = 1;
 	assert_int_equal(file->flush(store), -ENOMEM);
 	assert_int_equal(file->flush(store), 0);
 	file->close(store);
 }
 
-/* What a claim on a block device makes of a discard, and of zeroes, while their range is written to. */
+/* With a claim on a block device, a discard or zeroes of a range with dirty pages get EBUSY. */
 static void dirty_pages_are_written_not_an_error(void **state)
 {
 	struct dmu_backend *store;
@@ -417,7 +417,7 @@ static void dirty_pages_are_written_not_an_error(void **state)
 	assert_int_equal(cleaned, 8);
 	memset(expected, 0, BLOCK);
 	check_all(store);
-	/* Never clean: a discard need not do anything, zeroes must be there. */
+	/* Pages that never become clean: a discard may do nothing, zeroes must be written. */
 	dirty = UINT_MAX;
 	assert_int_equal(file->discard(store, BLOCK, BLOCK), 0);
 	check_all(store);
@@ -433,7 +433,7 @@ static void dirty_pages_are_written_not_an_error(void **state)
 	file->close(store);
 }
 
-/* A durable write is told of an earlier one's failure: so is the next flush, and only that. */
+/* A durable write may get the error of an earlier write: the next flush gets it, too, once. */
 static void a_failure_told_to_a_write_is_told_to_a_flush(void **state)
 {
 	static const char *const options[] = { "", ",direct" };
@@ -455,7 +455,7 @@ static void a_failure_told_to_a_write_is_told_to_a_flush(void **state)
 	}
 }
 
-/* Who served before may have written. */
+/* An earlier daemon may have written. */
 static void a_read_only_flush_is_one(void **state)
 {
 	struct dmu_backend *store;

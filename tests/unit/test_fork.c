@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a test forks dies of its own faults and runs no other case: see fork.c. */
+/* A child of a test dies of its own faults and runs no other case: see fork.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +51,7 @@ static void a_child_dies_of_an_assertion(void **state)
 
 	assert_true(pid >= 0);
 	if (!pid) {
-		/* cmocka's message would look like a failure of ours. */
+		/* cmocka's message would look like a failure of this test. */
 		close(STDERR_FILENO);
 		close(STDOUT_FILENO);
 		fail();
@@ -61,7 +61,7 @@ static void a_child_dies_of_an_assertion(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
-/* Where cmocka goes on after a case that failed. */
+/* The case with which cmocka goes on after a failed case. */
 static void nothing_else_ran_in_a_child(void **state)
 {
 	if (getpid() != suite)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* P12: log lines: one write each, short enough for kmsg, never two lines, errno kept. */
+/* P12: a log line is one write, short enough for kmsg, never two lines, and keeps errno. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* P8: a second stage that is not what it should be refuses to serve, and names what differs. */
+/* P8: a second stage refuses to serve if its confinement is wrong, and names the difference. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,11 +78,12 @@ static void each_difference_is_refused_by_name(void **state)
 		if (prove(text, 5, 1) != -EPERM)
 			fail_msg("'%s' was accepted", rows[i].to);
 		if (!strstr(error, rows[i].named))
-			fail_msg("'%s' says '%s', without %s", rows[i].to, error, rows[i].named);
-		/* It goes to the other daemon, which takes lines that print. */
+			fail_msg("'%s': the error '%s' does not name %s", rows[i].to, error,
+				 rows[i].named);
+		/* The error goes to the other daemon, which takes only printable lines. */
 		for (at = error; *at; at++)
 			if (*at < ' ')
-				fail_msg("'%s' is said with a control character", rows[i].to);
+				fail_msg("'%s': the error has a control character", rows[i].to);
 	}
 	assert_int_equal(prove("", 5, 1), -EPERM);
 }

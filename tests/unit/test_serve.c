@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* P1, P7: the serve loop, over a control node and a backend in memory: what becomes of requests. */
+/* P1, P7: the serve loop, over a control node and a backend in memory: requests and answers. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,7 +101,7 @@ static void an_end_within_a_request_is_an_error(void **state)
 	}
 }
 
-/* ---- what a request becomes ---- */
+/* ---- calls of the backend, and answers ---- */
 
 static void every_type_reaches_the_backend(void **state)
 {
@@ -118,7 +118,7 @@ static void every_type_reaches_the_backend(void **state)
 
 	start(1);
 	for (i = 0; i < 3; i++) {
-		/* Longer than a payload may be: they have none. */
+		/* Longer than a payload may be: these requests have none. */
 		assert_int_equal(answer_to(kinds[i].type, 0, 16, 2 * MAX_IO), DM_USER_RESP_SUCCESS);
 		assert_int_equal(store.last, kinds[i].call);
 		assert_int_equal(store.offset, 16 * SECTOR);
@@ -317,7 +317,7 @@ static void a_dead_backend_does_not_flood_the_log(void **state)
 	close(fd);
 }
 
-/* ---- all at once ---- */
+/* ---- all channels at once ---- */
 
 static void *hammer(void *arg)
 {

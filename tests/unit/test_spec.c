@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * P12: backend specifications and dmusertab lines: what is taken, and that a refusal names what is
- * wrong.
+ * P12: the parsers of backend specifications and dmusertab lines take valid text, and refuse other
+ * text by an error that names the mistake.
  */
 #include <errno.h>
 #include <setjmp.h>

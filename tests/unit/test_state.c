@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * P2, P8: a backend's state gets from one generation to the next whole and sealed, or not at all;
- * and neither side believes the other.
+ * P2, P8: a backend's state passes from one generation to the next whole and sealed, or not at all;
+ * and neither daemon trusts the other.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@
 
 #include "daemon/state.h"
 
-/* ---- a backend whose state is a word, and that does as it is told ---- */
+/* ---- a backend whose state is a word, and whose results the test sets ---- */
 
 struct dmu_backend {
 	char word[16];
@@ -91,7 +91,7 @@ static void part(void)
 		close(new.room.fd);
 }
 
-/* As the socket does it: the old one gets a descriptor of its own. */
+/* As over the socket, the old daemon gets a descriptor of its own. */
 static int give_room(int fd, uint64_t size)
 {
 	struct dmu_packet packet = {
@@ -110,7 +110,7 @@ static void meet_with_room(void)
 	assert_int_equal(give_room(new.room.fd, new.room.size), 0);
 }
 
-/* Only memory that stays as large as it is takes what is exported. */
+/* A room is a memfd that can be written, and whose size is sealed. */
 static void other_rooms_are_refused(void **test)
 {
 	int pipes[2], fd;
@@ -124,7 +124,7 @@ static void other_rooms_are_refused(void **test)
 	dmu_state_clear_room(&old);
 	assert_int_equal(give_room(fd, 4096), -EPROTO);
 	dmu_state_clear_room(&old);
-	/* What nobody may write to takes none. */
+	/* A memfd that is sealed against writes cannot take the state. */
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
 	assert_int_equal(give_room(fd, 4096), -EPROTO);
 	close(fd);
@@ -152,7 +152,7 @@ static void state_passes_whole(void **test)
 	assert_string_equal(old_backend.word, "state");
 	dmu_state_begin(&new);
 	assert_false(new_backend.lost);
-	/* The number stays, whatever is there. */
+	/* The descriptor number stays in use, then by /dev/null. */
 	dmu_state_clear_room(&old);
 	assert_int_equal(old.room.fd, fd);
 	assert_true(is_null(fd));
@@ -161,7 +161,7 @@ static void state_passes_whole(void **test)
 	part();
 }
 
-/* And again, from the one that has taken it. */
+/* The daemon that has imported the state exports it to the next daemon. */
 static void state_passes_on(void **test)
 {
 	meet_with_room();
@@ -198,7 +198,7 @@ static void what_is_exported_is_sealed(void **test)
 	part();
 }
 
-/* A DRAINED that is a lie; each seal counts. */
+/* The old daemon's DRAINED was false. Each seal counts. */
 static void what_is_not_sealed_is_not_read(void **test)
 {
 	static const int seals[] = { F_SEAL_WRITE, F_SEAL_SEAL, F_SEAL_WRITE | F_SEAL_SEAL };
@@ -221,7 +221,7 @@ static void a_failed_export_leaves_the_state(void **test)
 	assert_int_equal(dmu_state_export(&old), -EIO);
 	assert_non_null(strstr(old.reason.reason, "cannot export the state"));
 	assert_string_equal(old_backend.word, "state");
-	/* The next newcomer brings another room, for the number that is there. */
+	/* The next newcomer brings another room, which gets the same descriptor number. */
 	dmu_state_clear_room(&old);
 	old_backend.export_result = 0;
 	dmu_state_clear_room(&new);
@@ -241,7 +241,7 @@ static void a_room_that_is_too_small_fails_the_export(void **test)
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
 	meet(&word_ops);
 	assert_int_equal(dmu_state_prepare(&old), 0);
-	/* As it says, and as it is. */
+	/* Too small by its message, and smaller than its message says. */
 	assert_int_equal(give_room(fd, 1), 0);
 	assert_int_equal(dmu_state_export(&old), -EFBIG);
 	dmu_state_clear_room(&old);
@@ -277,7 +277,7 @@ static void one_room_and_only_where_there_is_state(void **test)
 	part();
 }
 
-/* An old one that knows nothing of state offers overlap. */
+/* An old daemon that does not know state offers overlap. */
 static void who_would_serve_beside_it_is_refused(void **test)
 {
 	meet(&word_ops);
@@ -305,13 +305,13 @@ static void a_dead_ones_state_is_lost(void **test)
 	meet_with_room();
 	dmu_state_begin(&new);
 	assert_true(new_backend.lost);
-	/* Nobody served before the first. */
+	/* No daemon served before the first daemon. */
 	dmu_state_begin(&old);
 	assert_false(old_backend.lost);
 	part();
 }
 
-/* As a daemon has it. */
+/* As in a daemon, standard input is /dev/null. */
 static int setup(void **test)
 {
 	int null = open("/dev/null", O_RDWR);

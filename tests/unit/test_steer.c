@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* P4: the serve loop, over a control node and a backend in memory: how its threads come and go. */
+/* P4: the serve loop, over a control node and a backend in memory: its threads come and go. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@ static void nothing_is_read_before_go(void **state)
 	create(2);
 	assert_int_equal(dmu_server_running(server), 0);
 	seq = fake_push(1, DM_USER_REQ_MAP_FLUSH, 0, 0, 0, NULL);
-	/* Each thread answers from where it waits, so none is out reading. */
+	/* Each thread makes the call while it waits for go, so no thread reads. */
 	assert_int_equal(dmu_server_each(server, do_nothing, NULL), 0);
 	assert_int_equal(store.calls, 0);
 	dmu_server_go(server);
@@ -37,7 +37,7 @@ static void a_server_that_never_ran_can_be_destroyed(void **state)
 	assert_int_equal(dmu_server_destroy(server), 0);
 }
 
-/* Which threads were called; one at a time, so without a lock. */
+/* The threads that were called, one at a time, so there is no lock. */
 struct calls {
 	pthread_t threads[8];
 	unsigned int count;
@@ -116,7 +116,7 @@ static void an_undone_drain_serves_again(void **state)
 	finish();
 }
 
-/* A thread between its read's 0 and its rest must not miss the resume. */
+/* A thread whose read gave 0, and that does not wait yet, must not miss the resume. */
 static void no_resume_is_missed(void **state)
 {
 	unsigned int i;

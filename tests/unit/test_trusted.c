@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* P9: what others than root can write to says nothing, and is refused by name. */
+/* P9: a file or directory that others than root can write to is refused, by name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * P2: the backend of the stateful tests does what these believe of it: memory goes before the file,
- * flushes write it, and no state is taken that could not have been exported.
+ * P2: the backend of the stateful tests works as these assume: memory goes before the file, a flush
+ * writes memory to the file, and an import refuses state that no export can make.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,7 +72,7 @@ static int put(struct dmu_backend *backend, uint64_t number, uint8_t byte, bool 
 	return wb->write(backend, block, BLOCK, number * BLOCK, fua);
 }
 
-/* The byte that a block is full of. */
+/* The byte that fills a block. */
 static int get(struct dmu_backend *backend, uint64_t number)
 {
 	assert_int_equal(wb->read(backend, block, BLOCK, number * BLOCK), 0);
@@ -91,7 +91,7 @@ static void memory_goes_before_the_file(void **test)
 	assert_int_equal(put(a, 3, 1, false), 0);
 	assert_int_equal(get(a, 3), 1);
 	assert_int_equal(stored(3), 0);
-	/* So two that serve at once differ. */
+	/* Two daemons that serve at the same time would thus differ. */
 	assert_int_equal(get(b, 3), 0);
 	assert_int_equal(wb->flush(a), 0);
 	assert_int_equal(stored(3), 1);
@@ -136,7 +136,7 @@ static void state_goes_over_and_stays(void **test)
 	assert_int_equal(get(b, 3), 1);
 	assert_int_equal(get(b, 7), 2);
 	assert_int_equal(get(a, 7), 2);
-	/* With what the next flush owes. */
+	/* The state includes the error that the next flush owes. */
 	assert_int_equal(wb->flush(b), -EIO);
 	assert_int_equal(wb->flush(b), 0);
 	assert_int_equal(stored(7), 2);
@@ -176,9 +176,9 @@ static void hostile_state_is_refused(void **test)
 		wb->close(b);
 		b = open_one();
 		if (wb->import_state(b, room, size) != -EPROTO)
-			fail_msg("lie %zu is believed", i);
+			fail_msg("import_state() accepts lie %zu", i);
 	}
-	/* A room that is empty, or shorter than it says. */
+	/* An empty room, shorter than its message says. */
 	assert_int_equal(ftruncate(room, 0), 0);
 	assert_true(wb->import_state(b, room, size) < 0);
 }

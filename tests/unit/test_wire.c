@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* P4, P8: the wire codec: what is written is read back, and no other bytes are taken for a message. */
+/* P4, P8: the wire codec reads back what it writes, and takes no other bytes for a message. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #define TYPE_AT			6	/* offset of the header's type */
 #define VERSION_AT		4
 
-/* One of each type, no field zero. */
+/* A message of @type, no field zero. */
 static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 {
 	const struct dmu_server_stats stats = {
@@ -55,7 +55,7 @@ static void sample(struct dmu_wire_message *message, enum dmu_wire_type type)
 			.sealed = true, .stats = stats, .stage = "second", .version = "0.1.0",
 			.name = "root", .ctl = "root", .spec = "file:/x",
 		};
-		/* What is between two of them has no value, and is compared, too. */
+		/* Padding between two fields has no value, and is compared, too. */
 		memset(&message->status.sealed + 1, 0,
 		       offsetof(struct dmu_wire_status, stats) -
 		       offsetof(struct dmu_wire_status, sealed) - sizeof(bool));
@@ -125,7 +125,7 @@ static void the_greatest_message_fits(void **state)
 	assert_int_equal(dmu_wire_encode(&message, buf, sizeof(buf)), -EINVAL);
 }
 
-/* Readers of version 0.1.0 know five bits of STATUS, and take others for malformed. */
+/* Readers of version 0.1.0 know five bits of STATUS, and take other bits for malformed. */
 static void old_readers_understand_status(void **state)
 {
 	struct dmu_wire_message message, out;
@@ -136,10 +136,10 @@ static void old_readers_understand_status(void **state)
 	message.status.confinement = 1U << 5;
 	assert_int_equal(dmu_wire_encode(&message, buf, sizeof(buf)), -EINVAL);
 
-	/* Nor do they know ROOM: as any other number, it makes them roll back. */
+	/* Those readers do not know ROOM: as any other number, it makes them roll back. */
 	assert_int_equal(DMU_WIRE_ROOM, 13);
 
-	/* And we take bits of CONFINEMENT that only later versions have. */
+	/* This version takes bits of CONFINEMENT that only later versions have. */
 	sample(&message, DMU_WIRE_CONFINEMENT);
 	message.confinement.proved = UINT32_MAX;
 	len = dmu_wire_encode(&message, buf, sizeof(buf));
@@ -183,7 +183,7 @@ static void a_packet_cut_or_stretched_is_refused(void **state)
 			memcpy(exact, buf, cut);
 			if (cut != len)
 				assert_int_equal(dmu_wire_decode(&out, exact, cut), -EPROTO);
-			/* Nor if its header owns up to the wrong length. */
+			/* The packet is refused, too, if its header has the wrong length. */
 			if (cut >= 16 && cut != len) {
 				exact[8] = cut & 0xff;
 				exact[9] = cut >> 8;
@@ -300,7 +300,7 @@ static void descriptors_are_counted(void **state)
 	}
 }
 
-/* A message that is taken can be written again, to the same bytes: nothing in it was ignored. */
+/* A message that is taken can be written again to the same bytes: the codec ignores none. */
 static void take(const uint8_t *bytes, size_t len)
 {
 	uint8_t *exact = malloc(len ? len : 1), again[DMU_WIRE_SIZE_MAX];
