@@ -39,6 +39,7 @@ struct home {
 	struct dmu_spec spec;
 	char sources[4 * DMU_SPEC_MAX];	/* paths that the spec needs, each with a NUL */
 	size_t sources_len;
+	bool sources_full;		/* and more than fit */
 	int self;			/* this program */
 	char *error;
 	size_t len;
@@ -158,9 +159,10 @@ static void source_add(const char *path, void *arg)
 	struct home *home = arg;
 	size_t len = strlen(path) + 1;
 
-	/* Four times the size of a spec is enough for the paths that one spec can need. */
-	if (home->sources_len + len > sizeof(home->sources))
+	if (home->sources_len + len > sizeof(home->sources)) {
+		home->sources_full = true;
 		return;
+	}
 	memcpy(home->sources + home->sources_len, path, len);
 	home->sources_len += len;
 }
@@ -178,7 +180,9 @@ static int sources_find(struct home *home, const struct watch_options *options)
 		ops->sources(&home->spec, source_add, home);
 	for (line = strtok_r(said, "\n", &next); line; line = strtok_r(NULL, "\n", &next))
 		source_add(line, home);
-	return 0;
+	return home->sources_full ?
+		       fail(home, ENOSPC, "remember the sources of", home->spec.source) :
+		       0;
 }
 
 /* By now the source may name another store, from which no daemon would start. */

@@ -183,7 +183,7 @@ struct fz_model {
 	struct fz_event fail;		/* may end I/O with an error, whatever daemons answer */
 	struct fz_event revoke;		/* may revoke requests */
 	atomic_bool excused;		/* the table's policy or length may fail I/O */
-	atomic_bool drained, revoked, wiped, cut_short;
+	atomic_bool drained, revoked, wiped;
 	atomic_bool loose;		/* a channel may have answered another's request */
 	atomic_bool stores;		/* the daemons' stores still have one history */
 

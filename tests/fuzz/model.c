@@ -97,7 +97,7 @@ void fz_model_reset(void)
 		fz.sector[i].certain = true;
 	fz.flush_error = fz.seq_max = 0;
 	fz.fail = fz.revoke = (struct fz_event){ 0 };
-	fz.excused = fz.drained = fz.revoked = fz.wiped = fz.loose = fz.cut_short = false;
+	fz.excused = fz.drained = fz.revoked = fz.wiped = fz.loose = false;
 	fz.stores = true;
 	memset(fz.answered, 0, sizeof(fz.answered));
 	fz.errors = fz.unsupported = fz.refused = 0;

@@ -143,8 +143,6 @@ static void mutate_copy(struct fz_program *p, unsigned int i, unsigned int at, u
 	struct fz_op block[16];
 	unsigned int from = fz_random(state) % FZ_THREADS, count = 1 + fz_random(state) % 16, start;
 
-	if (!p->length[from])
-		from = i;
 	start = fz_random(state) % p->length[from];
 	if (count > p->length[from] - start)
 		count = p->length[from] - start;
@@ -160,8 +158,6 @@ static void mutate_once(struct fz_program *p, uint64_t *state)
 	unsigned int i = fz_random(state) % (1U << fz_random(state) % 4), at;
 	struct fz_op *op;
 
-	while (!p->length[i])
-		i = (i + 1) % FZ_THREADS;
 	at = fz_random(state) % p->length[i];
 	op = &p->ops[i][at];
 	switch (fz_random(state) % 8) {

@@ -122,10 +122,6 @@ int ch_new(int fd);
 int ch_poll(int fd);					/* current event mask or -errno */
 bool ch_ready(int fd, int events);			/* wait for any of @events */
 
-struct req {
-	struct dm_user_message m;
-};
-
 /*
  * Wait for a request and read it whole, at most @chunk bytes a call (0: no limit). The payload of a
  * write goes to @payload (ABI_MAX_IO bytes; NULL: discarded). 0 or -errno; -ESHUTDOWN: read gave 0.
