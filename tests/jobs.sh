@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # what it has from there
-# Jobs side by side, the longest first, for tests/run, which has $slots, $logs and $durations; it adds jobs, defines
-# report JOB STATUS, which says what the end of one means, and calls jobs_run.
+# shellcheck disable=SC2154 # variables that tests/run sets
+# Run jobs side by side, the longest first. tests/run sources this file, sets $slots, $logs and
+# $durations, adds jobs, defines "report JOB STATUS" for the end of a job, and calls jobs_run.
 
-# What is to do, in arrays of the same index: name, kernel or "-", slots, how long it takes, and a command.
+# The jobs, in arrays of the same index: name, kernel or "-", slots, expected seconds, command.
 names=() on=() width=() seconds=() commands=()
 
-# In seconds, by "name kernel"; by name alone the longest on any kernel.
+# Seconds by "name kernel"; by name alone, the most on any kernel.
 declare -A took
 
-# What the last run here took; on a fresh clone what is in the sources, which was copied from such a file.
+# Read tests/durations, a copy of such a file for fresh clones, and over it the last durations here.
 jobs_durations() {
 	local time name kernel
 	while read -r time name kernel; do
@@ -27,7 +27,7 @@ jobs_keep_durations() {
 	mv "$durations.new" "$durations"
 }
 
-# job_add NAME KERNEL SLOTS COMMAND...: one that nobody knows is taken for a long one.
+# job_add NAME KERNEL SLOTS COMMAND...: a job of unknown duration is taken for a long one, 60 s.
 job_add() {
 	names+=("$1") on+=("$2") width+=("$(($3 < slots ? $3 : slots))") commands+=("${*:4}")
 	seconds+=("${took[$1 $2]:-${took[$1]:-60}}")
@@ -44,15 +44,15 @@ job_title() {
 	echo "${names[$1]}$([ "${on[$1]}" = - ] || echo " (${on[$1]})")"
 }
 
-# Leave the jobs' indices in $order, longest first.
+# Set $order to the jobs' indices, longest first.
 jobs_sort() {
 	mapfile -t order < <(for job in "${!names[@]}"; do
 		echo "${seconds[job]} $job"
 	done | sort -k 1,1nr -k 2,2n | cut -d' ' -f2)
 }
 
-# Leave in $next the longest job that fits into the free slots, if there is one. One that does not fit is passed over so
-# often only, and then waited for.
+# Set $next to the longest job that fits into the free slots. Fail if none does, or if a longer job
+# has been passed over 8 times per slot: then it must be next.
 job_next() {
 	local place
 	for place in "${!order[@]}"; do
@@ -76,7 +76,7 @@ job_start() {
 	free=$((free - width[$1]))
 }
 
-# What is slow says so, and what it does now: the last line of its log.
+# Print each job that has run for 60 s or more, with the last line of its log.
 jobs_progress() {
 	local pid job line
 	for pid in "${!running[@]}"; do
@@ -85,12 +85,12 @@ jobs_progress() {
 		line=$(tail -n 1 "$(job_log "$job")" | tr -d '\0\r' | cut -c1-120)
 		echo "... $(job_title "$job") $((SECONDS - started[job])) s${line:+: $line}"
 	done
-	# When to look again; nothing waits for that.
+	# Its end is the time to print again.
 	sleep 60 &
 	tick=$!
 }
 
-# Wait for one job to end.
+# Wait for one job to end, or for the next time to print progress.
 job_reap() {
 	local pid='' status=0 job
 	wait -n -p pid || status=$?
@@ -107,7 +107,7 @@ job_reap() {
 	report "$job" "$status"
 }
 
-# shellcheck disable=SC2317 # called by the traps
+# shellcheck disable=SC2317 # the traps call it
 jobs_stop() {
 	trap - INT TERM
 	kill "$tick" "${!running[@]}" 2>/dev/null || true

@@ -13,34 +13,35 @@ include tests/fuzz/rules.mk
 include tests/soak/rules.mk
 include tests/mutants/rules.mk
 
-# Kernels that were asked for by name.
+# Kernels that the caller names.
 kernels_asked := $(if $(filter-out file default undefined,$(origin KERNEL)),$(KERNEL))
 
-## make test [T=PATTERN] [KERNEL=6.1]: units, checks of the sources, guests: each test where it finds most, bounded
+## make test [T=PATTERN] [KERNEL=6.1]: all tests, each on the kernel where it finds most, bounded
 test: options = $(kernels_asked:%=--kernel %)
 
-## make test-all [T=PATTERN] [KERNEL=6.1]: each VM test on every kernel that it can run on, with more rounds; hours
+## make test-all [T=PATTERN] [KERNEL=6.1]: each VM test on each kernel that can run it; hours
 test-all: options = --all $(kernels_asked:%=--kernel %)
 
 ## make test-uml [T=PATTERN]: VM tests on user-mode kernels with KASAN, lockdep, kmemleak and more
 test-uml: options = --all --guests $(UML_KERNELS:%=--kernel %)
 
-## make test-debug [T=PATTERN]: VM tests on a kernel with the same, in QEMU
+## make test-debug [T=PATTERN]: VM tests on a kernel with the same detectors, in QEMU
 test-debug: options = --all --guests --kernel debug
 
 ## make test-kcsan [T=PATTERN]: VM tests on a kernel that looks for data races
 test-kcsan: options = --all --guests --kernel kcsan
 
-# The first time, that compiles kernels: see tools/compile. What is fetched meanwhile costs no time.
+# The first run compiles kernels: see tools/compile. Downloads go on meanwhile.
 tests_run = BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run $(options) $(T)
 test test-all test-uml test-debug test-kcsan: deps
-	@needs=$$($(tests_run) --needs); $(MAKE) --no-print-directory -j$$(nproc) test-ready needs="$${needs//$$'\n'/ }"
+	@needs=$$($(tests_run) --needs); $(MAKE) --no-print-directory -j$$(nproc) test-ready \
+		needs="$${needs//$$'\n'/ }"
 	@$(tests_run)
 
 test-ready: programs $(unit_tests) $(vm_helpers) $(patsubst %,vm-%,$(filter-out debian,$(needs)))
 test-ready: $(call kunit_modules,$(needs))
 
-# Only root can make a Debian.
+# Only root can make the image of a Debian.
 ifeq ($(shell id -u),0)
 test-ready: $(if $(filter debian,$(needs)),debian-ready)
 endif
@@ -72,5 +73,6 @@ $(BUILD)/tests/vm/tsc: $(BUILD)/tests/vm/tsc.o
 $(BUILD)/vm/%/base.cpio: $(BUILD)/kernel/%/release $(vm_init) $(vm_parts)
 	tests/vm/mkbase $(BUILD)/kernel/$* $(vm_init) $(@D)
 
-$(BUILD)/vm/%/module.cpio: $(BUILD)/vm/%/base.cpio $(BUILD)/kernel/%/module/dm-user.ko tests/vm/mkmodule
+$(BUILD)/vm/%/module.cpio: $(BUILD)/vm/%/base.cpio $(BUILD)/kernel/%/module/dm-user.ko \
+		tests/vm/mkmodule
 	tests/vm/mkmodule $(BUILD)/kernel/$* $(@D)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What it costs, measured; not part of `make test`, for no test may depend on time.
+# Benchmarks. They are not part of `make test`, since no test may depend on time.
 
-bench_scale_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c) tests/vm/abi/check.c tests/vm/abi/util.c \
-	tests/vm/scale/many.c tests/vm/abi/dm.c tests/vm/abi/chan.c)
+bench_scale_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c) \
+	tests/vm/abi/check.c tests/vm/abi/util.c tests/vm/scale/many.c tests/vm/abi/dm.c \
+	tests/vm/abi/chan.c)
 
-## make bench-scale: cost of each operation of the kernel target against how much there is; tests/bench/scale.tsv, .png
+## make bench-scale: how the kernel target's operations scale; tests/bench/scale.tsv, .png
 bench-scale: $(BUILD)/tests/bench/bench
 	BUILD=$(BUILD) tests/bench/scale
 
@@ -14,7 +15,7 @@ $(BUILD)/tests/bench/bench: $(bench_scale_objects)
 bench_ways_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/ways/*.c) \
 	$(addprefix tests/vm/abi/,check.c util.c dm.c))
 
-## make bench-stall: I/O latency around a handover, and around what others do instead; tests/bench/stall.tsv, .md, .png
+## make bench-stall: I/O latency around a handover and its alternatives; tests/bench/stall.tsv, .png
 bench-stall: $(BUILD)/tests/bench/ways/ways
 	BUILD=$(BUILD) tests/bench/stall
 
