@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests share that boot initramfs/busybox/example-init.sh, in namespaces of its own; sourced in the place of lib.sh,
-# which it sources.
+# Functions of the tests that boot initramfs/busybox/example-init.sh in namespaces of its own.
+# Sourced in place of lib.sh, which this file sources.
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 tree=/tmp/initramfs
 root=/tmp/root
 
-# add TREE PROGRAM...: with the libraries that each loads.
+# add TREE PROGRAM...: copy programs, and the libraries that they load, into TREE.
 add() {
 	local tree=$1 program dir
 	shift
@@ -22,7 +22,7 @@ add() {
 	done
 }
 
-# skeleton TREE: directories, and busybox under all its names.
+# skeleton TREE: make directories in TREE, and install busybox under all its names.
 skeleton() {
 	local tree=$1
 	mkdir -p "$tree"/{dev,proc,sys,run,mnt,etc,usr/bin,usr/sbin,usr/lib,usr/lib64}
@@ -31,7 +31,7 @@ skeleton() {
 	busybox --install -s "$tree/usr/bin"
 }
 
-# The initramfs that the example wants, on a tmpfs of its own, as switch_root demands.
+# Make the initramfs of the example on a tmpfs of its own, which switch_root requires.
 make_initramfs() {
 	mkdir -p "$tree"
 	mount -t tmpfs initramfs "$tree"
@@ -41,7 +41,7 @@ make_initramfs() {
 	cp /add/example-init.sh "$tree/init"
 }
 
-# A root that is mounted at $root, with all of busybox but an init.
+# Make a root with all of busybox except an init, and leave it mounted at $root.
 begin_root() {
 	mkfs.ext4 -q "$disk"
 	mkdir -p "$root"
@@ -51,11 +51,10 @@ begin_root() {
 	rm -f "$root/usr/sbin/init"
 }
 
-# boot_example LOG: /init of the initramfs, as process 1 of a namespace whose parent is $init.
+# boot_example LOG: run /init of the initramfs as process 1 of a pid namespace. $init is its parent.
 init=
 boot_example() {
 	unshare --mount --pid --fork chroot "$tree" /init >"$1" 2>&1 </dev/null &
-	# Those who source this use it.
-	# shellcheck disable=SC2034
+	# shellcheck disable=SC2034 # the tests use it
 	init=$!
 }

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# For scripts that make initramfs images. To be sourced.
+# Functions that make initramfs images, to be sourced.
 
-# The shared libraries that program $1 loads, and its loader; nothing if it is static.
+# Print the shared libraries that program $1 loads, and its loader; nothing if it is static.
 image_libraries() {
 	ldd "$1" 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// { print $3 } $1 ~ /^\// { print $1 }'
 }
 
-# Copy program or library $1 to directory $2 of the tree $3, with the libraries it loads unless $4 (a tree
-# that lies below this one) has them.
+# Copy program or library $1 to directory $2 of the tree $3, with the libraries it loads except
+# those in $4, the tree that the guest unpacks before this one.
 image_add_program() {
 	local program=$1 dir=$2 tree=$3 below=${4:-$3} library to
 	mkdir -p "$tree$dir"
@@ -25,7 +25,7 @@ image_add_program() {
 	done < <(image_libraries "$program")
 }
 
-# The directories and links that Debian's merged /usr has, in tree $1.
+# Make the directories and links of Debian's merged /usr in tree $1.
 image_skeleton() {
 	local dir
 	mkdir -p "$1"/{dev,proc,sys,run,tmp,root,mnt,etc,add} "$1"/usr/{bin,sbin,lib,lib64}
@@ -34,8 +34,8 @@ image_skeleton() {
 	done
 }
 
-# Busybox of Debian's package busybox, whose shell looks for programs in PATH before its own applets, as
-# busybox-static's does not. Links for those applets whose names are not taken.
+# Add busybox $2 to tree $1, with links for those applets whose names are free. It must be of
+# Debian's package busybox: the shell of busybox-static prefers its own applets to programs in PATH.
 image_add_busybox() {
 	local tree=$1 busybox=$2 applet
 	image_add_program "$busybox" /usr/bin "$tree"
@@ -46,7 +46,7 @@ image_add_busybox() {
 	done < <("$busybox" --list)
 }
 
-# The files of modules $3... and what they need, of the kernel release $2 whose tree is $1.
+# Print the files of modules $3... and of their dependencies, for kernel release $2 in the tree $1.
 image_module_files() {
 	local root=$1 release=$2 module
 	shift 2
@@ -55,12 +55,13 @@ image_module_files() {
 	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }'
 }
 
-# Files of modules of kernel release $1, as they are named in the guest: uncompressed and below /usr.
+# Turn names of module files of kernel release $1 into those in the guest: uncompressed, below /usr.
 image_module_paths() {
 	sed "s|^.*/lib/modules/$1/|/usr/lib/modules/$1/|; s|\.xz\$||"
 }
 
-# Copy modules $4... of kernel release $2 from the tree $1 to the tree $3, uncompressed, with what they need.
+# Copy modules $4... of kernel release $2, and their dependencies, from the tree $1 to the tree $3,
+# uncompressed.
 image_add_modules() {
 	local root=$1 release=$2 tree=$3 file to
 	shift 3

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the test scripts share; each sources it in its guest as /add/lib.sh.
+# Functions of the test scripts, which source this file in the guest as /add/lib.sh.
 #
-# A script passes only if it calls finish, which also checks that nothing is left: no device, no daemon, no
-# run directory, and a module that unloads. Anything that fails before says why and what the state is then.
+# A script passes only if it calls finish, which checks that no device, daemon or run file is left
+# and that the module unloads. A check that fails earlier prints the reason and the state.
 set -u
 set -o pipefail
 
 name=t			# the device that most scripts use
 disk=/dev/vda
-patience=60000		# of the daemons, ms: guests are emulated
+patience=60000		# timeout of the daemons in ms: guests may be emulated
 run=/run/dm-user
 checks=0
 finished=
@@ -20,13 +20,14 @@ say() {
 
 state() {
 	local wchan=wchan:20,
-	# A user-mode kernel reads beyond a stack to tell, which its KASAN does not like.
+	# To find wchan, a user-mode kernel reads beyond a stack, which its KASAN reports.
 	[ ! -e /proc/exitcode ] || wchan=
 	say "state:"
 	timeout 20 dmsetup table 2>&1 | sed 's/^/#   /'
 	timeout 20 dmsetup status 2>&1 | sed 's/^/#   /'
-	# shellcheck disable=SC2009 # pgrep cannot show this
-	ps -e -o "pid,ppid,stat,${wchan}comm,args" | grep -aE 'dmuser|abi|load' | grep -v grep | sed 's/^/#   /'
+	# shellcheck disable=SC2009 # pgrep cannot show these columns
+	ps -e -o "pid,ppid,stat,${wchan}comm,args" | grep -aE 'dmuser|abi|load' | grep -v grep |
+		sed 's/^/#   /'
 	find "$run" 2>/dev/null | sed 's/^/#   /'
 	dmesg | grep -aE 'dmuser|device-mapper|I/O error' | tail -n 40 | sed 's/^/#   /'
 }
@@ -57,7 +58,7 @@ is() {
 	ok "$1"
 }
 
-# fails_saying WORDS COMMAND...: it fails, and says WORDS.
+# fails_saying WORDS COMMAND...: COMMAND must fail and print WORDS.
 fails_saying() {
 	local words=$1 said
 	shift
@@ -66,7 +67,7 @@ fails_saying() {
 	ok "refused: $said"
 }
 
-# wait_for SECONDS WHAT COMMAND...: until COMMAND succeeds.
+# wait_for SECONDS WHAT COMMAND...: wait until COMMAND succeeds.
 wait_for() {
 	local end=$((SECONDS + $1)) slow=$((SECONDS + 15)) what=$2
 	shift 2
@@ -80,7 +81,7 @@ wait_for() {
 	done
 }
 
-# bounded NUMBER LESS: how many rounds; LESS in make test, which is to end soon.
+# bounded NUMBER LESS: print how many rounds to run: LESS in make test, which must end soon.
 bounded() {
 	grep -q ' tests=quick' /proc/cmdline && echo "$2" || echo "$1"
 }
@@ -94,7 +95,7 @@ at_exit() {
 }
 trap at_exit EXIT
 
-# A word of the target's status: word generation
+# word KEY [DEVICE]: print the value of KEY in the target's status.
 word() {
 	local status
 	status=$(dmsetup status "${2:-$name}")
@@ -114,7 +115,7 @@ word_at_least() {
 	[ "$(word "$1")" -ge "$2" ]
 }
 
-# Process ids of all daemons, of either stage, that live: init reaps the dead when it comes to it.
+# Print the process ids of all living daemons of both stages. The init reaps dead ones late.
 daemons() {
 	local pid
 	for pid in $(pgrep '^dmuser-[fs]'); do
@@ -122,7 +123,8 @@ daemons() {
 	done
 }
 
-# daemon NAME GENERATION: the process that holds channels of that device. One that prepares holds some, too.
+# Print the process ids of all processes that hold channels of any device: the serving daemon's and,
+# during a handover, the newcomer's.
 holders() {
 	local link
 	for link in /proc/[0-9]*/fd/*; do
@@ -136,7 +138,7 @@ no_daemons() {
 	[ -z "$(daemons)" ]
 }
 
-# The daemon that says it serves.
+# server [DEVICE]: print the process id of the serving daemon as status reports it.
 server() {
 	dmuserctl status --json "${1:-$name}" | jq -r '.daemon.pid // empty'
 }
@@ -153,7 +155,7 @@ handover() {
 	dmuserctl handover --timeout "$patience" "$@"
 }
 
-# crash: nobody serves
+# Kill the serving daemon, and wait until no daemon serves.
 crash() {
 	kill -KILL "$(server)" || fail "kill"
 	wait_for 20 "the daemon is dead" word_is daemon 0
@@ -163,18 +165,18 @@ claims_nothing() {
 	check "device-mapper claims nothing" grep -q '^0 dep' <(dmsetup deps "$name")
 }
 
-# forget_claim: the row becomes one of an older program
+# Load the row that a program from before "backing:" would have loaded.
 forget_claim() {
 	local row args
 	row=$(dmsetup table "$name")
 	args=$(cut -d' ' -f 8- <<<"$row" | tr ' ' '\n' | grep -v ^backing: | xargs)
 	row="$(cut -d' ' -f -6 <<<"$row") $(wc -w <<<"$args") $args"
-	dmsetup reload "$name" --table "$row" && dmsetup suspend --noflush --nolockfs "$name" && dmsetup resume "$name" ||
-		fail "a row without a claim"
+	dmsetup reload "$name" --table "$row" && dmsetup suspend --noflush --nolockfs "$name" &&
+		dmsetup resume "$name" || fail "a row without a claim"
 	claims_nothing
 }
 
-# letter STATFILE: the state of a thread, as ps says, in $letter. No process is made for it: they are dear here.
+# letter STATFILE: set $letter to a thread's state, as ps prints it. No fork: they are slow in a guest.
 letter=
 letter() {
 	local stat=
@@ -191,7 +193,7 @@ gone() {
 	! alive "$1"
 }
 
-# in_state PID LETTER: all its threads are (T: stopped).
+# in_state PID LETTER: all threads of the process are in that state (T: stopped).
 in_state() {
 	local stat
 	for stat in "/proc/$1/task/"*/stat; do
@@ -199,7 +201,7 @@ in_state() {
 	done
 }
 
-# Verified load on the device, in the background: load_start [OPTION]...
+# load_start [OPTION]...: start verified load on the device in the background.
 load_file=/tmp/load
 load_pid=
 load_start() {
@@ -209,7 +211,8 @@ load_start() {
 	wait_for 60 "the load runs" load_past least 4
 }
 
-# A word of its status: ops, errors, wrong, longest_ms, waiting_ms, least (of any thread's operations)
+# load_word KEY: print a value of the load's status: ops, errors, wrong, longest_ms, waiting_ms, or
+# least, the fewest operations of any thread.
 load_word() {
 	local line=
 	read -r line <"$load_file" || true
@@ -221,12 +224,12 @@ load_past() {
 	[ "$(load_word "$1")" -ge "$2" ]
 }
 
-# load_calm: no error and no wrong byte so far
+# load_calm: the load has seen no error and no wrong byte so far.
 load_calm() {
 	[ "$(load_word errors)" = 0 ] && [ "$(load_word wrong)" = 0 ]
 }
 
-# Every thread of the load gets on, by N operations (3).
+# load_progress [N]: wait until every thread of the load has done N (3) more operations.
 load_progress() {
 	local from
 	from=$(load_word least)
@@ -241,7 +244,7 @@ load_stop() {
 }
 
 remove() {
-	wait_for 20 "nobody uses ${1:-$name}" unused "${1:-$name}"
+	wait_for 20 "no process uses ${1:-$name}" unused "${1:-$name}"
 	dmuserctl remove "${1:-$name}" || fail "remove ${1:-$name}"
 }
 
@@ -249,7 +252,7 @@ unused() {
 	[ "$(dmsetup info -c --noheadings -o open "$1")" = 0 ]
 }
 
-# Nothing is left of any device: for tests of failures, too.
+# nothing_left [WHEN]: no device, daemon, run file or control node is left.
 nothing_left() {
 	[ "$(dmsetup ls --target user)" = 'No devices found' ] || fail "${1:-}: a device is left"
 	wait_for 20 "${1:-the end}: no daemon is left" no_daemons
@@ -267,7 +270,7 @@ finish() {
 	exit 0
 }
 
-# Metadata and data, churned: trees copied, moved, linked, cut and removed, with syncs in between.
+# fs_churn DIR ROUND: copy, move, link, truncate and remove trees, with syncs in between.
 fs_churn() {
 	local dir=$1 round=$2
 	mkdir -p "$dir/a$round/b/c" || return 1
@@ -280,31 +283,35 @@ fs_churn() {
 	ln -s f2 "$dir/a$round/soft" || return 1
 	rm "$dir/a$round"/f1? || return 1
 	truncate -s 1000000 "$dir/a$round/f3" || return 1
-	dd if=/dev/zero of="$dir/a$round/f4" bs=4k count=8 seek=100 conv=fsync,notrunc 2>/dev/null || return 1
+	dd if=/dev/zero of="$dir/a$round/f4" bs=4k count=8 seek=100 conv=fsync,notrunc \
+		2>/dev/null || return 1
 	[ $((round % 2)) = 0 ] || sync
 	[ "$round" -lt 3 ] || rm -r "$dir/a$((round - 2))" || return 1
 }
 
-# fs_test TYPE FSCK...: mkfs.TYPE to fsck by way of load, churn and a handover.
+# fs_test TYPE FSCK...: mkfs.TYPE, then load and churn with a handover, then FSCK.
 fs_test() {
 	local type=$1 round
 	shift
 	create "$name" "file:$disk,buffered" || fail "create"
 	"mkfs.$type" "/dev/mapper/$name" >/tmp/mkfs 2>&1 || fail "mkfs.$type: $(cat /tmp/mkfs)"
 	mount -t "$type" -o discard "/dev/mapper/$name" /mnt || fail "mount"
-	fio --name=v --directory=/mnt --rw=randwrite --bs=4k --size=4M --io_size=2M --numjobs=2 --fsync=32 \
-		--verify=crc32c --verify_fatal=1 --eta=never --output=/tmp/fio >/dev/null 2>&1 &
+	fio --name=v --directory=/mnt --rw=randwrite --bs=4k --size=4M --io_size=2M --numjobs=2 \
+		--fsync=32 --verify=crc32c --verify_fatal=1 --eta=never --output=/tmp/fio \
+		>/dev/null 2>&1 &
 	fio=$!
 	for round in 1 2 3 4; do
 		fs_churn /mnt "$round" || fail "churn $round"
-		[ "$round" != 2 ] || handover "$name" "file:$disk,direct" >/dev/null || fail "handover"
+		[ "$round" != 2 ] || handover "$name" "file:$disk,direct" >/dev/null ||
+			fail "handover"
 	done
 	wait $fio || fail "fio: $(tail -n 30 /tmp/fio)"
 	ok "$type: churned, and verified by fio, with a handover in it"
 	(cd /mnt && find . -type f -print0 | xargs -0 sha256sum) >/tmp/sums || fail "checksums"
-	is "a copied file" "$(sed -n 's, .*a4/d/bash$,,p' /tmp/sums)" "$(sha256sum </usr/bin/bash | sed 's/ .*//')"
+	is "a copied file" "$(sed -n 's, .*a4/d/bash$,,p' /tmp/sums)" \
+		"$(sha256sum </usr/bin/bash | sed 's/ .*//')"
 	umount /mnt || fail "umount"
-	wait_for 20 "nobody uses it" unused "$name"
+	wait_for 20 "no process uses $name" unused "$name"
 	check "$type: fsck says clean" fs_check "$@"
 	echo 3 >/proc/sys/vm/drop_caches
 	mount -t "$type" "/dev/mapper/$name" /mnt || fail "mount again"
@@ -312,10 +319,10 @@ fs_test() {
 	ok "$(wc -l </tmp/sums) files have their bytes after a new mount"
 	fstrim /mnt || fail "fstrim"
 	umount /mnt || fail "umount"
-	check "discards came" word_at_least discards 1
+	check "discards arrived" word_at_least discards 1
 	is "errors" "$(word errors)" 0
 	remove
-	check "fsck of the backing disk, without us" fs_check "${@/\/dev\/mapper\/$name/$disk}"
+	check "fsck of the backing disk" fs_check "${@/\/dev\/mapper\/$name/$disk}"
 }
 
 fs_check() {

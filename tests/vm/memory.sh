@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests of memory pressure share; sourced in the guest after lib.sh.
-# shellcheck disable=SC2154 # name and patience are of lib.sh
+# Functions of the tests of memory pressure, sourced in the guest after lib.sh.
+# shellcheck disable=SC2154 # lib.sh sets name and patience
 
-# A counter of /proc/vmstat.
+# vm_count NAME: print a counter of /proc/vmstat.
 vm_count() {
 	sed -n "s/^$1 //p" /proc/vmstat
 }
 
-# A line of /proc/meminfo.
+# kib NAME: print a value of /proc/meminfo in KiB.
 kib() {
 	sed -n "s/^$1: *\([0-9]*\) kB/\1/p" /proc/meminfo
 }
 
-# As wait_for, but looks seldom: what it runs for that may have to be read from swap.
+# Like wait_for, but it runs COMMAND only once a second: COMMAND may have to be read from swap.
 await() {
 	local end=$((SECONDS + $1)) what=$2
 	shift 2
@@ -33,7 +33,7 @@ hog_start() {
 	hogs+=($!)
 }
 
-# hogs_word WORD: of pages, filled, touched, wrong; of that hog that has the least
+# hogs_word KEY: print the least value of any hog: pages, filled, touched or wrong.
 hogs_word() {
 	local number line least=
 	for number in "${!hogs[@]}"; do
@@ -50,14 +50,14 @@ hogs_past() {
 	[ "$(hogs_word "$1")" -ge "$2" ]
 }
 
-# hogs_go_on WHAT N: every hog goes back to N more pages, checks them and writes some anew.
+# hogs_go_on WHAT N: wait until every hog has checked N more pages, some of which it rewrites.
 hogs_go_on() {
 	local from
 	from=$(hogs_word touched)
 	await 180 "$1: the hogs go on" hogs_past touched $((from + $2))
 }
 
-# They check all their pages in the end.
+# Stop the hogs, which then check all their pages.
 hogs_stop() {
 	local number status
 	for number in "${!hogs[@]}"; do
@@ -72,19 +72,20 @@ hogs_stop() {
 	hogs=()
 }
 
-# Kill the daemon, and start one in its place, as it must be done where memory is short: docs/memory.md.
+# daemon_dies MS: kill the daemon, and start another one MS later as docs/memory.md prescribes for
+# low memory.
 daemon_dies() {
 	local pid
 	pid=$(server)
-	# What dmuserctl does for a device that nobody serves, which it would have to be in memory for.
+	# dmuserctl does the same for a device that no daemon serves, but it need not be in memory.
 	dmsetup message "$name" 0 unseal || fail "unseal"
 	/add/relaunch -w "$1" "$pid" /run/dmuser-first --takeover --timeout "$patience" "$name" ||
-		fail "a new daemon after the death of the old one"
+		fail "a new daemon after the death of the old daemon"
 	gone "$pid" || fail "the old daemon is not dead"
 }
 
-# Nothing that is needed to start a daemon may be swapped, or have to be read from the device: ramfs never is.
-# Of what is set aside here the restart may take a part when all else is gone.
+# Put the files that a restart needs where they are never swapped or read from the device: on a
+# ramfs. Set memory aside, of which the restart may take a part when no other memory is left.
 memory_prepare() {
 	mount -t ramfs ramfs /run || fail "ramfs"
 	cp "$(command -v dmuser-first)" /run/ || fail "a copy of the daemon"

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# For test scripts of SELinux, which source it after lib.sh: load the small policy, label, look for denials.
+# Functions of the tests of SELinux, which load the small policy, label, and look for denials.
+# Sourced after lib.sh.
 
-# shellcheck disable=SC2154 # lib.sh has disk and run
+# shellcheck disable=SC2154 # lib.sh sets disk and run
 
 selinux=/add/selinux
 
-# A context of that type, of an object or a process.
+# object TYPE: print the context of an object of that type.
 object() {
 	echo "system_u:object_r:$1"
 }
@@ -15,7 +16,7 @@ domain_of() {
 	tr -d '\0\n' <"/proc/$1/attr/current"
 }
 
-# The domains of all threads of process $1, each once.
+# domains_of PID: print the domains of all threads of the process, each domain once.
 domains_of() {
 	local task
 	for task in "/proc/$1/task"/*; do
@@ -24,12 +25,12 @@ domains_of() {
 	done | sort -u
 }
 
-# Denials that name our types or programs, or come from our domains.
+# Print the denials that name types, programs or domains of dmuser.
 denials() {
 	dmesg | grep -a 'avc: *denied' | grep -aE 'dmuser|dm-user|dm_user' || true
 }
 
-# denials_expected COUNT WHICH: forgets them, too.
+# denials_expected COUNT WHICH: the log must have COUNT denials, and is then cleared.
 denials_expected() {
 	local found
 	found=$(denials)
@@ -51,13 +52,14 @@ no_denials() {
 	ok "no denial${1:+ $1}"
 }
 
-# What a small system's init does: load the policy, and give files their labels.
+# selinux_start [POLICY [ENFORCE]]: load the policy and label files, as a small system's init does.
 selinux_start() {
 	mount -t selinuxfs selinuxfs /sys/fs/selinux || fail "mount selinuxfs"
-	# Every denial, please.
+	# The log must have every denial.
 	echo 0 >/proc/sys/kernel/printk_ratelimit
 	"$selinux" load "${1:-/add/selinux.policy}" || fail "load the policy"
-	is "the domain of who was here before" "$(domain_of self)" system_u:system_r:kernel_t
+	is "the domain of processes from before the policy" "$(domain_of self)" \
+		system_u:system_r:kernel_t
 	selinux_label
 	"$selinux" set enforce "${2:-1}" || fail "enforce"
 }
@@ -69,9 +71,11 @@ selinux_label() {
 		"$selinux" label "$(object dmuser_first_exec_t)" /usr/bin/dmuser-first &&
 		"$selinux" label "$(object dmuser_second_exec_t)" /usr/bin/dmuser-second &&
 		"$selinux" label "$(object dmuser_store_t)" "$disk" || fail "label"
-	# What a first stage has made before there was a policy.
-	find /dev/dm-user -exec "$selinux" label "$(object dmuser_device_t)" {} + || fail "label control nodes"
-	find "$run" -exec "$selinux" label "$(object dmuser_runtime_t)" {} + || fail "label run files"
+	# A first stage may have made these before the policy was loaded.
+	find /dev/dm-user -exec "$selinux" label "$(object dmuser_device_t)" {} + ||
+		fail "label control nodes"
+	find "$run" -exec "$selinux" label "$(object dmuser_runtime_t)" {} + ||
+		fail "label run files"
 }
 
 window() {

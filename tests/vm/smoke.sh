@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# On any kernel that the module builds for: a table, I/O that is verified, two handovers under it, removal. Not a test
-# of `make test`: see tests/vm/kernels.
+# On any kernel that the module builds for: a table, verified I/O with two handovers, removal. It is
+# not part of `make test`: see tests/vm/kernels.
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# Daemons with the backend wb (tests/wb/), whose memory has what the store has not. Sourced in the guest.
-# shellcheck disable=SC2154 # lib.sh has name, disk, patience
+# Functions of the tests of backend wb (tests/wb/), a write-back cache: a daemon's memory has data
+# that its store does not have. Sourced in place of lib.sh, which this file sources.
+# shellcheck disable=SC2154 # lib.sh sets name, disk, patience
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# What daemons say is looked at, all of it.
+# No log line of a daemon may be rate-limited: the tests read them.
 echo on >/proc/sys/kernel/printk_devkmsg
 
 wb_first=/add/dmuser-first-wb
@@ -15,14 +16,14 @@ wb_create() {
 	"$wb_first" --timeout "$patience" "$name" "wb:$disk" || fail "create"
 }
 
-# wb_take PROGRAM [OPTION]...: take the device over; what it says is in /tmp/said.
+# wb_take PROGRAM [OPTION]...: run PROGRAM to take the device over. /tmp/said has its output.
 wb_take() {
 	local program=$1
 	shift
 	"$program" --takeover --timeout "$patience" "$@" "$name" >/tmp/said 2>&1
 }
 
-# The last daemon that said so has brought in, or out, that many blocks.
+# wb_count EVENT: print how many blocks the last event EVENT of backend wb had.
 wb_count() {
 	dmesg | sed -n "s/.*wb: $1=\([0-9]*\)\$/\1/p" | tail -n 1
 }
@@ -35,19 +36,22 @@ wb_second() {
 	wb_take "$wb_second" "$@"
 }
 
-# The old one, $1, serves on after a handover that failed at $2: alone, and no byte is wrong.
+# wb_serves_on PID WHERE: after a handover that failed at WHERE the old daemon PID alone serves on,
+# and no byte is wrong.
 wb_serves_on() {
-	wait_for 60 "$2: the old one is alone" wb_alone "$1"
+	wait_for 60 "$2: the old daemon is alone" wb_alone "$1"
 	[ -z "$load_pid" ] || load_progress
-	check "$2: the old one serves on, and no byte is wrong" load_calm
+	check "$2: the old daemon serves on, and no byte is wrong" load_calm
 }
 
-# wb_watch SYSCALL SIGNAL N: the old daemon gets it when its main thread enters the N-th call from now on.
+# wb_watch SYSCALL SIGNAL N: send SIGNAL to the old daemon when its main thread enters its N-th
+# SYSCALL from now on.
 wb_watch() {
 	old=$(server)
 	strace -qq -p "$old" -o /tmp/strace -e "trace=$1" -e "inject=$1:signal=$2:when=$3" &
 	strace=$!
-	wait_for 30 "strace watches the old one" grep -q "TracerPid:[[:space:]]*$strace\$" "/proc/$old/status"
+	wait_for 30 "strace traces the old daemon" \
+		grep -q "TracerPid:[[:space:]]*$strace\$" "/proc/$old/status"
 }
 
 wb_alone() {
