@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P4, P5: SIGSTOP and SIGCONT of every process at once, cold caches, SIGTERM: as systemd's final kill.
+# P4, P5: daemons survive SIGSTOP, SIGTERM and SIGCONT of every process, with cold caches, as in
+# systemd's final kill.
 # vm: --mem 512 --cpus 2 --disk 64M
 # quick: 6.1
 # add: build/tests/vm/load tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# What systemd-shutdown does to all processes, short of SIGKILL. This shell is not stopped by its own kill.
+# Do to all processes what systemd-shutdown does, except SIGKILL. kill -1 spares this shell.
 stop_all() {
 	sync -f /tmp
 	echo 3 >/proc/sys/vm/drop_caches
@@ -33,12 +34,12 @@ for stage in first second; do
 	done
 	load_progress
 	is "the $stage stage serves" "$(server)" "$pid"
-	is "its name begins with" "$(head -c 1 "/proc/$pid/cmdline")" @
-	is "and it is" "$(cut -c1-"$((7 + ${#stage}))" "/proc/$pid/comm")" "dmuser-$stage"
+	is "the first byte of its argv[0]" "$(head -c 1 "/proc/$pid/cmdline")" @
+	is "its comm" "$(cut -c1-"$((7 + ${#stage}))" "/proc/$pid/comm")" "dmuser-$stage"
 	handover "$name" >/dev/null || fail "handover"
 done
 check "no error" load_calm
-# In the middle of a handover: it succeeds or the old one carries on.
+# In the middle of a handover: it succeeds, or the old daemon carries on.
 for _ in 1 2 3; do
 	handover "$name" >/tmp/said 2>&1 &
 	handover=$!

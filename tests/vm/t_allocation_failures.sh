@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P1, P2, P10: whatever allocation or copy fails, in the kernel target or in a daemon, costs an error of that call or time, never a request.
+# P1, P2, P10: an allocation or copy that fails, in the kernel target or in a daemon, costs an error
+# of that call or time, never a request.
 # vm: --mem 640 --cpus 2 --disk 64M --timeout 1500
 # kernels: debug uml-6.1 uml-6.12
 # kernel-log-allow: FAULT_INJECTION: forcing a failure
@@ -11,10 +12,10 @@
 
 debug=/sys/kernel/debug
 stride=1 operations=$(bounded 500 100)
-[ -e /proc/exitcode ] || stride=7	# emulated
+[ -e /proc/exitcode ] || stride=7	# QEMU is slow
 [ -d $debug/failslab ] || mount -t debugfs debugfs $debug || fail "debugfs"
 
-# Failures of every kind of memory may happen, but none does until somebody asks for it. One line each, at most.
+# Allow failures of every kind of memory, log one line for each, and let none happen yet.
 for kind in failslab fail_page_alloc fail_usercopy; do
 	[ -d $debug/$kind ] || fail "this kernel cannot do $kind"
 	echo 0 >$debug/$kind/verbose
@@ -24,14 +25,16 @@ for kind in failslab fail_page_alloc fail_usercopy; do
 	[ ! -e $debug/$kind/min-order ] || echo 0 >$debug/$kind/min-order
 done
 
-# set KIND PROBABILITY TASKS(Y: marked ones only, N: all). Whoever sets it must not be among them.
+# set_failures KIND PROBABILITY Y|N: fail allocations of marked tasks only (Y) or of all tasks (N).
+# The calling shell must not be one of them.
 set_failures() {
 	echo "$3" >$debug/"$1"/task-filter
 	echo -1 >$debug/"$1"/times
 	echo "$2" >$debug/"$1"/probability
 }
 
-# The kernel itself forgets the name of a slab cache whose directory in sysfs cannot be made. All else is ours.
+# The kernel itself leaks the name of a slab cache whose directory in sysfs it cannot make. No other
+# leak is allowed.
 leaks() {
 	local report known
 	echo scan >$debug/kmemleak
@@ -41,22 +44,26 @@ leaks() {
 	known=$(grep -c sysfs_slab_add <<<"$report")
 	[ "$(grep -c '^unreferenced' <<<"$report")" = "$known" ] || fail "leaks: $report"
 	echo clear >$debug/kmemleak
-	ok "no leak (but $known names of slab caches, which are the kernel's)"
+	ok "no leak (except $known names of slab caches, which the kernel leaks)"
 }
 
-# Nobody waits for I/O, to get memory, with a lock in hand that a daemon may need.
+# No lock that a daemon may need is held by a thread that waits for I/O to get memory.
 locks_without_reclaim() {
 	local lock
 	[ -e /proc/lockdep ] || fail "no lockdep"
-	for lock in dmu_registry_lock '&node->targets_lock' '&node->lock' '&channel->lock' '&channel->read.mutex'; do
+	for lock in dmu_registry_lock '&node->targets_lock' '&node->lock' '&channel->lock' \
+		'&channel->read.mutex'; do
 		grep -qF ": $lock" /proc/lockdep || fail "lockdep does not know $lock"
-		awk -v lock=": $lock" 'index($0, lock) { on = 1; next } / -> / { if (on) print; next } { on = 0 }' \
-			/proc/lockdep | grep -w fs_reclaim && fail "reclaim that waits for I/O, under $lock"
+		awk -v lock=": $lock" '
+			index($0, lock) { on = 1; next }
+			/ -> / { if (on) print; next }
+			{ on = 0 }' /proc/lockdep |
+			grep -w fs_reclaim && fail "reclaim that waits for I/O, under $lock"
 	done
 	ok "no lock is held across reclaim that waits for I/O"
 }
 
-# A user-mode kernel's KASAN takes the memory of a module that is gone for its globals still: one load only.
+# A user-mode kernel's KASAN takes the memory of an unloaded module for its globals: load only once.
 if [ ! -e /proc/exitcode ]; then
 	module=$(find /lib/modules -name 'dm-user.ko' | head -n 1)
 	[ -f "$module" ] || fail "no module file"
@@ -68,13 +75,13 @@ fi
 check "every allocation and copy of every call fails once" /add/failures -s "$stride"
 locks_without_reclaim
 set_failures failslab 100 Y
-check "the reserve" /add/failures -r
+check "the reserve serves requests without memory" /add/failures -r
 echo 0 >$debug/failslab/probability
 leaks
 
-# ---- the real daemons, on a file system with allocations of its own, from a disk that has none ----
+# ---- the real daemons, on a file system that allocates memory, then on a disk that does not ----
 
-# mark PID 0|1: all its threads
+# mark PID 0|1: mark all threads of the process, or none.
 mark() {
 	local task
 	for task in "/proc/$1/task/"*; do
@@ -82,7 +89,7 @@ mark() {
 	done
 }
 
-# serve_on SPEC: some hundreds of operations while one allocation in ten of the daemon fails
+# serve_on SPEC: serve some hundreds of operations while 1 in 10 allocations of the daemon fails.
 serve_on() {
 	local kind pid
 	create "$name" "$1" || fail "create on $1"
@@ -107,14 +114,14 @@ serve_on() {
 
 mkdir -p /store
 mkfs.ext4 -q "$disk" && mount -t ext4 "$disk" /store || fail "a file system for the image"
-# All of its blocks are there, and stay: ext4 may hit a BUG of its own (ext4_mb_use_inode_pa(), seen in 6.12) where it has
-# no memory to allocate one.
+# All blocks of the image are allocated, and stay so: where ext4 has no memory to allocate a block,
+# it may hit a BUG of its own (ext4_mb_use_inode_pa(), seen in 6.12).
 dd if=/dev/zero of=/store/image bs=1M count=32 conv=fsync status=none || fail "the image"
 serve_on file:/store/image,direct,discard=off,write_zeroes=off
 serve_on file:/store/image,buffered,discard=off,write_zeroes=off
 umount /store
 
-# ---- everybody, the kernel's threads too, but for init and this shell, which could not go on ----
+# ---- all tasks, kernel threads too, except init and this shell, which could not go on ----
 
 create "$name" "file:$disk,direct" || fail "create"
 load_start -e -p 0
@@ -126,11 +133,12 @@ for task in /proc/[0-9]*/task/*; do
 done 2>/dev/null
 before=$(load_word ops)
 set_failures failslab 2 Y
-wait_for 240 "the load goes on while allocations fail for all" load_past ops $((before + 4 * operations / stride))
+wait_for 240 "the load goes on while allocations fail for all" \
+	load_past ops $((before + 4 * operations / stride))
 echo 0 >$debug/failslab/probability
-is "everybody: errors that the daemon answered" "$(word errors)" 0
-is "everybody: requests that failed" "$(word failed)" 0
-is "everybody: channels" "$(word channels)" 4
+is "all tasks: errors that the daemon answered" "$(word errors)" 0
+is "all tasks: requests that failed" "$(word failed)" 0
+is "all tasks: channels" "$(word channels)" 4
 load_stop
 remove
 leaks

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P12: bad input gets one clear line and a status that is not 0, and leaves nothing behind.
+# P12: bad input gets one clear line and a status other than 0, and leaves nothing behind.
 # vm: --mem 512 --cpus 2 --disk 16M
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# All that a program could leave behind.
+# Print all that a program could leave behind.
 everything() {
 	shopt -s nullglob
 	echo "$run"/* "$run"/*/* /dev/dm-user/*
@@ -14,13 +14,14 @@ everything() {
 	daemons
 }
 
-# What is there now is meant to be.
+# Take the present state as the expected state.
 meant() {
 	before=$(everything)
 }
 
-# refused STATUS PATTERN COMMAND...: one line on standard error that has PATTERN in it (grep -E), nothing on
-# standard output, nothing left.
+# refused STATUS PATTERN COMMAND...: COMMAND exits with STATUS, prints one line that matches PATTERN
+# (an extended regular expression) on standard error and nothing on standard output, and leaves
+# nothing behind.
 refused() {
 	local status=$1 pattern=$2 got error
 	shift 2
@@ -118,7 +119,7 @@ refused 1 'static|/bin/busybox|bash' dmuserctl handover --program /usr/bin/bash 
 refused 1 'root|ermi' nobody dmuserctl handover t
 refused 1 'root|ermi' nobody dmuser-second t
 refused 1 'root|ermi' nobody dmuserctl remove t
-# Itself, what lies on it, and a copy, another name with a page cache of its own.
+# The device itself, files and devices on it, a copy, and another name with a page cache of its own.
 refused 1 '/dev/mapper/t is the device' dmuserctl handover t file:/dev/mapper/t
 mkfs.ext4 -q /dev/mapper/t && mount -t ext4 /dev/mapper/t /mnt || fail "a file system on t"
 truncate -s 65536 /mnt/image
@@ -134,7 +135,7 @@ meant
 refused 1 '/dev/mapper/over lies on the device' dmuserctl handover t file:/dev/mapper/over
 dmsetup remove over
 meant
-wait_for 20 "nobody uses t" unused t
+wait_for 20 "no process uses t" unused t
 cp /tmp/good /tmp/copy
 refused 1 '/tmp/copy .* not the store that is served' dmuserctl handover t file:/tmp/copy
 losetup "$loop" /tmp/good || fail "losetup"
@@ -143,7 +144,7 @@ losetup -d "$loop"
 exec 6</dev/mapper/t
 refused 1 'use' dmuserctl remove t
 exec 6<&-
-is "after all that the same daemon serves" "$(server)" "$pid"
+is "the daemon after all refusals" "$(server)" "$pid"
 dd if=/dev/mapper/t of=/dev/null bs=1M iflag=direct 2>/dev/null || fail "a read"
 ln /tmp/good /tmp/link
 handover t file:/tmp/link >/dev/null || fail "handover to another name of the same file"
@@ -152,20 +153,23 @@ meant
 
 # A killed daemon, a damaged tab file, a sealed node.
 kill -KILL "$pid"
-wait_for 20 "it is dead" gone "$pid"
+wait_for 20 "the daemon is dead" gone "$pid"
 dmuserctl unseal t || fail "unseal"
 rm "$run/t/handover.sock"
 meant
-refused 1 "/tmp/copy .*is not the store served last, file:inode.*remove $run/t/tab" dmuser-second t file:/tmp/copy
-# By the same name.
+refused 1 "/tmp/copy .*is not the store served last, file:inode.*remove $run/t/tab" \
+	dmuser-second t file:/tmp/copy
+# A copy under the name of the store.
 mv /tmp/link /tmp/away
 cp /tmp/good /tmp/link
 meant
-refused 1 "/tmp/link .*is not the store served last, file:inode.*remove $run/t/tab" dmuserctl handover t
+refused 1 "/tmp/link .*is not the store served last, file:inode.*remove $run/t/tab" \
+	dmuserctl handover t
 mv /tmp/away /tmp/link
 mv "$run/t/store" /tmp/known
 meant
-refused 1 "which store was served last is not known.*$run/t/store.*remove $run/t/tab" dmuserctl handover t
+refused 1 "which store was served last is not known.*$run/t/store.*remove $run/t/tab" \
+	dmuserctl handover t
 mv /tmp/known "$run/t/store"
 mv "$run/t/tab" /tmp/kept
 echo 't file:/tmp/good,colour=red' >"$run/t/tab"
@@ -183,7 +187,7 @@ mv /tmp/kept "$run/t/tab"
 dmuserctl seal t || fail "seal"
 meant
 refused 1 'unseal' dmuser-second t
-handover t >/dev/null || fail "handover to nobody"
+handover t >/dev/null || fail "start of a daemon where none serves"
 remove t
 
 rmmod dm-user || fail "rmmod"

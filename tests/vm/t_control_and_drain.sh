@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P4, P8, P9, P10: info, join, drain with undo, seal and descriptor passing do what they promise.
+# P2, P4, P8, P9, P10: info, join, drain with undo, seal and descriptor passing keep their promises.
 # vm: --mem 512 --cpus 2
 # quick: uml-6.12 6.1 backports
 # add: build/tests/vm/abi/abi tests/vm/lib.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P4, P11: suspend, resume, reload and remove with a live, a stopped and no daemon; the module unloads each time.
+# P2, P4, P11: suspend, resume, reload and removal work with a live, a stopped and no daemon, and
+# the module unloads after each.
 # vm: --mem 512 --cpus 2 --disk 64M
 # add: build/tests/vm/load tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
@@ -28,7 +29,6 @@ reload() {
 	check "$1: the device has $2 sectors" grown "$2"
 }
 
-
 say "a live daemon"
 create "$name" "file:$disk,direct" || fail "create"
 sectors=$(blockdev --getsz "/dev/mapper/$name")
@@ -43,7 +43,7 @@ reload live "$sectors"
 load_progress
 load_stop
 pid=$(server)
-wait_for 20 "nobody uses it" unused "$name"
+wait_for 20 "no process uses $name" unused "$name"
 check "live: dmsetup remove" dmsetup remove "$name"
 wait_for 20 "live: the daemon leaves" gone "$pid"
 nothing_left live
@@ -54,7 +54,7 @@ say "no daemon"
 create "$name" "file:$disk,direct" || fail "create"
 pid=$(server)
 kill -KILL "$pid"
-wait_for 20 "it is dead" gone "$pid"
+wait_for 20 "the daemon is dead" gone "$pid"
 dd if=/dev/mapper/t of=/tmp/read bs=4k count=4 iflag=direct 2>/dev/null &
 reader=$!
 wait_for 20 "a read waits" word_at_least queued 1
@@ -64,10 +64,10 @@ reload absent "$sectors"
 wait_for 20 "the read waits again" word_at_least queued 1
 handover "$name" >/dev/null || fail "restart"
 wait $reader || fail "the read failed"
-ok "absent: the read is answered by the next daemon"
+ok "absent: the next daemon answers the read"
 pid=$(server)
 kill -KILL "$pid"
-wait_for 20 "it is dead" gone "$pid"
+wait_for 20 "the daemon is dead" gone "$pid"
 check "absent: dmuserctl remove" dmuserctl remove "$name"
 nothing_left absent
 check "absent: the module unloads" rmmod dm-user
@@ -77,7 +77,7 @@ say "a stopped daemon"
 create "$name" "file:$disk,direct" || fail "create"
 pid=$(server)
 kill -STOP "$pid"
-wait_for 20 "it is stopped" in_state "$pid" T
+wait_for 20 "the daemon is stopped" in_state "$pid" T
 dd if=/dev/mapper/t of=/tmp/read bs=4k count=4 iflag=direct 2>/dev/null &
 reader=$!
 wait_for 20 "a read waits" word_at_least queued 1
@@ -88,7 +88,7 @@ timeout 60 dmuserctl remove --force "$name" >/tmp/said 2>&1
 ! wait $reader || fail "a read of a device that was removed by force succeeded"
 ok "stopped: removed by force, the read failed"
 kill -CONT "$pid"
-wait_for 30 "it leaves when it goes on" gone "$pid"
+wait_for 30 "the daemon leaves when it goes on" gone "$pid"
 timeout 30 dmuserctl remove "$name" >/dev/null 2>&1
 nothing_left stopped
 finish

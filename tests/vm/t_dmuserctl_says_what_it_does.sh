@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P12: dmuserctl names the serving daemon, waits for what it is told to, refuses by name, and leaves nothing behind.
+# P12: dmuserctl names the serving daemon, waits for the events that it is asked for, names the
+# cause of each refusal, and leaves nothing behind.
 # vm: --mem 512 --cpus 2 --disk 64M --disk 64M
 # quick: 6.12
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# refused STATUS WORDS ARGUMENT...: dmuserctl fails with one line that has WORDS in it
+# refused STATUS WORDS ARGUMENT...: dmuserctl exits with STATUS and prints one line that has WORDS.
 refused() {
 	local status=$1 words=$2 said got=0
 	shift 2
@@ -20,7 +21,7 @@ refused() {
 	ok "refused: $*: $words"
 }
 
-# field FILTER: of the status of the device
+# field FILTER: print a part of the device's status.
 field() {
 	dmuserctl status --json "$name" | jq -c "$1"
 }
@@ -37,7 +38,7 @@ a_request_waits() {
 	[ "$(word queued)" != 0 ]
 }
 
-# What udev leaves behind when it is gone: not to be waited for.
+# udev leaves this file behind when it ends: dmuserctl must not wait for udev.
 mkdir -p /run/udev
 touch /run/udev/control
 
@@ -65,26 +66,28 @@ dmsetup remove error
 is "an empty list" "$(dmuserctl list --json | jq -c .)" '[]'
 nothing_left "after refusals"
 
-# A waiter sleeps before the device exists, and wakes.
+# A waiter sleeps until the device exists.
 dmuserctl wait "$name" --json --timeout 30000 >/tmp/waited &
 waiter=$!
 create "$name" --tab /tmp/tab
 wait "$waiter" || fail "wait for the device"
 ok "wait sees the device come"
-is "its tab line counts" "$(field .daemon.backend)" '"file:/dev/vdb"'
+is "the backend of its tab line" "$(field .daemon.backend)" '"file:/dev/vdb"'
 remove
 
 create "$name" "file:$disk,direct,channels=2"
 refused 1 'is in use' create "$name" "file:$disk"
-is "stage, generation, cache" "$(field '[.daemon.stage,.generation,.daemon.cache,.channels,.sealed]')" \
+is "stage, generation, cache" \
+	"$(field '[.daemon.stage,.generation,.daemon.cache,.channels,.sealed]')" \
 	'["first",1,"direct",2,false]'
-is "list" "$(dmuserctl list --json | jq -c '[.[]|[.name,.generation,.served]]')" "[[\"$name\",1,true]]"
+is "list" "$(dmuserctl list --json | jq -c '[.[]|[.name,.generation,.served]]')" \
+	"[[\"$name\",1,true]]"
 check "seal" dmuserctl seal "$name"
 is "sealed" "$(field .sealed)" true
 check "unseal" dmuserctl unseal "$name"
 is "not sealed" "$(field .sealed)" false
 
-# Handovers that cannot be: the old daemon carries on.
+# Handovers that are impossible: the old daemon carries on.
 refused 1 'generation 1 still serves' handover "$name" --program /nonexistent
 refused 1 dynamically handover "$name" --program /bin/bash
 refused 1 'not a 64-bit ELF' handover "$name" --program /script/t_dmuserctl_says_what_it_does.sh
@@ -98,35 +101,41 @@ refused 1 'not on a tmpfs' handover "$name" --run-dir /disk
 umount /disk
 is "still generation 1" "$(field '[.generation,.daemon.generation]')" '[1,1]'
 
-# A generation is waited for; where /run is noexec, as Debian has it, too.
+# Wait for a generation, on a noexec /run, as Debian has it.
 mount -o remount,noexec "$(df -P /run | awk 'END { print $6 }')" || fail "noexec"
 old=$(server)
 dmuserctl wait "$name" --generation 2 --timeout 60000 &
 waiter=$!
-is "handover" "$(handover "$name" --json | jq -c '[.generation,.previous,.sealed,.restarted]')" '[2,1,true,false]'
+is "handover" "$(handover "$name" --json | jq -c '[.generation,.previous,.sealed,.restarted]')" \
+	'[2,1,true,false]'
 wait "$waiter" || fail "wait for generation 2"
-check "wait for the end of generation 1" dmuserctl wait "$name" --generation 1 --gone --timeout 60000
+check "wait for the end of generation 1" \
+	dmuserctl wait "$name" --generation 1 --gone --timeout 60000
 wait_for 20 "the old daemon is gone" gone "$old"
-is "confinement" "$(field '.daemon.confinement-["landlock"]')" \
-	'["capabilities","privileges","seccomp","filesystem","memory","undumpable","namespaces","descriptors","limits"]'
+walls='"capabilities","privileges","seccomp","filesystem","memory","undumpable","namespaces"'
+walls+=',"descriptors","limits"'
+is "confinement" "$(field '.daemon.confinement-["landlock"]')" "[$walls]"
 mount -o remount,exec "$(df -P /run | awk 'END { print $6 }')" || fail "exec"
 handover "$name" || fail "handover"
 is "copies" "$(copies)" 1
 
-# Nobody answers, or nobody is there.
+# A daemon does not answer, then no daemon serves.
 old=$(server)
 kill -STOP "$old"
-is "a stopped daemon" "$(field '[.served,.daemon,(.daemon_error|test("answer"))]')" '[true,null,true]'
+is "a stopped daemon" "$(field '[.served,.daemon,(.daemon_error|test("answer"))]')" \
+	'[true,null,true]'
 refused 1 'generation 3 still serves' handover "$name" --timeout 500
 kill -CONT "$old"
-wait_for 20 "it answers again" serves "$old"
+wait_for 20 "the daemon answers again" serves "$old"
 kill -KILL "$old"
-wait_for 20 "nobody serves" word_is daemon 0
-is "nobody" "$(field '[.served,.generation,.daemon,.sealed]')" '[false,null,null,true]'
+wait_for 20 "no daemon serves" word_is daemon 0
+is "no daemon" "$(field '[.served,.generation,.daemon,.sealed]')" '[false,null,null,true]'
 refused 1 'no daemon serves' wait "$name" --timeout 100
-is "restart" "$(handover "$name" --json | jq -c '[.previous,.sealed,.restarted]')" '[null,true,true]'
+is "restart" "$(handover "$name" --json | jq -c '[.previous,.sealed,.restarted]')" \
+	'[null,true,true]'
 
-# Removal names who is in the way; by force it fails what waits, and comes through.
+# Removal names the process that uses the device. By force it fails the requests that wait, and
+# succeeds.
 mkfs.ext4 -q "/dev/mapper/$name"
 check "a file system on it" mount "/dev/mapper/$name" /disk
 refused 1 'mounted on /disk' remove "$name"
@@ -135,7 +144,7 @@ exec 5<"/dev/mapper/$name"
 refused 1 "pid $$" remove "$name"
 exec 5<&-
 kill -KILL "$(server)"
-wait_for 20 "nobody serves" word_is daemon 0
+wait_for 20 "no daemon serves" word_is daemon 0
 dd if="/dev/mapper/$name" of=/dev/null bs=4k count=1 iflag=direct 2>/tmp/said &
 reader=$!
 wait_for 20 "a read waits" a_request_waits

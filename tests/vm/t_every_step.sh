@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P1, P2, P4: at every step of a handover, of the serve loop and of a start, either daemon is killed, stopped, told to end, without memory, cut off, made to talk nonsense, and chosen by the OOM killer, and the device is removed.
+# P1, P2, P4: at every step of a handover, of the serve loop and of a start, either daemon may be
+# killed, stopped, told to end, left without memory, cut off, made to talk nonsense or chosen by the
+# OOM killer, and the device may be removed.
 # vm: --mem 512 --cpus 2 --disk 16M --disk 16M --timeout 900
 # kernels: 6.12 trixie backports uml-6.1 uml-6.12
 # kernel-log-allow: Memory cgroup out of memory: Killed process [0-9]+ \(dmuser-
@@ -11,15 +13,15 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# In the kernel's command line, as by DMUSER_APPEND: steps=OPTION,OPTION... for tests/steps.
+# DMUSER_APPEND=steps=OPTION,OPTION... on the kernel's command line passes options to tests/steps.
 options=$(sed -n 's/.*\bsteps=\([^ ]*\).*/\1/p' /proc/cmdline)
-# All of them take a quarter of an hour; and only user-mode kernels are quick.
+# All steps take a quarter of an hour on a user-mode kernel, and longer on others.
 stride=64
 [ ! -e /proc/exitcode ] || stride=$(bounded 8 24)
 [ -n "$options" ] || options=-n,$stride
 say "steps $options"
 
-# served NAME LOADFILE OPTION...: a verified load on a device, in the background.
+# served NAME LOADFILE OPTION...: start a verified load on a device in the background.
 served() {
 	load_file=$2
 	name=$1 load_start -t 2 -p 10 -i 10 "${@:3}"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P4: the init script that README.md shows, as it stands, boots a root that dm-user serves; from there, a handover, and the death of the daemon.
+# P2, P4: the init script in README.md, unchanged, boots a root that dm-user serves and that
+# survives a handover from within and the death of its daemon.
 # vm: --mem 512 --cpus 2 --disk 128M
 # quick: backports
 # add: initramfs/busybox/example-init.sh README.md tests/vm/lib.sh tests/vm/example.sh
@@ -9,7 +10,7 @@
 
 log=/tmp/example.log
 
-# A root whose init says what it sees, hands its own root over, says it again, and stays.
+# Make a root whose init prints what it sees, hands its own root over, kills its daemon, and stays.
 make_root() {
 	begin_root
 	add "$root" /usr/bin/dmuserctl /usr/bin/jq
@@ -34,12 +35,12 @@ make_root() {
 	umount "$root"
 }
 
-# It has said its last word, or its shell has failed.
+# The root's init has printed its last line, or its shell has failed.
 over() {
 	line '^written$' || gone "$init"
 }
 
-# said KEY: what the root's init said of it.
+# said KEY: print the value that the root's init first printed for KEY.
 said() {
 	sed -n "s/^$1: //p" "$log" | head -n 1
 }
@@ -48,9 +49,9 @@ line() {
 	grep -q "$1" "$log"
 }
 
-# shellcheck disable=SC2016 # no command, a fence
+# shellcheck disable=SC2016 # the backticks are Markdown
 sed -n '/^```sh$/,/^```$/p' /add/README.md | sed '/^```/d' >/tmp/readme.sh
-check "README.md shows that script" cmp /tmp/readme.sh /add/example-init.sh
+check "README.md shows this script" cmp /tmp/readme.sh /add/example-init.sh
 make_initramfs
 make_root
 boot_example "$log"
@@ -59,9 +60,9 @@ sed 's/^/# /' "$log"
 check "the root is written to" line '^written$'
 is "the root is on the device" "$(said root)" "$(said device)"
 check "generation 1 served first" line '^generation: 1$'
-check "handed over from the root itself" line '^handover: done$'
+check "the root itself hands over" line '^handover: done$'
 check "generation 2 serves" line '^generation: 2$'
-check "its daemon killed, the root goes on" line '^restart: done$'
-is "by a daemon like the one that died" "$(said "restarted as")" second
-finished=1	# not finish: that root is in use, and stays so until the guest is off
+check "the root goes on after the death of its daemon" line '^restart: done$'
+is "the stage of the restarted daemon" "$(said "restarted as")" second
+finished=1	# not finish: that root is in use until the guest is off
 exit 0

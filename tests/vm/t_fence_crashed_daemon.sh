@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P4, P7: a daemon that crashes gives its requests up at once, though somebody collects core dumps and hangs.
+# P4, P7: a daemon that crashes gives its requests up at once, even if the collector of core dumps
+# hangs.
 # kernels: 6.1 6.12 trixie backports
 # quick: 6.1
 # vm: --mem 512 --cpus 2 --disk 64M
@@ -8,7 +9,7 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# Such a collector never reads: as if it waited for the device that the crashed one served.
+# This collector never reads, as if it waited for the device of the crashed daemon.
 cat >/tmp/collect <<'END'
 #!/bin/sh
 touch /tmp/collected
@@ -19,9 +20,9 @@ echo '|/tmp/collect' >/proc/sys/kernel/core_pattern
 
 sleep 1000 &
 victim=$!
-wait_for 20 "the victim is no copy of us any more" grep -q sleep /proc/$victim/comm
+wait_for 20 "the victim has called exec" grep -q sleep /proc/$victim/comm
 kill -SEGV $victim
-wait_for 20 "cores are collected here" test -e /tmp/collected
+wait_for 20 "the collector runs" test -e /tmp/collected
 pkill -f collect
 pkill sleep
 wait $victim 2>/dev/null
