@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P12, and the backend "file": files and block devices, direct and buffered, hold what was written; discards
-# free space; bad stores are refused by one line that names them, and nothing is left.
+# P12: the backend "file" keeps written data on files and block devices, direct and buffered, frees
+# space by discards, and refuses a bad store in one line that names it, leaving nothing behind.
 # vm: --mem 640 --cpus 2 --disk 64M --disk 64M
 # add: /usr/bin/fallocate tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
@@ -17,18 +17,19 @@ used_kib() {
 	du -k "$1" | cut -f1
 }
 
-# serve SPEC: create the device on it
+# serve SPEC: create the device on SPEC.
 serve() {
 	check "create on $1" create "$name" "$1"
 }
 
-# holds STORE SPEC: what is written to the device is in the store when the daemon is gone
+# holds STORE SPEC: data written to the device is in the store when the daemon is gone.
 holds() {
 	local store=$1 sum zeroes
 	serve "$2"
-	dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=16 oflag=direct 2>/dev/null || fail "write to $2"
+	dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=16 oflag=direct 2>/dev/null ||
+		fail "write to $2"
 	sync "/dev/mapper/$name" || fail "flush of $2"
-	# Zeroes that keep their space, then zeroes that need not, then a discard.
+	# Zeroes that keep their space, then zeroes that may free it.
 	check "zero a range of $2" /add/fallocate -z -n -o $((2 * mib)) -l $mib "/dev/mapper/$name"
 	check "punch a range of $2" /add/fallocate -p -o $((4 * mib)) -l $mib "/dev/mapper/$name"
 	sum=$(head -c $((16 * mib)) "/dev/mapper/$name" | sum_of /dev/stdin)
@@ -41,21 +42,23 @@ holds() {
 	is "contents of $2" "$(head -c $((16 * mib)) "$store" | sum_of /dev/stdin)" "$sum"
 }
 
-# frees STORE SPEC: a discard gives the space of an image back
+# frees STORE SPEC: a discard gives the space of an image back.
 frees() {
 	local before
 	serve "$2"
-	dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=16 oflag=direct 2>/dev/null || fail "write to $2"
+	dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=16 oflag=direct 2>/dev/null ||
+		fail "write to $2"
 	sync "/dev/mapper/$name" || fail "flush of $2"
 	before=$(used_kib "$1")
 	check "discard of $2" blkdiscard -f -o 0 -l $((8 * mib)) "/dev/mapper/$name"
 	sync "/dev/mapper/$name" || fail "flush of $2"
-	[ "$(used_kib "$1")" -le $((before - 8000)) ] || fail "$2: $before KiB before, $(used_kib "$1") after"
+	[ "$(used_kib "$1")" -le $((before - 8000)) ] ||
+		fail "$2: $before KiB before, $(used_kib "$1") after"
 	ok "a discard of $2 frees space"
 	remove
 }
 
-# carries FSTYPE SPEC: a file system comes through
+# carries FSTYPE SPEC: a file system keeps its files when the device is removed and created again.
 carries() {
 	serve "$2"
 	"mkfs.$1" -q "/dev/mapper/$name" || fail "mkfs.$1 on $2"
@@ -74,7 +77,7 @@ carries() {
 	ok "$1 on $2"
 }
 
-# refused WHAT WORDS SPEC: not served, in one line with these words, and nothing is left
+# refused WHAT WORDS SPEC: dmuser-first refuses SPEC in one line that has WORDS, and leaves nothing.
 refused() {
 	local said
 	said=$(dmuser-first "$name" "$3" 2>&1) && fail "$1 was served"
@@ -98,15 +101,17 @@ is "block size" "$(blockdev --getss "/dev/mapper/$name")" 4096
 remove
 losetup -d "$four_k"
 
-# An image without a written byte, on a file system of 4096-byte sectors: holes can be read at any offset.
+# An image without a written byte, on 4096-byte sectors: direct reads of holes work at any offset.
 truncate -s $((32 * mib)) /tmp/under
 losetup -b 4096 "$four_k" /tmp/under || fail "losetup"
 mkdir -p /under
-mkfs.ext4 -q "$four_k" && mount -t ext4 "$four_k" /under || fail "a file system of 4096-byte sectors"
+mkfs.ext4 -q "$four_k" && mount -t ext4 "$four_k" /under ||
+	fail "a file system of 4096-byte sectors"
 truncate -s $((8 * mib)) /under/sparse
 serve file:/under/sparse,direct
 is "block size on a sparse image" "$(blockdev --getss "/dev/mapper/$name")" 4096
-check "write to a sparse image" dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=8 oflag=direct status=none
+check "write to a sparse image" \
+	dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=8 oflag=direct status=none
 check "hand a device on a sparse image over" handover "$name"
 remove
 umount /under
@@ -122,7 +127,8 @@ carries ext4 file:/store/image,direct
 serve "file:$disk,ro"
 is "read-only" "$(blockdev --getro "/dev/mapper/$name")" 1
 is "reads" "$(sum_of "/dev/mapper/$name")" "$(sum_of "$disk")"
-! dd if=/dev/zero of="/dev/mapper/$name" bs=4k count=1 oflag=direct 2>/dev/null || fail "written although read-only"
+! dd if=/dev/zero of="/dev/mapper/$name" bs=4k count=1 oflag=direct 2>/dev/null ||
+	fail "a write to a read-only device succeeded"
 remove
 
 refused "no store" "cannot open '/store/none' read-write: No such file" file:/store/none

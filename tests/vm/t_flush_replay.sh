@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P6: whatever a flush or FUA made durable is durable, whichever daemon wrote it and whichever flushed: replayed to every mark.
+# P6: data that a flush or FUA made durable is in a replay of the store's writes to every mark,
+# whichever daemon wrote it and whichever daemon flushed it.
 # vm: --mem 512 --cpus 2 --disk 64M --disk 512M
 # kernels: 6.12 trixie backports debug kcsan uml-6.1 uml-6.12
-# add: build/tests/vm/order/flushes build/tests/vm/order/replay build/tests/vm/order/careless tests/vm/lib.sh
+# add: build/tests/vm/order/flushes build/tests/vm/order/replay build/tests/vm/order/careless
+# add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# User-mode kernels run at the speed of the machine, emulated ones do not.
+# User-mode kernels run at the speed of the machine, emulated kernels do not.
 handovers=3 mib=4
 [ ! -e /proc/exitcode ] || handovers=$(bounded 10 4)
 handovers=${REPLAY_HANDOVERS:-$handovers}
@@ -18,9 +20,9 @@ log_new() {
 	dmsetup create log --table "0 $sectors log-writes $disk $log" || fail "dm-log-writes"
 }
 
-# The log is complete when its device is gone.
+# The log is complete when the device is removed.
 log_end() {
-	wait_for 20 "nobody uses the log" unused log
+	wait_for 20 "no process uses the log" unused log
 	dmsetup remove log || fail "remove log"
 }
 
@@ -44,10 +46,10 @@ flushes_stop() {
 marks_past() {
 	local now
 	read -r now </tmp/events.marks
-	wait_for 60 "marks come" marks $((now + $1))
+	wait_for 60 "there are $1 more marks" marks $((now + $1))
 }
 
-# replay WHAT: 0 if nothing is missing, 3 if something is.
+# Exit status: 0 if no durable data is missing, 3 if some is.
 replay() {
 	/add/replay -l "$log" -e /tmp/events -s "$mib" >/tmp/replay
 	local status=$?
@@ -55,15 +57,16 @@ replay() {
 	return $status
 }
 
-# spans CACHE...: a run of the device in which generations of these kinds follow each other all the time.
+# spans CACHE...: write and flush while generations of these kinds follow each other.
 spans() {
 	local kinds=("$@") n
 	log_new
 	create "$name" "file:/dev/mapper/log,${kinds[0]}" || fail "create"
 	flushes_start
-	wait_for 60 "the first marks come" marks 4
+	wait_for 60 "there are 4 marks" marks 4
 	for n in $(seq "$handovers"); do
-		handover "$name" "file:/dev/mapper/log,${kinds[n % ${#kinds[@]}]}" >/dev/null || fail "handover"
+		handover "$name" "file:/dev/mapper/log,${kinds[n % ${#kinds[@]}]}" >/dev/null ||
+			fail "handover"
 		marks_past 2
 		[ $((n % 4)) != 0 ] || killed "${kinds[n % ${#kinds[@]}]}"
 	done
@@ -71,7 +74,7 @@ spans() {
 	is "$*: errors" "$(word errors)" 0
 	remove
 	log_end
-	check "$*, $handovers handovers: all that was durable at a mark is there" replay
+	check "$*, $handovers handovers: all data durable at a mark is there" replay
 }
 
 killed() {
@@ -87,7 +90,7 @@ spans buffered
 spans direct
 spans buffered direct
 
-# A file system, of which fsck must find nothing wrong at any mark.
+# A file system that fsck must find clean at each mark.
 log_new
 create "$name" file:/dev/mapper/log,buffered || fail "create"
 mke2fs -q -t ext4 "/dev/mapper/$name" || fail "mke2fs"
@@ -111,19 +114,20 @@ for n in 1 2 3; do
 	/add/replay -l "$log" -s "$mib" -m "fs$n" -x /tmp/image || fail "image of mark fs$n"
 	e2fsck -E journal_only -p /tmp/image >/dev/null 2>&1
 	check "ext4 at mark $n: fsck says clean" fs_check e2fsck -fn /tmp/image
-	is "its last file" "$(debugfs -R "cat dir$n/file10" /tmp/image 2>/dev/null)" "$n 10"
+	is "the last file at mark $n" \
+		"$(debugfs -R "cat dir$n/file10" /tmp/image 2>/dev/null)" "$n 10"
 done
 
-# Who flushes nothing must be found out.
+# The replay must detect a daemon whose flushes do nothing.
 log_new
 dmsetup create "$name" --table "0 $sectors user 0 0 $name" || fail "create for careless"
 /add/careless dry "$name" /dev/mapper/log || fail "careless"
 flushes_start
-wait_for 60 "marks come" marks 20
+wait_for 60 "there are 20 marks" marks 20
 flushes_stop
-wait_for 20 "nobody uses it" unused "$name"
+wait_for 20 "no process uses $name" unused "$name"
 dmsetup remove "$name" || fail "remove"
 log_end
 replay >/dev/null
-is "a daemon whose flush does nothing is found out" "$?" 3
+is "replay's status for a daemon whose flushes do nothing" "$?" 3
 finish

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P6: what one generation has written and the store has lost, a flush says, whichever generation answers it.
+# P6: when the store has lost a write of any generation, the next flush fails, whichever generation
+# answers it.
 # vm: --mem 512 --cpus 2 --disk 64M
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
@@ -9,7 +10,7 @@
 sectors=8192
 store=/dev/mapper/store
 
-# The store's table from now on; what is under way or in a cache stays as it is.
+# store_is TABLE...: load a table for the store. Writes in flight and in caches stay where they are.
 store_is() {
 	dmsetup suspend --noflush --nolockfs store && dmsetup load store --table "0 $sectors $*" &&
 		dmsetup resume store || fail "store: $*"
@@ -24,11 +25,11 @@ mends() {
 }
 
 write_some() {
-	dd if=/dev/urandom of="/dev/mapper/$name" bs=64k count=4 oflag=direct conv=notrunc 2>/dev/null ||
-		fail "write"
+	dd if=/dev/urandom of="/dev/mapper/$name" bs=64k count=4 oflag=direct conv=notrunc \
+		2>/dev/null || fail "write"
 }
 
-# Written back in vain, which no flush has told yet: sync(1) asks for no errors.
+# Write back while the store fails. sync(1) reports no error, so the next flush has to.
 loses() {
 	breaks
 	sync
@@ -54,10 +55,10 @@ fua_fails() {
 
 told_once() {
 	check "$1: the next flush fails" fails
-	check "$1: the one after that does not" flushes
+	check "$1: the flush after that succeeds" flushes
 }
 
-# The first direct read after a loss fails, whoever makes it: then that is the newcomer's self-test.
+# The first direct read after a loss fails: here, that is the newcomer's self-test. Try again.
 next_is() {
 	handover "$name" "file:$store,$1" >/dev/null 2>&1 && return
 	[ "$1" = direct ] && handover "$name" "file:$store,$1" >/dev/null || fail "handover to $1"
@@ -66,8 +67,8 @@ next_is() {
 dmsetup create store --table "0 $sectors linear $disk 0" || fail "store"
 create "$name" "file:$store,buffered" || fail "create"
 write_some
-check "all is well: a flush succeeds" flushes
-check "so does a durable write" fua
+check "no loss: a flush succeeds" flushes
+check "no loss: a durable write succeeds" fua
 
 write_some
 next_is buffered
@@ -79,7 +80,7 @@ loses
 next_is buffered
 told_once "lost before a handover"
 
-# killed: the daemon, while the store is broken
+# Kill the daemon while the store fails.
 killed() {
 	local pid
 	write_some
@@ -93,25 +94,25 @@ killed() {
 }
 
 killed
-check "the table has the store open: nothing is lost by a killed daemon" flushes
+check "the table has the store open: the death of a daemon loses nothing" flushes
 forget_claim
 killed
-told_once "lost by the last close of a killed daemon"
+told_once "lost at the last close, of a killed daemon"
 
 write_some
 loses
-check "lost and told: the flush fails" fails
+check "lost, then told: the flush fails" fails
 next_is buffered
 check "lost and told before a handover: the newcomer's flush succeeds" flushes
 
-# A durable write that must sync is told of it in the place of the flush.
+# A durable write that must sync gets the store's error, and the next flush must fail all the same.
 for cache in buffered direct; do
 	write_some
 	loses
 	next_is $cache
-	check "lost, then a durable write, $cache: it fails" fua_fails
+	check "lost, $cache: a durable write fails" fua_fails
 	told_once "lost, told to a durable write, $cache"
-	check "and a durable write succeeds again" fua
+	check "lost, $cache: a durable write succeeds again" fua
 	next_is buffered
 done
 remove

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P3, P9: many handovers in a row under verified load, direct and buffered in turn: no error, no wrong byte.
+# P2, P3, P9: many handovers in a row under verified load, direct and buffered in turn, cause no
+# error and no wrong byte.
 # vm: --mem 512 --cpus 2 --disk 64M
 # quick: 6.12
 # add: build/tests/vm/load tests/vm/lib.sh
@@ -11,6 +12,8 @@ mode() {
 	[ $(($1 % 2)) = 0 ] && echo direct || echo buffered
 }
 
+summary='"\(.generation) \(.newest_generation) \(.generations | length) \(.sealed) '
+summary+='\(.daemon.cache) \(.daemon.pid)"'
 create "$name" "file:$disk,$(mode 1)" || fail "create"
 is "generation of the first stage" "$(generation)" 1
 is "not sealed before the first handover" "$(word sealed)" 0
@@ -19,12 +22,13 @@ old=$(server)
 handovers=$(bounded 25 12)
 for n in $(seq 2 $((handovers + 1))); do
 	handover "$name" "file:$disk,$(mode "$n")" >/dev/null || fail "handover to generation $n"
-	# One look at everything, for processes are dear in a guest.
-	now=$(dmuserctl status --json "$name" |
-		jq -r '"\(.generation) \(.newest_generation) \(.generations | length) \(.sealed) \(.daemon.cache) \(.daemon.pid)"')
+	# One status call: processes are slow to start in a guest.
+	now=$(dmuserctl status --json "$name" | jq -r "$summary")
 	pid=${now##* }
-	[ "${now% *}" = "$n $n 1 true $(mode "$n")" ] || fail "generation $n, alone, sealed, $(mode "$n"): $now"
-	{ [ "$pid" != "$old" ] && gone "$old"; } || fail "the daemon of generation $((n - 1)) is still there"
+	[ "${now% *}" = "$n $n 1 true $(mode "$n")" ] ||
+		fail "generation $n, alone, sealed, $(mode "$n"): $now"
+	{ [ "$pid" != "$old" ] && gone "$old"; } ||
+		fail "the daemon of generation $((n - 1)) has not left"
 	old=$pid
 	load_progress 1
 	load_calm || fail "generation $n: $(cat "$load_file")"

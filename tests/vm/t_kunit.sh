@@ -1,32 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P1: every event in every state of a request does what the picture in dmu.h says, and nothing else happens
+# P1: each event in each state of a request has exactly the effect that the picture in dmu.h shows.
 # kernels: uml-6.1 uml-6.12 debug
 # vm: --mem 512
 # add: build/kernel/KERNEL/kunit/dm-user-kunit.ko
 set -u
 set -o pipefail
 
-suites='dmu_args dmu_end dmu_fence dmu_generation dmu_memory dmu_request dmu_revoke dmu_table dmu_model'
+suites='dmu_args dmu_end dmu_fence dmu_generation dmu_memory dmu_request dmu_revoke dmu_table'
+suites+=' dmu_model'
 
 fail() {
 	echo "not ok - $*"
 	exit 1
 }
 
-# Read what KUnit says, a level of indent for suite, case and parameter. Every plan must be kept, every suite
-# have a result, and every result be "ok"; print "OK PARTS", the numbers of good results and of those with no
-# further parts.
+# Read KUnit's output, which has a level of indent for suites, cases and parameters. Every plan must
+# be kept, every suite must have a result, and every result must be "ok". Print "OK PARTS": the
+# number of good results, and the number of those that have no further parts.
 results() {
 	awk -v suites="$suites" '
 		function wrong(why) {
 			print why
 			bad = 1
 		}
-		# All at this depth are over.
+		# All results at this depth have been read.
 		function over(depth) {
 			if (depth in plan && plan[depth] != seen[depth])
-				wrong("plan of " plan[depth] ", " seen[depth] + 0 " results, before: " $0)
+				wrong("plan of " plan[depth] ", " seen[depth] + 0 \
+					" results, before: " $0)
 			delete plan[depth]
 			delete seen[depth]
 		}
@@ -66,9 +68,9 @@ results() {
 }
 
 dmesg -n 1
-! lsmod | grep -q dm_user || fail "dm-user is loaded: its caches have the names of ours"
+! lsmod | grep -q dm_user || fail "dm-user is loaded: its caches have the names of the suites'"
 dmesg -c >/dev/null
-# The suite of memory lets single allocations fail, and those may sleep.
+# The suite dmu_memory makes single allocations fail, also such as may sleep.
 echo N >/sys/kernel/debug/failslab/ignore-gfp-wait
 echo 0 >/sys/kernel/debug/failslab/verbose
 insmod /add/dm-user-kunit.ko || fail "insmod"
@@ -79,5 +81,5 @@ said=$(results <<<"$log") || {
 	fail "$said"
 }
 grep -oE 'seed [0-9]+, [0-9]+ .*' <<<"$log" | sed 's/^/# /'
-echo "ok - all ${said% *} results are, ${said#* } of them of cases and their parameters"
+echo "ok - all ${said% *} results are ok, ${said#* } of them of cases and their parameters"
 echo "PASS"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P1, P2, P4, P5: little memory, most of it dirty pages of the served device, and hogs: I/O goes on, with the right bytes, through a handover and the death of the daemon.
+# P1, P2, P4, P5: with little memory, most of it dirty pages of the served device, and with hogs,
+# I/O goes on with the right bytes through a handover and the death of the daemon.
 # vm: --mem 384 --cpus 1 --disk 1G --timeout 900
 # kernel-log-allow: Out of memory: Killed process [0-9]+ \(hog\)
 # kernel-log-allow: hog invoked oom-killer|Call Trace
@@ -12,7 +13,7 @@
 # shellcheck source=tests/vm/memory.sh
 . /add/memory.sh
 
-# The flag in ps's words: PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE, of every thread of a process.
+# is_flusher PID: all threads of the process have PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE.
 is_flusher() {
 	local stat fields
 	for stat in "/proc/$1/task/"*/stat; do
@@ -25,7 +26,7 @@ more_dirty_than_free() {
 	[ $(($(kib Dirty) + $(kib Writeback))) -gt "$(kib MemFree)" ]
 }
 
-# The hogs go on, while clean pages are thrown away again and again.
+# goes_on WHAT: the hogs and writes to the device go on, while clean pages are dropped.
 goes_on() {
 	local writes
 	writes=$(word writes)
@@ -37,10 +38,11 @@ goes_on() {
 	ok "$1: $(word writes) writes, $(word reads) reads so far"
 }
 
-# One that wants more than there is, and that the kernel is asked to choose first.
+# hog_dies WHAT: start a hog that wants all memory, and that the OOM killer prefers.
 hog_dies() {
 	local status=0
-	(echo 1000 >/proc/self/oom_score_adj && exec /add/hog $(($(kib MemTotal) / 1024))) || status=$?
+	(echo 1000 >/proc/self/oom_score_adj && exec /add/hog $(($(kib MemTotal) / 1024))) ||
+		status=$?
 	[ "$status" = 137 ] || fail "$1: the hog was not killed ($status)"
 	ok "$1: memory ran out, and a hog was killed"
 }
@@ -49,17 +51,17 @@ memory_prepare
 echo 70 >/proc/sys/vm/dirty_ratio
 echo 60 >/proc/sys/vm/dirty_background_ratio
 create "$name" "file:$disk,buffered" || fail "create"
-check "the daemon never waits for I/O when it wants memory" is_flusher "$(server)"
+check "the daemon never waits for I/O to get memory" is_flusher "$(server)"
 mkfs.ext4 -q "/dev/mapper/$name" && mount -t ext4 "/dev/mapper/$name" /mnt || fail "a file system"
 pages=300
 avail=$(($(kib MemAvailable) / 1024))
 say "$(kib MemTotal) KiB of memory, $avail MiB available"
-# One in anonymous memory, and one in a file that memory cannot hold then.
+# A hog of anonymous memory, and a hog of a file for which too little memory is left.
 hog_start $((avail / 3))
 hog_start -f /mnt/hog $((avail))
-await 180 "more is dirty than free" more_dirty_than_free
-ok "dirty or being written $(($(kib Dirty) + $(kib Writeback))) KiB, free $(kib MemFree) KiB"
-await 180 "the hogs have more than there is" hogs_past filled $((avail * 256 / 3 - 256))
+await 180 "more memory is dirty than free" more_dirty_than_free
+ok "dirty or in writeback $(($(kib Dirty) + $(kib Writeback))) KiB, free $(kib MemFree) KiB"
+await 180 "the hogs have filled their memory" hogs_past filled $((avail * 256 / 3 - 256))
 goes_on "one daemon"
 generation=1
 for what in handover death mode; do
@@ -70,7 +72,7 @@ for what in handover death mode; do
 	death) daemon_dies 300 ;;
 	esac
 	is "generation after a $what" "$(word generation)" "$generation"
-	check "after a $what, the daemon never waits for I/O when it wants memory" is_flusher "$(server)"
+	check "after a $what, the daemon never waits for I/O to get memory" is_flusher "$(server)"
 	goes_on "after a $what"
 	[ $what = death ] || hog_dies "after a $what"
 done
@@ -81,5 +83,5 @@ hogs_stop
 umount /mnt || fail "umount"
 check "fsck says clean" fs_check e2fsck -fn "/dev/mapper/$name"
 remove
-check "fsck of the backing disk, without us" fs_check e2fsck -fn "$disk"
+check "fsck of the backing disk" fs_check e2fsck -fn "$disk"
 finish

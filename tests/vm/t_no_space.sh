@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P7, P12: a store that is full: writes fail as "no space", or with nospace=wait they wait until there is some, and nothing else
-# waits for them: no read, no handover, no restart.
+# P2, P7, P12: when the store is full, writes fail with "no space", or with nospace=wait they wait
+# for space, and no read, handover or restart waits for them.
 # vm: --mem 1024 --cpus 2
 # add: tests/vm/lib.sh
 # quick: uml-6.12
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# full MIB: the store has room for so much of its 64 MiB
+# full MIB: limit the file system of the store to MIB.
 full() {
 	mount -o "remount,size=${1}m" /store || fail "remount"
 }
@@ -26,7 +26,8 @@ mount -t tmpfs -o size=8m none /store || fail "mount"
 truncate -s 64M /store/image
 
 create "$name" file:/store/image || fail "create"
-fails_saying 'No space left on device' dd if=/dev/zero of="/dev/mapper/$name" bs=1M count=16 oflag=direct
+fails_saying 'No space left on device' \
+	dd if=/dev/zero of="/dev/mapper/$name" bs=1M count=16 oflag=direct
 check "errors are counted" word_at_least errors 1
 check "reads go on" read_some
 is "nothing waits" "$(word nospace)" ''
@@ -34,34 +35,36 @@ remove
 rm /store/image
 truncate -s 64M /store/image
 
-# One channel is enough: it is not taken.
+# A single channel shows that a waiting write occupies none.
 create "$name" file:/store/image,nospace=wait,channels=1 || fail "create"
 dd if=/dev/urandom of=/tmp/data bs=1M count=16 status=none
 dd if=/tmp/data of="/dev/mapper/$name" bs=1M oflag=direct status=none &
 writer=$!
 wait_for 60 "a write waits" lacking
 check "reads go on" read_some
-is "status says so" "$(dmuserctl status --json "$name" | jq -c '[.policy.nospace, .queue.nospace > 0]')" '["wait",true]'
-check "and in words" grep -q ', [0-9]* for space,' <(dmuserctl status "$name")
-check "so does the log" grep -q "$name: a daemon has no space: writes wait" <(dmesg)
+is "policy and waiting in the status" \
+	"$(dmuserctl status --json "$name" | jq -c '[.policy.nospace, .queue.nospace > 0]')" \
+	'["wait",true]'
+check "the status says it in words" grep -q ', [0-9]* for space,' <(dmuserctl status "$name")
+check "the log says it" grep -q "$name: a daemon has no space: writes wait" <(dmesg)
 check "a handover" handover "$name"
 check "reads go on" read_some
 crash
 check "a restart" handover "$name"
 check "reads go on" read_some
-wait_for 60 "it waits" lacking
+wait_for 60 "the write waits" lacking
 check "the writer waits" alive $writer
 full 80
 wait $writer || fail "the write failed"
-ok "it ends by itself when there is space"
+ok "the write ends when there is space"
 wait_for 20 "nothing waits" word_is nospace 0
-check "the log says so" grep -q "$name: there is space for all that waited" <(dmesg)
+check "the log tells of it" grep -q "$name: there is space for all that waited" <(dmesg)
 is "errors" "$(word errors)" 0
-check "all of it has come" cmp -n 16777216 /tmp/data "/dev/mapper/$name"
+check "all data has arrived" cmp -n 16777216 /tmp/data "/dev/mapper/$name"
 remove
 rm /store/image
 
-# A file system that finds the store full waits with it, and is whole when there is space.
+# A file system waits when the store is full, and is intact when there is space.
 for type in ext4 xfs btrfs; do
 	modprobe -q $type
 	grep -q "\b$type\$" /proc/filesystems || continue
@@ -79,7 +82,7 @@ for type in ext4 xfs btrfs; do
 	check "$type: the writer waits" alive $writer
 	full 600
 	wait $writer || fail "$type: the writer failed"
-	check "$type: all of it is there" cmp /tmp/data /mnt/dir/file
+	check "$type: all data is there" cmp /tmp/data /mnt/dir/file
 	grep -q " /mnt $type rw," /proc/mounts || fail "$type is read-only"
 	umount /mnt || fail "umount"
 	check "$type: fsck says clean" "fsck.$type" -n "/dev/mapper/$name"

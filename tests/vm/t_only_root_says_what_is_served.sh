@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P9: run files are root's alone; a tab file or run directory that others own or can write to is refused by name.
+# P9: run files belong to root alone, and a tab file or run directory that other users own or can
+# write to is refused by name.
 # vm: --mem 512 --cpus 2 --disk 64M
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# refused WORDS COMMAND...: it fails with status 1, and says WORDS
+# refused WORDS COMMAND...: COMMAND exits with status 1 and prints WORDS.
 refused() {
 	local words=$1 said status=0
 	shift
@@ -16,7 +17,7 @@ refused() {
 	ok "refused: $said"
 }
 
-# broken FILE CHANGE...: chown or chmod it; mended puts it right again
+# broken FILE CHANGE...: chown or chmod FILE; mended undoes that.
 broken() {
 	"${@:2}" "$1" || fail "${*:2} $1"
 }
@@ -38,7 +39,8 @@ for mode in 664 646 666; do
 done
 mended $tab 644
 
-# The run directory, before there is a device. /run itself is not looked at: only root can write there.
+# The run directory, before there is a device. /run itself is not checked: only root can write
+# there.
 mkdir -m 777 $run
 broken $run chmod 777
 refused "$run can be written by others" create "$name" --tab $tab
@@ -53,10 +55,10 @@ refused "$run/$name" create "$name" --tab $tab
 rm "$run/$name"
 nothing_left "after refusals"
 
-# What the daemons make.
+# The files that the daemons make.
 create "$name" --tab $tab || fail "create"
 handover "$name" >/dev/null || fail "handover"
-is "files of others than root" "$(find $run \( ! -uid 0 -o ! -gid 0 \) | wc -l)" 0
+is "files of users other than root" "$(find $run \( ! -uid 0 -o ! -gid 0 \) | wc -l)" 0
 is "$run" "$(stat -c %a $run)" 755
 is "$run/$name" "$(stat -c %a "$run/$name")" 700
 for file in "$run/$name"/*; do
@@ -77,9 +79,10 @@ for file in "$run" "$run/$name"; do
 	refused "$file can be written by others" dmuser-second "$name"
 	mended "$file" "$mode"
 done
-# What a daemon offers counts only if that is what root has written.
+# A daemon's offer counts only if it agrees with the tab file, which only root can write.
 echo "$name file:/tmp/tab,direct" >"$run/$name/tab"
-refused "says that it serves file:$disk,direct, but $run/$name/tab says file:/tmp/tab,direct" handover "$name"
+refused "says that it serves file:$disk,direct, but $run/$name/tab says file:/tmp/tab,direct" \
+	handover "$name"
 rm "$run/$name/tab"
 refused "cannot read $run/$name/tab" handover "$name"
 is "the daemon serves on" "$(server)" "$pid"
@@ -88,13 +91,13 @@ handover "$name" "file:$disk,direct" >/dev/null || fail "handover with a spec"
 is "the tab file" "$(tr -d '\n' <"$run/$name/tab")" "$name file:$disk,direct"
 pid=$(server)
 kill -KILL "$pid"
-wait_for 20 "it is dead" gone "$pid"
+wait_for 20 "the daemon is dead" gone "$pid"
 broken "$run/$name/tab" chown 1000
 refused "$run/$name/tab belongs to user 1000" handover "$name"
 mended "$run/$name/tab" 622
 refused "$run/$name/tab can be written by others" handover "$name"
 mended "$run/$name/tab" 600
 handover "$name" >/dev/null || fail "restart"
-ok "mended, the tab file counts again"
+ok "a mended tab file counts again"
 remove
 finish

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P1, P2, P4: requests of a closed channel, and of a time without a daemon, end exactly once.
+# P1, P2, P4: requests of a closed channel, and those made while no daemon serves, end exactly once.
 # vm: --mem 512 --cpus 2
 # quick: uml-6.12 6.12
 # add: build/tests/vm/abi/abi tests/vm/lib.sh

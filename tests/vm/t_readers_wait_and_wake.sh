@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P1: blocked, interrupted, polled and asynchronous reads lose nothing; ENOTBLK at the end.
+# P1: blocked, interrupted, polled and asynchronous reads lose no request, and end with ENOTBLK.
 # vm: --mem 512 --cpus 2
 # quick: uml-6.12 6.1 backports
 # add: build/tests/vm/abi/abi tests/vm/lib.sh

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P4: a served device that was renamed is served, handed over, restarted and removed as before, by either name.
+# P2, P4: a renamed device is served, handed over, restarted and removed as before, by either name.
 # vm: --mem 320 --disk 64M
 # add: tests/vm/lib.sh
 # quick: 6.1
@@ -25,15 +25,15 @@ check "rename" dmsetup rename "$name" new
 check "handover, by its first name" handover "$name"
 check "handover, by its new name" handover new
 is "generation" "$(generation new)" 3
-is "the same, by its first name" "$(generation "$name")" 3
-is "its path" "$(dmuserctl status --json "$name" | jq -r .path)" /dev/mapper/new
+is "generation, by its first name" "$(generation "$name")" 3
+is "path" "$(dmuserctl status --json "$name" | jq -r .path)" /dev/mapper/new
 pid=$(server new)
 kill -KILL "$pid" || fail "kill"
-wait_for 60 "dmuser-watch has restarted it" served_anew
+wait_for 60 "dmuser-watch has restarted the daemon" served_anew
 check "reads" dd if=/dev/mapper/new of=/dev/null bs=1M count=1 iflag=direct status=none
 fails_saying "device name '$name' is in use" create "$name" file:/tmp/image
 fails_saying "'$disk' is in use by device new" create other "file:$disk"
-wait_for 20 "nobody uses it" unused_new
+wait_for 20 "no process uses the device" unused_new
 check "remove, by its new name" dmuserctl remove new
 [ ! -e "$run/$name" ] || fail "left: $(ls "$run/$name")"
 wait_for 60 "dmuser-watch has left" no_watch

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P1, P2, P11: many devices, channels, requests and threads at once, and nothing left of them afterwards.
+# P1, P2, P11: many devices, channels, requests and threads at once work, and leave nothing behind.
 # vm: --mem 1024 --cpus 2 --timeout 1800
-# KCSAN's pauses would make hours of it.
+# Not kcsan: its delays would make the test take hours.
 # kernels: 6.12 trixie backports debug uml-6.1 uml-6.12
 # add: build/tests/vm/scale/scale tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# Where there is no emulation, more rounds cost little.
+# More rounds cost little without emulation.
 threads=20 churn=100
 if [ -e /proc/exitcode ]; then
 	threads=$(bounded 200 40) churn=$(bounded 300 60)

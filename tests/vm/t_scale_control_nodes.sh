@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P11: hundreds of control nodes come and go, on every kernel, and leave nothing behind
+# P11: hundreds of control nodes come and go, on every kernel, and leave nothing behind.
 # vm: --mem 512 --cpus 2
 # quick: backports
 # add: build/tests/vm/scale/scale tests/vm/lib.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P9: after a handover root outside, another user, and a process that stole a drained channel are refused, and do no harm.
+# P9: after a handover, a root process outside, another user, and a process that stole a drained
+# channel are refused, and do no harm.
 # vm: --mem 512 --cpus 2 --disk 64M
 # quick: 6.12
 # add: build/tests/vm/load tests/vm/lib.sh build/tests/vm/steal
@@ -10,7 +11,7 @@
 node=/dev/dm-user/$name
 user=(setpriv --reuid 1000 --regid 1000 --clear-groups)
 
-# A number of PID's descriptors that is a channel.
+# channel_of PID: print the number of a descriptor of the process that is a channel.
 channel_of() {
 	local link
 	for link in "/proc/$1/fd/"*; do
@@ -20,7 +21,7 @@ channel_of() {
 	done | head -n 1
 }
 
-# said NAME: what the attempt of that name gave
+# said NAME: print the result of the thief's attempt of that name.
 said() {
 	sed -n "s/^$1 //p" /tmp/loot
 }
@@ -41,10 +42,10 @@ fails_saying 'Operation not permitted' "${user[@]}" dd if="$node" of=/dev/null c
 chmod 600 "$node"
 fails_saying 'only root' "${user[@]}" dmuser-second "$name"
 
-# The daemon's socket: out of reach for others, and when it is not, closed to them.
+# Other users do not reach the daemon's socket; if they do, the daemon does not answer.
 fails_saying 'Permission denied' "${user[@]}" ls "$run/$name"
 socket=$run/$name/handover.sock
-is "another user reaches no socket" "$("${user[@]}" /add/steal "$socket")" "answer EACCES"
+is "another user's connection" "$("${user[@]}" /add/steal "$socket")" "answer EACCES"
 chmod 755 "$run" "$run/$name"
 chmod 777 "$socket"
 answer=$("${user[@]}" /add/steal "$socket")
@@ -52,11 +53,12 @@ case $answer in
 'answer 0' | 'answer ECONNRESET') ok "another user gets no answer from the daemon" ;;
 *) fail "another user: $answer" ;;
 esac
-wait_for 20 "the daemon says so" logged "a connection that is not root's"
+wait_for 20 "the daemon logs the connection" logged "a connection that is not root's"
 [[ $(/add/steal "$socket") =~ ^answer\ [1-9] ]] || fail "root gets no answer"
 chmod 700 "$run/$name" "$socket"
 
-# Of a channel stolen while it serves nothing is shown here: who can trace the daemon is the daemon.
+# A thief that uses a channel while its generation serves is not tested: a process that can trace
+# the daemon can do all that the daemon can.
 load_start -t 2
 old=$(server)
 mkfifo /tmp/orders
@@ -64,13 +66,15 @@ mkfifo /tmp/orders
 thief=$!
 exec 9>/tmp/orders
 wait_for 20 "the channel is stolen" grep -q '^stolen$' /tmp/loot
-handover "$name" >/dev/null 2>/tmp/warned || fail "handover with a stolen channel: $(cat /tmp/warned)"
-check "dmuserctl tells of the theft" grep -q 'holds 1 drained channels of generation 1' /tmp/warned
+handover "$name" >/dev/null 2>/tmp/warned ||
+	fail "handover with a stolen channel: $(cat /tmp/warned)"
+check "dmuserctl tells of the theft" \
+	grep -q 'holds 1 drained channels of generation 1' /tmp/warned
 wait_for 20 "the old daemon is gone" gone "$old"
 check "the node is sealed" word_is sealed 1
 load_progress
 
-# For reading and writing, as a daemon would.
+# Open the node for reading and writing, as a daemon does.
 open_node() {
 	exec 3<>"$node"
 }
@@ -87,18 +91,18 @@ fails_saying 'sealed' newcomer
 echo >&9
 wait_for 20 "the thief has tried everything" tried
 sed 's/^/# /' /tmp/loot
-is "the stolen channel is drained" "$(said channel_state)" 2
-is "and holds nothing" "$(said held)" 0
-is "to read from it is to hear the end" "$(said read)" 0
-is "no answer is taken from it" "$(said write)" EINVAL
-is "it joins no other generation" "$(said join)" EBUSY
-is "its drain cannot be undone" "$(said undo)" EALREADY
-is "it cannot seal" "$(said seal)" ESHUTDOWN
-is "nor make channels" "$(said open)" ESHUTDOWN
-is "nor does the node" "$(said reopen)" EPERM
+is "the state of the stolen channel (2: drained)" "$(said channel_state)" 2
+is "requests that it holds" "$(said held)" 0
+is "reading from it (0: end of file)" "$(said read)" 0
+is "answering by it" "$(said write)" EINVAL
+is "joining another generation with it" "$(said join)" EBUSY
+is "undoing its drain" "$(said undo)" EALREADY
+is "sealing by it" "$(said seal)" ESHUTDOWN
+is "making a channel by it" "$(said open)" ESHUTDOWN
+is "opening the node again" "$(said reopen)" EPERM
 case $(said by-proc) in
-E*) ok "nor its own descriptor: $(said by-proc)" ;;
-*) fail "the descriptor can be opened anew: $(said by-proc)" ;;
+E*) ok "the thief cannot open the descriptor by /proc: $(said by-proc)" ;;
+*) fail "the thief can open the descriptor by /proc: $(said by-proc)" ;;
 esac
 load_progress
 load_stop
