@@ -42,8 +42,8 @@ for step in sendmsg:2 sendmsg:3 exit_group:1 sendmsg:2; do
 	is "$step: sealed" "$(word sealed)" 1
 	check "$step: no error" load_calm
 done
-# Before READY the newcomer cannot go on without the old daemon: dmuserctl starts another newcomer,
-# through the seal.
+# When the old daemon dies before READY, dmuserctl starts a daemon that needs no old one, through
+# the seal.
 doom sendmsg 1
 handover "$name" >/tmp/said 2>&1
 status=$?

@@ -1,18 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P9: after a handover that failed the policy's window stays open for the first stage, and closes after one that did not.
+# P2, P9: the policy's window stays open for the first stage after a failed handover, and closes
+# after a successful handover.
 # vm: --disk 64M
 # kernels: 6.1 6.12 trixie backports
 # quick: 6.12
 # append: security=selinux
-# add: build/tests/vm/load build/tests/vm/selinux tests/vm/lib.sh tests/vm/selinux.sh build/tests/vm/selinux.policy
-# add: initramfs/systemd/close-window
+# add: build/tests/vm/load build/tests/vm/selinux build/tests/vm/selinux.policy
+# add: initramfs/systemd/close-window tests/vm/lib.sh tests/vm/selinux.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 # shellcheck source=tests/vm/selinux.sh
 . /add/selinux.sh
 
-# Debian's setsebool, as far as close-window uses it.
+# Stand in for Debian's setsebool, as far as close-window uses it.
 setsebool() {
 	[ "$1 $2" = "dmuser_window off" ] && window 0
 }
@@ -21,7 +22,7 @@ window_is() {
 	cut -d' ' -f1 /sys/fs/selinux/booleans/dmuser_window
 }
 
-# A function is no program: "exec setsebool" is a call in this copy.
+# In a copy without exec: exec cannot run the function setsebool.
 close_window() {
 	(eval "$(sed 's/^exec //' /add/close-window)") >/tmp/said 2>&1
 }
@@ -30,13 +31,14 @@ create "$name" "file:$disk,direct" || fail "create"
 load_start -b "$disk"
 selinux_start
 first=$(server)
-is "the first stage's domain, started before the policy" "$(domain_of "$first")" system_u:system_r:kernel_t
+is "the domain of a first stage started before the policy" "$(domain_of "$first")" \
+	system_u:system_r:kernel_t
 
-! handover --program /bin/false "$name" >/tmp/said 2>&1 || fail "a handover to nothing"
-is "who serves after a handover that failed" "$(server)" "$first"
+! handover --program /bin/false "$name" >/tmp/said 2>&1 || fail "handover to /bin/false succeeded"
+is "the daemon after a failed handover" "$(server)" "$first"
 ! close_window || fail "the window closes while the first stage serves"
-grep -q "process $first still serves" /tmp/said || fail "who is in the way: $(cat /tmp/said)"
-ok "the window is not closed, and it is said for whom"
+grep -q "process $first still serves" /tmp/said || fail "close-window: $(cat /tmp/said)"
+ok "close-window keeps the window open, and names the first stage"
 is "the window" "$(window_is)" 1
 load_progress
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P12: no daemon serves beside another or cleans up after another, and the tab says what is served.
+# P2, P12: no daemon serves beside another daemon or removes its files, and the tab names the store.
 # vm: --mem 512 --cpus 2 --disk 16M
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
@@ -10,21 +10,22 @@ tab() {
 	head -n 1 "$run/$name/tab"
 }
 
-# ---- a device whose daemon lives, but whose socket has lost its name ----
+# ---- the daemon lives, but the name of its socket is gone ----
 
 create "$name" "file:$disk,direct" || fail "create"
 pid=$(server)
 rm "$run/$name/handover.sock"
 for try in 1 2; do
-	handover "$name" >/tmp/out 2>&1 && fail "a daemon beside the one that serves"
-	check "try $try: $(cat /tmp/out)" grep -q 'channels of .* are held by a process that does not listen' /tmp/out
-	is "its generation is the only one" "$(word channels) $(word generation)" "4 1"
-	check "and its daemon lives" alive "$pid"
+	handover "$name" >/tmp/out 2>&1 && fail "a second daemon serves"
+	check "try $try: $(cat /tmp/out)" \
+		grep -q 'channels of .* are held by a process that does not listen' /tmp/out
+	is "channels and generation" "$(word channels) $(word generation)" "4 1"
+	check "the daemon lives" alive "$pid"
 done
 is "daemons" "$(daemons)" "$pid"
 is "the tab" "$(tab)" "$name file:$disk,direct"
 
-# ---- it ends, and a taker in the foreground says in the tab what it serves ----
+# ---- the daemon dies, and a new daemon in the foreground writes its store into the tab ----
 
 kill -KILL "$pid"
 dmuserctl unseal "$name" || fail "unseal"
@@ -32,21 +33,22 @@ ln -s "$disk" /tmp/other || fail "another name of the store"
 dmuser-second --foreground --timeout "$patience" "$name" "file:/tmp/other,buffered" >/tmp/out 2>&1 &
 wait_for 60 "the tab names its store" grep -qx "$name file:/tmp/other,buffered" "$run/$name/tab"
 handover "$name" "file:$disk" >/dev/null || fail "handover"
-is "a shorter line" "$(grep . "$run/$name/tab")" "$name file:$disk"
+is "the tab after a shorter line" "$(grep . "$run/$name/tab")" "$name file:$disk"
 pid=$(server)
 kill -KILL "$pid"
-wait_for 20 "it is dead" gone "$pid"
+wait_for 20 "the daemon is dead" gone "$pid"
 handover "$name" >/dev/null || fail "restart from the tab"
-is "restarted from" "$(dmuserctl status --json "$name" | jq -r .daemon.backend)" "file:$disk"
+is "the restarted daemon's backend" "$(dmuserctl status --json "$name" | jq -r .daemon.backend)" \
+	"file:$disk"
 remove
 
-# ---- a late daemon, whose device exists anew ----
+# ---- a daemon that leaves late, when another device has its name ----
 
 create "$name" "file:$disk,direct" || fail "create"
 old=$(server)
 kill -STOP "$old"
 wait_for 20 "the daemon is stopped" in_state "$old" T
-wait_for 20 "nobody uses it" unused "$name"
+wait_for 20 "no process uses $name" unused "$name"
 dmsetup remove "$name" || fail "dmsetup remove"
 fails_saying "'$disk' is in use" create "$name" "file:$disk,direct"
 truncate -s 4M /tmp/image
@@ -54,9 +56,9 @@ create "$name" file:/tmp/image || fail "create anew"
 pid=$(server)
 before=$(find "$run/$name" | sort)
 kill -CONT "$old"
-wait_for 60 "the late one is gone" gone "$old"
-is "the files of the new one" "$(find "$run/$name" | sort)" "$before"
-is "it answers" "$(server)" "$pid"
+wait_for 60 "the late daemon is gone" gone "$old"
+is "the files of the new daemon" "$(find "$run/$name" | sort)" "$before"
+is "the daemon that answers" "$(server)" "$pid"
 handover "$name" >/dev/null || fail "handover"
 remove
 finish

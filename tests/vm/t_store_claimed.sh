@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2 while somebody else has a claim on the store, or tries for one: its kernel then refuses to discard what is dirty.
+# P2: discards succeed while another device claims the store, though the kernel then refuses to
+# discard dirty pages.
 # vm: --mem 320 --cpus 2
 # add: tests/vm/lib.sh
 # quick: 6.12
@@ -13,11 +14,13 @@ truncate -s 16M /tmp/image
 loop=$(losetup -f)
 losetup "$loop" /tmp/image || fail "losetup"
 create "$name" "file:$loop" || fail "create"
-check "somebody claims the store" dmsetup create claim --table "0 $(blockdev --getsz "$loop") linear $loop 0"
+check "another device claims the store" \
+	dmsetup create claim --table "0 $(blockdev --getsz "$loop") linear $loop 0"
 
-# Through the page cache of the store: all that is written there is dirty for a while.
+# Writes go to the page cache of the store, and are dirty there for a while.
 for _ in $(seq "$rounds"); do
-	dd if=/dev/zero of="/dev/mapper/$name" bs=64k count=32 oflag=direct conv=notrunc status=none || fail "a write"
+	dd if=/dev/zero of="/dev/mapper/$name" bs=64k count=32 oflag=direct conv=notrunc \
+		status=none || fail "a write"
 done &
 writer=$!
 while kill -0 $writer 2>/dev/null; do

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P4: a store that is a block device belongs to the device that is made of it, served or not: no other program mounts it or
-# makes anything of it, of a part of it or of the disk that it is a part of. And of what is in use no device is made.
+# P2, P4: a block device that is a store belongs to its dm-user device, served or not: no other
+# program can mount or use it, a part of it or the disk that it is a part of. Nor does a device in
+# use become a store.
 # vm: --mem 320 --cpus 2 --disk 16M --disk 16M
 # add: build/tests/vm/load tests/vm/lib.sh
 # quick: uml-6.12 backports
@@ -12,7 +13,7 @@ busy='Device or resource busy'
 other=/dev/vdb
 number=$(lsblk -dno MAJ:MIN "$disk" | tr -d " ")
 
-# linear NAME DEVICE: what LVM makes, among others
+# linear NAME DEVICE: make a linear device, as LVM does.
 linear() {
 	dmsetup create "$1" --table "0 2048 linear $2 0" 2>&1
 }
@@ -25,7 +26,7 @@ held() {
 }
 
 create "$name" "file:$disk" || fail "create"
-is "the row names it" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$number"
+is "backing: in the row" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$number"
 mke2fs -F -q "/dev/mapper/$name" || fail "mke2fs"
 mount -t ext4 "/dev/mapper/$name" /mnt || fail "mount"
 umount /mnt
@@ -37,7 +38,7 @@ held
 check "a restart" handover "$name"
 held
 
-# Another table shares device-mapper's claim, and the next daemon is not to write to what that one has.
+# Another table shares device-mapper's claim. No further daemon may write to a store that it uses.
 check "another table" linear thief "$disk"
 fails_saying "$disk is in use by device thief, too" handover "$name"
 crash
@@ -45,7 +46,7 @@ fails_saying "$disk is in use by device thief, too" handover "$name"
 dmsetup remove thief
 check "a restart" handover "$name"
 
-# A device from before: it claims nothing, until there is a handover or a restart. And not while it cannot.
+# The device of an older program claims its store at a handover, unless the store has another claim.
 forget_claim
 load_start -t 2
 check "a handover under load" handover "$name"
@@ -68,43 +69,44 @@ check "a handover beside another claim" handover "$name"
 claims_nothing
 check "the log says so" grep -q "the table of $name does not claim $disk, so take care" <(dmesg)
 swapoff "$disk" || fail "swapoff"
-check "a handover after it" handover "$name"
+check "a handover without another claim" handover "$name"
 held
 remove
 
-# What is in use.
+# Stores that are in use.
 mke2fs -F -q "$disk" || fail "mke2fs"
 mount -t ext4 -o ro "$disk" /mnt || fail "mount"
 fails_saying "'$disk' is in use: mounted" create "$name" "file:$disk"
-check "read-only it can be served" create "$name" "file:$disk,ro"
+check "a read-only mount allows a read-only device" create "$name" "file:$disk,ro"
 remove
 umount /mnt
 linear volume "$disk" || fail "dmsetup"
 fails_saying "'$disk' is in use by device volume: $busy" create "$name" "file:$disk"
 dmsetup remove volume
-check "read-only" create "$name" "file:$disk,ro"
-check "and once more" create again "file:$disk,ro"
+check "a read-only device" create "$name" "file:$disk,ro"
+check "a second read-only device" create again "file:$disk,ro"
 fails_saying "in use" create second "file:$disk"
 remove again
 remove
 
-# Two at once: the first has found the disk free, but not claimed it yet.
-strace -I 2 -f -qq -o /tmp/strace -P /dev/mapper/control -e trace=ioctl -e inject=ioctl:signal=STOP:when=4 \
+# Two at once: the first create has found the disk free, but has not claimed it yet.
+strace -I 2 -f -qq -o /tmp/strace -P /dev/mapper/control -e trace=ioctl \
+	-e inject=ioctl:signal=STOP:when=4 \
 	dmuserctl create --timeout "$patience" one "file:$disk" >/tmp/one 2>&1 &
 strace=$!
-wait_for 60 "the first is stopped" grep -q 'stopped by SIGSTOP' /tmp/strace
+wait_for 60 "the first create is stopped" grep -q 'stopped by SIGSTOP' /tmp/strace
 fails_saying "'$disk' is in use" create two "file:$disk"
 pkill -CONT '^dmuser-first'
-wait_for 60 "the first has it" test -b /dev/mapper/one
-# It would be watched for as long as it lives.
+wait_for 60 "the first create has the disk" test -b /dev/mapper/one
+# strace would trace the daemon for as long as it lives.
 kill "$strace" && wait "$strace"
 remove one
 
-# The row goes on as what it was when it was loaded, whatever the module's parameter is by now.
+# A row keeps the mode that it was loaded with when the module's parameter changes.
 parameter=/sys/module/dm_user/parameters/compat
 echo android >$parameter
 dmsetup create "$name" --table "0 $(blockdev --getsz "$disk") user 0 0 $name" || fail "dmsetup"
-dmuser-first --takeover --timeout "$patience" "$name" "file:$disk" || fail "take it over"
+dmuser-first --takeover --timeout "$patience" "$name" "file:$disk" || fail "a daemon for the row"
 echo none >$parameter
 check "a handover" handover "$name"
 is "the row" "$(dmsetup table "$name" | cut -d' ' -f 7-)" "2 compat:android backing:$number"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P4, P6: a store is known by what it is, not by its name or number: another one in its place is refused, by a restart and
-# by a handover. What is the same one is accepted when it has grown or become read-only, as a refusal would be a hang.
+# P4, P6: a store is known by its identity, not by its name or number: a restart and a handover
+# refuse another store in its place. They accept the same store when it has grown or become
+# read-only, since a refusal would be a hang.
 # vm: --mem 320
 # add: tests/vm/lib.sh
 # quick: uml-6.12
@@ -10,7 +11,7 @@
 
 mib=1048576
 
-# refused WORDS [ARGUMENT...]: no handover, in one line with these words
+# refused WORDS [ARGUMENT...]: a handover fails with one line that has WORDS.
 refused() {
 	local words=$1 said
 	shift
@@ -21,8 +22,8 @@ refused() {
 }
 
 same() {
-	cmp -n "$mib" "/dev/mapper/$name" "$1" || fail "not what is in $1"
-	ok "$name shows $1"
+	cmp -n "$mib" "/dev/mapper/$name" "$1" || fail "$name does not have the bytes of $1"
+	ok "$name has the bytes of $1"
 }
 
 image() {
@@ -68,7 +69,7 @@ dd if=/tmp/whole of=/tmp/image bs=1M skip=3 seek=3 conv=notrunc status=none
 check "a restart on a store that has its size again" handover "$name"
 remove
 
-# The same with a loop device, which can be given another file if device-mapper does not claim it.
+# A loop device, which can be given another file if device-mapper does not claim it.
 loop=$(losetup -f)
 losetup "$loop" /tmp/image || fail "losetup"
 create "$name" "file:$loop" || fail "create on a loop device"
@@ -80,10 +81,10 @@ crash
 fails_saying "$loop is the store of device $name" create second "file:$loop"
 fails_saying "$loop is the store of device $name" create second "file:$loop,ro"
 losetup -d "$loop"
-wait_for 20 "it is free" losetup "$loop" /tmp/other
+wait_for 20 "$loop is free" losetup "$loop" /tmp/other
 refused "is not the store served last"
 losetup -d "$loop"
-wait_for 20 "it is free" losetup "$loop" /tmp/image
+wait_for 20 "$loop is free" losetup "$loop" /tmp/image
 refused "is not the store served last"
 claims_nothing
 rm "$run/$name/tab"
@@ -93,32 +94,36 @@ losetup "$another" /tmp/third || fail "losetup"
 create third "file:$another" || fail "create a third device"
 fails_saying "'$another' is in use by device third" handover "$name" "file:$another"
 remove third
-check "a restart on the store that was asked for" handover "$name" "file:$another"
+check "a restart on the store that the command names" handover "$name" "file:$another"
 check "a handover" handover "$name"
-is "it is claimed" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$(lsblk -dno MAJ:MIN "$another" | tr -d ' ')"
+is "the claimed store" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" \
+	"$(lsblk -dno MAJ:MIN "$another" | tr -d ' ')"
 crash
 rm "$run/$name/tab"
 check "a restart on an image" handover "$name" file:/tmp/third
 crash
 rm "$run/$name/tab"
-check "a restart on the store that was asked for" handover "$name" "file:$loop"
+check "a restart on the store that the command names" handover "$name" "file:$loop"
 check "a handover" handover "$name"
-is "it is claimed" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$(lsblk -dno MAJ:MIN "$loop" | tr -d ' ')"
+is "the claimed store" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" \
+	"$(lsblk -dno MAJ:MIN "$loop" | tr -d ' ')"
 losetup -d "$another"
 rm /tmp/third
 same /tmp/image
 
-# Read-only by now.
+# The store has become read-only.
 crash
 blockdev --setro "$loop"
 check "a restart on a store that has become read-only" handover "$name"
 same /tmp/image
-! dd if=/tmp/other of="/dev/mapper/$name" bs=4k count=1 oflag=direct status=none 2>/dev/null || fail "written"
-ok "what is written fails"
+! dd if=/tmp/other of="/dev/mapper/$name" bs=4k count=1 oflag=direct status=none 2>/dev/null ||
+	fail "a write succeeded"
+ok "a write fails"
 refused "is a read-only device"
 blockdev --setrw "$loop"
-check "a handover when it is writable again" handover "$name"
-check "what is written is" dd if=/tmp/other of="/dev/mapper/$name" bs=1M count=1 oflag=direct status=none
+check "a handover when the store is writable again" handover "$name"
+check "a write succeeds" \
+	dd if=/tmp/other of="/dev/mapper/$name" bs=1M count=1 oflag=direct status=none
 same /tmp/other
 remove
 losetup -d "$loop"

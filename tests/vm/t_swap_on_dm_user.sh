@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P1, P2, P4, P5: swap on the served device: what is swapped keeps its bytes, through a handover and the death of the daemon.
+# P1, P2, P4, P5: pages swapped to the served device keep their bytes through a handover and the
+# death of the daemon.
 # vm: --mem 384 --cpus 1 --disk 1G --timeout 900
 # kernels: 6.12 trixie backports debug
 # quick: backports
@@ -10,12 +11,12 @@
 # shellcheck source=tests/vm/memory.sh
 . /add/memory.sh
 
-# Pages. A request of the device may be for several, the more the newer the kernel.
+# swapped_in PAGES: counts pages; a request may be for several pages, more on newer kernels.
 swapped_in() {
 	[ "$(vm_count pswpin)" -ge "$1" ]
 }
 
-# Every hog checks and writes some more pages, some of which have to come back from swap.
+# swapping_goes_on WHAT: every hog checks and writes more pages, some of which come back from swap.
 swapping_goes_on() {
 	local in out
 	in=$(vm_count pswpin) out=$(vm_count pswpout)
@@ -29,12 +30,13 @@ create "$name" "file:$disk,direct" || fail "create"
 mkswap "/dev/mapper/$name" >/dev/null || fail "mkswap"
 swapon "/dev/mapper/$name" || fail "swapon"
 pages=200
-# The initramfs can be swapped, too, and 7.3 does that rather than swap the hogs.
+# The initramfs can be swapped, too, and 7.3 swaps it before the hogs.
 mib=$((($(kib MemAvailable) + $(kib Shmem)) * 11 / 10 / 2 / 1024))
-say "$(kib MemTotal) KiB of memory, $(kib MemAvailable) available, $(kib Shmem) in tmpfs, 2 hogs of $mib MiB"
+say "$(kib MemTotal) KiB of memory, $(kib MemAvailable) available, $(kib Shmem) in tmpfs," \
+	"2 hogs of $mib MiB"
 hog_start "$mib"
 hog_start "$mib"
-await 180 "the hogs have more than there is" hogs_past filled $((mib * 256))
+await 180 "the hogs have filled their memory" hogs_past filled $((mib * 256))
 swapping_goes_on "one daemon"
 
 generation=1
@@ -51,12 +53,12 @@ done
 say "$(word requeued) orphans, $(word writes) writes and $(word reads) reads"
 is "errors" "$(word errors)" 0
 is "requests that failed" "$(word failed)" 0
-check "and the kernel's own counters say so: $(vm_count pswpin) in, $(vm_count pswpout) out" \
+check "the kernel has counted swapping: $(vm_count pswpin) in, $(vm_count pswpout) out" \
 	[ "$(vm_count pswpin)" -gt "$pages" ]
 is "processes killed for memory" "$(vm_count oom_kill)" 0
 hogs_stop
 swapoff "/dev/mapper/$name" || fail "swapoff"
 is "swap that is left" "$(kib SwapTotal)" 0
-ok "all that was swapped came back"
+ok "all swapped pages came back"
 remove
 finish
