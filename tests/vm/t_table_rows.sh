@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P12: good rows come back exactly, bad rows are refused by name; status and messages.
+# P12: dmsetup table prints good rows exactly, bad rows are refused by name, and status and messages
+# work.
 # vm: --mem 512 --cpus 2 --disk 16M
 # quick: uml-6.12 6.1 backports
 # add: tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-# refused MESSAGE SECTORS ARGUMENTS...: DM does not take the row, and the kernel's log says why
+# refused MESSAGE SECTORS ARGUMENTS...: DM refuses the row, and the kernel's log has MESSAGE.
 refused() {
 	local message=$1 sectors=$2 log
 	shift 2
@@ -17,7 +18,7 @@ refused() {
 	ok "refused: $*: $message"
 }
 
-# kept ARGUMENTS...: the row lives, and dmsetup table prints it as it was
+# kept ARGUMENTS...: a device with the row works, and dmsetup table prints the row unchanged.
 kept() {
 	dmsetup create "$name" --table "0 2048 user $*" || fail "row refused: $*"
 	is "table: $*" "$(dmsetup table "$name")" "0 2048 user $*"
@@ -61,7 +62,8 @@ for size in 0 256 513 1000 8192 1048576 4294967808 -512 x; do
 	refused 'logical_block_size: must be' 2048 0 0 c 1 "logical_block_size:$size"
 	refused 'physical_block_size: must be' 2048 0 0 c 1 "physical_block_size:$size"
 done
-refused 'physical_block_size is smaller' 2048 0 0 c 2 logical_block_size:4096 physical_block_size:512
+refused 'physical_block_size is smaller' 2048 0 0 c 2 logical_block_size:4096 \
+	physical_block_size:512
 refused 'max_io: must be' 2048 0 0 c 1 max_io:512
 refused 'max_io: must be' 2048 0 0 c 1 max_io:0
 refused 'max_io: must be' 2048 0 0 c 1 max_io:16777217
@@ -79,7 +81,7 @@ umount /mnt
 dmsetup create "$name" --table '0 2048 user 0 0 taken' || fail "create"
 refused 'Control node name is in use' 2048 0 0 taken 1 "backing:$number"
 dmsetup remove "$name"
-check "nothing is claimed by what was refused" mke2fs -F -q "$disk"
+check "refused rows claim nothing" mke2fs -F -q "$disk"
 refused 'Start or length is not a multiple' 2049 0 0 c 1 logical_block_size:4096
 
 dmsetup remove rows
@@ -91,17 +93,19 @@ kept 0 0 c 8 orphans:requeue nodaemon:fail:0 discard:off write_zeroes:off secure
 	logical_block_size:1024 physical_block_size:4096 max_io:65536
 kept 0 0 c 3 nodaemon:wait nospace:wait max_io:16777216
 kept 0 0 c 1 "backing:$number"
-check "nothing is claimed by what is removed" mke2fs -F -q "$disk"
+check "a removed device claims nothing" mke2fs -F -q "$disk"
 kept 0 0 c 2 orphans:requeue compat:android
 kept 0 0 "$(printf 'n%.0s' $(seq 127))"
 
 dmsetup create "$name" --table '0 2048 user 0 0 c'
 words=$(dmsetup status "$name" | sed 's/^0 2048 user //' | tr ' ' '\n' | cut -d: -f1 | tr '\n' ' ')
-is "status words" "$words" "queued held fenced channels generation sealed suspended daemon oldest_ms reads \
-writes flushes discards secure_erases write_zeroes errors unsupported requeued failed refused "
+is "status words" "$words" "queued held fenced channels generation sealed suspended daemon \
+oldest_ms reads writes flushes discards secure_erases write_zeroes errors unsupported requeued \
+failed refused "
 exec 5<>/dev/dm-user/c
-is "one channel" "$(word channels)" 1
-is "status of its generation" "$(dmsetup status "$name" | tr ' ' '\n' | grep ^gen:)" gen:0,serving,1,0,0
+is "channels" "$(word channels)" 1
+is "status of its generation" "$(dmsetup status "$name" | tr ' ' '\n' | grep ^gen:)" \
+	gen:0,serving,1,0,0
 check "message seal" dmsetup message "$name" 0 seal
 is "sealed" "$(word sealed)" 1
 ! (exec 6<>/dev/dm-user/c) 2>/dev/null || fail "a sealed node was opened"
@@ -118,22 +122,23 @@ ok "other messages are refused"
 exec 5>&-
 dmsetup remove "$name"
 
-# What the module does with rows that do not say is none of our own devices' business.
+# The module's parameter applies to rows without compat:. Rows of dmuserctl always have compat:.
 parameter=/sys/module/dm_user/parameters/compat
-is "rows are not Android's by default" "$(cat "$parameter")" none
+is "the parameter's default" "$(cat "$parameter")" none
 echo android >"$parameter"
 create "$name" "file:$disk" || fail "create"
-is "our own row says so" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
+is "the row of dmuserctl" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
 remove
-check "without a /sys" unshare -m sh -c "umount -l /sys && dmuserctl create --timeout $patience $name file:$disk"
-is "our own row says so" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
+check "create without /sys" unshare -m \
+	sh -c "umount -l /sys && dmuserctl create --timeout $patience $name file:$disk"
+is "the row of dmuserctl" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
 remove
 dmsetup create "$name" --table "0 2048 user 0 0 $name" || fail "a row of three arguments"
-is "a row that does not say is what the parameter says" \
-	"$(dmuserctl status --json "$name" | jq -c '.policy | [.compat, .orphans, .nodaemon, .nodaemon_ms, .write_zeroes]')" \
+policy='.policy | [.compat, .orphans, .nodaemon, .nodaemon_ms, .write_zeroes]'
+is "the policy of a row without compat:" "$(dmuserctl status --json "$name" | jq -c "$policy")" \
 	'["android","fail","fail",0,false]'
 dmsetup remove "$name"
 ! echo other >"$parameter" 2>/dev/null || fail "another value was taken"
-rmmod dm-user && modprobe dm-user compat=android || fail "load it with the parameter"
-is "given to modprobe" "$(cat "$parameter")" android
+rmmod dm-user && modprobe dm-user compat=android || fail "modprobe with the parameter"
+is "the parameter after modprobe" "$(cat "$parameter")" android
 finish

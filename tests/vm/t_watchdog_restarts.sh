@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P2, P4, P5: a daemon that dies alone is started again by dmuser-watch, which needs nothing of the device for it.
+# P2, P4, P5: dmuser-watch, which needs nothing on the device, restarts a daemon that dies alone.
 # vm: --mem 512 --cpus 2 --disk 64M --timeout 1800
 # add: tests/vm/lib.sh tests/vm/watch.sh
 # shellcheck source=tests/vm/watch.sh
@@ -8,7 +8,7 @@
 
 node=/dev/mapper/$name
 
-# Nothing of PID is on the device or on what is mounted from it: maps, descriptors, program, directories.
+# keeps_away PID: no mapping, descriptor, program or directory of the process is on the device.
 keeps_away() {
 	local pid=$1 device link
 	device=$(printf '%02x:%02x' "$major" "$minor")
@@ -27,38 +27,41 @@ seen() {
 	[ "$(events watch)" -ge "$1" ]
 }
 
-# A file system on it, with programs: as if it were the root.
+# A file system with programs on the device, as if it were the root.
 create "$name" "file:$disk,buffered" || fail "create"
 mkfs.ext4 -q "$node" || fail "mkfs"
 mount -t ext4 "$node" /mnt || fail "mount"
-major=$(dmuserctl status --json "$name" | jq .major) minor=$(dmuserctl status --json "$name" | jq .minor)
+major=$(dmuserctl status --json "$name" | jq .major)
+minor=$(dmuserctl status --json "$name" | jq .minor)
 cp "$(command -v busybox)" "$(command -v dmuser-watch)" /mnt/ || fail "programs"
 sync
-is "with no watchdog status says so" "$(dmuserctl status --json "$name" | jq .watchdog)" null
+is "the watchdog in the status" "$(dmuserctl status --json "$name" | jq .watchdog)" null
 
-# From the device itself, with all it has from its caller there.
+# Start the watchdog from the device itself, with a directory and descriptors there.
 (
 	cd /mnt || exit
 	./dmuser-watch --steady 0 --timeout "$patience" "$name" 3<busybox
 ) </mnt/busybox || fail "dmuser-watch"
 watch=$(watchdog pid)
-check "it watches" alive "$watch"
-check "nothing of it is on the device" keeps_away "$watch"
-is "spared by the OOM killer" "$(cat "/proc/$watch/oom_score_adj")" -1000
-is "and by the final kill of systemd" "$(head -c 1 "/proc/$watch/cmdline")" @
-check "its memory is locked" [ "$(sed -n 's/^VmLck:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$watch/status")" -gt 500 ]
+check "the watchdog lives" alive "$watch"
+check "the watchdog has nothing on the device" keeps_away "$watch"
+is "the watchdog's OOM score" "$(cat "/proc/$watch/oom_score_adj")" -1000
+is "the first byte of its argv[0]" "$(head -c 1 "/proc/$watch/cmdline")" @
+locked=$(sed -n 's/^VmLck:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$watch/status")
+check "the watchdog's memory is locked" [ "$locked" -gt 500 ]
 ! said=$(dmuser-watch "$name" 2>&1) || fail "two watchdogs"
 [[ $said == *"watches it already"* ]] || fail "two watchdogs: $said"
-ok "a second one is refused: $said"
+ok "a second watchdog is refused: $said"
 
-handover "$name" >/dev/null || fail "a handover under its eyes"
-wait_for 60 "it has seen the new daemon" seen 2
-is "a handover is no death" "$(events died)" 0
+handover "$name" >/dev/null || fail "a handover of a watched device"
+wait_for 60 "the watchdog has seen the new daemon" seen 2
+is "deaths that the watchdog has seen" "$(events died)" 0
 is "the node is sealed" "$(word sealed)" 1
 
-# Direct, so that it waits for the device; buffered, so that there is something to write and to forget.
-fio --name=v --directory=/mnt --rw=randrw --bs=4k --size=4M --time_based --runtime=1000000 --direct=1 --numjobs=2 \
-	--verify=crc32c --verify_fatal=1 --eta=never --output=/tmp/fio >/dev/null 2>&1 &
+# Direct I/O, which waits for the device.
+fio --name=v --directory=/mnt --rw=randrw --bs=4k --size=4M --time_based --runtime=1000000 \
+	--direct=1 --numjobs=2 --verify=crc32c --verify_fatal=1 --eta=never --output=/tmp/fio \
+	>/dev/null 2>&1 &
 fio=$!
 busy() {
 	local from
@@ -75,37 +78,37 @@ for round in $(seq "$rounds"); do
 	pid=$(server)
 	echo 3 >/proc/sys/vm/drop_caches
 	kill -KILL "$pid"
-	wait_for 60 "$round: it is dead" gone "$pid"
-	wait_for 60 "$round: another one serves" served_by_other "$pid"
-	wait_for 60 "$round: it was counted" watchdog_is restarts "$round"
+	wait_for 60 "$round: the daemon is dead" gone "$pid"
+	wait_for 60 "$round: another daemon serves" served_by_other "$pid"
+	wait_for 60 "$round: the watchdog has counted the restart" watchdog_is restarts "$round"
 	[ "$(word sealed)" = 1 ] || wait_for 20 "$round: sealed again" word_is sealed 1
-	check "$round: nothing of the new daemon is on the device" keeps_away "$(server)"
+	check "$round: the new daemon has nothing on the device" keeps_away "$(server)"
 	busy "$round"
 done
-is "one restart for each death" "$(events restart)" "$rounds"
-is "each at once" "$(dmesg | grep -ac 'event=died .* next_ms=0$')" "$rounds"
-is "the same watchdog" "$(watchdog pid)" "$watch"
-is "one daemon" "$(daemons | wc -l)" 1
-is "its stage" "$(dmuserctl status --json "$name" | jq -r .daemon.stage)" second
+is "restarts" "$(events restart)" "$rounds"
+is "restarts without a pause" "$(dmesg | grep -ac 'event=died .* next_ms=0$')" "$rounds"
+is "the watchdog after the restarts" "$(watchdog pid)" "$watch"
+is "daemons" "$(daemons | wc -l)" 1
+is "the daemon's stage" "$(dmuserctl status --json "$name" | jq -r .daemon.stage)" second
 
-# What anybody else would have to do then cannot be done: a program on the device cannot even be run.
+# A process that needs the device cannot start a daemon: not even a program on the device can run.
 kill -STOP "$watch"
 wait_for 20 "the watchdog is stopped" in_state "$watch" T
 pid=$(server)
 echo 3 >/proc/sys/vm/drop_caches
 kill -KILL "$pid"
-wait_for 20 "it is dead" gone "$pid"
-# Its other threads may die a little later.
+wait_for 20 "the daemon is dead" gone "$pid"
+# The daemon's other threads may die a little later.
 wait_for 20 "its channels are gone" word_is channels 0
 wait_for 20 "I/O waits" word_at_least queued 1
 /mnt/busybox true &
 other=$!
 wait_for 20 "a program on the device waits" in_state "$other" D
-is "nobody serves" "$(dmuserctl status --json "$name" | jq .served)" false
+is "served" "$(dmuserctl status --json "$name" | jq .served)" false
 kill -CONT "$watch"
 wait "$other" || fail "the program on the device failed"
 ok "a program on the device runs once the watchdog goes on"
-wait_for 60 "the watchdog has counted it" watchdog_is restarts $((rounds + 1))
+wait_for 60 "the watchdog has counted the restart" watchdog_is restarts $((rounds + 1))
 
 kill -INT "$fio"
 wait "$fio"
