@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the attack tests share; sourced in the guest. The store is a part of a disk whose other parts
-# are somebody else's, and so are another device, files, processes.
+# Functions of the attack tests, sourced in the guest. The store is a partition. The rest of its
+# disk, another device, files and processes must not change.
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
 prison_open() {
-	# One record of a kill an attempt, and none may be dropped.
+	# Each kill has a record in the log, and none may be dropped.
 	echo 0 >/proc/sys/kernel/printk_ratelimit
 	mkdir -p /tmp/attack
 	echo '/tmp/attack/core.%p' >/proc/sys/kernel/core_pattern
@@ -16,13 +16,14 @@ prison_open() {
 	echo 'root:secret:1::::::' >/etc/shadow
 	chmod 600 /etc/shadow
 
-	# What is before the store, behind it, and at the end of the disk.
+	# Known bytes before the store, behind it, and at the end of the disk.
 	tr '\0' '\245' </dev/zero | dd of=/tmp/foreign bs=1M count=2 iflag=fullblock 2>/dev/null
 	for mib in 0 34 62; do
 		dd if=/tmp/foreign of=/dev/vda bs=1M seek="$mib" 2>/dev/null
 	done
-	# A partition table: 32 MiB from 2 MiB on.
-	printf '\0\0\0\0\203\0\0\0\0\020\0\0\0\0\001\0' | dd of=/dev/vda bs=1 seek=446 conv=notrunc 2>/dev/null
+	# A partition table with one partition, 32 MiB at 2 MiB.
+	printf '\0\0\0\0\203\0\0\0\0\020\0\0\0\0\001\0' |
+		dd of=/dev/vda bs=1 seek=446 conv=notrunc 2>/dev/null
 	dd if=/dev/zero of=/dev/vda bs=1 seek=462 count=48 conv=notrunc 2>/dev/null
 	printf '\125\252' | dd of=/dev/vda bs=1 seek=510 conv=notrunc 2>/dev/null
 	sync
@@ -31,7 +32,7 @@ prison_open() {
 	is "the store's size" "$(blockdev --getsize64 /dev/vda1)" $((32 << 20))
 }
 
-# The device that is attacked from within, and the other.
+# Create the device that the attacker will serve, and another device.
 prison_serve() {
 	create t file:/dev/vda1,direct || fail "create t"
 }
@@ -40,11 +41,12 @@ prison_serve_other() {
 	create other file:/dev/vdb || fail "create other"
 }
 
-# A second stage of our own takes over from the attacker, and everything is as it must be.
+# Hand over from the attacker to an installed second stage, and check data and counters.
 prison_close() {
-	handover t >/tmp/said || fail "handover to a second stage that is none of the attacker's"
-	ok "a second stage of ours takes over from the attacker"
-	check "it is confined" test "$(dmuserctl status --json t | jq '.daemon.confinement | length')" -gt 3
+	handover t >/tmp/said || fail "handover to the installed second stage"
+	ok "the installed second stage takes over from the attacker"
+	check "the installed second stage is confined" \
+		test "$(dmuserctl status --json t | jq '.daemon.confinement | length')" -gt 3
 	check "the data of every attempt is there" /add/attack verify
 	is "requests that failed" "$(word failed t)" 0
 	is "errors" "$(word errors t)" 0
