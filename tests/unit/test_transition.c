@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * P1, P2, P4, P7: the transition table: every pair of state and event, and then two tables that talk
- * to each other, in every order of events, with either side killed or stopped at every step.
+ * P1, P2, P4, P7: the transition table: every pair of state and event, and then two tables that
+ * talk to each other, in every order of events, with either side killed or stopped at every step.
  */
 #include <setjmp.h>
 #include <stdarg.h>

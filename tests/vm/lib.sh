@@ -176,7 +176,8 @@ forget_claim() {
 	claims_nothing
 }
 
-# letter STATFILE: set $letter to a thread's state, as ps prints it. No fork: they are slow in a guest.
+# letter STATFILE: set $letter to a thread's state, as ps prints it. It forks no process: forks are
+# slow in a guest.
 letter=
 letter() {
 	local stat=

@@ -16,7 +16,8 @@ refused() {
 	[ "$got" = "$status" ] || fail "dmuserctl $*: status $got, not $status: $said"
 	# Of an unknown option, argp(3) also says where to find help.
 	said=${said%%$'\n'"Try "*}
-	[[ $said =~ ^dmuserctl( [a-z]+)?": ".*"$words" ]] || fail "dmuserctl $*: no '$words' in: $said"
+	[[ $said =~ ^dmuserctl( [a-z]+)?": ".*"$words" ]] ||
+		fail "dmuserctl $*: no '$words' in: $said"
 	[[ $said != *$'\n'* ]] || fail "dmuserctl $*: more than a line: $said"
 	ok "refused: $*: $words"
 }

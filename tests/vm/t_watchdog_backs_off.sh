@@ -26,7 +26,8 @@ watch=$(watchdog pid)
 kill -KILL "$watch"
 wait_for 20 "the watchdog is dead" gone "$watch"
 is "the watchdog in the status" "$(dmuserctl status --json "$name" | jq .watchdog)" null
-[[ $(dmuserctl status "$name") == *"no process would restart a dead daemon"* ]] || fail "status in words"
+[[ $(dmuserctl status "$name") == *"no process would restart a dead daemon"* ]] ||
+	fail "status in words"
 dmuser-watch --delay-max 1000 --timeout "$patience" "$name" || fail "another watchdog"
 watch=$(watchdog pid)
 

@@ -133,7 +133,8 @@ exec 8<>"/dev/dm-user/$name" || fail "a channel"
 dmuserctl seal "$name" || fail "seal"
 pid=$(server)
 kill -KILL "$pid"
-wait_for 60 "status says why" watchdog_is reason "no process listens, but a process has a channel of it"
+wait_for 60 "status says why" \
+	watchdog_is reason "no process listens, but a process has a channel of it"
 ok "status says why: $(dmuserctl status "$name" | grep ^watchdog)"
 exec 8>&-
 wait_for 60 "another daemon serves when the channel is closed" served_by_other "$pid"
