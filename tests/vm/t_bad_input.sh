@@ -29,7 +29,7 @@ refused() {
 	got=$?
 	error=$(</tmp/error)
 	[ $got = "$status" ] || fail "$*: status $got, not $status: $error"
-	# Of an unknown option, argp(3) also says where to find help.
+	# For an unknown option, argp(3) adds a line that says where to find help.
 	[ "$status" != 2 ] || error=${error%%$'\n'"Try "*}
 	[[ -n $error && $error != *$'\n'* ]] || fail "$*: not one line: $error"
 	[[ $error =~ $pattern ]] || fail "$*: no '$pattern' in: $error"

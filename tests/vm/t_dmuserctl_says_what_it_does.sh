@@ -14,7 +14,7 @@ refused() {
 	shift 2
 	said=$(dmuserctl "$@" 2>&1 >/dev/null) || got=$?
 	[ "$got" = "$status" ] || fail "dmuserctl $*: status $got, not $status: $said"
-	# Of an unknown option, argp(3) also says where to find help.
+	# For an unknown option, argp(3) adds a line that says where to find help.
 	said=${said%%$'\n'"Try "*}
 	[[ $said =~ ^dmuserctl( [a-z]+)?": ".*"$words" ]] ||
 		fail "dmuserctl $*: no '$words' in: $said"

@@ -157,7 +157,7 @@ newest=$(generation)
 dmsetup message "$name" 0 drain "$newest" || fail "drain $newest"
 wait "$drained" && fail "a drained newcomer succeeded: $(cat /tmp/drained)"
 said=$(cat /tmp/drained)
-[[ $said =~ generation\ $newest\ was\ drained,\ and\ not\ by\ us ]] || fail "drained: $said"
+[[ $said =~ generation\ $newest\ was\ drained\ by\ another\ process ]] || fail "drained: $said"
 ok "drained: $said"
 kill -CONT "$pid"
 kill "$strace" && wait "$strace"

@@ -67,7 +67,7 @@ load_stop
 mkswap "$disk" >/dev/null && swapon "$disk" || fail "swap on the store"
 check "a handover beside another claim" handover "$name"
 claims_nothing
-check "the log says so" grep -q "the table of $name does not claim $disk, so take care" <(dmesg)
+check "the log says so" grep -q "the table of $name does not claim $disk, so make sure" <(dmesg)
 swapoff "$disk" || fail "swapoff"
 check "a handover without another claim" handover "$name"
 held
