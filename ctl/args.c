@@ -17,12 +17,17 @@ static const struct {
 	unsigned int bit;		/* ctl_option */
 } rows[] = {
 	{ { "json", 'j', NULL, 0, "print JSON", 0 }, CTL_JSON },
-	{ { "program", 'p', "PATH", 0, "run this daemon (default: beside dmuserctl, then $PATH)",
-	    0 },
+	{ { "program", 'p', "PATH", 0,
+	    "run this daemon (default: beside dmuserctl, in ../libexec, or in $PATH)", 0 },
 	  CTL_PROGRAM },
-	{ { "timeout", 't', "MS", 0, "limit of each step of the daemons; wait: of the wait", 0 },
+	{ { "timeout", 't', "MS", 0,
+	    "limit of each step of the daemons (100-3600000; default 10000)", 0 },
 	  CTL_TIMEOUT },
-	{ { "channels", 'c', "N", 0, "channels, each with a thread (1-64)", 0 }, CTL_CHANNELS },
+	{ { "timeout", 't', "MS", 0, "give up after so long (1-3600000; default: never)", 0 },
+	  CTL_LIMIT },
+	{ { "channels", 'c', "N", 0,
+	    "channels, each with a thread (1-64; default: the spec's, or 4)", 0 },
+	  CTL_CHANNELS },
 	{ { "generation", 'g', "N", 0, "wait for this generation", 0 }, CTL_GENERATION },
 	{ { "ready", 'r', NULL, 0, "wait until it serves (the default)", 0 }, CTL_READY },
 	{ { "gone", 'x', NULL, 0, "wait until it is gone", 0 }, CTL_GONE },
@@ -61,7 +66,7 @@ static error_t parse_end(const struct parse *parse, struct argp_state *state)
 	const struct ctl_args *args = parse->args;
 
 	if (args->command->operands && !args->name)
-		return dmu_option_refuse(state, "no NAME given");
+		return dmu_option_refuse(state, "no NAME given (see --help)");
 	if ((args->given & CTL_READY) && (args->given & CTL_GONE)) {
 		return dmu_option_refuse(state, "--ready and --gone exclude each other");
 	}
@@ -72,11 +77,10 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 {
 	struct parse *parse = state->input;
 	struct ctl_args *args = parse->args;
-	bool takes_program = args->command->options & CTL_PROGRAM;
 	size_t i;
 
 	for (i = 0; i < ROW_COUNT; i++)
-		if (rows[i].option.key == key)
+		if (rows[i].option.key == key && (rows[i].bit & args->command->options))
 			args->given |= rows[i].bit;
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -90,9 +94,8 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 		args->tab = value;
 		return 0;
 	case 't':
-		/* The daemon's, or the limit of `wait` itself. */
 		return dmu_option_number(state, "timeout", value,
-					 takes_program ? DMU_TIMEOUT_MIN_MS : 1,
+					 args->given & CTL_LIMIT ? 1 : DMU_TIMEOUT_MIN_MS,
 					 DMU_TIMEOUT_MAX_MS, &args->timeout_ms);
 	case 'c':
 		return dmu_option_number(state, "channels", value, 1, DMU_WIRE_CHANNELS_MAX,
@@ -117,7 +120,7 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 static error_t parse_command(struct parse *parse, int argc, char **argv)
 {
 	static const char *const operands[] = {
-		[CTL_NO_OPERAND] = "",
+		[CTL_NO_OPERAND] = NULL,
 		[CTL_NAME] = "NAME",
 		[CTL_NAME_SPEC] = "NAME [BACKEND:SOURCE[,OPTION...]]",
 	};
@@ -142,10 +145,9 @@ static error_t parse_command(struct parse *parse, int argc, char **argv)
 		if (rows[i].bit & command->options)
 			options[count++] = rows[i].option;
 	snprintf(name, sizeof(name), "dmuserctl %s", command->name);
-	snprintf(doc, sizeof(doc), "%s: %s.\v%s", command->name, command->summary,
-		 command->detail ? command->detail : "");
-	argv[0] = name;
-	return argp_parse(&argp, argc, argv, parse->flags, NULL, parse);
+	snprintf(doc, sizeof(doc), "%s: %s.%s%s", command->name, command->summary,
+		 command->detail ? "\v" : "", command->detail ? command->detail : "");
+	return dmu_options_parse(&argp, name, argc, argv, parse->flags, parse);
 }
 
 /* The word that names the command, and what follows. */
@@ -156,14 +158,14 @@ static error_t parse_word(int key, char *value, struct argp_state *state)
 	int begin = state->next - 1;
 
 	if (key == ARGP_KEY_NO_ARGS)
-		return dmu_option_refuse(state, "no COMMAND given");
+		return dmu_option_refuse(state, "no COMMAND given (see --help)");
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
 	for (command = parse->commands; command->name; command++)
 		if (!strcmp(command->name, value))
 			break;
 	if (!command->name) {
-		return dmu_option_refuse(state, "unknown command '%.80s'", value);
+		return dmu_option_refuse(state, "unknown command '%.80s' (see --help)", value);
 	}
 	parse->args->command = command;
 	state->next = state->argc;
@@ -199,7 +201,7 @@ int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, in
 	static const struct argp_child children[] = { { &dmu_options_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.parser = parse_word,
-		.args_doc = "COMMAND [NAME [BACKEND:SOURCE[,OPTION...]]]",
+		.args_doc = "COMMAND [OPTION...] [NAME [BACKEND:SOURCE[,OPTION...]]]",
 		.doc = "Creates, shows, hands over and removes devices of the dm-user target."
 		       "\vcommands",
 		.children = children,
@@ -210,7 +212,6 @@ int ctl_args_parse(struct ctl_args *args, const struct ctl_command *commands, in
 	memset(args, 0, sizeof(*args));
 	args->run_dir = DMU_RUN_DIR;
 	args->tab = CTL_TAB;
-	dmu_options_begin();
 	/* In order: what follows the command is the command's. */
-	return argp_parse(&argp, argc, argv, flags | ARGP_IN_ORDER, NULL, &parse);
+	return dmu_options_parse(&argp, "dmuserctl", argc, argv, flags | ARGP_IN_ORDER, &parse);
 }

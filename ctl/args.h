@@ -24,7 +24,7 @@ enum ctl_exit {
 enum ctl_option {
 	CTL_JSON	= 1 << 0,
 	CTL_PROGRAM	= 1 << 1,
-	CTL_TIMEOUT	= 1 << 2,
+	CTL_TIMEOUT	= 1 << 2,	/* of a daemon */
 	CTL_CHANNELS	= 1 << 3,
 	CTL_GENERATION	= 1 << 4,
 	CTL_READY	= 1 << 5,
@@ -32,6 +32,7 @@ enum ctl_option {
 	CTL_FORCE	= 1 << 7,
 	CTL_TABFILE	= 1 << 8,
 	CTL_RUNDIR	= 1 << 9,
+	CTL_LIMIT	= 1 << 10,	/* --timeout, of `wait` itself */
 };
 
 struct ctl_args {
@@ -42,7 +43,7 @@ struct ctl_args {
 	const char *program;		/* path, or NULL for the default */
 	const char *run_dir;		/* never NULL */
 	const char *tab;		/* never NULL */
-	uint64_t timeout_ms;		/* with CTL_TIMEOUT given */
+	uint64_t timeout_ms;		/* with CTL_TIMEOUT or CTL_LIMIT given */
 	uint64_t channels;		/* with CTL_CHANNELS given; 1..64 */
 	uint64_t generation;		/* with CTL_GENERATION given; from 1 */
 };

@@ -27,13 +27,13 @@ void ctl_dm_init(void);
  * there without; -ENODATA: likewise, since it has no live table (yet); or another -errno.
  */
 int ctl_dm_device(const char *name, struct ctl_device *device);
+/* ctl_dm_device(), which prints its error: 0, or CTL_FAILED. */
+int ctl_dm_require(const char *name, struct ctl_device *device);
 /*
  * A device that was renamed keeps the name of its run directory in its UUID, and is found by
  * either: this gives the first. Valid until the next call.
  */
 const char *ctl_dm_first_name(const char *name);
-/* The same; on failure, print why, and CTL_FAILED. */
-int ctl_dm_require(const char *name, struct ctl_device *device);
 /* Print why ctl_dm_device() of @name failed. */
 void ctl_dm_device_error(const char *name, int error);
 /* Call @visit for each device with a row of target "user", until it does not return 0. */

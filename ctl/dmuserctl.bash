@@ -9,10 +9,12 @@ _dmuserctl() {
 
 	case $prev in
 	-p | --program | -T | --tab)
+		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
 	-R | --run-dir)
+		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
@@ -26,7 +28,7 @@ _dmuserctl() {
 		words+=' --help --version'
 	elif [[ $cur == -* ]]; then
 		words=$("$program" "$command" --help 2>/dev/null |
-			sed -n 's/^  -., \(--[a-z-]*\).*/\1/p')
+			sed -n 's/^  ...\{1,2\}\(--[a-z-]*\).*/\1/p')
 	elif [[ $command == create ]]; then
 		words=$(sed -n \
 			's/^[[:space:]]*\([A-Za-z0-9_.+-][A-Za-z0-9_.+-]*\)[[:space:]].*/\1/p' \

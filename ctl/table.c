@@ -49,7 +49,7 @@ const struct ctl_command ctl_commands[] = {
 			"without --generation, any. --gone: until the device is gone; with "
 			"--generation, until that generation is gone.",
 		.operands = CTL_NAME,
-		.options = CTL_JSON | CTL_GENERATION | CTL_READY | CTL_GONE | CTL_TIMEOUT,
+		.options = CTL_JSON | CTL_GENERATION | CTL_READY | CTL_GONE | CTL_LIMIT,
 		.run = ctl_wait,
 	},
 	{

@@ -79,9 +79,9 @@ static int wait_loop(const struct ctl_args *args, int events, struct ctl_device 
 		if (ret)
 			return ret < 0 ? ret : 0;
 		passed = dmu_now_ms() - begin;
-		if ((args->given & CTL_TIMEOUT) && passed >= args->timeout_ms)
+		if ((args->given & CTL_LIMIT) && passed >= args->timeout_ms)
 			return -ETIMEDOUT;
-		if ((args->given & CTL_TIMEOUT) && pause > args->timeout_ms - passed)
+		if ((args->given & CTL_LIMIT) && pause > args->timeout_ms - passed)
 			pause = args->timeout_ms - passed;
 		ret = sleep_until_event(events, pause);
 		if (ret)

@@ -442,6 +442,7 @@ static void dmu_act_kill_peer(struct dmu_daemon *daemon)
 	dmu_act_close_socket(daemon);
 }
 
+/* #syscalls main: dup3 */
 static void dmu_act_drop_peer(struct dmu_daemon *daemon)
 {
 	dmu_act_close_socket(daemon);
@@ -488,7 +489,9 @@ static void dmu_act_clean_run_dir(struct dmu_daemon *daemon)
 	close(daemon->listener);
 	daemon->listener = -1;
 	daemon->accepting = false;
-	dmu_run_clean(daemon->options.run_dir, daemon->options.name);
+	/* A new device of that name has its own daemon there. */
+	if (!dmu_dm_exists(daemon->options.name))
+		dmu_run_clean_files(daemon->options.run_dir, daemon->options.name);
 }
 
 void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action)

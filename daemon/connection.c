@@ -28,6 +28,7 @@ static unsigned int dmu_connection_oldest(const struct dmu_daemon *daemon)
 	return oldest;
 }
 
+/* #syscalls main: close */
 static void dmu_connection_drop(struct dmu_daemon *daemon, unsigned int index)
 {
 	close(daemon->connections[index]);

@@ -186,6 +186,7 @@ static void dmu_loop_server(struct dmu_daemon *daemon)
 			strerrordesc_np(-result), running);
 }
 
+/* #syscalls main: read */
 static bool dmu_loop_read_timer(int timer)
 {
 	uint64_t expirations;
@@ -221,7 +222,11 @@ static void dmu_loop_timer(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_TIMEOUT);
 }
 
-/* Look for the first answer, less and less often: an idle device should cost nothing. */
+/*
+ * Look for the first answer, less and less often: an idle device should cost nothing.
+ *
+ * #syscalls main: timerfd_settime
+ */
 static void dmu_loop_ticker(struct dmu_daemon *daemon)
 {
 	struct itimerspec when = { 0 };

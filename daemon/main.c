@@ -3,18 +3,21 @@
  * Both stages, from the command line to the exit. The files, in the order in which they run:
  *
  *	options.c	reads the command line
+ *	query.c		answers --sources and --identity instead
  *	start.c		descriptors and the run directory: needs no device
  *	loop.c		waits for events, looks them up in handover/transition.c, calls actions.c
  *	  newcomer.c	with --takeover: finds the serving daemon, takes its OFFER; or
  *	  attach.c	no daemon serves: creates the device, or opens its node
  *	  prepare.c	backend, residence, confinement, threads, self-test: up to the first answer
+ *	  identity.c	which store the backend serves
  *	  store.c	checks that the store is the one that the generation before served
  *	  connection.c	once it serves: answers questions, and welcomes the next newcomer
  *	  status.c	what the daemon reports about itself
  *	  peer.c	the process at the other end of a handover
  *	  state.c	carries the backend's state from the old daemon to the newcomer
  *
- * daemon.h has the struct that they share.
+ * daemon.h has the struct that they share; steps.c runs the lists of steps in start.c, attach.c and
+ * prepare.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +57,7 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 
 	dmu_process_begin();
 	dmu_daemon_init(&daemon, stage);
-	dmu_options_parse(&daemon.options, stage, argc, argv);
+	dmu_daemon_options_parse(&daemon.options, stage, argc, argv);
 	if (daemon.options.query_spec)
 		return dmu_query_answer(daemon.options.query, stage->program,
 					daemon.options.query_spec);

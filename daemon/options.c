@@ -6,6 +6,7 @@
 
 #include "daemon/options.h"
 #include "handover/peer.h"
+#include "lib/launch.h"
 #include "lib/options.h"
 #include "rundir/options.h"
 
@@ -66,10 +67,11 @@ static error_t parse_end(struct parse *parse, struct argp_state *state)
 	if (into->query_spec)
 		return 0;
 	if (!parse->operands) {
-		return dmu_option_refuse(state, "no NAME given");
+		return dmu_option_refuse(state, "no NAME given (see --help)");
 	}
 	if (!into->spec_given && !into->takeover) {
-		return dmu_option_refuse(state, "no BACKEND:SOURCE given, to create %s from",
+		return dmu_option_refuse(state,
+					 "no BACKEND:SOURCE given, to create %s from (see --help)",
 					 into->name);
 	}
 	if (!*into->ctl)
@@ -113,6 +115,8 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 		break;
 	case OPTION_SOURCES:
 	case OPTION_IDENTITY:
+		if (into->query_spec)
+			return dmu_option_refuse(state, "one --sources or --identity only");
 		into->query = key == OPTION_SOURCES ? DMU_QUERY_SOURCES : DMU_QUERY_IDENTITY;
 		into->query_spec = value;
 		break;
@@ -149,8 +153,8 @@ static char *help(int key, const char *text, void *input)
 	return backends;
 }
 
-void dmu_options_parse(struct dmu_daemon_options *into, const struct dmu_stage *stage, int argc,
-		       char **argv)
+void dmu_daemon_options_parse(struct dmu_daemon_options *into, const struct dmu_stage *stage,
+			      int argc, char **argv)
 {
 	static const struct argp_child children[] = {
 		{ &dmu_run_argp, 0, NULL, 0 }, { &dmu_options_argp, 0, NULL, 0 }, { 0 },
@@ -169,6 +173,6 @@ void dmu_options_parse(struct dmu_daemon_options *into, const struct dmu_stage *
 	memset(into, 0, sizeof(*into));
 	into->timeout_ms = DMU_TIMEOUT_MS;
 	into->takeover = stage->takeover_only;
-	dmu_options_begin();
-	argp_parse(&argp, argc, argv, 0, NULL, &parse);
+	if (dmu_options_parse(&argp, stage->program, argc, argv, 0, &parse))
+		exit(DMU_EXIT_FAILED);
 }

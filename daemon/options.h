@@ -26,7 +26,7 @@ struct dmu_daemon_options {
 };
 
 /* Fill @options. --help, --version and usage errors exit. */
-void dmu_options_parse(struct dmu_daemon_options *options, const struct dmu_stage *stage, int argc,
-		       char **argv);
+void dmu_daemon_options_parse(struct dmu_daemon_options *options, const struct dmu_stage *stage,
+			      int argc, char **argv);
 
 #endif

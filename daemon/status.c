@@ -22,6 +22,7 @@ static enum dmu_wire_state dmu_status_state(enum dmu_state state)
 	}
 }
 
+/* #syscalls main: getpid */
 static void dmu_status_fill(const struct dmu_daemon *daemon, struct dmu_wire_status *status)
 {
 	struct dm_user_info info = { 0 };

@@ -141,7 +141,7 @@ int dmu_dm_create(const char *name, const struct dmu_dm_row *row, char *error, s
 	}
 	rc = dmu_dm_call_begin(&call);
 	if (rc) {
-		snprintf(error, len, "cannot open " DMU_DM_CONTROL ": %s%s", strerror(-rc),
+		snprintf(error, len, "cannot use " DMU_DM_CONTROL ": %s%s", strerror(-rc),
 			 rc == -ENOENT || rc == -ENODEV
 				 ? " (are the modules dm-mod and dm-user loaded?)"
 				 : "");

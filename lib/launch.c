@@ -110,6 +110,7 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 	return -1;
 }
 
+/* #syscalls main: write close */
 static void dmu_launch_say(struct dmu_launch *launch, const char *text)
 {
 	ssize_t len;

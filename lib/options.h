@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the command lines of all programs share, on top of argp(3): a usage error prints one line
- * that names the bad word, and exits with DMU_EXIT_USAGE; -h is --help.
+ * What the command lines of all programs share, on top of argp(3). A usage error prints one line
+ * that names the bad word, and exits with DMU_EXIT_USAGE; argp adds a hint of its own to an unknown
+ * option and to a missing value.
  */
 #ifndef DMUSER_OPTIONS_H
 #define DMUSER_OPTIONS_H
@@ -9,10 +10,15 @@
 #include <argp.h>
 #include <stdint.h>
 
-/* Call it before argp_parse(): sets argp's exit status and its --version. */
-void dmu_options_begin(void);
+/*
+ * argp_parse() with @flags, as program @program whatever argv[0] is. Operands and values point into
+ * @argv. Returns with ARGP_NO_EXIT only after an error: EINVAL or another errno. exit() fails from
+ * now on if standard output could not be written.
+ */
+error_t dmu_options_parse(const struct argp *argp, const char *program, int argc, char **argv,
+			  unsigned int flags, void *input);
 
-/* Child of every program's parser. Has no input. */
+/* --help, --usage and --version: a child of every program's parser. Has no input. */
 extern const struct argp dmu_options_argp;
 
 /* Print a usage error, and exit; with ARGP_NO_EXIT, EINVAL. */

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a device that is gone has left. */
+/* The files of a device that is gone. */
 #ifndef DMUSER_CLEAN_H
 #define DMUSER_CLEAN_H
 
 /*
- * Remove all that daemons, dmuserctl and dmuser-watch leave in RUN_DIR/NAME, and the directory if
- * that was all. The caller listens there no more. A daemon that starts or listens there keeps
- * everything.
+ * Remove the files of daemons, dmuserctl and dmuser-watch in RUN_DIR/NAME, and the directory if it
+ * is empty then. The caller has stopped listening there. If a daemon starts or listens there, or a
+ * dmuserctl or dmuser-watch starts one, or a process other than root's could write to a directory,
+ * everything stays.
  */
 void dmu_run_clean(const char *run_dir, const char *name);
+/*
+ * The same, but the copies of programs stay: a daemon may not look for the processes that run them.
+ */
+void dmu_run_clean_files(const char *run_dir, const char *name);
 
 #endif

@@ -132,8 +132,8 @@ out_close:
 	return ret;
 }
 
-/* A pidfd of a process that runs the file of @st; -1: none does. */
-static int runner_find(const struct stat *st)
+/* *@pidfd: of a process that runs the file of @st; -1: none does. False: that cannot be known. */
+static bool runner_find(const struct stat *st, int *pidfd)
 {
 	struct dirent *entry;
 	char exe[300];
@@ -143,7 +143,7 @@ static int runner_find(const struct stat *st)
 
 	proc = opendir("/proc");
 	if (!proc)
-		return -1;
+		return false;
 	while (fd < 0 && (entry = readdir(proc))) {
 		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
 			continue;
@@ -152,7 +152,8 @@ static int runner_find(const struct stat *st)
 			fd = syscall(SYS_pidfd_open, atoi(entry->d_name), 0);
 	}
 	closedir(proc);
-	return fd;
+	*pidfd = fd;
+	return true;
 }
 
 /* true: before @deadline (of dmu_now_ms()), the last process that ran @path has exited. */
@@ -166,7 +167,8 @@ static bool copy_abandoned(const char *path, uint64_t deadline)
 	if (lstat(path, &st) || !S_ISREG(st.st_mode))
 		return false;
 	for (;;) {
-		fd.fd = runner_find(&st);
+		if (!runner_find(&st, &fd.fd))
+			return false;
 		if (fd.fd < 0)
 			return true;
 		now = dmu_now_ms();

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "rundir/listener.h"
 
 #define ANSWER_SECONDS	2
+#define LOOK_MS		20
 
 static int fail(int error, char *text, size_t len, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -30,16 +32,27 @@ static int fail(int error, char *text, size_t len, const char *format, ...)
 	return -error;
 }
 
-int dmu_listener_dial(const char *run_dir, const char *name)
+/* A connection, whose backlog may be full: -EAGAIN. */
+static int connect_once(const char *run_dir, const char *name)
+{
+	char path[DMU_PATH_MAX];
+	int ret = dmu_run_path(path, sizeof(path), run_dir, name, DMU_SOCKET_NAME);
+
+	return ret ? ret : dmu_peer_connect(path);
+}
+
+/*
+ * A connection to the daemon that listens. Wait for a place in its backlog, and limit each send and
+ * receive, for ANSWER_SECONDS. -ENOENT, -ECONNREFUSED: no daemon listens; or another -errno.
+ */
+static int dial(const char *run_dir, const char *name)
 {
 	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
-	char path[DMU_PATH_MAX];
+	uint64_t deadline = dmu_now_ms() + ANSWER_SECONDS * 1000;
 	int fd, ret;
 
-	ret = dmu_run_path(path, sizeof(path), run_dir, name, DMU_SOCKET_NAME);
-	if (ret)
-		return ret;
-	fd = dmu_peer_connect(path);
+	while ((fd = connect_once(run_dir, name)) == -EAGAIN && dmu_now_ms() < deadline)
+		poll(NULL, 0, LOOK_MS);
 	if (fd < 0)
 		return fd;
 	if (fcntl(fd, F_SETFL, 0) ||
@@ -54,7 +67,7 @@ int dmu_listener_dial(const char *run_dir, const char *name)
 
 pid_t dmu_listener_pid(const char *run_dir, const char *name)
 {
-	int fd = dmu_listener_dial(run_dir, name), pid;
+	int fd = dial(run_dir, name), pid;
 
 	if (fd < 0)
 		return fd;
@@ -65,7 +78,7 @@ pid_t dmu_listener_pid(const char *run_dir, const char *name)
 
 bool dmu_listener_present(const char *run_dir, const char *name)
 {
-	int fd = dmu_listener_dial(run_dir, name);
+	int fd = connect_once(run_dir, name);
 
 	if (fd >= 0)
 		close(fd);
@@ -127,15 +140,15 @@ int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener 
 	struct dmu_wire_message message;
 	int fd, ret, pid;
 
-	fd = dmu_listener_dial(run_dir, name);
+	fd = dial(run_dir, name);
 	if (fd == -ENOENT)
 		return fail(ENOENT, error, len, "no daemon has its socket in %s/%s", run_dir, name);
 	if (fd == -ECONNREFUSED)
 		return fail(ECONNREFUSED, error, len, "the daemon of the socket in %s/%s is dead",
 			    run_dir, name);
 	if (fd == -EAGAIN)
-		return fail(EAGAIN, error, len,
-			    "the daemon does not answer, and too many processes wait for it");
+		return fail(ETIMEDOUT, error, len,
+			    "the daemon has not accepted the connection for %d s", ANSWER_SECONDS);
 	if (fd < 0)
 		return fail(-fd, error, len,
 			    "cannot reach the daemon by %s/%s/" DMU_SOCKET_NAME ": %s", run_dir,
@@ -158,7 +171,7 @@ void dmu_listener_ask_confinement(const char *run_dir, const char *name,
 {
 	struct dmu_wire_message message;
 	char error[DMU_ERROR_MAX];
-	int fd = dmu_listener_dial(run_dir, name), ret;
+	int fd = dial(run_dir, name), ret;
 
 	memset(&daemon->confinement, 0, sizeof(daemon->confinement));
 	daemon->confinement.proved = daemon->status.confinement;

@@ -23,11 +23,6 @@ int dmu_listener_ask(const char *run_dir, const char *name, struct dmu_listener 
 void dmu_listener_ask_confinement(const char *run_dir, const char *name,
 				  struct dmu_listener *daemon);
 
-/*
- * Connect to the listening daemon; send and receive on the descriptor time out after two seconds.
- * -ENOENT or -ECONNREFUSED: no daemon listens; -EAGAIN: its backlog is full; or another -errno.
- */
-int dmu_listener_dial(const char *run_dir, const char *name);
 /* true: a daemon listens, or the connection failed for another reason than a missing daemon. */
 bool dmu_listener_present(const char *run_dir, const char *name);
 /* The pid of the process that listens, from the kernel; or -errno of the connection. */

@@ -160,11 +160,11 @@ static const char *skip_word(const char *text)
 	return colon && !memchr(text, ' ', colon - text) ? colon + 2 : text;
 }
 
-/* The last line in @output, without its "PROGRAM: " and a "@name: " after that. */
+/* The last line in @output that is not argp's hint, without its "PROGRAM: " and a "@name: ". */
 static void last_line(int output, const char *name, char *line, size_t len)
 {
 	size_t name_len = strlen(name);
-	const char *start;
+	const char *start, *hint;
 	char text[4096];
 	off_t end = lseek(output, 0, SEEK_END);
 	off_t from = end > (off_t)sizeof(text) - 1 ? end - (off_t)sizeof(text) + 1 : 0;
@@ -172,6 +172,10 @@ static void last_line(int output, const char *name, char *line, size_t len)
 
 	if (n < 0)
 		n = 0;
+	text[n] = '\0';
+	hint = strstr(text, "\nTry `");
+	if (hint)
+		n = hint - text;
 	while (n > 0 && text[n - 1] == '\n')
 		n--;
 	text[n] = '\0';
@@ -183,12 +187,15 @@ static void last_line(int output, const char *name, char *line, size_t len)
 	snprintf(line, len, "%s", start);
 }
 
-/* Copy @output to @text, as far as it fits. */
-static void all_lines(int output, char *text, size_t len)
+/* Copy all of @output to @text. 0, or -ENOSPC. */
+static int all_lines(int output, char *text, size_t len)
 {
-	ssize_t n = pread(output, text, len - 1, 0);
+	ssize_t n = pread(output, text, len, 0);
 
+	if (n >= (ssize_t)len)
+		return -ENOSPC;
 	text[n > 0 ? n : 0] = '\0';
+	return 0;
 }
 
 static bool has_ended(pid_t pid)
@@ -341,7 +348,10 @@ int dmu_program_run(const struct dmu_program *program, char *const argv[], const
 			snprintf(error, len, "%s ended with status %d and printed nothing",
 				 program->path, WEXITSTATUS(status));
 	} else if (program->said) {
-		all_lines(answer, program->said, program->said_len);
+		ret = all_lines(answer, program->said, program->said_len);
+		if (ret)
+			snprintf(error, len, "%s answered more than %zu bytes", program->path,
+				 program->said_len - 1);
 	}
 	if (answer != output)
 		close(answer);

@@ -64,8 +64,9 @@ static int dmu_rundir_take(struct dmu_rundir *rundir, char *error, size_t len)
 		rc = dmu_run_make(rundir->run_dir, rundir->name, &rundir->made_parent,
 				  &rundir->made, error, len);
 		if (!rc) {
-			rundir->lock = dmu_run_lock_start(rundir->run_dir, rundir->name);
-			rc = rundir->lock < 0 ? rundir->lock : 0;
+			rc = dmu_run_lock_start(rundir->run_dir, rundir->name);
+			rundir->lock = rc < 0 ? -1 : rc;
+			rc = rc < 0 ? rc : 0;
 		}
 		if ((rc != -EBUSY && rc != -ESTALE && rc != -ENOENT) || !--tries)
 			return rc;
@@ -139,6 +140,7 @@ int dmu_rundir_open_tab(struct dmu_rundir *rundir)
 	return 0;
 }
 
+/* #syscalls main: write close */
 int dmu_rundir_rewrite_tab(struct dmu_rundir *rundir, const char *name, const char *text)
 {
 	char line[DMU_TAB_LINE_MAX];

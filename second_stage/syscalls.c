@@ -5,9 +5,9 @@
  * (type=1326). Nothing here gives new memory, so none of a process is ever executable that was not
  * when it started; nothing opens, makes a socket, or begins a process or a thread.
  *
- * Beside each function that makes such a call, a comment "#syscalls ROLE: NAME..." says so, with
- * the role main, io, both, or state (the main thread, for a backend that has state in memory). The
- * unit test test_syscalls proves that the lists are equal to these comments.
+ * Beside the functions that make such calls, comments "#syscalls ROLE: NAME..." say so, with the
+ * role main, io, both, or state (the main thread, for a backend that has state in memory). The unit
+ * test test_syscalls proves that there are rules for the calls of these comments and no others.
  *
  * Threads share their memory. An attacker that can write to the memory of an I/O thread can make
  * the main thread do its calls: two lists are not two sandboxes. They keep the calls of the
@@ -23,6 +23,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -99,7 +100,7 @@ static const int dmu_fcntls_room[] = { F_ADD_SEALS, F_GET_SEALS };
 /* The first failure is kept, and after it nothing is added. */
 struct dmu_list {
 	scmp_filter_ctx filter;
-	unsigned int rules;
+	struct dmu_syscalls *syscalls;
 	int rc;
 };
 
@@ -108,7 +109,8 @@ static void dmu_allow_array(struct dmu_list *list, int call, unsigned int count,
 {
 	if (!list->rc)
 		list->rc = seccomp_rule_add_array(list->filter, SCMP_ACT_ALLOW, call, count, args);
-	list->rules++;
+	list->syscalls->rules++;
+	list->syscalls->calls[call / 64] |= 1ULL << call % 64;
 }
 
 #define dmu_allow(list, call, ...) \
@@ -240,8 +242,11 @@ static int dmu_list_export(const struct dmu_list *list, struct sock_fprog *progr
 
 int dmu_syscalls_build(struct dmu_walls *walls, enum dmu_role role, struct dmu_syscalls *syscalls)
 {
-	struct dmu_list list = { .filter = seccomp_init(SCMP_ACT_KILL_PROCESS) };
+	struct dmu_list list = {
+		.filter = seccomp_init(SCMP_ACT_KILL_PROCESS), .syscalls = syscalls,
+	};
 
+	memset(syscalls, 0, sizeof(*syscalls));
 	/* Once the filter is there, free() must give nothing back: brk and munmap are forbidden. */
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_MMAP_THRESHOLD, INT_MAX);
@@ -257,7 +262,6 @@ int dmu_syscalls_build(struct dmu_walls *walls, enum dmu_role role, struct dmu_s
 		dmu_allow_main(&list, walls->confinement);
 	if (!list.rc)
 		list.rc = dmu_list_export(&list, &syscalls->program);
-	syscalls->rules = list.rules;
 	seccomp_release(list.filter);
 	if (list.rc) {
 		errno = -list.rc;

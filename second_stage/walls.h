@@ -67,7 +67,8 @@ enum dmu_role {
 
 struct dmu_syscalls {
 	struct sock_fprog program;
-	unsigned int rules;	/* rules that allow a call */
+	unsigned int rules;	/* that allow a call */
+	uint64_t calls[8];	/* a bit for each number that some rule allows */
 };
 
 /* Needs memory and descriptors, so call it before any filter is loaded. */

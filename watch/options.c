@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "handover/peer.h"
+#include "lib/launch.h"
 #include "lib/options.h"
 #include "rundir/options.h"
 #include "watch/watch.h"
@@ -18,8 +20,8 @@ static const struct argp_option options[] = {
 	{ "foreground", 'f', NULL, 0, "do not detach; wait while another dmuser-watch watches", 0 },
 	{ "patience", 'p', "MS", 0, "kill a daemon that has not started by then (default 60000)",
 	  0 },
-	{ "steady", 's', "MS", 0, "restart a daemon that served so long at once (default 60000)",
-	  0 },
+	{ "steady", 's', "MS", 0,
+	  "no pause before a restart if the daemon has served so long (default 60000)", 0 },
 	{ "timeout", 't', "MS", 0, "the daemon's --timeout (default: its own)", 0 },
 	{ 0 },
 };
@@ -51,7 +53,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
 		into->name = value;
 		return dmu_option_name(state, "NAME", value);
 	case ARGP_KEY_NO_ARGS:
-		return dmu_option_refuse(state, "no NAME given");
+		return dmu_option_refuse(state, "no NAME given (see --help)");
 	case ARGP_KEY_SUCCESS:
 		return dmu_run_check(state, into->run_dir, into->name);
 	default:
@@ -78,6 +80,6 @@ void watch_options_parse(struct watch_options *into, int argc, char **argv)
 	*into = (struct watch_options){
 		.delay_max_ms = DELAY_MAX_MS, .steady_ms = STEADY_MS, .patience_ms = PATIENCE_MS,
 	};
-	dmu_options_begin();
-	argp_parse(&argp, argc, argv, 0, NULL, into);
+	if (dmu_options_parse(&argp, WATCH_PROGRAM, argc, argv, 0, into))
+		exit(DMU_EXIT_FAILED);
 }

@@ -69,7 +69,7 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	state->told.next_ms = 0;
 	state->told.attempts = 0;
 	state->told.reason[0] = '\0';
-	watch_state_write(state);
+	watch_state_write(watch->options, state);
 	/* An earlier attempt to seal it has failed. */
 	if (dmu_node_left_open(watch->options->run_dir, watch->options->name))
 		seal(watch);
@@ -101,7 +101,7 @@ static void begin(struct watch *watch)
 	state->told.next_ms = now + watch->delay.ms;
 	dmu_log_event("died", watch->options->name, watch->generation, "pid=%d next_ms=%llu",
 		      (int)watch->pid, (unsigned long long)watch->delay.ms);
-	watch_state_write(state);
+	watch_state_write(watch->options, state);
 }
 
 /* The process that starts a daemon may hang although the daemon serves. */
@@ -160,7 +160,7 @@ static void attempt(struct watch *watch, const struct watch_view *view)
 
 	state->told.attempts++;
 	state->told.next_ms = 0;
-	watch_state_write(state);
+	watch_state_write(watch->options, state);
 	ret = start(watch, view, error, sizeof(error));
 	watch_delay_grow(&watch->delay);
 	if (ret) {
@@ -177,7 +177,7 @@ static void attempt(struct watch *watch, const struct watch_view *view)
 			      (unsigned long long)(dmu_now_ms() - state->told.down_ms),
 			      (unsigned long long)(dmu_now_ms() - began));
 	}
-	watch_state_write(state);
+	watch_state_write(watch->options, state);
 }
 
 /*
@@ -274,7 +274,7 @@ static void wonder(struct watch *watch, const struct watch_view *view)
 	    strcmp(state->told.reason, view->why)) {
 		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, view->why);
 		snprintf(state->told.reason, sizeof(state->told.reason), "%s", view->why);
-		watch_state_write(state);
+		watch_state_write(watch->options, state);
 	}
 	sleep_ms(LOOK_MS);
 }
@@ -286,7 +286,7 @@ static void stay(struct watch *watch, int pidfd)
 	if (!watch->state->told.reason[0])
 		return;
 	watch->state->told.reason[0] = '\0';
-	watch_state_write(watch->state);
+	watch_state_write(watch->options, watch->state);
 }
 
 /* Wait, look, and act on the result. */

@@ -49,11 +49,11 @@ int watch_state_open(struct watch_state *state, const struct watch_options *opti
 	return ret == -ENOENT && !dmu_dm_exists(options->name) ? -ENXIO : ret;
 }
 
-void watch_state_write(const struct watch_state *state)
+void watch_state_write(const struct watch_options *options, const struct watch_state *state)
 {
 	int ret = dmu_watchdog_write(state->fd, &state->told);
 
 	if (ret)
-		dmu_log(DMU_LOG_WARNING, "cannot write RUN_DIR/NAME/" DMU_WATCH_NAME ": %s",
-			strerror(-ret));
+		dmu_log(DMU_LOG_WARNING, "%s: cannot write %s/%s/" DMU_WATCH_NAME ": %s",
+			options->name, options->run_dir, options->name, strerror(-ret));
 }

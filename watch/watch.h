@@ -97,7 +97,7 @@ struct watch_state {
  * end, until a signal ends this process, -EINTR, or the device is gone, -ENXIO.
  */
 int watch_state_open(struct watch_state *state, const struct watch_options *options);
-void watch_state_write(const struct watch_state *state);
+void watch_state_write(const struct watch_options *options, const struct watch_state *state);
 
 /* ---- the daemon that serves (look.c) ---- */
 

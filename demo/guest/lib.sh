@@ -41,9 +41,7 @@ note() {
 # processes MOMENT: record the output of ps without kernel threads, and the file system of each
 # program; see demo/processes.
 processes() {
-	ps -o pid,ppid,stat,args |
-		awk '$1 != 2 && $2 != 2 && !/ (ps|awk) / { print substr($0, 1, 96) }' \
-			>"$data/ps-$1"
+	ps -o pid,ppid,stat,args | awk '$1 != 2 && $2 != 2 && !/ (ps|awk) /' >"$data/ps-$1"
 	for dir in /proc/[0-9]*; do
 		place=$(stat -L -f -c %T "$dir/exe" 2>/dev/null) && echo "${dir#/proc/} $place"
 	done >"$data/places-$1"

@@ -22,15 +22,11 @@ $(addprefix $(BUILD)/tests/unit/,test_serve test_steer): $(addprefix $(BUILD)/te
 
 # What the comments beside functions declare, "#syscalls ROLE: NAME...": a row a system call.
 declaring := $(filter-out second_stage/syscalls.c,$(wildcard \
-	lib/*.c lib/backends/*.c handover/*.c daemon/*.c second_stage/*.c))
+	lib/*.c lib/backends/*.c handover/*.c rundir/*.c daemon/*.c second_stage/*.c))
 
-$(BUILD)/tests/unit/declared.h: $(declaring) tests/unit/rules.mk
+$(BUILD)/tests/unit/declared.h: $(declaring) tests/unit/declared.awk
 	@mkdir -p $(@D)
-	@sed -n 's/.*#syscalls \([a-z]*\): \([a-z0-9_ ]*[a-z0-9]\).*/\1 \2/p' $(declaring) | awk ' \
-		$$1 !~ /^(main|io|both|state)$$/ { exit 1 } \
-		{ for (i = 2; i <= NF; i++) { names[$$i]; roles[$$1, $$i] = 1 } } \
-		END { for (n in names) printf "{ SYS_%s, %d, %d, %d },\n", n, roles["main", n] || roles["both", n], \
-			roles["io", n] || roles["both", n], roles["state", n] }' >$@.tmp
+	@awk -f tests/unit/declared.awk $(declaring) >$@.tmp
 	@sort $@.tmp >$@
 	@rm $@.tmp
 

@@ -91,6 +91,8 @@ static void args_bad_are_named(void **state)
 		{ "", "COMMAND" },
 		{ "frobnicate", "frobnicate" },
 		{ "--json", "--json" },
+		{ "--program /bin/true handover a", "--program" },
+		{ "seal --program a", "--program" },
 		{ "status", "NAME" },
 		{ "status a b", "'b'" },
 		{ "list a", "'a'" },

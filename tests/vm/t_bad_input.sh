@@ -48,7 +48,7 @@ head -c 1000 /dev/zero >/tmp/odd
 : >/tmp/empty
 head -c 524288 /dev/zero >/tmp/half
 
-for program in dmuser-first dmuser-second dmuserctl; do
+for program in dmuser-first dmuser-second dmuserctl dmuser-watch; do
 	refused 2 '--wrong' $program --wrong
 	refused 2 'x' $program -x
 	check "$program --help" test -n "$($program --help)"
@@ -74,6 +74,9 @@ refused 1 '/tmp/empty' dmuser-first t file:/tmp/empty
 refused 1 '/tmp/odd' dmuser-first t file:/tmp/odd
 refused 1 '/tmp' dmuser-first t file:/tmp
 refused 1 '/dev/null' dmuser-first t file:/dev/null
+# The reason is the daemon's line about the option, not argp's hint after it.
+refused 1 "option '--channels'" dmuserctl create t file:/tmp/good --channels 3 \
+	--program "$(command -v dmuser-watch)"
 refused 1 '/tmp/missing.*No such file' dmuserctl create t file:/tmp/missing
 blockdev --setro "$disk"
 refused 1 "$disk" dmuser-first t "file:$disk"
