@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Declarations for clang's analyzer. It cannot count references: it would assume that each
- * kref_put() frees, and report the next one as a use after free.
+ * Declarations for clang's analyzer. The analyzer cannot count references: it would assume that
+ * each kref_put() frees the object, and report the next kref_put() as a use after free.
  */
 #include <linux/kref.h>
 
