@@ -3,24 +3,25 @@
 
 unit_tests += $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-# An archive, so that a test gets what it calls and no more.
+# An archive, so that a test is linked with no more than the objects that it needs.
 $(BUILD)/tests/unit/daemon.a: $(daemon_objects)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 
-# What they fork, by way of fork.c.
+# All forks of the tests and of the tested code go through fork.c.
 unit_ldflags := -Wl,--wrap=fork
 
-$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/fork.o $(BUILD)/tests/unit/daemon.a \
-		$(archives)
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/fork.o \
+		$(BUILD)/tests/unit/daemon.a $(archives)
 	$(CC) $(CFLAGS) -pie $(DMU_LDFLAGS) $(LDFLAGS) $(unit_ldflags) -o $@ $(filter %.o,$^) \
 		$(filter %.a,$^) -lcmocka
 
-# Both ends of the serve loop.
-$(addprefix $(BUILD)/tests/unit/,test_serve test_steer): $(addprefix $(BUILD)/tests/unit/,fake_channel.o fake_store.o)
+# Fakes for both ends of the serve loop.
+$(addprefix $(BUILD)/tests/unit/,test_serve test_steer): \
+	$(addprefix $(BUILD)/tests/unit/,fake_channel.o fake_store.o)
 
-# What the comments beside functions declare, "#syscalls ROLE: NAME...": a row a system call.
+# One row for each system call in the comments "#syscalls ROLE: NAME..." beside functions.
 declaring := $(filter-out second_stage/syscalls.c,$(wildcard \
 	lib/*.c lib/backends/*.c handover/*.c rundir/*.c daemon/*.c second_stage/*.c))
 
@@ -35,7 +36,7 @@ $(BUILD)/tests/unit/test_syscalls.o: CFLAGS += -I$(BUILD)/tests/unit
 
 .SECONDARY: $(unit_tests:=.o) $(BUILD)/tests/unit/fork.o
 
-## make check [T=PATTERN]: build and run the unit tests, prove which folder includes which (no root, no guest, seconds)
+## make check [T=PATTERN]: unit tests, includes between folders: seconds, no root, no guest
 check: $(unit_tests) programs
 	@BUILD=$(BUILD) tests/house
 	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run --units $(T)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * P8, least privilege: every system call that is not on the second stage's lists kills, in each
- * role. The lists are equal to the calls that comments beside functions declare. Each call is made
- * by a process of its own behind the very filters that the daemon loads.
+ * P8, least privilege: every system call that is not on the second stage's lists kills the process,
+ * in each role. The lists are equal to the calls that comments beside functions declare. For each
+ * call the test forks a process, which loads the daemon's filter and makes the call.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,10 +32,10 @@
 
 #include "second_stage/walls.h"
 
-#define CALLS_MAX	600	/* beyond the last one of any kernel there is */
+#define CALLS_MAX	600	/* beyond the last system call of any kernel */
 #define X32		0x40000000
 
-/* Numbers that the daemon's descriptors might have. */
+/* Numbers of descriptors, as the daemon might have them. */
 enum { STORE = 30, CHANNEL, CHANNEL2, LISTENER, EVENT, PEER, ROOM, OTHER, REPORT };
 #define ROOM_SIZE	8192
 
@@ -79,7 +79,7 @@ static long call_int80(long number)
 
 static void child(enum dmu_role role, enum way way, long number, const long *args)
 {
-	/* What is allowed against expectation must not block, either. */
+	/* A call that is allowed by mistake must not block the test. */
 	alarm(10);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || dmu_syscalls_load(&lists[role]))
 		_exit(99);
@@ -87,12 +87,12 @@ static void child(enum dmu_role role, enum way way, long number, const long *arg
 		syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	else
 		call_int80(number);
-	/* It lives: say so by a call of both roles, and end by one of none. */
+	/* Not killed: report it by write, which both roles have, and end by a call of neither. */
 	if (write(REPORT, "x", 1) == 1)
 		syscall(SYS_getppid);
 }
 
-/* What comes of call @number of a process behind the filter of @role. */
+/* Make call @number in a process behind the filter of @role. */
 static enum outcome try(enum dmu_role role, enum way way, long number, const long *args)
 {
 	int fds[2], status;
@@ -126,7 +126,7 @@ static const long none[6];
 
 /*
  * uretprobe and uprobe, which only the kernel's own trampolines in a traced process may call. Newer
- * kernels let them by without asking any filter, and do nothing for any other caller.
+ * kernels exempt both from filters. Any other caller gets SIGILL or an error.
  */
 static bool is_never_filtered(long number)
 {
@@ -138,7 +138,7 @@ static uint64_t range[2];
 #define ADDRESS	((long)&word)
 #define REGION	((long)range)
 
-/* Which role may make which call with which arguments. */
+/* Calls with arguments, and the roles that may make them. */
 static const struct {
 	int number;
 	long args[6];
@@ -280,7 +280,7 @@ static void the_declared_calls_are_allowed(void **state)
 					 has_rule(role, number) ? "has" : "lacks");
 			allowed = try(role, NATIVE, number, none) == ALLOWED;
 			if (allowed && !is_declared(role, number))
-				fail_msg("system call %ld in role %s: allowed, and not declared",
+				fail_msg("system call %ld in role %s: allowed, but not declared",
 					 number, role_names[role]);
 			if (!allowed && is_declared(role, number)) {
 				if (!has_arguments(role, number))
@@ -291,9 +291,8 @@ static void the_declared_calls_are_allowed(void **state)
 				with_arguments++;
 			}
 			if (!is_declared(role, number) && has_arguments(role, number))
-				fail_msg(
-					"system call %ld in role %s: not declared, in the table",
-					number, role_names[role]);
+				fail_msg("system call %ld in role %s: in the table, not declared",
+					 number, role_names[role]);
 			count += is_declared(role, number);
 		}
 		print_message("# %s threads: %u system calls (%u of them with certain arguments "
@@ -303,7 +302,7 @@ static void the_declared_calls_are_allowed(void **state)
 	}
 }
 
-/* Negative ones and the greatest, too. */
+/* Numbers beyond the last system call, negative numbers and the greatest number. */
 static void other_numbers_kill(void **state)
 {
 	static const long numbers[] = { -1, -2, CALLS_MAX, 1000, 0x3fffffff, INT32_MAX, INT32_MIN,
@@ -331,7 +330,7 @@ static void calls_of_x32_kill(void **state)
 					 role_names[role]);
 }
 
-/* Does the kernel know int $0x80? getpid is 20 there. A kernel without it kills the caller. */
+/* True if the kernel has int $0x80, where getpid is 20. A kernel without it kills the caller. */
 static bool has_int80(void)
 {
 	pid_t pid = fork();
@@ -349,7 +348,7 @@ static void calls_of_i386_kill(void **state)
 	long number;
 
 	if (!has_int80()) {
-		print_message("# this kernel knows no int $0x80\n");
+		print_message("# this kernel has no int $0x80\n");
 		skip();
 	}
 	for (role = 0; role < DMU_ROLES; role++)
@@ -393,7 +392,7 @@ static void without_a_store_none_is_written(void **state)
 	assert_int_equal(try(DMU_ROLE_IO, NATIVE, SYS_fdatasync, args), ALLOWED);
 }
 
-/* A backend that keeps state adds the room for it, and no more; without, the test above says. */
+/* With a room for a backend's state, the main thread may also make calls on the room, no others. */
 static void with_state_there_is_a_room(void **state)
 {
 	void *map = mmap(NULL, ROOM_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -444,7 +443,7 @@ static void with_state_there_is_a_room(void **state)
 			assert_int_equal(try(DMU_ROLE_IO, NATIVE, rows[i].number, rows[i].args),
 					 KILLED);
 	}
-	/* Nothing is unmapped where nothing was mapped. */
+	/* Without a mapping of the room, munmap kills. */
 	confinement.room_map = NULL;
 	assert_int_equal(dmu_syscalls_build(&walls, DMU_ROLE_MAIN, &lists[DMU_ROLE_MAIN]), 0);
 	assert_int_equal(try(DMU_ROLE_MAIN, NATIVE, SYS_munmap, none), KILLED);
@@ -453,7 +452,7 @@ static void with_state_there_is_a_room(void **state)
 	munmap(map, ROOM_SIZE);
 }
 
-/* docs/security.md in one line, blanks as they come. */
+/* docs/security.md as one line. */
 static const char *page(void)
 {
 	static char text[1 << 16];
@@ -500,7 +499,7 @@ static unsigned int rules(enum dmu_role role, int stores, int channels)
 	return list.rules;
 }
 
-/* The numbers on the page about security are those of the lists. */
+/* The numbers in docs/security.md are those of the lists. */
 static void the_page_counts_right(void **state)
 {
 	unsigned int calls = 0, i;
@@ -514,10 +513,8 @@ static void the_page_counts_right(void **state)
 	page_says("all but %u calls", calls);
 	page_says("mistakes of the kernel in those %u |", calls);
 	page_says("behind %u calls", calls);
-	page_says(
-		"there are %u + *c* rules for the main thread and %u + %u*b* + *c* for I/O threads "
-		"(%u and %u by default)",
-		main, io, store, main + 4, io + store + 4);
+	page_says("there are %u + *c* rules for the main thread and %u + %u*b* + *c* for I/O "
+		  "threads (%u and %u by default)", main, io, store, main + 4, io + store + 4);
 }
 
 static int setup(void **state)
@@ -526,7 +523,7 @@ static int setup(void **state)
 	enum dmu_role role;
 	int null = open("/dev/null", O_RDWR), fd;
 
-	/* A store that can be written, an event, and nothing that could block or be hurt. */
+	/* The store is a memfd, all other descriptors are /dev/null: no call blocks or harms. */
 	dup2(null, STDIN_FILENO);
 	for (fd = STORE; fd <= REPORT; fd++)
 		dup2(null, fd);
