@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # dmuser: `make run` boots the demonstration, `make test` runs every test.
-# `make help` lists the rest. Everything built goes below $(BUILD).
+# `make help` lists the rest. Build output goes below $(BUILD).
 
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
@@ -10,10 +10,10 @@ SHELL := /bin/bash
 
 BUILD ?= build
 KERNEL ?= 6.12
-# Debian's kernels, see tools/fetch: those whose tools this machine has, and others.
+# Debian's kernels, see tools/fetch. Modules for OWN_KERNELS are built with this machine's tools.
 OWN_KERNELS := 6.1 6.12
 KERNELS := $(OWN_KERNELS) trixie backports
-# And any other version of Debian's that KERNEL or a goal names, such as 7.2.
+# KERNEL or a goal may also name any other version in Debian, such as 7.2.
 stock_kernels := $(sort $(KERNELS) $(filter 6.% 7.%,$(KERNEL) $(MAKECMDGOALS:vm-%=%)))
 UML_KERNELS := uml-6.1 uml-6.12
 known_kernels := $(KERNELS) $(UML_KERNELS) debug kcsan
@@ -25,7 +25,7 @@ VERSION := 0.1.0
 CC ?= gcc
 CFLAGS ?= -O2 -g
 HARDEN := -fstack-protector-strong -fstack-clash-protection -Wformat -Werror=format-security
-# Unless the builder has set it, as dpkg-buildflags does.
+# CFLAGS or CPPFLAGS may already set _FORTIFY_SOURCE, as those of dpkg-buildflags do.
 HARDEN += $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-D_FORTIFY_SOURCE=3)
 HARDEN += $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),-fcf-protection)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
@@ -38,7 +38,7 @@ unit_tests :=
 
 all: programs
 
-# A folder may be missing: its targets are missing then, and all others work.
+# If a folder is missing, its targets are missing, and all others work.
 -include lib/rules.mk
 -include handover/rules.mk
 -include rundir/rules.mk
