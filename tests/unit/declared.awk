@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Of the comments "#syscalls ROLE: NAME..." of C files: a line "{ SYS_NAME, "NAME in FILE", MAIN, IO,
-# STATE }," a system call, for test_syscalls.c. A comment that has another form is an error.
+# Print one line "{ SYS_NAME, "NAME in FILE", MAIN, IO, STATE }," for each system call in the
+# comments "#syscalls ROLE: NAME..." of C files, for test_syscalls.c. A comment of another form is
+# an error.
 
 !/#syscalls/ { next }
 !/^(\/\*| \*) #syscalls (main|io|both|state):( [a-z0-9_]+)+( \*\/)?$/ {

@@ -39,6 +39,7 @@ $(BUILD)/tests/unit/test_syscalls.o: CFLAGS += -I$(BUILD)/tests/unit
 ## make check [T=PATTERN]: unit tests, includes between folders: seconds, no root, no guest
 check: $(unit_tests) programs
 	@BUILD=$(BUILD) tests/house
+	@BUILD=$(BUILD) tests/lint promises
 	@BUILD=$(BUILD) UNIT_TESTS="$(unit_tests)" tests/run --units $(T)
 
 .PHONY: check

@@ -284,10 +284,9 @@ static void the_declared_calls_are_allowed(void **state)
 					 number, role_names[role]);
 			if (!allowed && is_declared(role, number)) {
 				if (!has_arguments(role, number))
-					fail_msg(
-						"system call %ld (%s) in role %s: declared, and kills "
-						"(of certain arguments? add a row to argued[])",
-						number, declared_name(number), role_names[role]);
+					fail_msg("system call %ld (%s) in role %s: declared, but "
+						 "kills (certain arguments? see argued[])", number,
+						 declared_name(number), role_names[role]);
 				with_arguments++;
 			}
 			if (!is_declared(role, number) && has_arguments(role, number))
