@@ -93,5 +93,13 @@ is "a new socket's label" "$("$selinux" label-of "$socket")" "$(object dmuser_ru
 handover "$name" >/dev/null || fail "handover"
 remove
 no_denials "of a device made under the policy"
+
+# At power-off: a first stage from a copy serves last, and removes the files of the device.
+create "$name" "file:$disk,direct" || fail "create for a power-off"
+handover "$name" >/dev/null || fail "handover for a power-off"
+handover --program /usr/bin/dmuser-first "$name" >/dev/null || fail "handover at a power-off"
+remove
+check "the run directory is gone" [ ! -e "/run/dm-user/$name" ]
+no_denials "of a power-off"
 "$selinux" set enforce 0 || fail "permissive again"
 finish
