@@ -18,7 +18,7 @@
 
 #define DMU_TICK_MIN_MS	20
 
-static void dmu_send_fds(struct dmu_daemon *daemon, const struct dmu_wire_message *message,
+static void dmu_send_fds(struct dmu_context *daemon, const struct dmu_wire_message *message,
 			 const int *fds, unsigned int fd_count)
 {
 	int rc;
@@ -32,19 +32,19 @@ static void dmu_send_fds(struct dmu_daemon *daemon, const struct dmu_wire_messag
 			dmu_wire_type_name(message->type), strerrordesc_np(-rc));
 }
 
-static void dmu_send(struct dmu_daemon *daemon, const struct dmu_wire_message *message)
+static void dmu_send(struct dmu_context *daemon, const struct dmu_wire_message *message)
 {
 	dmu_send_fds(daemon, message, NULL, 0);
 }
 
-static void dmu_send_type(struct dmu_daemon *daemon, enum dmu_wire_type type)
+static void dmu_send_type(struct dmu_context *daemon, enum dmu_wire_type type)
 {
 	const struct dmu_wire_message message = { .type = type };
 
 	dmu_send(daemon, &message);
 }
 
-static void dmu_send_reason(struct dmu_daemon *daemon, enum dmu_wire_type type)
+static void dmu_send_reason(struct dmu_context *daemon, enum dmu_wire_type type)
 {
 	struct dmu_wire_message message = { .type = type };
 
@@ -62,18 +62,18 @@ static void dmu_timer_set(int timer, unsigned int ms)
 	timerfd_settime(timer, 0, &when, NULL);
 }
 
-static void dmu_act_connect(struct dmu_daemon *daemon)
+static void dmu_act_connect(struct dmu_context *daemon)
 {
 	dmu_daemon_connect(daemon);
 }
 
-static void dmu_act_attach(struct dmu_daemon *daemon)
+static void dmu_act_attach(struct dmu_context *daemon)
 {
 	if (dmu_daemon_attach(daemon))
 		dmu_daemon_raise(daemon, DMU_EVENT_PREPARE_FAILED);
 }
 
-static void dmu_act_prepare(struct dmu_daemon *daemon)
+static void dmu_act_prepare(struct dmu_context *daemon)
 {
 	if (dmu_daemon_prepare(daemon))
 		dmu_daemon_raise(daemon, DMU_EVENT_PREPARE_FAILED);
@@ -83,7 +83,7 @@ static void dmu_act_prepare(struct dmu_daemon *daemon)
 		dmu_daemon_raise(daemon, DMU_EVENT_PREPARED);
 }
 
-static void dmu_act_go(struct dmu_daemon *daemon)
+static void dmu_act_go(struct dmu_context *daemon)
 {
 	if (daemon->since_ms)
 		return;
@@ -97,12 +97,12 @@ static void dmu_act_go(struct dmu_daemon *daemon)
 }
 
 /* #syscalls main: getpid */
-static void dmu_act_seal(struct dmu_daemon *daemon)
+static void dmu_act_seal(struct dmu_context *daemon)
 {
 	int rc;
 
 	/* A seal by an unconfined daemon that started alone would lock out its restart. */
-	if (!daemon->taken_over && !daemon->stage->filter)
+	if (!daemon->taken_over && !daemon->filtered)
 		return;
 	rc = dmu_channel_seal(dmu_server_channel(daemon->server));
 	if (rc)
@@ -112,7 +112,7 @@ static void dmu_act_seal(struct dmu_daemon *daemon)
 		dmu_daemon_event(daemon, "sealed", "pid=%d", (int)getpid());
 }
 
-static void dmu_act_accept(struct dmu_daemon *daemon)
+static void dmu_act_accept(struct dmu_context *daemon)
 {
 	int rc = dmu_peer_relisten(daemon->listener);
 
@@ -122,7 +122,7 @@ static void dmu_act_accept(struct dmu_daemon *daemon)
 	daemon->accepting = true;
 }
 
-static void dmu_act_report_serving(struct dmu_daemon *daemon)
+static void dmu_act_report_serving(struct dmu_context *daemon)
 {
 	int rc = 0;
 
@@ -135,13 +135,13 @@ static void dmu_act_report_serving(struct dmu_daemon *daemon)
 	if (daemon->options.takeover)
 		dmu_daemon_event(daemon, "takeover", "from=%s pid=%d stage=%s",
 				 daemon->taken_over ? "daemon" : "nobody", (int)getpid(),
-				 daemon->stage->name);
+				 daemon->program->stage);
 	/* Unlock before the report: a start that follows the report must find the lock free. */
 	dmu_rundir_unlock(&daemon->rundir);
 	dmu_launch_succeed(&daemon->launch);
 }
 
-static void dmu_act_report_failure(struct dmu_daemon *daemon)
+static void dmu_act_report_failure(struct dmu_context *daemon)
 {
 	char text[DMU_WIRE_REASON_MAX + DMU_NAME_MAX + 2];
 
@@ -150,10 +150,11 @@ static void dmu_act_report_failure(struct dmu_daemon *daemon)
 	dmu_launch_fail(&daemon->launch, text);
 }
 
-static void dmu_act_send_hello(struct dmu_daemon *daemon)
+static void dmu_act_send_hello(struct dmu_context *daemon)
 {
 	const struct dmu_daemon_options *options = &daemon->options;
-	const struct dmu_backend_ops *ops = dmu_backend_find(options->spec.backend);
+	const struct dmu_backend_ops *ops = dmu_backend_find(daemon->program->backends,
+							     options->spec.backend);
 	struct dmu_wire_message message = { .type = DMU_WIRE_HELLO };
 
 	message.hello.cache = DMU_WIRE_CACHE_AS_OFFERED;
@@ -166,7 +167,7 @@ static void dmu_act_send_hello(struct dmu_daemon *daemon)
 }
 
 /* Mixing buffered and direct I/O on one store at the same moment can lose a sector. */
-static enum dmu_wire_order dmu_offer_order(const struct dmu_daemon *daemon)
+static enum dmu_wire_order dmu_offer_order(const struct dmu_context *daemon)
 {
 	const struct dmu_wire_hello *hello = &daemon->peer.hello;
 
@@ -178,7 +179,7 @@ static enum dmu_wire_order dmu_offer_order(const struct dmu_daemon *daemon)
 	return DMU_WIRE_OVERLAP;
 }
 
-static int dmu_offer_fill(struct dmu_daemon *daemon, struct dmu_wire_offer *offer)
+static int dmu_offer_fill(struct dmu_context *daemon, struct dmu_wire_offer *offer)
 {
 	const struct dmu_wire_hello *hello = &daemon->peer.hello;
 	struct dm_user_info info;
@@ -201,7 +202,7 @@ static int dmu_offer_fill(struct dmu_daemon *daemon, struct dmu_wire_offer *offe
 	return 0;
 }
 
-static void dmu_act_send_offer(struct dmu_daemon *daemon)
+static void dmu_act_send_offer(struct dmu_context *daemon)
 {
 	struct dmu_wire_message message = { .type = DMU_WIRE_OFFER };
 	int fds[DMU_WIRE_FDS_MAX] = { daemon->self_pidfd, daemon->listener };
@@ -232,7 +233,7 @@ static void dmu_act_send_offer(struct dmu_daemon *daemon)
 			 message.offer.channels);
 }
 
-static void dmu_act_send_room(struct dmu_daemon *daemon)
+static void dmu_act_send_room(struct dmu_context *daemon)
 {
 	const struct dmu_room *room = &daemon->room;
 	const struct dmu_wire_message message = {
@@ -243,7 +244,7 @@ static void dmu_act_send_room(struct dmu_daemon *daemon)
 		dmu_send_fds(daemon, &message, &room->fd, 1);
 }
 
-static void dmu_act_send_ready(struct dmu_daemon *daemon)
+static void dmu_act_send_ready(struct dmu_context *daemon)
 {
 	dmu_daemon_event(daemon, "ready", "confinement=0x%x locked=%llu",
 			 daemon->confinement.proved,
@@ -253,7 +254,7 @@ static void dmu_act_send_ready(struct dmu_daemon *daemon)
 	dmu_send_type(daemon, DMU_WIRE_READY);
 }
 
-static void dmu_act_send_draining(struct dmu_daemon *daemon)
+static void dmu_act_send_draining(struct dmu_context *daemon)
 {
 	dmu_daemon_event(daemon, "draining", "to=%llu",
 			 (unsigned long long)daemon->peer.generation);
@@ -270,7 +271,7 @@ static uint64_t dmu_stats_total(const struct dmu_server_stats *stats)
 	return total;
 }
 
-static void dmu_act_send_drained(struct dmu_daemon *daemon)
+static void dmu_act_send_drained(struct dmu_context *daemon)
 {
 	struct dmu_wire_message message = { .type = DMU_WIRE_DRAINED };
 	struct dmu_server_stats *stats = &message.drained.stats;
@@ -287,33 +288,33 @@ static void dmu_act_send_drained(struct dmu_daemon *daemon)
 	dmu_send(daemon, &message);
 }
 
-static void dmu_act_send_taken(struct dmu_daemon *daemon)
+static void dmu_act_send_taken(struct dmu_context *daemon)
 {
 	dmu_send_type(daemon, DMU_WIRE_TAKEN);
 }
 
-static void dmu_act_send_refuse(struct dmu_daemon *daemon)
+static void dmu_act_send_refuse(struct dmu_context *daemon)
 {
 	dmu_send_reason(daemon, DMU_WIRE_REFUSE);
 }
 
-static void dmu_act_send_abort(struct dmu_daemon *daemon)
+static void dmu_act_send_abort(struct dmu_context *daemon)
 {
 	dmu_send_reason(daemon, DMU_WIRE_ABORT);
 }
 
-static void dmu_act_arm_timer(struct dmu_daemon *daemon)
+static void dmu_act_arm_timer(struct dmu_context *daemon)
 {
 	dmu_timer_set(daemon->timer, daemon->options.timeout_ms);
 }
 
-static void dmu_spares_close(struct dmu_daemon *daemon)
+static void dmu_spares_close(struct dmu_context *daemon)
 {
 	while (daemon->spare_count)
 		close(daemon->spares[--daemon->spare_count]);
 }
 
-static void dmu_act_open_spares(struct dmu_daemon *daemon)
+static void dmu_act_open_spares(struct dmu_context *daemon)
 {
 	int fd;
 
@@ -330,7 +331,7 @@ static void dmu_act_open_spares(struct dmu_daemon *daemon)
 	}
 }
 
-static void dmu_act_drain(struct dmu_daemon *daemon)
+static void dmu_act_drain(struct dmu_context *daemon)
 {
 	int rc = dmu_channel_drain(dmu_server_channel(daemon->server), false);
 
@@ -340,19 +341,19 @@ static void dmu_act_drain(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_DRAIN_FAILED);
 }
 
-static void dmu_act_export(struct dmu_daemon *daemon)
+static void dmu_act_export(struct dmu_context *daemon)
 {
 	if (dmu_state_export(daemon))
 		dmu_daemon_raise(daemon, DMU_EVENT_EXPORT_FAILED);
 }
 
-static void dmu_act_import(struct dmu_daemon *daemon)
+static void dmu_act_import(struct dmu_context *daemon)
 {
 	if (dmu_state_import(daemon))
 		dmu_daemon_raise(daemon, DMU_EVENT_IMPORT_FAILED);
 }
 
-static void dmu_act_undo(struct dmu_daemon *daemon)
+static void dmu_act_undo(struct dmu_context *daemon)
 {
 	int rc = dmu_channel_drain(dmu_server_channel(daemon->server), true);
 
@@ -372,7 +373,7 @@ static void dmu_act_undo(struct dmu_daemon *daemon)
  *
  * #syscalls main: dup3
  */
-static int dmu_spares_join(struct dmu_daemon *daemon)
+static int dmu_spares_join(struct dmu_context *daemon)
 {
 	struct dm_user_info info;
 	uint64_t generation;
@@ -394,7 +395,7 @@ static int dmu_spares_join(struct dmu_daemon *daemon)
 	return rc;
 }
 
-static void dmu_act_rejoin(struct dmu_daemon *daemon)
+static void dmu_act_rejoin(struct dmu_context *daemon)
 {
 	int rc;
 
@@ -413,14 +414,14 @@ static void dmu_act_rejoin(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_REJOINED);
 }
 
-static void dmu_act_close_socket(struct dmu_daemon *daemon)
+static void dmu_act_close_socket(struct dmu_context *daemon)
 {
 	if (daemon->peer.socket >= 0)
 		close(daemon->peer.socket);
 	daemon->peer.socket = -1;
 }
 
-static void dmu_act_kill_peer(struct dmu_daemon *daemon)
+static void dmu_act_kill_peer(struct dmu_context *daemon)
 {
 	int rc;
 
@@ -443,7 +444,7 @@ static void dmu_act_kill_peer(struct dmu_daemon *daemon)
 }
 
 /* #syscalls main: dup3 */
-static void dmu_act_drop_peer(struct dmu_daemon *daemon)
+static void dmu_act_drop_peer(struct dmu_context *daemon)
 {
 	dmu_act_close_socket(daemon);
 	/* Standard input is /dev/null: its copy keeps the number taken. */
@@ -455,25 +456,25 @@ static void dmu_act_drop_peer(struct dmu_daemon *daemon)
 	dmu_timer_set(daemon->timer, 0);
 }
 
-static void dmu_act_log_rollback(struct dmu_daemon *daemon)
+static void dmu_act_log_rollback(struct dmu_context *daemon)
 {
 	dmu_daemon_event(daemon, "rollback", "reason=\"%s\"", daemon->reason.reason);
 }
 
-static void dmu_act_log_slow(struct dmu_daemon *daemon)
+static void dmu_act_log_slow(struct dmu_context *daemon)
 {
 	dmu_log(DMU_LOG_WARNING, "%s: still %s after %u ms", daemon->options.name,
 		dmu_state_name(daemon->state), daemon->options.timeout_ms);
 }
 
-static void dmu_act_log_stays(struct dmu_daemon *daemon)
+static void dmu_act_log_stays(struct dmu_context *daemon)
 {
 	dmu_log(DMU_LOG_WARNING,
 		"%s: ignores the signal while the device exists: hand it over, or remove it",
 		daemon->options.name);
 }
 
-static void dmu_act_log_lost(struct dmu_daemon *daemon)
+static void dmu_act_log_lost(struct dmu_context *daemon)
 {
 	dmu_log(DMU_LOG_ERR,
 		"%s: generation %llu ends and no other serves (%s): start a daemon with --takeover",
@@ -481,7 +482,7 @@ static void dmu_act_log_lost(struct dmu_daemon *daemon)
 		daemon->reason.reason);
 }
 
-static void dmu_act_clean_run_dir(struct dmu_daemon *daemon)
+static void dmu_act_clean_run_dir(struct dmu_context *daemon)
 {
 	/* A confined daemon cannot: dmuserctl or the next creation of the device cleans up. */
 	if (daemon->filtered)
@@ -494,9 +495,9 @@ static void dmu_act_clean_run_dir(struct dmu_daemon *daemon)
 		dmu_run_clean_files(daemon->options.run_dir, daemon->options.name);
 }
 
-void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action)
+void dmu_daemon_act(struct dmu_context *daemon, enum dmu_action action)
 {
-	static void (*const actions[DMU_ACTION_END])(struct dmu_daemon *daemon) = {
+	static void (*const actions[DMU_ACTION_END])(struct dmu_context *daemon) = {
 		[DMU_ACTION_CONNECT]		= dmu_act_connect,
 		[DMU_ACTION_ATTACH]		= dmu_act_attach,
 		[DMU_ACTION_PREPARE]		= dmu_act_prepare,

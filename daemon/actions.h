@@ -5,6 +5,6 @@
 
 #include "daemon/daemon.h"
 
-void dmu_daemon_act(struct dmu_daemon *daemon, enum dmu_action action);
+void dmu_daemon_act(struct dmu_context *daemon, enum dmu_action action);
 
 #endif

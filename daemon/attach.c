@@ -13,7 +13,7 @@
 #define DMU_ALONE_MS	DMU_TIMEOUT_MS
 #define DMU_LOOK_MS	20
 
-int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec,
+int dmu_daemon_open_backend(struct dmu_context *daemon, const struct dmu_spec *spec,
 			    enum dmu_use use)
 {
 	char error[DMU_WIRE_REASON_MAX] = "";
@@ -21,7 +21,7 @@ int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *sp
 
 	/* @spec may be daemon->spec itself. */
 	memmove(&daemon->spec, spec, sizeof(*spec));
-	daemon->ops = dmu_backend_find(spec->backend);
+	daemon->ops = dmu_backend_find(daemon->program->backends, spec->backend);
 	if (!daemon->ops)
 		return dmu_daemon_blame(daemon, EINVAL, "unknown backend '%s'", spec->backend);
 	rc = daemon->ops->open(&daemon->backend, &daemon->spec, use, error, sizeof(error));
@@ -31,7 +31,7 @@ int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *sp
 	return 0;
 }
 
-static int dmu_attach_open_node(struct dmu_daemon *daemon)
+static int dmu_attach_open_node(struct dmu_context *daemon)
 {
 	const char *name = daemon->options.name, *ctl = daemon->options.ctl;
 	int fd = dmu_channel_open(ctl);
@@ -60,7 +60,7 @@ static void dmu_attach_add_size(char *args, size_t len, const char *key, uint32_
 }
 
 /* The row's arguments: those of the spec, and the store's block sizes unless the spec has them. */
-static int dmu_attach_create(struct dmu_daemon *daemon)
+static int dmu_attach_create(struct dmu_context *daemon)
 {
 	const struct dmu_daemon_options *options = &daemon->options;
 	char error[DMU_WIRE_REASON_MAX] = "";
@@ -98,7 +98,7 @@ static int dmu_attach_create(struct dmu_daemon *daemon)
  * lost. So ask the kernel, which knows the channels. The channels of a killed daemon close a moment
  * after its socket.
  */
-static int dmu_attach_await_alone(struct dmu_daemon *daemon)
+static int dmu_attach_await_alone(struct dmu_context *daemon)
 {
 	const struct dmu_daemon_options *options = &daemon->options;
 	uint64_t deadline = dmu_now_ms() + DMU_ALONE_MS;
@@ -123,7 +123,7 @@ static int dmu_attach_await_alone(struct dmu_daemon *daemon)
 				options->ctl, daemon->rundir.path);
 }
 
-static int dmu_attach_existing(struct dmu_daemon *daemon)
+static int dmu_attach_existing(struct dmu_context *daemon)
 {
 	struct dmu_daemon_options *options = &daemon->options;
 	char error[DMU_WIRE_REASON_MAX] = "";
@@ -144,7 +144,7 @@ static int dmu_attach_existing(struct dmu_daemon *daemon)
 }
 
 /* Open the wanted number of channels; channels[0] is open already. */
-static int dmu_attach_channels(struct dmu_daemon *daemon)
+static int dmu_attach_channels(struct dmu_context *daemon)
 {
 	unsigned int count = daemon->options.channels;
 	int fd;
@@ -161,12 +161,12 @@ static int dmu_attach_channels(struct dmu_daemon *daemon)
 	return 0;
 }
 
-static int dmu_attach_device(struct dmu_daemon *daemon)
+static int dmu_attach_device(struct dmu_context *daemon)
 {
 	return daemon->options.takeover ? dmu_attach_existing(daemon) : dmu_attach_create(daemon);
 }
 
-static int dmu_attach_listen(struct dmu_daemon *daemon)
+static int dmu_attach_listen(struct dmu_context *daemon)
 {
 	daemon->listener = dmu_rundir_listen(&daemon->rundir);
 	if (daemon->listener < 0)
@@ -175,7 +175,7 @@ static int dmu_attach_listen(struct dmu_daemon *daemon)
 	return 0;
 }
 
-static int dmu_attach_write_tab(struct dmu_daemon *daemon)
+static int dmu_attach_write_tab(struct dmu_context *daemon)
 {
 	const struct dmu_daemon_options *options = &daemon->options;
 	int rc;
@@ -201,12 +201,12 @@ const struct dmu_step dmu_attach_steps[] = {
 	{ NULL, NULL },
 };
 
-int dmu_daemon_attach(struct dmu_daemon *daemon)
+int dmu_daemon_attach(struct dmu_context *daemon)
 {
 	return dmu_steps_run(daemon, dmu_attach_steps);
 }
 
-void dmu_daemon_detach(struct dmu_daemon *daemon)
+void dmu_daemon_detach(struct dmu_context *daemon)
 {
 	unsigned int i;
 	int rc;

@@ -8,11 +8,11 @@
 extern const struct dmu_step dmu_attach_steps[];
 
 /* Return 0 or -errno, blamed. */
-int dmu_daemon_attach(struct dmu_daemon *daemon);
+int dmu_daemon_attach(struct dmu_context *daemon);
 /* Open and measure the backend of @spec. Return 0 or -errno, blamed. */
-int dmu_daemon_open_backend(struct dmu_daemon *daemon, const struct dmu_spec *spec,
+int dmu_daemon_open_backend(struct dmu_context *daemon, const struct dmu_spec *spec,
 			    enum dmu_use use);
 /* After a start that failed, take back the device, the channels and the run directory. */
-void dmu_daemon_detach(struct dmu_daemon *daemon);
+void dmu_daemon_detach(struct dmu_context *daemon);
 
 #endif

@@ -16,7 +16,7 @@
 #include "daemon/status.h"
 
 /* The place of the oldest silent connection; DMU_CONNECTIONS_MAX: there is none. */
-static unsigned int dmu_connection_oldest(const struct dmu_daemon *daemon)
+static unsigned int dmu_connection_oldest(const struct dmu_context *daemon)
 {
 	unsigned int i, oldest = DMU_CONNECTIONS_MAX;
 
@@ -29,14 +29,14 @@ static unsigned int dmu_connection_oldest(const struct dmu_daemon *daemon)
 }
 
 /* #syscalls main: close */
-static void dmu_connection_drop(struct dmu_daemon *daemon, unsigned int index)
+static void dmu_connection_drop(struct dmu_context *daemon, unsigned int index)
 {
 	close(daemon->connections[index]);
 	daemon->connections[index] = -1;
 }
 
 /* Close the oldest silent connection; if there is none, pause to keep poll() from spinning. */
-static void dmu_connection_make_room(struct dmu_daemon *daemon)
+static void dmu_connection_make_room(struct dmu_context *daemon)
 {
 	unsigned int oldest = dmu_connection_oldest(daemon);
 
@@ -46,7 +46,7 @@ static void dmu_connection_make_room(struct dmu_daemon *daemon)
 		poll(NULL, 0, DMU_PAUSE_MS);
 }
 
-void dmu_daemon_accept(struct dmu_daemon *daemon)
+void dmu_daemon_accept(struct dmu_context *daemon)
 {
 	int fd = dmu_peer_accept(daemon->listener);
 	unsigned int i;
@@ -82,7 +82,7 @@ static void dmu_connection_refuse(int fd, int error, const char *format, ...)
 }
 
 /* true: the newcomer behind @fd is the peer now. */
-static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, struct dmu_packet *packet)
+static bool dmu_connection_welcome(struct dmu_context *daemon, int fd, struct dmu_packet *packet)
 {
 	if (daemon->state != DMU_STATE_SERVING) {
 		dmu_connection_refuse(fd, EBUSY, "generation %llu (pid %d) is taking over already",
@@ -113,7 +113,7 @@ static bool dmu_connection_welcome(struct dmu_daemon *daemon, int fd, struct dmu
 	return true;
 }
 
-bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index)
+bool dmu_daemon_answer(struct dmu_context *daemon, unsigned int index)
 {
 	int fd = daemon->connections[index];
 	struct dmu_wire_message answer;

@@ -5,8 +5,8 @@
 
 #include "daemon/daemon.h"
 
-void dmu_daemon_accept(struct dmu_daemon *daemon);
+void dmu_daemon_accept(struct dmu_context *daemon);
 /* Read what connections[@index] has sent. true: it is a newcomer, which is now the peer. */
-bool dmu_daemon_answer(struct dmu_daemon *daemon, unsigned int index);
+bool dmu_daemon_answer(struct dmu_context *daemon, unsigned int index);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "daemon/daemon.h"
 
-int dmu_daemon_blame(struct dmu_daemon *daemon, int error, const char *format, ...)
+int dmu_daemon_blame(struct dmu_context *daemon, int error, const char *format, ...)
 {
 	va_list args;
 
@@ -16,17 +16,17 @@ int dmu_daemon_blame(struct dmu_daemon *daemon, int error, const char *format, .
 	return -error;
 }
 
-void dmu_daemon_raise(struct dmu_daemon *daemon, enum dmu_event event)
+void dmu_daemon_raise(struct dmu_context *daemon, enum dmu_event event)
 {
 	daemon->raised = event;
 }
 
-void dmu_daemon_init(struct dmu_daemon *daemon, const struct dmu_stage *stage)
+void dmu_daemon_init(struct dmu_context *daemon, const struct dmu_daemon *program)
 {
 	unsigned int i;
 
 	memset(daemon, 0, sizeof(*daemon));
-	daemon->stage = stage;
+	daemon->program = program;
 	daemon->state = DMU_STATE_START;
 	daemon->raised = DMU_EVENT_END;
 	daemon->launch.fd = -1;

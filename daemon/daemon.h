@@ -4,7 +4,8 @@
 #define DMUSER_DAEMON_H
 
 #include "daemon/options.h"
-#include "daemon/stage.h"
+#include "daemon/confiner.h"
+#include "daemon/api.h"
 #include "handover/peer.h"
 #include "handover/transition.h"
 #include "lib/launch.h"
@@ -20,7 +21,7 @@
 /* The daemon at the other end of a handover. */
 struct dmu_peer {
 	int socket;
-	bool known;		/* its pidfd is at struct dmu_daemon.peer_pidfd */
+	bool known;		/* its pidfd is at struct dmu_context.peer_pidfd */
 	int pid;
 	uint64_t generation;	/* that the newcomer was offered */
 	struct dmu_wire_hello hello;	/* of a newcomer */
@@ -36,8 +37,8 @@ struct dmu_room {
 	bool imported;		/* this daemon began with its predecessor's state */
 };
 
-struct dmu_daemon {
-	const struct dmu_stage *stage;
+struct dmu_context {
+	const struct dmu_daemon *program;
 	struct dmu_daemon_options options;
 	struct dmu_launch launch;
 	struct dmu_rundir rundir;
@@ -91,12 +92,12 @@ struct dmu_daemon {
 	int signals;
 };
 
-void dmu_daemon_init(struct dmu_daemon *daemon, const struct dmu_stage *stage);
+void dmu_daemon_init(struct dmu_context *daemon, const struct dmu_daemon *program);
 /* Store the reason of a failure, one line, and return -@error. */
-int dmu_daemon_blame(struct dmu_daemon *daemon, int error, const char *format, ...)
+int dmu_daemon_blame(struct dmu_context *daemon, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Make @event the next event. In an action, this also ends the list of actions. */
-void dmu_daemon_raise(struct dmu_daemon *daemon, enum dmu_event event);
+void dmu_daemon_raise(struct dmu_context *daemon, enum dmu_event event);
 #define dmu_daemon_event(daemon, event, ...) \
 	dmu_log_event(event, (daemon)->options.name, (daemon)->generation, __VA_ARGS__)
 

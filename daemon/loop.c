@@ -36,7 +36,7 @@ enum dmu_source {
 };
 
 /* #syscalls main: read */
-static void dmu_loop_signals(struct dmu_daemon *daemon)
+static void dmu_loop_signals(struct dmu_context *daemon)
 {
 	struct signalfd_siginfo info;
 
@@ -46,7 +46,7 @@ static void dmu_loop_signals(struct dmu_daemon *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_TERMINATE);
 }
 
-static enum dmu_event dmu_loop_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
+static enum dmu_event dmu_loop_room(struct dmu_context *daemon, struct dmu_packet *packet)
 {
 	if (daemon->state == DMU_STATE_OFFERED)
 		return dmu_state_take_room(daemon, packet) ? DMU_EVENT_WRONG : DMU_EVENT_ROOM;
@@ -55,7 +55,7 @@ static enum dmu_event dmu_loop_room(struct dmu_daemon *daemon, struct dmu_packet
 }
 
 /* A newcomer that sends no room would begin without this daemon's state. */
-static enum dmu_event dmu_loop_ready(struct dmu_daemon *daemon)
+static enum dmu_event dmu_loop_ready(struct dmu_context *daemon)
 {
 	if (daemon->state != DMU_STATE_OFFERED || !dmu_state_is_kept(daemon) || daemon->room.held)
 		return DMU_EVENT_READY;
@@ -64,7 +64,7 @@ static enum dmu_event dmu_loop_ready(struct dmu_daemon *daemon)
 }
 
 /* The event that a message makes. The reason in a REFUSE or an ABORT becomes this daemon's. */
-static enum dmu_event dmu_loop_message(struct dmu_daemon *daemon, struct dmu_packet *packet)
+static enum dmu_event dmu_loop_message(struct dmu_context *daemon, struct dmu_packet *packet)
 {
 	const struct dmu_wire_message *message = &packet->message;
 
@@ -102,7 +102,7 @@ static enum dmu_event dmu_loop_message(struct dmu_daemon *daemon, struct dmu_pac
 	}
 }
 
-static void dmu_loop_socket(struct dmu_daemon *daemon)
+static void dmu_loop_socket(struct dmu_context *daemon)
 {
 	struct dmu_packet packet;
 	int rc = dmu_peer_receive(daemon->peer.socket, &packet);
@@ -122,7 +122,7 @@ static void dmu_loop_socket(struct dmu_daemon *daemon)
 }
 
 /* true, blamed: the device was removed. A peer that exited for that reason has no successor. */
-static bool dmu_loop_target_gone(struct dmu_daemon *daemon)
+static bool dmu_loop_target_gone(struct dmu_context *daemon)
 {
 	struct dm_user_info info;
 
@@ -135,7 +135,7 @@ static bool dmu_loop_target_gone(struct dmu_daemon *daemon)
 	return true;
 }
 
-static void dmu_loop_pidfd(struct dmu_daemon *daemon)
+static void dmu_loop_pidfd(struct dmu_context *daemon)
 {
 	if (dmu_loop_target_gone(daemon))
 		return dmu_daemon_raise(daemon, DMU_EVENT_TARGET_GONE);
@@ -146,7 +146,7 @@ static void dmu_loop_pidfd(struct dmu_daemon *daemon)
 }
 
 /* Ask the kernel whether this is a drain: a thread that failed leaves requests unanswered. */
-static enum dmu_event dmu_loop_server_end(struct dmu_daemon *daemon)
+static enum dmu_event dmu_loop_server_end(struct dmu_context *daemon)
 {
 	int rc, result = dmu_server_result(daemon->server);
 	struct dm_user_info info;
@@ -169,7 +169,7 @@ static enum dmu_event dmu_loop_server_end(struct dmu_daemon *daemon)
 	return DMU_EVENT_SERVER_FAILED;
 }
 
-static void dmu_loop_server(struct dmu_daemon *daemon)
+static void dmu_loop_server(struct dmu_context *daemon)
 {
 	eventfd_t count;
 	unsigned int running;
@@ -212,7 +212,7 @@ static const char *dmu_loop_awaited(enum dmu_state state)
 	}
 }
 
-static void dmu_loop_timer(struct dmu_daemon *daemon)
+static void dmu_loop_timer(struct dmu_context *daemon)
 {
 	if (!dmu_loop_read_timer(daemon->timer))
 		return;
@@ -227,7 +227,7 @@ static void dmu_loop_timer(struct dmu_daemon *daemon)
  *
  * #syscalls main: timerfd_settime
  */
-static void dmu_loop_ticker(struct dmu_daemon *daemon)
+static void dmu_loop_ticker(struct dmu_context *daemon)
 {
 	struct itimerspec when = { 0 };
 	struct dmu_server_stats stats;
@@ -247,7 +247,7 @@ static void dmu_loop_ticker(struct dmu_daemon *daemon)
 	timerfd_settime(daemon->ticker, 0, &when, NULL);
 }
 
-static void dmu_loop_handle(struct dmu_daemon *daemon, unsigned int source)
+static void dmu_loop_handle(struct dmu_context *daemon, unsigned int source)
 {
 	switch (source) {
 	case DMU_SOURCE_SIGNALS:
@@ -275,7 +275,7 @@ static void dmu_loop_handle(struct dmu_daemon *daemon, unsigned int source)
  *
  * #syscalls main: poll restart_syscall
  */
-static void dmu_loop_wait(struct dmu_daemon *daemon)
+static void dmu_loop_wait(struct dmu_context *daemon)
 {
 	const int fds[DMU_SOURCE_CONNECTION] = {
 		[DMU_SOURCE_SIGNALS] = daemon->signals,
@@ -315,7 +315,7 @@ static void dmu_loop_wait(struct dmu_daemon *daemon)
 		dmu_loop_handle(daemon, sources[i]);
 }
 
-static void dmu_loop_dispatch(struct dmu_daemon *daemon, enum dmu_event event)
+static void dmu_loop_dispatch(struct dmu_context *daemon, enum dmu_event event)
 {
 	const struct dmu_transition transition = dmu_transition(daemon->state, event);
 	unsigned int i;
@@ -330,7 +330,7 @@ static void dmu_loop_dispatch(struct dmu_daemon *daemon, enum dmu_event event)
 		dmu_daemon_act(daemon, transition.actions[i]);
 }
 
-int dmu_daemon_run(struct dmu_daemon *daemon)
+int dmu_daemon_run(struct dmu_context *daemon)
 {
 	enum dmu_event event;
 

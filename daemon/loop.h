@@ -6,6 +6,6 @@
 #include "daemon/daemon.h"
 
 /* Run until the daemon ends. Return its exit status. */
-int dmu_daemon_run(struct dmu_daemon *daemon);
+int dmu_daemon_run(struct dmu_context *daemon);
 
 #endif

@@ -27,11 +27,12 @@
 #include "daemon/actions.h"
 #include "daemon/attach.h"
 #include "daemon/loop.h"
+#include "daemon/api.h"
 #include "daemon/options.h"
 #include "daemon/start.h"
 
 /* Run in the process that serves. Return its exit status. */
-static int dmu_daemon_serve(struct dmu_daemon *daemon)
+static int dmu_daemon_serve(struct dmu_context *daemon)
 {
 	int status = DMU_EXIT_FAILED;
 
@@ -49,20 +50,20 @@ static int dmu_daemon_serve(struct dmu_daemon *daemon)
 }
 
 /* #syscalls main: exit_group */
-int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
+int dmu_daemon_main(const struct dmu_daemon *program, int argc, char **argv)
 {
 	/* Static, to keep the locked stack small. */
-	static struct dmu_daemon daemon;
+	static struct dmu_context daemon;
 	int status;
 
 	dmu_process_begin();
-	dmu_daemon_init(&daemon, stage);
-	dmu_daemon_options_parse(&daemon.options, stage, argc, argv);
+	dmu_daemon_init(&daemon, program);
+	dmu_daemon_options_parse(&daemon.options, program, argc, argv);
 	if (daemon.options.query_spec)
-		return dmu_query_answer(daemon.options.query, stage->program,
+		return dmu_query_answer(daemon.options.query, program,
 					daemon.options.query_spec);
 	if (geteuid() != 0) {
-		fprintf(stderr, "%s: only root can serve a device\n", stage->program);
+		fprintf(stderr, "%s: only root can serve a device\n", program->name);
 		return DMU_EXIT_FAILED;
 	}
 	/*
@@ -71,7 +72,7 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	 */
 	status = dmu_resident_io_flusher();
 	if (status) {
-		fprintf(stderr, "%s: cannot become an I/O flusher: %s%s\n", stage->program,
+		fprintf(stderr, "%s: cannot become an I/O flusher: %s%s\n", program->name,
 			strerror(-status), status == -EPERM ? " (CAP_SYS_RESOURCE is needed)" : "");
 		return DMU_EXIT_FAILED;
 	}
@@ -79,7 +80,7 @@ int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv)
 	if (!daemon.options.foreground) {
 		/* A daemon that creates a device must survive its starter, to remove the device. */
 		daemon.launch.depends = daemon.options.takeover;
-		status = dmu_launch_detach(&daemon.launch, stage->program);
+		status = dmu_launch_detach(&daemon.launch, program->name);
 		if (status >= 0)
 			return status;
 	}

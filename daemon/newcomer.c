@@ -8,7 +8,7 @@
 #include "daemon/newcomer.h"
 #include "daemon/peer.h"
 
-void dmu_daemon_connect(struct dmu_daemon *daemon)
+void dmu_daemon_connect(struct dmu_context *daemon)
 {
 	int fd, rc = 0;
 
@@ -39,7 +39,7 @@ void dmu_daemon_connect(struct dmu_daemon *daemon)
 }
 
 /* Check that all of @fds are unused channels of one device. */
-static int dmu_offer_check_channels(struct dmu_daemon *daemon, const int *fds, unsigned int count)
+static int dmu_offer_check_channels(struct dmu_context *daemon, const int *fds, unsigned int count)
 {
 	struct dm_user_info first, info;
 	unsigned int i;
@@ -65,7 +65,7 @@ static int dmu_offer_check_channels(struct dmu_daemon *daemon, const int *fds, u
  * The old daemon may be confined, and this one is not yet: a pidfd of another process than the
  * listening one must not make this daemon kill that process.
  */
-static int dmu_offer_check(struct dmu_daemon *daemon, const struct dmu_packet *packet)
+static int dmu_offer_check(struct dmu_context *daemon, const struct dmu_packet *packet)
 {
 	const struct dmu_wire_offer *offer = &packet->message.offer;
 	const struct dmu_daemon_options *options = &daemon->options;
@@ -87,7 +87,7 @@ static int dmu_offer_check(struct dmu_daemon *daemon, const struct dmu_packet *p
  * The spec comes from the tab file, which only root writes: a confined daemon that an attacker has
  * taken over must not choose what this daemon opens.
  */
-static int dmu_offer_choose_spec(struct dmu_daemon *daemon, const struct dmu_wire_offer *offer)
+static int dmu_offer_choose_spec(struct dmu_context *daemon, const struct dmu_wire_offer *offer)
 {
 	char error[DMU_WIRE_REASON_MAX / 2] = "";
 	int rc;
@@ -108,7 +108,7 @@ static int dmu_offer_choose_spec(struct dmu_daemon *daemon, const struct dmu_wir
 	return 0;
 }
 
-int dmu_daemon_take_offer(struct dmu_daemon *daemon, struct dmu_packet *packet)
+int dmu_daemon_take_offer(struct dmu_context *daemon, struct dmu_packet *packet)
 {
 	const struct dmu_wire_offer *offer = &packet->message.offer;
 	unsigned int i;

@@ -6,8 +6,8 @@
 #include "daemon/daemon.h"
 
 /* Connect to the socket of the serving daemon. Raises CONNECTED, NO_PEER or, blamed, REFUSE. */
-void dmu_daemon_connect(struct dmu_daemon *daemon);
+void dmu_daemon_connect(struct dmu_context *daemon);
 /* Check an OFFER and take all descriptors of @packet. Return 0 or -errno, blamed. */
-int dmu_daemon_take_offer(struct dmu_daemon *daemon, struct dmu_packet *packet);
+int dmu_daemon_take_offer(struct dmu_context *daemon, struct dmu_packet *packet);
 
 #endif

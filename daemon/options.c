@@ -33,7 +33,7 @@ static const struct argp_option options[] = {
 /* The command line is read into this. */
 struct parse {
 	struct dmu_daemon_options *options;
-	const struct dmu_stage *stage;
+	const struct dmu_daemon *program;
 	unsigned int operands;
 };
 
@@ -52,7 +52,7 @@ static error_t parse_operand(struct parse *parse, const char *text, struct argp_
 		into->spec_given = true;
 		if (dmu_spec_parse(&into->spec, text, error, sizeof(error)))
 			return dmu_option_refuse(state, "%s", error);
-		if (!dmu_backend_find(into->spec.backend))
+		if (!dmu_backend_find(parse->program->backends, into->spec.backend))
 			return dmu_option_refuse(state, "unknown backend '%s'", into->spec.backend);
 		return 0;
 	default:
@@ -134,26 +134,29 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 static char *help(int key, const char *text, void *input)
 {
 	const struct parse *parse = input;
-	char *backends = NULL;
-	size_t size, i;
+	const struct dmu_backend_ops *const *backends;
+	char *list = NULL;
+	size_t size;
 	FILE *stream;
 
-	if (key == ARGP_KEY_HELP_PRE_DOC && parse)
-		return strdup(parse->stage->purpose);
+	if (!parse)
+		return (char *)text;
+	if (key == ARGP_KEY_HELP_PRE_DOC)
+		return strdup(parse->program->purpose);
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
-	stream = open_memstream(&backends, &size);
+	stream = open_memstream(&list, &size);
 	if (!stream)
 		return (char *)text;
 	fputs("Backends:\n", stream);
-	for (i = 0; dmu_backends[i]; i++)
-		fprintf(stream, "  %-22s %s\n", dmu_backends[i]->name, dmu_backends[i]->help);
+	for (backends = parse->program->backends; *backends; backends++)
+		fprintf(stream, "  %-22s %s\n", (*backends)->name, (*backends)->help);
 	fputs("\nExit status: 0 the device is served, 1 failed, 2 usage.", stream);
 	fclose(stream);
-	return backends;
+	return list;
 }
 
-void dmu_daemon_options_parse(struct dmu_daemon_options *into, const struct dmu_stage *stage,
+void dmu_daemon_options_parse(struct dmu_daemon_options *into, const struct dmu_daemon *program,
 			      int argc, char **argv)
 {
 	static const struct argp_child children[] = {
@@ -162,17 +165,17 @@ void dmu_daemon_options_parse(struct dmu_daemon_options *into, const struct dmu_
 	const struct argp argp = {
 		.options = options,
 		.parser = parse_key,
-		.args_doc = stage->takeover_only ? "NAME [BACKEND:SOURCE[,OPTION...]]" :
+		.args_doc = program->takeover_only ? "NAME [BACKEND:SOURCE[,OPTION...]]" :
 						   "NAME BACKEND:SOURCE[,OPTION...]",
 		.doc = "purpose\vbackends",	/* see help() */
 		.children = children,
 		.help_filter = help,
 	};
-	struct parse parse = { .options = into, .stage = stage };
+	struct parse parse = { .options = into, .program = program };
 
 	memset(into, 0, sizeof(*into));
 	into->timeout_ms = DMU_TIMEOUT_MS;
-	into->takeover = stage->takeover_only;
-	if (dmu_options_parse(&argp, stage->program, argc, argv, 0, &parse))
+	into->takeover = program->takeover_only;
+	if (dmu_options_parse(&argp, program->name, argc, argv, 0, &parse))
 		exit(DMU_EXIT_FAILED);
 }

@@ -4,7 +4,7 @@
 #define DMUSER_DAEMON_OPTIONS_H
 
 #include "daemon/query.h"
-#include "daemon/stage.h"
+#include "daemon/api.h"
 #include "lib/dmuser.h"
 
 #define DMU_CHANNELS_DEFAULT	4
@@ -26,7 +26,7 @@ struct dmu_daemon_options {
 };
 
 /* Fill @options. --help, --version and usage errors exit. */
-void dmu_daemon_options_parse(struct dmu_daemon_options *options, const struct dmu_stage *stage,
+void dmu_daemon_options_parse(struct dmu_daemon_options *options, const struct dmu_daemon *program,
 			      int argc, char **argv);
 
 #endif

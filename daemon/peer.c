@@ -8,7 +8,7 @@
 #include "daemon/peer.h"
 
 /* #syscalls main: dup3 close */
-int dmu_peer_adopt(struct dmu_daemon *daemon, int pidfd)
+int dmu_peer_adopt(struct dmu_context *daemon, int pidfd)
 {
 	int rc = 0;
 
@@ -20,7 +20,7 @@ int dmu_peer_adopt(struct dmu_daemon *daemon, int pidfd)
 	return rc;
 }
 
-bool dmu_peer_has_died(const struct dmu_daemon *daemon)
+bool dmu_peer_has_died(const struct dmu_context *daemon)
 {
 	struct pollfd pidfd = { .fd = daemon->peer_pidfd, .events = POLLIN };
 

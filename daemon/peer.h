@@ -6,7 +6,7 @@
 #include "daemon/daemon.h"
 
 /* Move the peer's @pidfd to the peer's fixed number. Return 0 or -errno, blamed. */
-int dmu_peer_adopt(struct dmu_daemon *daemon, int pidfd);
-bool dmu_peer_has_died(const struct dmu_daemon *daemon);
+int dmu_peer_adopt(struct dmu_context *daemon, int pidfd);
+bool dmu_peer_has_died(const struct dmu_context *daemon);
 
 #endif

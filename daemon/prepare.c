@@ -19,7 +19,7 @@
 
 #define DMU_FEATURES_NEEDED	(DM_USER_FEATURE_GENERATIONS | DM_USER_FEATURE_ADMISSION)
 
-static int dmu_prepare_ask_kernel(struct dmu_daemon *daemon)
+static int dmu_prepare_ask_kernel(struct dmu_context *daemon)
 {
 	int rc = dmu_channel_info(daemon->channels[0], &daemon->info);
 
@@ -36,24 +36,24 @@ static int dmu_prepare_ask_kernel(struct dmu_daemon *daemon)
 	return 0;
 }
 
-static int dmu_prepare_open_backend(struct dmu_daemon *daemon)
+static int dmu_prepare_open_backend(struct dmu_context *daemon)
 {
 	return daemon->backend ? 0 :
 		dmu_daemon_open_backend(daemon, &daemon->spec, DMU_USE_SHARED);
 }
 
-static dev_t dmu_prepare_device(const struct dmu_daemon *daemon)
+static dev_t dmu_prepare_device(const struct dmu_context *daemon)
 {
 	return makedev(daemon->info.dev_major, daemon->info.dev_minor);
 }
 
-static bool dmu_prepare_lies_on_device(const struct dmu_daemon *daemon, int fd)
+static bool dmu_prepare_lies_on_device(const struct dmu_context *daemon, int fd)
 {
 	return dmu_lies_on(fd, dmu_prepare_device(daemon));
 }
 
 /* If the backend lay on the device that it is to serve, every request would wait for itself. */
-static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
+static int dmu_prepare_check_loop(struct dmu_context *daemon)
 {
 	struct dmu_confinement *confinement = &daemon->confinement;
 	struct stat st;
@@ -83,7 +83,7 @@ static int dmu_prepare_check_loop(struct dmu_daemon *daemon)
  * The device was made from another generation's store: this one must look the same to the device.
  * The store may have grown, but the device has not.
  */
-static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
+static int dmu_prepare_check_geometry(struct dmu_context *daemon)
 {
 	const struct dmu_geometry *geometry = &daemon->geometry;
 	const struct dm_user_info *info = &daemon->info;
@@ -111,7 +111,7 @@ static int dmu_prepare_check_geometry(struct dmu_daemon *daemon)
 }
 
 /* A program on the device could not page in its own text: the device would wait for that text. */
-static int dmu_prepare_check_program(struct dmu_daemon *daemon)
+static int dmu_prepare_check_program(struct dmu_context *daemon)
 {
 	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	bool lies_on_device;
@@ -128,7 +128,7 @@ static int dmu_prepare_check_program(struct dmu_daemon *daemon)
 	return 0;
 }
 
-static int dmu_prepare_join(struct dmu_daemon *daemon)
+static int dmu_prepare_join(struct dmu_context *daemon)
 {
 	unsigned int i;
 	int rc = 0;
@@ -143,7 +143,7 @@ static int dmu_prepare_join(struct dmu_daemon *daemon)
 	return 0;
 }
 
-static int dmu_prepare_reside(struct dmu_daemon *daemon)
+static int dmu_prepare_reside(struct dmu_context *daemon)
 {
 	int rc = dmu_resident_set_limits();
 
@@ -168,12 +168,12 @@ static int dmu_prepare_reside(struct dmu_daemon *daemon)
 }
 
 /* true: the daemon is in the foreground, and its log on stderr does not go to the device itself. */
-static bool dmu_prepare_keeps_stderr(const struct dmu_daemon *daemon)
+static bool dmu_prepare_keeps_stderr(const struct dmu_context *daemon)
 {
 	return daemon->options.foreground && !dmu_prepare_lies_on_device(daemon, STDERR_FILENO);
 }
 
-static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
+static int dmu_prepare_close_fds(struct dmu_context *daemon)
 {
 	const int ours[] = {
 		daemon->launch.fd,
@@ -203,7 +203,7 @@ static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
 		keep[count++] = daemon->backend_fds[i];
 	if (keeps_stderr)
 		keep[count++] = STDERR_FILENO;
-	dmu_log_open(daemon->stage->program, daemon->kmsg, keeps_stderr ? STDERR_FILENO : -1);
+	dmu_log_open(daemon->program->name, daemon->kmsg, keeps_stderr ? STDERR_FILENO : -1);
 	rc = dmu_resident_close_fds(keep, count);
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot close descriptors: %s", strerror(-rc));
@@ -213,9 +213,10 @@ static int dmu_prepare_close_fds(struct dmu_daemon *daemon)
 	return 0;
 }
 
-static int dmu_prepare_confine(struct dmu_daemon *daemon)
+static int dmu_prepare_confine(struct dmu_context *daemon)
 {
 	struct dmu_confinement *confinement = &daemon->confinement;
+	const struct dmu_confiner *confiner = daemon->program->confiner;
 	char error[DMU_WIRE_REASON_MAX] = "";
 	int rc;
 
@@ -233,13 +234,13 @@ static int dmu_prepare_confine(struct dmu_daemon *daemon)
 		return dmu_daemon_blame(daemon, errno, "cannot open /proc/self/status: %s",
 					strerror(errno));
 	rc = dmu_prepare_close_fds(daemon);
-	if (rc || !daemon->stage->confine)
+	if (rc || !confiner || !confiner->confine)
 		return rc;
-	rc = daemon->stage->confine(confinement, error, sizeof(error));
+	rc = confiner->confine(confinement, error, sizeof(error));
 	return rc ? dmu_daemon_blame(daemon, -rc, "confinement: %s", error) : 0;
 }
 
-static int dmu_prepare_make_threads(struct dmu_daemon *daemon)
+static int dmu_prepare_make_threads(struct dmu_context *daemon)
 {
 	const struct dmu_server_config config = {
 		.channels = daemon->channels,
@@ -274,10 +275,10 @@ static uint64_t dmu_prepare_locked_bytes(int status_fd)
 	return at ? strtoull(at + strlen("\nVmLck:"), NULL, 10) * 1024 : 0;
 }
 
-static int dmu_prepare_filter(struct dmu_daemon *daemon)
+static int dmu_prepare_filter(struct dmu_context *daemon)
 {
 	struct dmu_confinement *confinement = &daemon->confinement;
-	const struct dmu_stage *stage = daemon->stage;
+	const struct dmu_confiner *confiner = daemon->program->confiner;
 	char error[DMU_WIRE_REASON_MAX] = "";
 	int rc = 0;
 
@@ -289,12 +290,12 @@ static int dmu_prepare_filter(struct dmu_daemon *daemon)
 	confinement->channel_count = (int)daemon->channel_count;
 	confinement->listener = daemon->listener;
 	confinement->server = daemon->server;
-	if (stage->filter) {
+	if (confiner && confiner->filter) {
 		daemon->filtered = true;
-		rc = stage->filter(confinement, error, sizeof(error));
+		rc = confiner->filter(confinement, error, sizeof(error));
 	}
-	if (!rc && stage->verify)
-		rc = stage->verify(confinement, error, sizeof(error));
+	if (!rc && confiner && confiner->verify)
+		rc = confiner->verify(confinement, error, sizeof(error));
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "confinement: %s", error);
 	confinement->locked_bytes = dmu_prepare_locked_bytes(confinement->status_fd);
@@ -306,7 +307,7 @@ static int dmu_prepare_filter(struct dmu_daemon *daemon)
 }
 
 /* Read the first and the last block, with the calls that the threads will make. */
-static int dmu_prepare_self_test(struct dmu_daemon *daemon)
+static int dmu_prepare_self_test(struct dmu_context *daemon)
 {
 	uint32_t len = daemon->info.logical_block_size;
 	int rc;
@@ -344,7 +345,7 @@ const struct dmu_step dmu_prepare_steps[] = {
 	{ NULL, NULL },
 };
 
-int dmu_daemon_prepare(struct dmu_daemon *daemon)
+int dmu_daemon_prepare(struct dmu_context *daemon)
 {
 	return dmu_steps_run(daemon, dmu_prepare_steps);
 }

@@ -8,6 +8,6 @@
 extern const struct dmu_step dmu_prepare_steps[];
 
 /* Return 0 or -errno, blamed. */
-int dmu_daemon_prepare(struct dmu_daemon *daemon);
+int dmu_daemon_prepare(struct dmu_context *daemon);
 
 #endif

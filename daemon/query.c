@@ -40,7 +40,7 @@ static int dmu_query_identity(const struct dmu_backend_ops *ops, const struct dm
 	return rc;
 }
 
-int dmu_query_answer(enum dmu_query query, const char *program, const char *text)
+int dmu_query_answer(enum dmu_query query, const struct dmu_daemon *program, const char *text)
 {
 	const struct dmu_backend_ops *ops = NULL;
 	char error[DMU_WIRE_REASON_MAX];
@@ -48,16 +48,16 @@ int dmu_query_answer(enum dmu_query query, const char *program, const char *text
 	int rc = dmu_spec_parse(&spec, text, error, sizeof(error));
 
 	if (!rc) {
-		ops = dmu_backend_find(spec.backend);
+		ops = dmu_backend_find(program->backends, spec.backend);
 		snprintf(error, sizeof(error), "unknown backend '%s'", spec.backend);
 	}
 	if (!ops) {
-		fprintf(stderr, "%s: %s\n", program, error);
+		fprintf(stderr, "%s: %s\n", program->name, error);
 		return DMU_EXIT_USAGE;
 	}
 	rc = query == DMU_QUERY_SOURCES ? dmu_query_sources(ops, &spec, error, sizeof(error)) :
 					  dmu_query_identity(ops, &spec, error, sizeof(error));
 	if (rc)
-		fprintf(stderr, "%s: %s\n", program, error);
+		fprintf(stderr, "%s: %s\n", program->name, error);
 	return rc || fflush(stdout) ? DMU_EXIT_FAILED : DMU_EXIT_DONE;
 }

@@ -3,11 +3,13 @@
 #ifndef DMUSER_QUERY_H
 #define DMUSER_QUERY_H
 
+#include "daemon/api.h"
+
 /*
  * Print the paths that @text, BACKEND:SOURCE[,option...], needs, one a line; or the identity of its
  * store, as in RUN_DIR/NAME/store. Return an exit status.
  */
 enum dmu_query { DMU_QUERY_SOURCES, DMU_QUERY_IDENTITY };
-int dmu_query_answer(enum dmu_query query, const char *program, const char *text);
+int dmu_query_answer(enum dmu_query query, const struct dmu_daemon *program, const char *text);
 
 #endif

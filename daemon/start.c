@@ -27,10 +27,10 @@ static int dmu_daemon_open_signals(void)
 }
 
 /* Open all descriptors that the daemon makes for itself. */
-static int dmu_start_descriptors(struct dmu_daemon *daemon)
+static int dmu_start_descriptors(struct dmu_context *daemon)
 {
 	daemon->kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	dmu_log_open(daemon->stage->program, daemon->kmsg,
+	dmu_log_open(daemon->program->name, daemon->kmsg,
 		     daemon->options.foreground ? STDERR_FILENO : -1);
 	daemon->signals = dmu_daemon_open_signals();
 	daemon->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -44,7 +44,7 @@ static int dmu_start_descriptors(struct dmu_daemon *daemon)
 	return 0;
 }
 
-static int dmu_start_rundir(struct dmu_daemon *daemon)
+static int dmu_start_rundir(struct dmu_context *daemon)
 {
 	char error[DMU_WIRE_REASON_MAX];
 	int rc = dmu_rundir_open(&daemon->rundir, daemon->options.run_dir, daemon->options.name,

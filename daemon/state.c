@@ -19,7 +19,7 @@
 
 #define DMU_ROOM_MAX	(1ULL << 30)	/* bytes; for a while, twice that is locked memory */
 
-bool dmu_state_is_kept(const struct dmu_daemon *daemon)
+bool dmu_state_is_kept(const struct dmu_context *daemon)
 {
 	return daemon->ops && daemon->ops->stateful;
 }
@@ -46,7 +46,7 @@ static int dmu_room_allocate(struct dmu_room *room)
 	return mlock(room->map, room->size) ? -errno : 0;
 }
 
-int dmu_state_prepare(struct dmu_daemon *daemon)
+int dmu_state_prepare(struct dmu_context *daemon)
 {
 	struct dmu_room *room = &daemon->room;
 	int rc;
@@ -76,7 +76,7 @@ int dmu_state_prepare(struct dmu_daemon *daemon)
 }
 
 /* #syscalls state: dup3 fcntl */
-int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
+int dmu_state_take_room(struct dmu_context *daemon, struct dmu_packet *packet)
 {
 	struct dmu_room *room = &daemon->room;
 	int rc = 0, seals;
@@ -103,7 +103,7 @@ int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet)
 }
 
 /* #syscalls state: pwrite64 fcntl */
-int dmu_state_export(struct dmu_daemon *daemon)
+int dmu_state_export(struct dmu_context *daemon)
 {
 	const struct dmu_room *room = &daemon->room;
 	int rc;
@@ -119,7 +119,7 @@ int dmu_state_export(struct dmu_daemon *daemon)
 	return 0;
 }
 
-int dmu_state_import(struct dmu_daemon *daemon)
+int dmu_state_import(struct dmu_context *daemon)
 {
 	struct dmu_room *room = &daemon->room;
 	int seals = fcntl(room->fd, F_GET_SEALS), rc;
@@ -136,7 +136,7 @@ int dmu_state_import(struct dmu_daemon *daemon)
 }
 
 /* A daemon that starts alone has no state to import: its predecessor has died with the state. */
-void dmu_state_begin(struct dmu_daemon *daemon)
+void dmu_state_begin(struct dmu_context *daemon)
 {
 	if (!dmu_state_is_kept(daemon) || daemon->room.imported || daemon->generation == 1)
 		return;
@@ -146,7 +146,7 @@ void dmu_state_begin(struct dmu_daemon *daemon)
 }
 
 /* #syscalls state: munmap dup3 */
-void dmu_state_clear_room(struct dmu_daemon *daemon)
+void dmu_state_clear_room(struct dmu_context *daemon)
 {
 	struct dmu_room *room = &daemon->room;
 

@@ -11,17 +11,17 @@
 /* The seals of a room from its creation, and all seals, once the state is in it. */
 #define DMU_ROOM_SEALS		(F_SEAL_SHRINK | F_SEAL_GROW)
 #define DMU_STATE_SEALS		(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-bool dmu_state_is_kept(const struct dmu_daemon *daemon);
+bool dmu_state_is_kept(const struct dmu_context *daemon);
 /* Reserve the room's fixed number; a newcomer also makes its room. Run after memory is locked. */
-int dmu_state_prepare(struct dmu_daemon *daemon);
+int dmu_state_prepare(struct dmu_context *daemon);
 /* Take the room, and the descriptors, of a ROOM message that came before READY. */
-int dmu_state_take_room(struct dmu_daemon *daemon, struct dmu_packet *packet);
+int dmu_state_take_room(struct dmu_context *daemon, struct dmu_packet *packet);
 /* Write the old daemon's state to the newcomer's room. No state: do nothing. */
-int dmu_state_export(struct dmu_daemon *daemon);
+int dmu_state_export(struct dmu_context *daemon);
 /* Read the state from the newcomer's room. */
-int dmu_state_import(struct dmu_daemon *daemon);
+int dmu_state_import(struct dmu_context *daemon);
 /* Tell the backend if its state is lost, before the threads serve. */
-void dmu_state_begin(struct dmu_daemon *daemon);
-void dmu_state_clear_room(struct dmu_daemon *daemon);
+void dmu_state_begin(struct dmu_context *daemon);
+void dmu_state_clear_room(struct dmu_context *daemon);
 
 #endif

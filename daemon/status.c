@@ -23,7 +23,7 @@ static enum dmu_wire_state dmu_status_state(enum dmu_state state)
 }
 
 /* #syscalls main: getpid */
-static void dmu_status_fill(const struct dmu_daemon *daemon, struct dmu_wire_status *status)
+static void dmu_status_fill(const struct dmu_context *daemon, struct dmu_wire_status *status)
 {
 	struct dm_user_info info = { 0 };
 
@@ -41,14 +41,14 @@ static void dmu_status_fill(const struct dmu_daemon *daemon, struct dmu_wire_sta
 	status->confinement = daemon->confinement.proved & DMU_WIRE_CONFINED_STATUS;
 	status->sealed = info.state & DM_USER_STATE_SEALED;
 	dmu_server_stats(daemon->server, &status->stats);
-	snprintf(status->stage, sizeof(status->stage), "%s", daemon->stage->name);
+	snprintf(status->stage, sizeof(status->stage), "%s", daemon->program->stage);
 	snprintf(status->version, sizeof(status->version), "%s", DMU_VERSION);
 	memcpy(status->name, daemon->options.name, sizeof(status->name));
 	memcpy(status->ctl, daemon->options.ctl, sizeof(status->ctl));
 	memcpy(status->spec, daemon->spec.text, sizeof(status->spec));
 }
 
-static void dmu_status_fill_confinement(const struct dmu_daemon *daemon,
+static void dmu_status_fill_confinement(const struct dmu_context *daemon,
 					struct dmu_wire_confinement *confinement)
 {
 	confinement->proved = daemon->confinement.proved;
@@ -57,7 +57,7 @@ static void dmu_status_fill_confinement(const struct dmu_daemon *daemon,
 	memcpy(confinement->domain, daemon->confinement.domain, sizeof(confinement->domain));
 }
 
-bool dmu_status_answer(const struct dmu_daemon *daemon, enum dmu_wire_type question,
+bool dmu_status_answer(const struct dmu_context *daemon, enum dmu_wire_type question,
 		       struct dmu_wire_message *answer)
 {
 	memset(answer, 0, sizeof(*answer));

@@ -6,7 +6,7 @@
 #include "daemon/daemon.h"
 
 /* Answer STATUS_REQUEST or CONFINEMENT_REQUEST in @answer. false: @question is neither. */
-bool dmu_status_answer(const struct dmu_daemon *daemon, enum dmu_wire_type question,
+bool dmu_status_answer(const struct dmu_context *daemon, enum dmu_wire_type question,
 		       struct dmu_wire_message *answer);
 
 #endif

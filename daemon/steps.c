@@ -5,7 +5,7 @@
 #include "daemon/steps.h"
 
 /* Check for a signal here: the loop does so between events, and all steps are one event to it. */
-static int dmu_step_not_ended(struct dmu_daemon *daemon)
+static int dmu_step_not_ended(struct dmu_context *daemon)
 {
 	struct pollfd signals = { .fd = daemon->signals, .events = POLLIN };
 
@@ -14,7 +14,7 @@ static int dmu_step_not_ended(struct dmu_daemon *daemon)
 	return dmu_daemon_blame(daemon, EINTR, "ended by a signal during the start");
 }
 
-int dmu_steps_run(struct dmu_daemon *daemon, const struct dmu_step *steps)
+int dmu_steps_run(struct dmu_context *daemon, const struct dmu_step *steps)
 {
 	int rc = dmu_step_not_ended(daemon);
 

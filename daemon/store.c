@@ -13,7 +13,7 @@
 #include "daemon/identity.h"
 #include "daemon/store.h"
 
-static int dmu_store_identify(struct dmu_daemon *daemon, char *store, size_t len)
+static int dmu_store_identify(struct dmu_context *daemon, char *store, size_t len)
 {
 	int rc = dmu_store_describe(daemon->ops, daemon->backend, &daemon->spec, store, len);
 
@@ -21,7 +21,7 @@ static int dmu_store_identify(struct dmu_daemon *daemon, char *store, size_t len
 				     daemon->spec.source, strerror(-rc)) : 0;
 }
 
-static int dmu_store_record(struct dmu_daemon *daemon)
+static int dmu_store_record(struct dmu_context *daemon)
 {
 	int rc = dmu_store_identify(daemon, daemon->store, sizeof(daemon->store));
 
@@ -35,7 +35,7 @@ static int dmu_store_record(struct dmu_daemon *daemon)
 }
 
 /* true: device @name has the same store, with a daemon or without, and one of the two may write. */
-static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
+static bool dmu_store_is_of(const struct dmu_context *daemon, const char *name)
 {
 	char store[sizeof(daemon->store)], text[DMU_WIRE_REASON_MAX];
 	struct dmu_rundir other;
@@ -55,7 +55,7 @@ static bool dmu_store_is_of(const struct dmu_daemon *daemon, const char *name)
 }
 
 /* Record first, then look at the others: of two concurrent claims at least one sees the other. */
-int dmu_store_claim(struct dmu_daemon *daemon)
+int dmu_store_claim(struct dmu_context *daemon)
 {
 	DIR *dir = opendir(daemon->rundir.run_dir);
 	int rc = dmu_store_record(daemon);
@@ -77,7 +77,7 @@ int dmu_store_claim(struct dmu_daemon *daemon)
  * accepted only if there is no tab file. 1: it is the same store; 0: there is no tab file; -errno,
  * blamed.
  */
-static int dmu_store_check_last(struct dmu_daemon *daemon, const char *ours)
+static int dmu_store_check_last(struct dmu_context *daemon, const char *ours)
 {
 	char last[sizeof(daemon->store)], error[DMU_WIRE_REASON_MAX], what[DMU_WIRE_REASON_MAX];
 	struct dmu_spec spec;
@@ -103,7 +103,7 @@ static int dmu_store_check_last(struct dmu_daemon *daemon, const char *ours)
 				daemon->rundir.path);
 }
 
-int dmu_store_check(struct dmu_daemon *daemon)
+int dmu_store_check(struct dmu_context *daemon)
 {
 	char ours[sizeof(daemon->store)];
 	int rc;
@@ -132,7 +132,7 @@ int dmu_store_check(struct dmu_daemon *daemon)
  * The existing table may come from an older program, from another program, or from the time of
  * another store. If it cannot be changed, the device is served as it was before.
  */
-static void dmu_store_let_table_claim(const struct dmu_daemon *daemon)
+static void dmu_store_let_table_claim(const struct dmu_context *daemon)
 {
 	const struct dmu_geometry *geometry = &daemon->geometry;
 	char error[DMU_WIRE_REASON_MAX] = "";
@@ -148,7 +148,7 @@ static void dmu_store_let_table_claim(const struct dmu_daemon *daemon)
 			error);
 }
 
-int dmu_store_check_holders(struct dmu_daemon *daemon)
+int dmu_store_check_holders(struct dmu_context *daemon)
 {
 	const dev_t ours = makedev(daemon->info.dev_major, daemon->info.dev_minor);
 	const struct dmu_geometry *geometry = &daemon->geometry;

@@ -11,12 +11,12 @@
  * device before its tab line, and refuses the store of another device. Both return 0 or -errno,
  * blamed.
  */
-int dmu_store_check(struct dmu_daemon *daemon);
-int dmu_store_claim(struct dmu_daemon *daemon);
+int dmu_store_check(struct dmu_context *daemon);
+int dmu_store_claim(struct dmu_context *daemon);
 /*
  * After a takeover, refuse a store that another device is made of, and let the device's table claim
  * it if it can. Return 0 or -errno, blamed.
  */
-int dmu_store_check_holders(struct dmu_daemon *daemon);
+int dmu_store_check_holders(struct dmu_context *daemon);
 
 #endif

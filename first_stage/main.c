@@ -4,16 +4,18 @@
  * without confinement: there is no policy yet that could confine it, and it leaves when the second
  * stage serves. See daemon/main.c for the order in which its parts run.
  */
-#include "daemon/stage.h"
+#include "daemon/api.h"
 
 int main(int argc, char **argv)
 {
-	static const struct dmu_stage first = {
-		.program = "dmuser-first",
-		.name = "first",
+	static const struct dmu_backend_ops *const backends[] = { &dmu_backend_file, NULL };
+	static const struct dmu_daemon first = {
+		.name = "dmuser-first",
+		.stage = "first",
 		.purpose = "Creates the dm-user device NAME and serves it, or with --takeover "
 			   "serves an existing device, by default from the store that its daemon "
 			   "serves.",
+		.backends = backends,
 	};
 
 	return dmu_daemon_main(&first, argc, argv);

@@ -106,8 +106,8 @@ enum dmu_use {
 };
 
 /*
- * A backend is one file with one such struct and one line in backend.c's table. Several threads
- * call read..secure_erase at once. Offsets and lengths are in bytes, multiples of
+ * A backend is one file with one such struct, which a daemon lists in struct dmu_daemon. Several
+ * threads call read..secure_erase at once. Offsets and lengths are in bytes, multiples of
  * geometry.alignment, and inside geometry.size. Buffers are page-aligned. A flush covers every
  * write that returned before it began. The calls return 0 or -errno; -EOPNOTSUPP answers
  * UNSUPPORTED. -ENOSPC and -EDQUOT answer NOSPC, after which the same request may come again, so a
@@ -169,9 +169,12 @@ struct dmu_backend_ops {
 	void (*state_lost)(struct dmu_backend *backend);
 };
 
-const struct dmu_backend_ops *dmu_backend_find(const char *name);
-/* Every backend, NULL-terminated. */
-extern const struct dmu_backend_ops *const dmu_backends[];
+/* The backend @name of @backends, which end with NULL; or NULL. */
+const struct dmu_backend_ops *dmu_backend_find(const struct dmu_backend_ops *const *backends,
+					       const char *name);
+
+/* file:PATH, an image file or a block device. */
+extern const struct dmu_backend_ops dmu_backend_file;
 
 /* ---- serve: one thread a channel, answering from a backend ---- */
 

@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 
-#include "second_stage/confine.h"
+#include "daemon/api.h"
 #include "second_stage/walls.h"
 
 /*
@@ -94,7 +94,7 @@ static int dmu_confine_in_thread(void *arg)
 	return dmu_syscalls_load(arg);
 }
 
-int dmu_confine(struct dmu_confinement *confinement, char *error, size_t len)
+static int confine(struct dmu_confinement *confinement, char *error, size_t len)
 {
 	size_t i;
 	int rc = 0;
@@ -114,7 +114,7 @@ int dmu_confine(struct dmu_confinement *confinement, char *error, size_t len)
  * neither list has a call that only the other needs. (SECCOMP_FILTER_FLAG_TSYNC gives all threads
  * the same list.) Without it every system call that needs no privilege can be attacked.
  */
-int dmu_confine_filter(struct dmu_confinement *confinement, char *error, size_t len)
+static int filter(struct dmu_confinement *confinement, char *error, size_t len)
 {
 	struct dmu_syscalls lists[DMU_ROLES];
 	enum dmu_role role;
@@ -137,9 +137,15 @@ int dmu_confine_filter(struct dmu_confinement *confinement, char *error, size_t 
 	return 0;
 }
 
-int dmu_confine_verify(struct dmu_confinement *confinement, char *error, size_t len)
+static int verify(struct dmu_confinement *confinement, char *error, size_t len)
 {
 	dmu_walls.error = error;
 	dmu_walls.error_len = len;
 	return dmu_proof_after_filter(&dmu_walls);
 }
+
+const struct dmu_confiner dmu_confiner_full = {
+	.confine = confine,
+	.filter = filter,
+	.verify = verify,
+};

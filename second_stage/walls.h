@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "daemon/stage.h"
+#include "daemon/confiner.h"
 
 #define DMU_NAMESPACES	5
 

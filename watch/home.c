@@ -39,7 +39,6 @@ struct home {
 	struct dmu_spec spec;
 	char sources[4 * DMU_SPEC_MAX];	/* paths that the spec needs, each with a NUL */
 	size_t sources_len;
-	bool sources_full;		/* and more than fit */
 	int self;			/* this program */
 	char *error;
 	size_t len;
@@ -154,35 +153,19 @@ static int ask(struct home *home, const struct watch_options *options, const cha
 	return ret;
 }
 
-static void source_add(const char *path, void *arg)
-{
-	struct home *home = arg;
-	size_t len = strlen(path) + 1;
-
-	if (home->sources_len + len > sizeof(home->sources)) {
-		home->sources_full = true;
-		return;
-	}
-	memcpy(home->sources + home->sources_len, path, len);
-	home->sources_len += len;
-}
-
-/* If an older program cannot answer, this program's table does, for its own backends. */
+/* The paths that the daemon's backend needs, as the daemon's program names them. */
 static int sources_find(struct home *home, const struct watch_options *options)
 {
-	const struct dmu_backend_ops *ops = dmu_backend_find(home->spec.backend);
 	char said[sizeof(home->sources)] = "", *line, *next;
 	int ret = ask(home, options, "--sources", said, sizeof(said));
+	size_t len;
 
-	if (ret && !ops)
-		return ret;
-	if (ret && ops->sources)
-		ops->sources(&home->spec, source_add, home);
-	for (line = strtok_r(said, "\n", &next); line; line = strtok_r(NULL, "\n", &next))
-		source_add(line, home);
-	return home->sources_full ?
-		       fail(home, ENOSPC, "remember the sources of", home->spec.source) :
-		       0;
+	for (line = strtok_r(said, "\n", &next); !ret && line; line = strtok_r(NULL, "\n", &next)) {
+		len = strlen(line) + 1;
+		memcpy(home->sources + home->sources_len, line, len);
+		home->sources_len += len;
+	}
+	return ret;
 }
 
 /* By now the source may name another store, from which no daemon would start. */

@@ -19,7 +19,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "lib/backends.h"
+#include "lib/dmuser.h"
 #include "lib/backends/file_store.h"
 
 #define PAUSE_MS	5	/* before a retry for lack of memory */

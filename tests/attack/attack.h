@@ -144,4 +144,7 @@ long attack_call(long nr, const long args[6]);
 /* Make attempt @number of the table. */
 long attack_make(unsigned int number, const struct attack_context *context);
 
+/* Of dmuser-attack: backend.c. */
+extern const struct dmu_backend_ops *const attack_backends[];
+
 #endif

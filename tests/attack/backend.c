@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The backend "file" under the attacker's control. dmuser-attack links it before the library, in
- * the place of lib/backend.c. So other generations see the usual name of a backend, and no shipped
- * program contains the attacker's.
+ * The backend "file" under the attacker's control. Its name is the usual one, so that other
+ * generations notice nothing.
  */
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "lib/backends.h"
+#include "lib/dmuser.h"
 #include "tests/attack/attack.h"
 
 static struct attack_order order;
@@ -23,7 +22,7 @@ static long said;
 
 static struct dmu_backend_ops hostile;
 
-const struct dmu_backend_ops *const dmu_backends[] = { &hostile, NULL };
+const struct dmu_backend_ops *const attack_backends[] = { &hostile, NULL };
 
 /*
  * The linker's --wrap makes poll() in every object __wrap_poll(), and __real_poll() libc's poll().
@@ -99,11 +98,11 @@ static int hostile_read(struct dmu_backend *backend, void *buf, size_t len, uint
 	return 0;
 }
 
-const struct dmu_backend_ops *dmu_backend_find(const char *name)
+/* Before main(), as the file backend's functions are not constants. */
+__attribute__((constructor)) static void hostile_make(void)
 {
 	hostile = dmu_backend_file;
 	hostile.open = hostile_open;
 	hostile.read = hostile_read;
 	hostile.write = hostile_write;
-	return strcmp(name, hostile.name) ? NULL : &hostile;
 }

@@ -5,9 +5,10 @@
  */
 #include <unistd.h>
 
-#include "daemon/stage.h"
-#include "second_stage/confine.h"
+#include "daemon/confiner.h"
+#include "daemon/api.h"
 #include "second_stage/walls.h"
+#include "tests/attack/attack.h"
 
 #ifdef ATTACK_SELINUX_ALONE
 static int enter_domain(struct dmu_confinement *confinement, char *error, size_t len)
@@ -30,18 +31,21 @@ static int enter_domain(struct dmu_confinement *confinement, char *error, size_t
 
 int main(int argc, char **argv)
 {
-	static const struct dmu_stage stage = {
-		.program = "dmuser-second",
-		.name = "second",
+#if defined(ATTACK_SELINUX_ALONE)
+	static const struct dmu_confiner selinux_alone = { .confine = enter_domain };
+#endif
+	static const struct dmu_daemon attacked = {
+		.name = "dmuser-second",
+		.stage = "second",
+		.purpose = "A second stage with an attacker in it.",
 		.takeover_only = true,
 #if defined(ATTACK_SELINUX_ALONE)
-		.confine = enter_domain,
+		.confiner = &selinux_alone,
 #elif !defined(ATTACK_NO_WALLS)
-		.confine = dmu_confine,
-		.filter = dmu_confine_filter,
-		.verify = dmu_confine_verify,
+		.confiner = &dmu_confiner_full,
 #endif
+		.backends = attack_backends,
 	};
 
-	return dmu_daemon_main(&stage, argc, argv);
+	return dmu_daemon_main(&attacked, argc, argv);
 }

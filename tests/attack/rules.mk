@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The attack test's programs: see tests/attack/attack.h. They consist of the second stage's objects
-# and the library, with backend.o in place of the library's table of backends. None is installed.
+# The attack test's programs: see tests/attack/attack.h. They are second stages with a backend and a
+# main() of their own. None is installed.
 
 attack_common := $(addprefix $(BUILD)/tests/attack/,table.o call.o tries.o)
 attack_parts := $(filter-out $(BUILD)/second_stage/main.o,$(second_objects)) $(daemon_objects) \

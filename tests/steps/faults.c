@@ -169,7 +169,7 @@ static void oom_kill(const struct tracee *tracee)
 static bool with_socket(struct tracee *tracee, enum fault fault)
 {
 	static const char junk[100] = "this is no message";
-	struct dmu_daemon daemon;
+	struct dmu_context daemon;
 	int fd = -1;
 
 	if (tracee_read(tracee, &daemon))

@@ -103,7 +103,7 @@ static uint64_t find_daemon(const struct image *image)
 
 	for (size_t i = 0; i < image->count; i++)
 		if (ELF64_ST_TYPE(symbols[i].st_info) == STT_OBJECT &&
-		    symbols[i].st_size == sizeof(struct dmu_daemon) &&
+		    symbols[i].st_size == sizeof(struct dmu_context) &&
 		    !strncmp(image->strings + symbols[i].st_name, "daemon.", 7))
 			return symbols[i].st_value;
 	die("%s has no daemon of this size: built from other sources?", image->path);

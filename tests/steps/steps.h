@@ -116,8 +116,8 @@ void tracee_continue(struct tracee *tracee);
 void tracee_release(struct tracee *tracee, int signal);
 /* Trace @child as its parent @of was traced. */
 void tracee_inherit(struct tracee *tracee, const struct tracee *of, pid_t child);
-/* Read struct dmu_daemon from the daemon's memory. False: the daemon is gone. */
-bool tracee_read(const struct tracee *tracee, struct dmu_daemon *daemon);
+/* Read struct dmu_context from the daemon's memory. False: the daemon is gone. */
+bool tracee_read(const struct tracee *tracee, struct dmu_context *daemon);
 /* A duplicate of the daemon's descriptor @fd; -1: there is none. */
 int tracee_fd(const struct tracee *tracee, int fd);
 bool point_same(const struct point *a, const struct point *b);

@@ -348,7 +348,7 @@ out:
 	tracee->held = 0;
 }
 
-bool tracee_read(const struct tracee *tracee, struct dmu_daemon *daemon)
+bool tracee_read(const struct tracee *tracee, struct dmu_context *daemon)
 {
 	uint64_t at = tracee->base + images[tracee->stage].daemon;
 

@@ -110,7 +110,7 @@ static bool state_waits(enum dmu_state state)
 }
 
 /* Nothing that its loop polls is ready. The ticker does not count: no other process sees it. */
-static bool nothing_ready(const struct tracee *tracee, const struct dmu_daemon *daemon)
+static bool nothing_ready(const struct tracee *tracee, const struct dmu_context *daemon)
 {
 	struct pollfd polled[8 + DMU_CONNECTIONS_MAX];
 	unsigned int count = 0, i;
@@ -138,7 +138,7 @@ static bool nothing_ready(const struct tracee *tracee, const struct dmu_daemon *
 /* The cheap checks come first: this runs all the time, and system calls cost much in a guest. */
 static bool seems_quiet(const struct tracee *tracee, unsigned long *switches)
 {
-	struct dmu_daemon daemon;
+	struct dmu_context daemon;
 
 	return tracee_read(tracee, &daemon) && daemon.raised == DMU_EVENT_END &&
 	       state_waits(daemon.state) &&
@@ -159,7 +159,7 @@ bool proc_quiet(const struct tracee *tracee)
 
 static int timer_copy(const struct tracee *tracee)
 {
-	struct dmu_daemon daemon;
+	struct dmu_context daemon;
 
 	return tracee_read(tracee, &daemon) ? tracee_fd(tracee, daemon.timer) : -1;
 }

@@ -88,8 +88,7 @@ int fdatasync(int fd)
 
 static int group_setup(void **state)
 {
-	file = dmu_backend_find("file");
-	assert_non_null(file);
+	file = &dmu_backend_file;
 	/* Not /tmp, which may not support direct I/O. */
 	snprintf(dir, sizeof(dir), "/var/tmp/dmuser-test.XXXXXX");
 	assert_non_null(mkdtemp(dir));

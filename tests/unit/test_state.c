@@ -63,7 +63,7 @@ static const struct dmu_backend_ops plain_ops = { .name = "plain" };
 /* ---- two daemons ---- */
 
 static struct dmu_backend old_backend, new_backend;
-static struct dmu_daemon old, new;
+static struct dmu_context old, new;
 
 static void meet(const struct dmu_backend_ops *ops)
 {

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/dmuser.h"
+#include "tests/wb/wb.h"
 
 #define BLOCK	4096U
 #define BLOCKS	16U	/* of the file */
@@ -47,7 +48,7 @@ static int setup(void **test)
 {
 	uint64_t size;
 
-	wb = dmu_backend_find("wb");
+	wb = &wb_backend;
 	assert_int_equal(ftruncate(file, 0), 0);
 	assert_int_equal(ftruncate(file, BLOCKS * BLOCK), 0);
 	a = open_one();

@@ -10,7 +10,7 @@
  *	WB_FAULT	export: the first export fails, after half of it; import: each import fails;
  *			forget: each import succeeds, and imports nothing
  *
- * It replaces lib/backend.c in the daemons that are linked with it; no shipped program contains it.
+ * The daemons of main.c have it; no shipped program does.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,7 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/backends.h"
+#include "lib/dmuser.h"
+#include "tests/wb/wb.h"
 
 #define BLOCK		4096U
 #define BLOCKS_MAX	1024U
@@ -361,7 +362,7 @@ static void wb_sources(const struct dmu_spec *spec, void (*each)(const char *pat
 	dmu_backend_file.sources(spec, each, arg);
 }
 
-static const struct dmu_backend_ops wb_ops = {
+const struct dmu_backend_ops wb_backend = {
 	.name = "wb",
 	.help = "wb:PATH  a file or block device behind a write-back cache, for tests",
 	.stateful = true,
@@ -379,12 +380,3 @@ static const struct dmu_backend_ops wb_ops = {
 	.import_state = wb_import_state,
 	.state_lost = wb_state_lost,
 };
-
-const struct dmu_backend_ops *const dmu_backends[] = { &dmu_backend_file, &wb_ops, NULL };
-
-const struct dmu_backend_ops *dmu_backend_find(const char *name)
-{
-	if (!strcmp(name, wb_ops.name))
-		return &wb_ops;
-	return strcmp(name, dmu_backend_file.name) ? NULL : &dmu_backend_file;
-}

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The daemon that both stages are made of. The main.c of a stage has its struct dmu_stage and calls
- * dmu_daemon_main(); the stages differ only in their confinement.
- */
-#ifndef DMUSER_STAGE_H
-#define DMUSER_STAGE_H
+/* What a daemon hands to its confinement, and the hooks of one. */
+#ifndef DMUSER_CONFINER_H
+#define DMUSER_CONFINER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,14 +38,10 @@ struct dmu_confinement {
 };
 
 /*
- * A stage. The hooks run in this order, each may be NULL, and each returns 0 or -errno with @error
- * (of @len bytes) naming the step that failed, in one line.
+ * How a daemon confines itself. The hooks run in this order, each may be NULL, and each returns 0 or
+ * -errno with @error (of @len bytes) naming the step that failed, in one line.
  */
-struct dmu_stage {
-	const char *program;		/* "dmuser-first": ident of log lines */
-	const char *name;		/* "first", for STATUS */
-	const char *purpose;		/* for --help */
-	bool takeover_only;		/* never creates a device */
+struct dmu_confiner {
 	/* Before the threads exist: what they inherit (namespaces, capabilities). */
 	int (*confine)(struct dmu_confinement *confinement, char *error, size_t len);
 	/* While the threads wait: what covers all of them (seccomp). Nothing is opened after it. */
@@ -56,8 +49,5 @@ struct dmu_stage {
 	/* Last: prove the confinement by asking the kernel, and fill the out fields. */
 	int (*verify)(struct dmu_confinement *confinement, char *error, size_t len);
 };
-
-/* Parse the command line, detach, serve, hand over. Return the exit status of main(). */
-int dmu_daemon_main(const struct dmu_stage *stage, int argc, char **argv);
 
 #endif

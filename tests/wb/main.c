@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Both stages with the backend wb beside their own; -DWB_SECOND: the second stage. */
+#include "daemon/api.h"
+#include "tests/wb/wb.h"
+
+int main(int argc, char **argv)
+{
+	static const struct dmu_backend_ops *const backends[] = {
+		&dmu_backend_file, &wb_backend, NULL,
+	};
+	static const struct dmu_daemon daemon = {
+#ifdef WB_SECOND
+		.name = "dmuser-second",
+		.stage = "second",
+		.takeover_only = true,
+		.confiner = &dmu_confiner_full,
+#else
+		.name = "dmuser-first",
+		.stage = "first",
+#endif
+		.purpose = "A stage with the backend wb.",
+		.backends = backends,
+	};
+
+	return dmu_daemon_main(&daemon, argc, argv);
+}
