@@ -17,6 +17,7 @@
 struct dmu_confinement {
 	const int *backend_fds;
 	int backend_fd_count;
+	const struct dmu_syscall *backend_syscalls;	/* dmu_backend_ops.syscalls */
 	const int *channels;		/* a rollback puts other channels at these numbers */
 	int channel_count;
 	int listener;			/* the handover socket */
@@ -38,8 +39,8 @@ struct dmu_confinement {
 };
 
 /*
- * How a daemon confines itself. The hooks run in this order, each may be NULL, and each returns 0 or
- * -errno with @error (of @len bytes) naming the step that failed, in one line.
+ * How a daemon confines itself. The hooks run in this order, each may be NULL, and each returns 0
+ * or -errno with @error (of @len bytes) naming the step that failed, in one line.
  */
 struct dmu_confiner {
 	/* Before the threads exist: what they inherit (namespaces, capabilities). */

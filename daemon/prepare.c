@@ -65,6 +65,7 @@ static int dmu_prepare_check_loop(struct dmu_context *daemon)
 		return dmu_daemon_blame(daemon, EMFILE, "the backend has %d descriptors", count);
 	confinement->backend_fds = daemon->backend_fds;
 	confinement->backend_fd_count = count;
+	confinement->backend_syscalls = daemon->ops->syscalls;
 	for (i = 0; i < count; i++) {
 		if (fstat(daemon->backend_fds[i], &st))
 			return dmu_daemon_blame(daemon, errno, "cannot look at %s: %s",

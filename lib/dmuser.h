@@ -106,6 +106,19 @@ enum dmu_use {
 };
 
 /*
+ * A system call that a backend makes while a confined daemon serves, on one of its descriptors:
+ * that is the argument 0, and the arguments in @match have these values (the lower 32 bits).
+ */
+struct dmu_syscall {
+	int number;			/* SYS_pwrite64 */
+	unsigned int matches;		/* how many of @match are in use */
+	struct {
+		unsigned int argument;	/* 1 to 5 */
+		uint32_t value;
+	} match[2];
+};
+
+/*
  * A backend is one file with one such struct, which a daemon lists in struct dmu_daemon. Several
  * threads call read..secure_erase at once. Offsets and lengths are in bytes, multiples of
  * geometry.alignment, and inside geometry.size. Buffers are page-aligned. A flush covers every
@@ -140,6 +153,12 @@ struct dmu_backend_ops {
 	int (*secure_erase)(struct dmu_backend *backend, uint64_t offset, uint64_t len);
 	/* Store at most @max descriptors that must stay open through confinement; their count. */
 	int (*fds)(const struct dmu_backend *backend, int *fds, int max);
+	/*
+	 * The system calls of read..secure_erase on those descriptors; ends with number -1. NULL:
+	 * none. Any other call than these, pread64, and read, write, poll, futex and clock_gettime
+	 * kills a confined daemon: the backend can open, map or allocate nothing while it serves.
+	 */
+	const struct dmu_syscall *syscalls;
 	/*
 	 * Write to @text (of @len bytes, at most DMU_SPEC_MAX with the NUL) one printable line that
 	 * is the same for two open backends of this kind if and only if they share one store, as

@@ -16,14 +16,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
 #include <linux/futex.h>
 #include <malloc.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -74,14 +73,6 @@ static const int dmu_calls_main[] = {
 static const unsigned int dmu_futex_operations[] = {
 	FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE, FUTEX_WAIT_BITSET_PRIVATE,
 	FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME,
-};
-
-/* I/O threads, on the store's descriptors. */
-static const int dmu_calls_store[] = { SCMP_SYS(pwrite64), SCMP_SYS(fdatasync) };
-static const unsigned int dmu_ioctls_store[] = { BLKDISCARD, BLKSECDISCARD };
-/* Neither makes a file any longer. */
-static const unsigned int dmu_fallocate_modes[] = {
-	FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
 };
 
 /* Main; answered with ENOTTY by whatever is no channel. */
@@ -138,26 +129,25 @@ static void dmu_allow_both(struct dmu_list *list)
 		dmu_allow(list, SCMP_SYS(futex), ARG(1, dmu_futex_operations[i]));
 }
 
-static void dmu_allow_store(struct dmu_list *list, int fd)
+static void dmu_allow_store(struct dmu_list *list, const struct dmu_syscall *syscall, int fd)
 {
-	size_t i;
+	struct scmp_arg_cmp args[1 + ARRAY_SIZE(syscall->match)] = { ARG(0, fd) };
+	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(dmu_calls_store); i++)
-		dmu_allow(list, dmu_calls_store[i], ARG(0, fd));
-	dmu_allow(list, SCMP_SYS(sync_file_range), ARG(0, fd), ARG(3, SYNC_FILE_RANGE_WRITE));
-	for (i = 0; i < ARRAY_SIZE(dmu_fallocate_modes); i++)
-		dmu_allow(list, SCMP_SYS(fallocate), ARG(0, fd), ARG(1, dmu_fallocate_modes[i]));
-	for (i = 0; i < ARRAY_SIZE(dmu_ioctls_store); i++)
-		dmu_allow(list, SCMP_SYS(ioctl), ARG(0, fd), ARG(1, dmu_ioctls_store[i]));
+	for (i = 0; i < syscall->matches && i < ARRAY_SIZE(syscall->match); i++)
+		args[1 + i] = ARG(syscall->match[i].argument, syscall->match[i].value);
+	dmu_allow_array(list, syscall->number, 1 + i, args);
 }
 
 static void dmu_allow_io(struct dmu_list *list, const struct dmu_confinement *confinement)
 {
+	const struct dmu_syscall *syscall = confinement->backend_syscalls;
 	int i;
 
 	dmu_allow_each(list, dmu_calls_io, ARRAY_SIZE(dmu_calls_io));
-	for (i = 0; i < confinement->backend_fd_count; i++)
-		dmu_allow_store(list, confinement->backend_fds[i]);
+	for (; syscall && syscall->number >= 0; syscall++)
+		for (i = 0; i < confinement->backend_fd_count; i++)
+			dmu_allow_store(list, syscall, confinement->backend_fds[i]);
 	/* A channel that failed is closed by putting the threads' event in its place. */
 	for (i = 0; i < confinement->channel_count; i++)
 		dmu_allow(list, SCMP_SYS(dup3),

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/dmuser.h"
@@ -312,6 +313,18 @@ static int file_identity(const struct dmu_backend *store, char *text, size_t len
 	return dmu_file_identity(&store->file, text, len);
 }
 
+/* Neither mode of fallocate() makes a file any longer. */
+static const struct dmu_syscall file_syscalls[] = {
+	{ SYS_pwrite64, 0, { { 0 } } },
+	{ SYS_fdatasync, 0, { { 0 } } },
+	{ SYS_sync_file_range, 1, { { 3, SYNC_FILE_RANGE_WRITE } } },
+	{ SYS_fallocate, 1, { { 1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE } } },
+	{ SYS_fallocate, 1, { { 1, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE } } },
+	{ SYS_ioctl, 1, { { 1, BLKDISCARD } } },
+	{ SYS_ioctl, 1, { { 1, BLKSECDISCARD } } },
+	{ -1, 0, { { 0 } } },
+};
+
 const struct dmu_backend_ops dmu_backend_file = {
 	.name = "file",
 	.help = "file:PATH  an image file or a block device",
@@ -326,5 +339,6 @@ const struct dmu_backend_ops dmu_backend_file = {
 	.write_zeroes = file_write_zeroes,
 	.secure_erase = file_secure_erase,
 	.fds = file_fds,
+	.syscalls = file_syscalls,
 	.identity = file_identity,
 };

@@ -522,6 +522,7 @@ static int setup(void **state)
 	enum dmu_role role;
 	int null = open("/dev/null", O_RDWR), fd;
 
+	confinement.backend_syscalls = dmu_backend_file.syscalls;
 	/* The store is a memfd, all other descriptors are /dev/null: no call blocks or harms. */
 	dup2(null, STDIN_FILENO);
 	for (fd = STORE; fd <= REPORT; fd++)

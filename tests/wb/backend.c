@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/dmuser.h"
@@ -362,6 +363,12 @@ static void wb_sources(const struct dmu_spec *spec, void (*each)(const char *pat
 	dmu_backend_file.sources(spec, each, arg);
 }
 
+static const struct dmu_syscall wb_syscalls[] = {
+	{ SYS_pwrite64, 0, { { 0 } } },
+	{ SYS_fdatasync, 0, { { 0 } } },
+	{ -1, 0, { { 0 } } },
+};
+
 const struct dmu_backend_ops wb_backend = {
 	.name = "wb",
 	.help = "wb:PATH  a file or block device behind a write-back cache, for tests",
@@ -374,6 +381,7 @@ const struct dmu_backend_ops wb_backend = {
 	.write = wb_write,
 	.flush = wb_flush,
 	.fds = wb_fds,
+	.syscalls = wb_syscalls,
 	.identity = wb_identity,
 	.state_max = wb_state_max,
 	.export_state = wb_export_state,
