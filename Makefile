@@ -58,7 +58,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(DMU_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIE -MMD -MP -c -o $@ $<
 
-dependency_folders := lib handover rundir daemon first_stage second_stage ctl watch tests demo tools
+dependency_folders := pic lib handover rundir daemon first_stage second_stage ctl watch tests \
+	demo tools
 -include $(shell find $(addprefix $(BUILD)/,$(dependency_folders)) -type f -name '*.d' 2>/dev/null)
 
 clean:

@@ -86,11 +86,11 @@ int ctl_create(const struct ctl_args *args)
 
 	ret = spec_find(args, &spec, error, sizeof(error));
 	if (!ret)
-		ret = dmu_program_find(path, sizeof(path), args->program, "dmuser-first", error,
-				       sizeof(error));
+		ret = dmu_program_find_for(path, sizeof(path), args->program, spec.backend,
+					   "dmuser-first", error, sizeof(error));
 	if (!ret) {
 		request.spec = spec.text;
-		dmu_program_fill(&line, "dmuser-first", &request);
+		dmu_program_fill(&line, basename(path), &request);
 		ret = dmu_program_run(&program, line.argv, args->name, error, sizeof(error));
 	}
 	if (ret) {

@@ -25,6 +25,7 @@
 #include "rundir/listener.h"
 #include "rundir/node.h"
 #include "rundir/program.h"
+#include "rundir/rundir.h"
 
 #define LEAVE_MS	1000	/* for the old daemon to exit, so that its copy can be removed */
 #define DYING_MS	DMU_TIMEOUT_MS	/* for a dying daemon's channels to close */
@@ -37,7 +38,8 @@ struct handover {
 	struct ctl_device device;	/* before the handover */
 	uint64_t previous;		/* generation that served; 0: none with a number did */
 	bool served;
-	char copy[DMU_PATH_MAX];
+	char program[DMU_PATH_MAX];
+	char copy[DMU_PATH_MAX];	/* of the program */
 };
 
 static volatile sig_atomic_t told;	/* the signal that came; 0: none */
@@ -85,8 +87,6 @@ static int run_second(const struct handover *handover, char *error, size_t len)
 		.name = args->name, .run_dir = args->run_dir, .ctl = handover->device.policy.ctl,
 		.spec = args->spec, .channels = args->channels, .timeout_ms = args->timeout_ms,
 	};
-	const char *path = args->program ? args->program : SECOND_STAGE;
-	const char *slash = strrchr(path, '/');
 	struct dmu_program_line line;
 	char argv0[NAME_MAX + 2];
 	int ret = interrupted(error, len);
@@ -94,7 +94,7 @@ static int run_second(const struct handover *handover, char *error, size_t len)
 	if (ret)
 		return ret;
 	/* systemd's final kill spares root's processes whose name begins with '@'. */
-	snprintf(argv0, sizeof(argv0), "@%s", slash ? slash + 1 : path);
+	snprintf(argv0, sizeof(argv0), "@%s", basename(handover->program));
 	dmu_program_fill(&line, argv0, &request);
 	return dmu_program_run(&program, line.argv, args->name, error, len);
 }
@@ -117,23 +117,33 @@ static void describe_rest(const struct ctl_args *args, char *text, size_t len)
 			 device.policy.nodaemon_fail ? "fail" : "wait");
 }
 
+/* What is served, by root's word: the serving daemon may be confined, and its word is not. */
+static int served_spec(const struct ctl_args *args, struct dmu_spec *spec)
+{
+	char error[DMU_ERROR_MAX];
+	struct dmu_rundir rundir;
+	int ret = dmu_rundir_name(&rundir, args->run_dir, args->name);
+
+	return ret ? ret : dmu_rundir_read_tab(&rundir, args->name, spec, error, sizeof(error));
+}
+
 /* Check everything that can be refused before a new daemon exists. */
 static int prepare(struct handover *handover, int *lock, char *error, size_t len)
 {
 	const struct ctl_args *args = handover->args;
 	const struct dmu_target_generation *serving;
-	char program[DMU_PATH_MAX];
 	struct dmu_spec spec;
 	int ret;
 
 	*lock = -1;
-	if (args->spec) {
+	if (args->spec)
 		ret = dmu_spec_parse(&spec, args->spec, error, len);
-		if (ret)
-			return ret;
-	}
-	ret = dmu_program_find(program, sizeof(program), args->program, SECOND_STAGE,
-			       error, len);
+	else
+		ret = served_spec(args, &spec);
+	if (ret && args->spec)
+		return ret;
+	ret = dmu_program_find_for(handover->program, sizeof(handover->program), args->program,
+				   ret ? NULL : spec.backend, SECOND_STAGE, error, len);
 	if (!ret)
 		ret = dmu_run_prepare(args->run_dir, args->name, error, len);
 	if (ret)
@@ -155,8 +165,9 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 	serving = dmu_target_serving(&handover->device.kstatus);
 	handover->served = handover->device.kstatus.daemon || serving;
 	handover->previous = serving ? serving->number : 0;
-	return dmu_copy_make(handover->copy, sizeof(handover->copy), program, args->run_dir,
-			     args->name, handover->device.kstatus.generation + 1, error, len);
+	return dmu_copy_make(handover->copy, sizeof(handover->copy), handover->program,
+			     args->run_dir, args->name, handover->device.kstatus.generation + 1,
+			     error, len);
 }
 
 /* Wait until the program that goes on without dmuserctl has opened the node, or LEAVE_MS. */

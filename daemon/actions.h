@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Do what dmu_transition() asks for. */
 #ifndef DMUSER_DAEMON_ACTIONS_H
 #define DMUSER_DAEMON_ACTIONS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A whole daemon: command line, run directory, handover, confinement, logging, from a description of
- * it. dmuser-first and dmuser-second are two such descriptions.
+ * A whole daemon: command line, run directory, handover, confinement and log, from a description.
+ * dmuser-first and dmuser-second are two such descriptions.
  */
 #ifndef DMUSER_API_H
 #define DMUSER_API_H
@@ -10,11 +10,16 @@
 
 #include "lib/dmuser.h"
 
-/* Namespaces, an empty root, Landlock, no capability, seccomp, SELinux, each proved: all there is. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Namespaces, an empty root, Landlock, no capability, seccomp and SELinux, each proved. */
 struct dmu_confiner;
 extern const struct dmu_confiner dmu_confiner_full;
 
 struct dmu_daemon {
+	uint32_t abi;			/* DMU_ABI */
 	const char *name;		/* of the program: "dmuser-first", begins its log lines */
 	const char *stage;		/* "first", for STATUS; at most 15 bytes */
 	const char *purpose;		/* for --help */
@@ -28,5 +33,9 @@ struct dmu_daemon {
  * with 2 after a usage error. @daemon must live as long as the process.
  */
 int dmu_daemon_main(const struct dmu_daemon *daemon, int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Start without a serving daemon: create the device or open its node, and bind the socket. */
 #include <errno.h>
 #include <poll.h>

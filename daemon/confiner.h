@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a daemon hands to its confinement, and the hooks of one. */
 #ifndef DMUSER_CONFINER_H
 #define DMUSER_CONFINER_H

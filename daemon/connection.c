@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A process that connects sends one message: STATUS_REQUEST, CONFINEMENT_REQUEST or HELLO. Each
  * connection has a place. If no place is free, the next connection takes the place of the oldest

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Connections to the handover socket: status requests, and the next newcomer. */
 #ifndef DMUSER_DAEMON_CONNECTION_H
 #define DMUSER_DAEMON_CONNECTION_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The state of a daemon. Only its main thread touches it. A descriptor of -1 is not open. */
 #ifndef DMUSER_DAEMON_H
 #define DMUSER_DAEMON_H

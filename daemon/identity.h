@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The identity of a store. */
 #ifndef DMUSER_DAEMON_IDENTITY_H
 #define DMUSER_DAEMON_IDENTITY_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The main loop: descriptors -> events -> transition table -> actions. */
 #ifndef DMUSER_DAEMON_LOOP_H
 #define DMUSER_DAEMON_LOOP_H

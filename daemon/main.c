@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Both stages, from the command line to the exit. The files, in the order in which they run:
  *
@@ -49,6 +49,27 @@ static int dmu_daemon_serve(struct dmu_context *daemon)
 	return status;
 }
 
+/* A program that was built for another libdmuser would be misread. Before anything else is read. */
+static bool dmu_daemon_is_ours(const struct dmu_daemon *program)
+{
+	const struct dmu_backend_ops *const *ops;
+
+	if (program->abi != DMU_ABI) {
+		fprintf(stderr, "this program was built for version %u of libdmuser's interface, "
+			"and libdmuser " DMU_VERSION " has %u\n", program->abi, DMU_ABI);
+		return false;
+	}
+	for (ops = program->backends; *ops; ops++) {
+		if ((*ops)->abi == DMU_ABI)
+			continue;
+		fprintf(stderr, "%s: a backend was built for version %u of libdmuser's interface, "
+			"and libdmuser " DMU_VERSION " has %u\n", program->name, (*ops)->abi,
+			DMU_ABI);
+		return false;
+	}
+	return true;
+}
+
 /* #syscalls main: exit_group */
 int dmu_daemon_main(const struct dmu_daemon *program, int argc, char **argv)
 {
@@ -57,6 +78,8 @@ int dmu_daemon_main(const struct dmu_daemon *program, int argc, char **argv)
 	int status;
 
 	dmu_process_begin();
+	if (!dmu_daemon_is_ours(program))
+		return DMU_EXIT_FAILED;
 	dmu_daemon_init(&daemon, program);
 	dmu_daemon_options_parse(&daemon.options, program, argc, argv);
 	if (daemon.options.query_spec)

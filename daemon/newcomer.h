@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How a newcomer finds the old daemon, and takes its OFFER. */
 #ifndef DMUSER_DAEMON_NEWCOMER_H
 #define DMUSER_DAEMON_NEWCOMER_H

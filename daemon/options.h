@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The command line of both stages. */
 #ifndef DMUSER_DAEMON_OPTIONS_H
 #define DMUSER_DAEMON_OPTIONS_H

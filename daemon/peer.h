@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The process at the other end of a handover. */
 #ifndef DMUSER_DAEMON_PEER_H
 #define DMUSER_DAEMON_PEER_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Everything between having channels and answering the first request. Nothing here can hurt the
  * device: if a step fails, the daemon that served the device still does.

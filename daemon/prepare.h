@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Everything up to the first answer: backend, residence, confinement, threads. */
 #ifndef DMUSER_DAEMON_PREPARE_H
 #define DMUSER_DAEMON_PREPARE_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Answer another program's questions about a store, which only the daemon's backend knows. */
 #include <stdio.h>
 #include <string.h>

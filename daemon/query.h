@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Questions about a store that another program asks a daemon's program. */
 #ifndef DMUSER_QUERY_H
 #define DMUSER_QUERY_H

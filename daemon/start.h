@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The part of a start that needs no device: descriptors and the run directory. */
 #ifndef DMUSER_DAEMON_START_H
 #define DMUSER_DAEMON_START_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A backend's state on its way from one generation to the next. The newcomer makes the room for it
  * before it is confined: a memfd of the size that its backend asks for, fully allocated and locked.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Carry a backend's state, which is only in its memory, from one generation to the next. Functions
  * that can fail return 0 or -errno, blamed.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a serving daemon reports about itself. */
 #ifndef DMUSER_DAEMON_STATUS_H
 #define DMUSER_DAEMON_STATUS_H

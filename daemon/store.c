@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The identity of the store that a device shows. Two generations of a device must share one store,
  * page cache included: with two stores, the second would lack writes that the first has

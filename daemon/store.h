@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Check that a daemon serves the store that the previous generation served. */
 #ifndef DMUSER_DAEMON_STORE_H
 #define DMUSER_DAEMON_STORE_H

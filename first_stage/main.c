@@ -10,6 +10,7 @@ int main(int argc, char **argv)
 {
 	static const struct dmu_backend_ops *const backends[] = { &dmu_backend_file, NULL };
 	static const struct dmu_daemon first = {
+		.abi = DMU_ABI,
 		.name = "dmuser-first",
 		.stage = "first",
 		.purpose = "Creates the dm-user device NAME and serves it, or with --takeover "

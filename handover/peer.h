@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The socket between two generations: packets with descriptors, and the identity and the killing of
  * the process at the other end. All descriptors are close-on-exec and all sockets non-blocking.

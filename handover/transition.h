@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The handover as a table: (state, event) -> (next state, actions). It is pure: no I/O and no
  * memory. daemon/loop.c raises the events and runs the actions; PROTOCOL.md describes the protocol.

@@ -13,6 +13,16 @@
 
 #include <linux/dm-user.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Of the structs that a program hands to the library. There is no promise across versions before
+ * 1.0: a daemon that was built for another version is refused.
+ */
+#define DMU_ABI		2
+
 /* ---- channel: one open of the control node; a plain file descriptor ---- */
 
 #define DMU_NODE_DIR	"/dev/dm-user"
@@ -128,6 +138,7 @@ struct dmu_syscall {
  * supported.
  */
 struct dmu_backend_ops {
+	uint32_t abi;			/* DMU_ABI */
 	const char *name;
 	const char *help;		/* one line for --help */
 	/*
@@ -407,5 +418,9 @@ void dmu_log(enum dmu_log_level level, const char *format, ...)
 void dmu_log_event(const char *event, const char *name, uint64_t generation,
 		   const char *format, ...) __attribute__((format(printf, 4, 5)));
 uint64_t dmu_now_ms(void);	/* CLOCK_MONOTONIC in milliseconds */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# libdmuser: every .c of this directory and of backends/. Its users link $(lib_archive).
+# The objects of this folder and of backends/ that programs here link, and libdmuser, the library of
+# all that a daemon is made of.
 
 lib_archive := $(BUILD)/lib/libdmuser.a
 lib_objects := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard lib/*.c lib/backends/*.c)))
@@ -12,30 +13,83 @@ $(lib_archive): $(lib_objects)
 	@rm -f $@
 	$(AR) rcsD $@ $^
 
+# ---- the library as it is installed: all that a daemon is made of, with its public names only ----
+
+library_sources := $(filter-out second_stage/main.c,$(sort $(wildcard lib/*.c lib/backends/*.c \
+	handover/*.c rundir/*.c daemon/*.c second_stage/*.c)))
+library_objects := $(library_sources:%.c=$(BUILD)/pic/%.o)
+library_static := $(BUILD)/lib/public/libdmuser.a
+library_shared := $(BUILD)/lib/public/libdmuser.so.$(VERSION)
+library_headers := $(BUILD)/lib/public/dmuser/dmuser.h $(BUILD)/lib/public/dmuser/daemon.h
+
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(DMU_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -MMD -MP -c -o $@ $<
+
+# One object, in which other names are local: they cannot clash with a program's.
+$(library_static): $(library_objects) lib/libdmuser.map
+	@mkdir -p $(@D)
+	$(LD) -r -o $(@D)/libdmuser.o $(filter %.o,$^)
+	sed -n 's/^\t\(dmu_.*\);/\1/p' lib/libdmuser.map >$(@D)/symbols
+	$(OBJCOPY) --keep-global-symbols=$(@D)/symbols $(@D)/libdmuser.o
+	@rm -f $@
+	$(AR) rcsD $@ $(@D)/libdmuser.o
+
+$(library_shared): $(library_objects) lib/libdmuser.map
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -shared $(DMU_LDFLAGS) $(LDFLAGS) -Wl,-soname,$(@F) \
+		-Wl,--version-script=lib/libdmuser.map -o $@ $(filter %.o,$^) -lseccomp -lcap
+
+$(BUILD)/lib/public/dmuser/dmuser.h: lib/dmuser.h
+$(BUILD)/lib/public/dmuser/daemon.h: daemon/api.h
+$(library_headers):
+	@mkdir -p $(@D)
+	sed 's#^\#include "lib/dmuser.h"#\#include <dmuser/dmuser.h>#' $< >$@
+
+## make library: libdmuser, static and shared, and its headers, in build/lib/public
+library: $(library_static) $(library_shared) $(library_headers)
+
+OBJCOPY ?= objcopy
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INSTALL ?= install
 
-$(BUILD)/lib/dmuser.pc: lib/rules.mk Makefile
+$(BUILD)/lib/public/dmuser.pc: lib/rules.mk Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$(LIBDIR)' '' \
-		'Name: dmuser' 'Description: serve a dm-user block device from userspace' \
-		'Version: $(VERSION)' 'Cflags: -I$${includedir}' \
-		'Libs: -L$${libdir} -ldmuser -pthread' >$@
+		'Name: dmuser' 'Description: daemons that serve dm-user block devices' \
+		'Version: $(VERSION)' 'Requires.private: libseccomp libcap' \
+		'Cflags: -I"$${includedir}"' 'Libs: -L"$${libdir}" -ldmuser' \
+		'Libs.private: -pthread' >$@
 
 man_pages = $(sort $(wildcard docs/man/*.[1-9]))
+installed_programs = $(notdir $(filter $(BUILD)/bin/%,$(programs)))
 
-## make install: the programs, the library and the man pages, below DESTDIR and PREFIX
-install: programs $(BUILD)/lib/dmuser.pc
-	$(INSTALL) -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/include/linux" \
-		"$(DESTDIR)$(LIBDIR)/pkgconfig"
+## make install [PREFIX=DIR] [DESTDIR=DIR]: programs, library, headers and man pages
+install: programs library $(BUILD)/lib/public/dmuser.pc
+	$(INSTALL) -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/include/dmuser" \
+		"$(DESTDIR)$(PREFIX)/include/linux" "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	$(INSTALL) -s $(filter $(BUILD)/bin/%,$(programs)) "$(DESTDIR)$(PREFIX)/sbin"
-	$(INSTALL) -m 644 lib/dmuser.h "$(DESTDIR)$(PREFIX)/include"
+	$(INSTALL) -m 644 $(library_headers) "$(DESTDIR)$(PREFIX)/include/dmuser"
 	$(INSTALL) -m 644 kernel/uapi/linux/dm-user.h "$(DESTDIR)$(PREFIX)/include/linux"
-	$(INSTALL) -m 644 $(lib_archive) "$(DESTDIR)$(LIBDIR)"
-	$(INSTALL) -m 644 $(BUILD)/lib/dmuser.pc "$(DESTDIR)$(LIBDIR)/pkgconfig"
+	$(INSTALL) -m 644 $(library_static) "$(DESTDIR)$(LIBDIR)"
+	$(INSTALL) -m 755 $(library_shared) "$(DESTDIR)$(LIBDIR)"
+	ln -sfn $(notdir $(library_shared)) "$(DESTDIR)$(LIBDIR)/libdmuser.so"
+	$(INSTALL) -m 644 $(BUILD)/lib/public/dmuser.pc "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	for page in $(man_pages); do \
 		$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}" $$page; \
 	done
 
-.PHONY: install $(BUILD)/lib/dmuser.pc
+## make uninstall [PREFIX=DIR] [DESTDIR=DIR]: remove what install has put there
+uninstall:
+	for file in $(addprefix sbin/,$(installed_programs)) include/dmuser/dmuser.h \
+		include/dmuser/daemon.h include/linux/dm-user.h \
+		$(foreach page,$(man_pages),share/man/man$(subst .,,$(suffix $(page)))/$(notdir \
+			$(page))); do \
+		rm -f "$(DESTDIR)$(PREFIX)/$$file"; \
+	done
+	rm -f "$(DESTDIR)$(LIBDIR)"/{libdmuser.a,libdmuser.so,$(notdir $(library_shared))} \
+		"$(DESTDIR)$(LIBDIR)/pkgconfig/dmuser.pc"
+	rmdir "$(DESTDIR)$(PREFIX)/include/dmuser" 2>/dev/null || true
+
+.PHONY: library install uninstall $(BUILD)/lib/public/dmuser.pc

@@ -14,6 +14,8 @@
 #include "lib/dmuser.h"
 #include "lib/text.h"
 
+#define BACKEND_CHARACTERS	"abcdefghijklmnopqrstuvwxyz0123456789_-"
+
 #define MAX_CHANNELS	64
 
 struct parse {
@@ -221,6 +223,9 @@ int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t 
 	backend_len = strcspn(text, ":,");
 	if (text[backend_len] != ':' || !backend_len)
 		return refuse(&parse, "'%.200s' is not BACKEND:SOURCE[,option...]", text);
+	if (strspn(text, BACKEND_CHARACTERS) < backend_len)
+		return refuse(&parse, "'%.*s' is not the name of a backend (a-z 0-9 _ -)",
+			      (int)(backend_len > 200 ? 200 : backend_len), text);
 	if (backend_len >= sizeof(spec->backend))
 		return refuse(&parse, "unknown backend '%.*s'",
 			      (int)(backend_len > 200 ? 200 : backend_len), text);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The files of a device that is gone. */
 #ifndef DMUSER_CLEAN_H
 #define DMUSER_CLEAN_H

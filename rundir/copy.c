@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The copies that second stages run from: RUN_DIR/NAME/dmuser-second.GENERATION, in memory, so that
  * no page of a daemon's text comes from the device that it serves.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The copies in RUN_DIR/NAME that second stages run from. */
 #ifndef DMUSER_COPY_H
 #define DMUSER_COPY_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* RUN_DIR/NAME has the socket, the tab line and the copies of programs of one device. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * RUN_DIR/NAME, where the daemons of device NAME, dmuserctl and dmuser-watch meet: its files, the
  * lock that lets one program at a time start a daemon, and its removal.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Ask the serving daemon for its status, over its handover socket. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* dmuserctl and dmuser-watch ask the daemon that listens in RUN_DIR/NAME for its status. */
 #ifndef DMUSER_LISTENER_H
 #define DMUSER_LISTENER_H

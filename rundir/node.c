@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Unseal the node for as long as it takes to start a daemon when none serves. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The control node, unsealed while a daemon starts that no serving daemon can give channels. */
 #ifndef DMUSER_NODE_H
 #define DMUSER_NODE_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The option --run-dir of all programs. */
 #ifndef DMUSER_RUNDIR_OPTIONS_H
 #define DMUSER_RUNDIR_OPTIONS_H

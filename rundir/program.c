@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Find a daemon's program, and run it until the started process exits. */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,6 +79,19 @@ int dmu_program_find(char *path, size_t path_len, const char *given, const char 
 	snprintf(error, len, "found no program %s beside dmuserctl, in ../libexec or in $PATH",
 		 name);
 	return -ENOENT;
+}
+
+int dmu_program_find_for(char *path, size_t path_len, const char *given, const char *backend,
+			 const char *name, char *error, size_t len)
+{
+	char own[64];
+
+	if (!given && backend) {
+		snprintf(own, sizeof(own), "dmuser-%s", backend);
+		if (!dmu_program_find(path, path_len, NULL, own, error, len))
+			return 0;
+	}
+	return dmu_program_find(path, path_len, given, name, error, len);
 }
 
 /*

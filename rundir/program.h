@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Find a daemon's program, and run it until its result is known. */
 #ifndef DMUSER_PROGRAM_H
 #define DMUSER_PROGRAM_H
@@ -15,6 +15,12 @@
  */
 int dmu_program_find(char *path, size_t path_len, const char *given, const char *name, char *error,
 		     size_t len);
+/*
+ * Find @given, or else the daemon of @backend, dmuser-BACKEND, or else @name, in the same places.
+ * @backend may be NULL: unknown.
+ */
+int dmu_program_find_for(char *path, size_t path_len, const char *given, const char *backend,
+			 const char *name, char *error, size_t len);
 /* The arguments of a daemon of either stage. */
 struct dmu_program_request {
 	const char *name;		/* of the device */

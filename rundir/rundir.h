@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * RUN_DIR/NAME: the lock, the tab line, the store's identity and the socket of one device's
  * daemons.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* RUN_DIR/NAME/watch, which dmuser-watch holds locked and writes, and dmuserctl reads. */
 #ifndef DMUSER_WATCHDOG_H
 #define DMUSER_WATCHDOG_H

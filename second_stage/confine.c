@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The order in which the second stage gives up its rights, and why. Each wall has its own file.
  * Both stages do the preceding steps (daemon/prepare.c): backend and channels open, other

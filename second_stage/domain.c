@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The SELinux domain. exec has put the process into a domain that may prepare
  * (dmuser_second_init_t). It serves in a domain that may only serve (dmuser_second_t). sepolicy/

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* An empty root, in the mount namespace that namespaces.c has made. */
 #include <errno.h>
 #include <fcntl.h>

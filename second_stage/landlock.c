@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Landlock forbids all that the kernel's version of it can forbid, without exception. Open
  * descriptors stay usable.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * dmuser-second takes a device over, confined. daemon/main.c says what the daemon does and when.
  * While it prepares, daemon/prepare.c calls the confinement in this order:
@@ -14,6 +14,7 @@ int main(int argc, char **argv)
 {
 	static const struct dmu_backend_ops *const backends[] = { &dmu_backend_file, NULL };
 	static const struct dmu_daemon second = {
+		.abi = DMU_ABI,
 		.name = "dmuser-second",
 		.stage = "second",
 		.purpose = "Takes the dm-user device NAME over from the daemon that serves it, or "

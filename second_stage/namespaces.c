@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* The daemon's own namespaces; confine.c says why not of processes and users. */
 #include <errno.h>
 #include <sched.h>

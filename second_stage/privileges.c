@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* Reduce uid 0 to the rights of any other user, for good. */
 #include <linux/securebits.h>
 #include <sys/capability.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The proof: before it sends READY, the daemon reads its own state back from the kernel, and
  * refuses to serve if anything differs. Half of it comes before the filter of system calls, which

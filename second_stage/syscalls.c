@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Every system call of the second stage while it serves, by role. Any other kills it, as do calls
  * of x32, of i386 (int $0x80) and of whatever else is not native; the kernel log names it

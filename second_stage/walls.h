@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The walls of the second stage, each a file of this directory; confine.c has their order. Every
  * function returns 0, or -errno with walls->error naming the failure in one line.

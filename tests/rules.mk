@@ -7,6 +7,7 @@ include tests/unit/rules.mk
 include tests/vm/rules.mk
 include tests/attack/rules.mk
 include tests/wb/rules.mk
+include tests/example/rules.mk
 include tests/steps/rules.mk
 include tests/bench/rules.mk
 include tests/fuzz/rules.mk

@@ -326,6 +326,7 @@ static const struct dmu_syscall file_syscalls[] = {
 };
 
 const struct dmu_backend_ops dmu_backend_file = {
+	.abi = DMU_ABI,
 	.name = "file",
 	.help = "file:PATH  an image file or a block device",
 	.sources = file_sources,

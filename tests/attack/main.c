@@ -35,6 +35,7 @@ int main(int argc, char **argv)
 	static const struct dmu_confiner selinux_alone = { .confine = enter_domain };
 #endif
 	static const struct dmu_daemon attacked = {
+		.abi = DMU_ABI,
 		.name = "dmuser-second",
 		.stage = "second",
 		.purpose = "A second stage with an attacker in it.",

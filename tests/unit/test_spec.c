@@ -83,6 +83,8 @@ static void shapes_that_are_none(void **state)
 	refuses("file:,ro", "no source");
 	refuses("abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz:/x",
 		"unknown backend 'abcdef");
+	refuses("../sbin/x:/y", "'../sbin/x' is not the name of a backend");
+	refuses("File:/x", "'File' is not the name of a backend");
 	refuses("file:/a b", "blank");
 	refuses("file:/a\nb", "control character (code 10) at byte 7");
 	refuses("file:/a\\\tb", "control character");

@@ -370,6 +370,7 @@ static const struct dmu_syscall wb_syscalls[] = {
 };
 
 const struct dmu_backend_ops wb_backend = {
+	.abi = DMU_ABI,
 	.name = "wb",
 	.help = "wb:PATH  a file or block device behind a write-back cache, for tests",
 	.stateful = true,

@@ -9,6 +9,7 @@ int main(int argc, char **argv)
 		&dmu_backend_file, &wb_backend, NULL,
 	};
 	static const struct dmu_daemon daemon = {
+		.abi = DMU_ABI,
 #ifdef WB_SECOND
 		.name = "dmuser-second",
 		.stage = "second",

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# examples/ built as another project would: in a folder of its own, on an installed libdmuser, which
+# pkg-config finds. headed-broken maps memory when it first writes, which the confinement forbids.
+
+example_dir := $(BUILD)/tests/example
+vm_helpers += $(example_dir)/headed $(example_dir)/headed-broken
+
+$(example_dir)/installed: $(library_static) $(library_shared) $(library_headers)
+	rm -rf $(example_dir)/root
+	$(MAKE) -s --no-print-directory BUILD=$(BUILD) PREFIX=$(abspath $(example_dir))/root install
+	touch $@
+
+$(example_dir)/headed: $(example_dir)/installed $(wildcard examples/headed/*)
+	rm -rf $(example_dir)/source
+	cp -r examples/headed $(example_dir)/source
+	PKG_CONFIG_PATH=$(abspath $(example_dir))/root/lib/pkgconfig $(MAKE) -C $(example_dir)/source
+	cp $(example_dir)/source/headed $@
+
+$(example_dir)/headed-broken: $(example_dir)/headed tests/example/broken.sed
+	rm -rf $(example_dir)/broken
+	cp -r examples/headed $(example_dir)/broken
+	sed -i -f tests/example/broken.sed $(example_dir)/broken/headed.c
+	PKG_CONFIG_PATH=$(abspath $(example_dir))/root/lib/pkgconfig $(MAKE) -C $(example_dir)/broken
+	cp $(example_dir)/broken/headed $@
