@@ -310,12 +310,13 @@ static int dmu_prepare_filter(struct dmu_context *daemon)
 /* Read the first and the last block, with the calls that the threads will make. */
 static int dmu_prepare_self_test(struct dmu_context *daemon)
 {
+	const struct dmu_call call = { .self_test = true };
 	uint32_t len = daemon->info.logical_block_size;
 	int rc;
 
-	rc = daemon->ops->read(daemon->backend, daemon->block, len, 0);
+	rc = daemon->ops->read(daemon->backend, &call, daemon->block, len, 0);
 	if (!rc)
-		rc = daemon->ops->read(daemon->backend, daemon->block, len,
+		rc = daemon->ops->read(daemon->backend, &call, daemon->block, len,
 				       daemon->info.sectors * 512 - len);
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot read %s: %s", daemon->spec.source,

@@ -115,6 +115,11 @@ enum dmu_use {
 	DMU_USE_LOOK,
 };
 
+/* What a call of read..secure_erase is for. It is valid until the call returns. */
+struct dmu_call {
+	bool self_test;			/* the daemon's own read before it serves, not a client's */
+};
+
 /*
  * A system call that a backend makes while a confined daemon serves, on one of its descriptors:
  * that is the argument 0, and the arguments in @match have these values (the lower 32 bits).
@@ -154,14 +159,17 @@ struct dmu_backend_ops {
 		    char *error, size_t len);
 	void (*close)(struct dmu_backend *backend);
 	void (*geometry)(const struct dmu_backend *backend, struct dmu_geometry *geometry);
-	int (*read)(struct dmu_backend *backend, void *buf, size_t len, uint64_t offset);
-	int (*write)(struct dmu_backend *backend, const void *buf, size_t len, uint64_t offset,
-		     bool fua);
-	int (*flush)(struct dmu_backend *backend);
-	int (*discard)(struct dmu_backend *backend, uint64_t offset, uint64_t len);
-	int (*write_zeroes)(struct dmu_backend *backend, uint64_t offset, uint64_t len,
-			    bool may_unmap, bool fua);
-	int (*secure_erase)(struct dmu_backend *backend, uint64_t offset, uint64_t len);
+	int (*read)(struct dmu_backend *backend, const struct dmu_call *call, void *buf,
+		    size_t len, uint64_t offset);
+	int (*write)(struct dmu_backend *backend, const struct dmu_call *call, const void *buf,
+		     size_t len, uint64_t offset, bool fua);
+	int (*flush)(struct dmu_backend *backend, const struct dmu_call *call);
+	int (*discard)(struct dmu_backend *backend, const struct dmu_call *call, uint64_t offset,
+		       uint64_t len);
+	int (*write_zeroes)(struct dmu_backend *backend, const struct dmu_call *call,
+			    uint64_t offset, uint64_t len, bool may_unmap, bool fua);
+	int (*secure_erase)(struct dmu_backend *backend, const struct dmu_call *call,
+			    uint64_t offset, uint64_t len);
 	/* Store at most @max descriptors that must stay open through confinement; their count. */
 	int (*fds)(const struct dmu_backend *backend, int *fds, int max);
 	/*

@@ -80,11 +80,13 @@ static int receive(struct worker *worker)
 
 /* ---- the operations: one function a type, 0 or -errno ---- */
 
+static const struct dmu_call call = { .self_test = false };
+
 static int do_read(struct worker *worker, const struct dm_user_message *message, uint64_t offset)
 {
 	const struct dmu_server *server = worker->server;
 
-	return server->ops->read(server->backend, worker->payload, message->len, offset);
+	return server->ops->read(server->backend, &call, worker->payload, message->len, offset);
 }
 
 static int do_write(struct worker *worker, const struct dm_user_message *message, uint64_t offset)
@@ -94,14 +96,15 @@ static int do_write(struct worker *worker, const struct dm_user_message *message
 
 	if (!server->ops->write)
 		return -EOPNOTSUPP;
-	return server->ops->write(server->backend, worker->payload, message->len, offset, fua);
+	return server->ops->write(server->backend, &call, worker->payload, message->len, offset,
+				  fua);
 }
 
 static int do_flush(struct worker *worker, const struct dm_user_message *message, uint64_t offset)
 {
 	const struct dmu_server *server = worker->server;
 
-	return server->ops->flush ? server->ops->flush(server->backend) : -EOPNOTSUPP;
+	return server->ops->flush ? server->ops->flush(server->backend, &call) : -EOPNOTSUPP;
 }
 
 static int do_discard(struct worker *worker, const struct dm_user_message *message, uint64_t offset)
@@ -110,7 +113,7 @@ static int do_discard(struct worker *worker, const struct dm_user_message *messa
 
 	if (!server->ops->discard)
 		return -EOPNOTSUPP;
-	return server->ops->discard(server->backend, offset, message->len);
+	return server->ops->discard(server->backend, &call, offset, message->len);
 }
 
 static int do_secure_erase(struct worker *worker, const struct dm_user_message *message,
@@ -120,7 +123,7 @@ static int do_secure_erase(struct worker *worker, const struct dm_user_message *
 
 	if (!server->ops->secure_erase)
 		return -EOPNOTSUPP;
-	return server->ops->secure_erase(server->backend, offset, message->len);
+	return server->ops->secure_erase(server->backend, &call, offset, message->len);
 }
 
 static int do_write_zeroes(struct worker *worker, const struct dm_user_message *message,
@@ -132,7 +135,8 @@ static int do_write_zeroes(struct worker *worker, const struct dm_user_message *
 
 	if (!server->ops->write_zeroes)
 		return -EOPNOTSUPP;
-	return server->ops->write_zeroes(server->backend, offset, message->len, may_unmap, fua);
+	return server->ops->write_zeroes(server->backend, &call, offset, message->len, may_unmap,
+					 fua);
 }
 
 static const struct request_type {

@@ -72,7 +72,8 @@ static void headed_geometry(const struct dmu_backend *headed, struct dmu_geometr
 	};
 }
 
-static int headed_read(struct dmu_backend *headed, void *buf, size_t len, uint64_t offset)
+static int headed_read(struct dmu_backend *headed, const struct dmu_call *call, void *buf,
+		       size_t len, uint64_t offset)
 {
 	ssize_t n;
 
@@ -84,13 +85,13 @@ static int headed_read(struct dmu_backend *headed, void *buf, size_t len, uint64
 	return 0;
 }
 
-static int headed_flush(struct dmu_backend *headed)
+static int headed_flush(struct dmu_backend *headed, const struct dmu_call *call)
 {
 	return fdatasync(headed->fd) ? -errno : 0;
 }
 
-static int headed_write(struct dmu_backend *headed, const void *buf, size_t len, uint64_t offset,
-			bool fua)
+static int headed_write(struct dmu_backend *headed, const struct dmu_call *call, const void *buf,
+			size_t len, uint64_t offset, bool fua)
 {
 	ssize_t n;
 
@@ -99,7 +100,7 @@ static int headed_write(struct dmu_backend *headed, const void *buf, size_t len,
 		if (n <= 0)
 			return n ? -errno : -EIO;
 	}
-	return fua ? headed_flush(headed) : 0;
+	return fua ? headed_flush(headed, call) : 0;
 }
 
 static int headed_fds(const struct dmu_backend *headed, int *fds, int max)

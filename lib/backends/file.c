@@ -65,7 +65,8 @@ static bool is_transient(struct dmu_backend *store, int err)
 /* ---- requests; called by several threads at once ---- */
 
 /* #syscalls both: pread64 */
-static int file_read(struct dmu_backend *store, void *buf, size_t len, uint64_t offset)
+static int file_read(struct dmu_backend *store, const struct dmu_call *call, void *buf, size_t len,
+		     uint64_t offset)
 {
 	ssize_t n;
 
@@ -130,7 +131,7 @@ static int store_sync(struct dmu_backend *store, unsigned int seen)
  * A read-only store is synced, too, because the previous generation may have written. Read-only
  * file systems have no fdatasync and nothing to write back.
  */
-static int file_flush(struct dmu_backend *store)
+static int file_flush(struct dmu_backend *store, const struct dmu_call *call)
 {
 	unsigned int seen = atomic_load(&store->flush_failures);
 	int rc;
@@ -165,8 +166,8 @@ static int store_sync_write(struct dmu_backend *store)
 	return rc ? -EIO : 0;
 }
 
-static int file_write(struct dmu_backend *store, const void *buf, size_t len, uint64_t offset,
-		      bool fua)
+static int file_write(struct dmu_backend *store, const struct dmu_call *call, const void *buf,
+		      size_t len, uint64_t offset, bool fua)
 {
 	int rc = write_all(store, buf, len, offset);
 
@@ -214,7 +215,8 @@ static int call_ioctl(int fd, unsigned long command, uint64_t offset, uint64_t l
 }
 
 /* A discard is a hint: succeed if the store is busy. */
-static int file_discard(struct dmu_backend *store, uint64_t offset, uint64_t len)
+static int file_discard(struct dmu_backend *store, const struct dmu_call *call, uint64_t offset,
+			uint64_t len)
 {
 	int rc;
 
@@ -239,8 +241,8 @@ static int write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_t len
 	return rc;
 }
 
-static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_t len,
-			     bool may_unmap, bool fua)
+static int file_write_zeroes(struct dmu_backend *store, const struct dmu_call *call,
+			     uint64_t offset, uint64_t len, bool may_unmap, bool fua)
 {
 	int rc = -EOPNOTSUPP;
 
@@ -254,7 +256,8 @@ static int file_write_zeroes(struct dmu_backend *store, uint64_t offset, uint64_
 	return rc || !fua ? rc : store_sync_write(store);
 }
 
-static int file_secure_erase(struct dmu_backend *store, uint64_t offset, uint64_t len)
+static int file_secure_erase(struct dmu_backend *store, const struct dmu_call *call,
+			     uint64_t offset, uint64_t len)
 {
 	/* A file system does not promise where the old bytes were. */
 	return store->file.is_bdev ? change(store, call_ioctl, BLKSECDISCARD, offset, len) :

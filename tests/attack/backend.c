@@ -73,10 +73,10 @@ static int hostile_open(struct dmu_backend **backend, const struct dmu_spec *spe
 	return dmu_backend_file.open(backend, spec, use, error, len);
 }
 
-static int hostile_write(struct dmu_backend *backend, const void *buf, size_t len, uint64_t offset,
-			 bool fua)
+static int hostile_write(struct dmu_backend *backend, const struct dmu_call *call, const void *buf,
+			 size_t len, uint64_t offset, bool fua)
 {
-	int rc = dmu_backend_file.write(backend, buf, len, offset, fua);
+	int rc = dmu_backend_file.write(backend, call, buf, len, offset, fua);
 
 	if (rc || offset != ATTACK_MAILBOX || len < sizeof(order))
 		return rc;
@@ -86,12 +86,13 @@ static int hostile_write(struct dmu_backend *backend, const void *buf, size_t le
 	return 0;
 }
 
-static int hostile_read(struct dmu_backend *backend, void *buf, size_t len, uint64_t offset)
+static int hostile_read(struct dmu_backend *backend, const struct dmu_call *call, void *buf,
+			size_t len, uint64_t offset)
 {
 	struct attack_answer answer = { .magic = ATTACK_ANSWER_MAGIC, .number = order.number };
 
 	if (offset != ATTACK_MAILBOX || len < sizeof(answer) || !atomic_exchange(&ordered, false))
-		return dmu_backend_file.read(backend, buf, len, offset);
+		return dmu_backend_file.read(backend, call, buf, len, offset);
 	answer.result = attack_table[order.number].main ? main_thread_make() : attempt_make();
 	memset(buf, 0, len);
 	memcpy(buf, &answer, sizeof(answer));

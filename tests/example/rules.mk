@@ -3,6 +3,7 @@
 # pkg-config finds. headed-broken maps memory when it first writes, which the confinement forbids.
 
 example_dir := $(BUILD)/tests/example
+example_config := $(abspath $(example_dir))/root/lib/pkgconfig
 vm_helpers += $(example_dir)/headed $(example_dir)/headed-broken
 
 $(example_dir)/installed: $(library_static) $(library_shared) $(library_headers)
@@ -13,12 +14,12 @@ $(example_dir)/installed: $(library_static) $(library_shared) $(library_headers)
 $(example_dir)/headed: $(example_dir)/installed $(wildcard examples/headed/*)
 	rm -rf $(example_dir)/source
 	cp -r examples/headed $(example_dir)/source
-	PKG_CONFIG_PATH=$(abspath $(example_dir))/root/lib/pkgconfig $(MAKE) -C $(example_dir)/source
+	PKG_CONFIG_PATH=$(example_config) $(MAKE) -C $(example_dir)/source
 	cp $(example_dir)/source/headed $@
 
 $(example_dir)/headed-broken: $(example_dir)/headed tests/example/broken.sed
 	rm -rf $(example_dir)/broken
 	cp -r examples/headed $(example_dir)/broken
 	sed -i -f tests/example/broken.sed $(example_dir)/broken/headed.c
-	PKG_CONFIG_PATH=$(abspath $(example_dir))/root/lib/pkgconfig $(MAKE) -C $(example_dir)/broken
+	PKG_CONFIG_PATH=$(example_config) $(MAKE) -C $(example_dir)/broken
 	cp $(example_dir)/broken/headed $@

@@ -37,36 +37,39 @@ static int note(struct dmu_backend *s, enum call call, uint64_t offset, uint64_t
 	return rc;
 }
 
-static int store_read(struct dmu_backend *s, void *buf, size_t len, uint64_t offset)
+static int store_read(struct dmu_backend *s, const struct dmu_call *call, void *buf, size_t len,
+		      uint64_t offset)
 {
 	memcpy(buf, s->bytes + offset, len);
 	return note(s, READ, offset, len, false, false);
 }
 
-static int store_write(struct dmu_backend *s, const void *buf, size_t len, uint64_t offset,
-		       bool fua)
+static int store_write(struct dmu_backend *s, const struct dmu_call *call, const void *buf,
+		       size_t len, uint64_t offset, bool fua)
 {
 	memcpy(s->bytes + offset, buf, len);
 	return note(s, WRITE, offset, len, fua, false);
 }
 
-static int store_flush(struct dmu_backend *s)
+static int store_flush(struct dmu_backend *s, const struct dmu_call *call)
 {
 	return note(s, FLUSH, 0, 0, false, false);
 }
 
-static int store_discard(struct dmu_backend *s, uint64_t offset, uint64_t len)
+static int store_discard(struct dmu_backend *s, const struct dmu_call *call, uint64_t offset,
+			 uint64_t len)
 {
 	return note(s, DISCARD, offset, len, false, false);
 }
 
-static int store_write_zeroes(struct dmu_backend *s, uint64_t offset, uint64_t len, bool may_unmap,
-			      bool fua)
+static int store_write_zeroes(struct dmu_backend *s, const struct dmu_call *call, uint64_t offset,
+			      uint64_t len, bool may_unmap, bool fua)
 {
 	return note(s, WRITE_ZEROES, offset, len, fua, may_unmap);
 }
 
-static int store_secure_erase(struct dmu_backend *s, uint64_t offset, uint64_t len)
+static int store_secure_erase(struct dmu_backend *s, const struct dmu_call *call, uint64_t offset,
+			      uint64_t len)
 {
 	return note(s, SECURE_ERASE, offset, len, false, false);
 }

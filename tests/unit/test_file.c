@@ -24,6 +24,7 @@
 #define SIZE	(1 << 20)
 #define BLOCK	4096
 
+static const struct dmu_call client;
 static const struct dmu_backend_ops *file;
 static char dir[64], path[96], error[512];
 static uint8_t *buf, *expected;		/* aligned, SIZE bytes each */
@@ -154,7 +155,7 @@ static struct dmu_backend *open_image(const char *options)
 
 static void check_all(struct dmu_backend *store)
 {
-	assert_int_equal(file->read(store, buf, SIZE, 0), 0);
+	assert_int_equal(file->read(store, &client, buf, SIZE, 0), 0);
 	assert_memory_equal(buf, expected, SIZE);
 }
 
@@ -183,32 +184,33 @@ static void exercise(const char *options)
 	make_image(SIZE);
 	store = open_image(options);
 	memset(expected, 0x5a, SIZE);
-	assert_int_equal(file->write(store, expected, SIZE, 0, false), 0);
+	assert_int_equal(file->write(store, &client, expected, SIZE, 0, false), 0);
 	memset(expected + 3 * BLOCK, 0xc3, BLOCK);
-	assert_int_equal(file->write(store, expected + 3 * BLOCK, BLOCK, 3 * BLOCK, true), 0);
-	assert_int_equal(file->flush(store), 0);
+	assert_int_equal(file->write(store, &client, expected + 3 * BLOCK, BLOCK, 3 * BLOCK, true),
+			 0);
+	assert_int_equal(file->flush(store, &client), 0);
 	check_all(store);
 	stat(path, &before);
 
-	rc = file->discard(store, 16 * BLOCK, 64 * BLOCK);
+	rc = file->discard(store, &client, 16 * BLOCK, 64 * BLOCK);
 	assert_int_equal(rc, can_allocate(FALLOC_FL_PUNCH_HOLE) ? 0 : -EOPNOTSUPP);
 	if (!rc) {
 		memset(expected + 16 * BLOCK, 0, 64 * BLOCK);
-		assert_int_equal(file->flush(store), 0);
+		assert_int_equal(file->flush(store, &client), 0);
 		stat(path, &after);
 		assert_true(after.st_blocks < before.st_blocks);
 	}
-	rc = file->write_zeroes(store, 100 * BLOCK, 2 * BLOCK, true, true);
+	rc = file->write_zeroes(store, &client, 100 * BLOCK, 2 * BLOCK, true, true);
 	if (can_allocate(FALLOC_FL_PUNCH_HOLE))
 		assert_int_equal(rc, 0);
 	if (!rc)
 		memset(expected + 100 * BLOCK, 0, 2 * BLOCK);
-	rc = file->write_zeroes(store, 200 * BLOCK, BLOCK, false, false);
+	rc = file->write_zeroes(store, &client, 200 * BLOCK, BLOCK, false, false);
 	assert_int_equal(rc, can_allocate(FALLOC_FL_ZERO_RANGE) ? 0 : -EOPNOTSUPP);
 	if (!rc)
 		memset(expected + 200 * BLOCK, 0, BLOCK);
 	check_all(store);
-	assert_int_equal(file->secure_erase(store, 0, BLOCK), -EOPNOTSUPP);
+	assert_int_equal(file->secure_erase(store, &client, 0, BLOCK), -EOPNOTSUPP);
 	stat(path, &after);
 	assert_int_equal(after.st_size, SIZE);
 	file->close(store);
@@ -260,8 +262,8 @@ static void two_generations_share_the_store(void **state)
 	old = open_image("");
 	assert_int_equal(try_open_for(DMU_USE_SHARED, &new, path, ""), 0);
 	memset(expected, 0x11, SIZE);
-	assert_int_equal(file->write(old, expected, SIZE, 0, false), 0);
-	assert_int_equal(file->flush(new), 0);
+	assert_int_equal(file->write(old, &client, expected, SIZE, 0, false), 0);
+	assert_int_equal(file->flush(new, &client), 0);
 	check_all(new);
 	file->close(old);
 	file->close(new);
@@ -378,23 +380,23 @@ static void lack_of_memory_costs_time_and_no_error(void **state)
 		store = open_image("");
 	memset(expected, 0x22, SIZE);
 	short_of_memory = 3;
-	assert_int_equal(file->write(store, expected, SIZE, 0, false), 0);
+	assert_int_equal(file->write(store, &client, expected, SIZE, 0, false), 0);
 	assert_int_equal(short_of_memory, 0);
 	short_of_memory = 3;
-	assert_int_equal(file->write(store, expected, BLOCK, BLOCK, true), 0);
+	assert_int_equal(file->write(store, &client, expected, BLOCK, BLOCK, true), 0);
 	assert_int_equal(short_of_memory, 0);
 	short_of_memory = 3;
-	assert_int_equal(file->read(store, buf, SIZE, 0), 0);
+	assert_int_equal(file->read(store, &client, buf, SIZE, 0), 0);
 	assert_int_equal(short_of_memory, 0);
 	check_all(store);
 	short_of_memory = 3;
-	rc = file->discard(store, 0, BLOCK);
+	rc = file->discard(store, &client, 0, BLOCK);
 	assert_true(!rc || rc == -EOPNOTSUPP);
 	assert_int_equal(short_of_memory, 0);
 	/* ENOMEM of a flush may mean lost writes: it is reported, and not tried again. */
 	short_of_memory = 1;
-	assert_int_equal(file->flush(store), -ENOMEM);
-	assert_int_equal(file->flush(store), 0);
+	assert_int_equal(file->flush(store, &client), -ENOMEM);
+	assert_int_equal(file->flush(store, &client), 0);
 	file->close(store);
 }
 
@@ -406,24 +408,24 @@ static void dirty_pages_are_written_not_an_error(void **state)
 	make_image(SIZE);
 	store = open_image("");
 	memset(expected, 0x33, SIZE);
-	assert_int_equal(file->write(store, expected, SIZE, 0, false), 0);
+	assert_int_equal(file->write(store, &client, expected, SIZE, 0, false), 0);
 	if (!can_allocate(FALLOC_FL_PUNCH_HOLE))
 		skip();
 	dirty = 8;
 	cleaned = 0;
-	assert_int_equal(file->discard(store, 0, BLOCK), 0);
+	assert_int_equal(file->discard(store, &client, 0, BLOCK), 0);
 	assert_int_equal(dirty, 0);
 	assert_int_equal(cleaned, 8);
 	memset(expected, 0, BLOCK);
 	check_all(store);
 	/* Pages that never become clean: a discard may do nothing, zeroes must be written. */
 	dirty = UINT_MAX;
-	assert_int_equal(file->discard(store, BLOCK, BLOCK), 0);
+	assert_int_equal(file->discard(store, &client, BLOCK, BLOCK), 0);
 	check_all(store);
 	cleaned = 0;
-	assert_int_equal(file->write_zeroes(store, BLOCK, 63 * BLOCK, true, false), 0);
+	assert_int_equal(file->write_zeroes(store, &client, BLOCK, 63 * BLOCK, true, false), 0);
 	assert_int_equal(cleaned, 8);
-	assert_int_equal(file->write_zeroes(store, 100 * BLOCK, BLOCK, false, true), 0);
+	assert_int_equal(file->write_zeroes(store, &client, 100 * BLOCK, BLOCK, false, true), 0);
 	assert_int_equal(cleaned, 16);
 	memset(expected + BLOCK, 0, 63 * BLOCK);
 	memset(expected + 100 * BLOCK, 0, BLOCK);
@@ -443,13 +445,13 @@ static void a_failure_told_to_a_write_is_told_to_a_flush(void **state)
 		if (try_open(&store, path, options[i]))
 			continue;
 		failed_syncs = 1;
-		assert_int_equal(file->write(store, expected, BLOCK, 0, true), -EIO);
-		assert_int_equal(file->write(store, expected, BLOCK, BLOCK, true), 0);
-		assert_int_equal(file->flush(store), -EIO);
-		assert_int_equal(file->flush(store), 0);
+		assert_int_equal(file->write(store, &client, expected, BLOCK, 0, true), -EIO);
+		assert_int_equal(file->write(store, &client, expected, BLOCK, BLOCK, true), 0);
+		assert_int_equal(file->flush(store, &client), -EIO);
+		assert_int_equal(file->flush(store, &client), 0);
 		failed_syncs = 1;
-		assert_int_equal(file->flush(store), -EIO);
-		assert_int_equal(file->flush(store), 0);
+		assert_int_equal(file->flush(store, &client), -EIO);
+		assert_int_equal(file->flush(store, &client), 0);
 		file->close(store);
 	}
 }
@@ -462,7 +464,7 @@ static void a_read_only_flush_is_one(void **state)
 
 	make_image(SIZE);
 	store = open_image(",ro");
-	assert_int_equal(file->flush(store), 0);
+	assert_int_equal(file->flush(store, &client), 0);
 	assert_int_equal(syncs, before + 1);
 	file->close(store);
 }
@@ -476,9 +478,9 @@ static void read_only(void **state)
 	store = open_image(",ro");
 	file->geometry(store, &geometry);
 	assert_true(geometry.read_only);
-	assert_int_equal(file->read(store, buf, SIZE, 0), 0);
-	assert_int_equal(file->write(store, buf, BLOCK, 0, false), -EBADF);
-	assert_int_equal(file->flush(store), 0);
+	assert_int_equal(file->read(store, &client, buf, SIZE, 0), 0);
+	assert_int_equal(file->write(store, &client, buf, BLOCK, 0, false), -EBADF);
+	assert_int_equal(file->flush(store, &client), 0);
 	file->close(store);
 }
 
@@ -489,9 +491,9 @@ static void an_image_cut_while_open_is_an_error(void **state)
 	make_image(SIZE);
 	store = open_image("");
 	assert_int_equal(truncate(path, SIZE / 2), 0);
-	assert_int_equal(file->read(store, buf, BLOCK, SIZE / 2 - BLOCK), 0);
-	assert_int_equal(file->read(store, buf, 2 * BLOCK, SIZE / 2 - BLOCK), -EIO);
-	assert_int_equal(file->read(store, buf, BLOCK, SIZE - BLOCK), -EIO);
+	assert_int_equal(file->read(store, &client, buf, BLOCK, SIZE / 2 - BLOCK), 0);
+	assert_int_equal(file->read(store, &client, buf, 2 * BLOCK, SIZE / 2 - BLOCK), -EIO);
+	assert_int_equal(file->read(store, &client, buf, BLOCK, SIZE - BLOCK), -EIO);
 	file->close(store);
 }
 

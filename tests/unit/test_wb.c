@@ -25,6 +25,7 @@
 #define BLOCKS	16U	/* of the file */
 #define KEPT	4U	/* in memory */
 
+static const struct dmu_call client;
 static char path[] = "/tmp/test_wb.XXXXXX";
 static int file, room;
 static const struct dmu_backend_ops *wb;
@@ -70,13 +71,13 @@ static int teardown(void **test)
 static int put(struct dmu_backend *backend, uint64_t number, uint8_t byte, bool fua)
 {
 	memset(block, byte, BLOCK);
-	return wb->write(backend, block, BLOCK, number * BLOCK, fua);
+	return wb->write(backend, &client, block, BLOCK, number * BLOCK, fua);
 }
 
 /* The byte that fills a block. */
 static int get(struct dmu_backend *backend, uint64_t number)
 {
-	assert_int_equal(wb->read(backend, block, BLOCK, number * BLOCK), 0);
+	assert_int_equal(wb->read(backend, &client, block, BLOCK, number * BLOCK), 0);
 	assert_memory_equal(block, block + 1, BLOCK - 1);
 	return block[0];
 }
@@ -94,7 +95,7 @@ static void memory_goes_before_the_file(void **test)
 	assert_int_equal(stored(3), 0);
 	/* Two daemons that serve at the same time would thus differ. */
 	assert_int_equal(get(b, 3), 0);
-	assert_int_equal(wb->flush(a), 0);
+	assert_int_equal(wb->flush(a, &client), 0);
 	assert_int_equal(stored(3), 1);
 	assert_int_equal(get(b, 3), 1);
 }
@@ -104,7 +105,7 @@ static void what_must_last_goes_to_the_file(void **test)
 	assert_int_equal(put(a, 3, 1, false), 0);
 	assert_int_equal(put(a, 3, 2, true), 0);
 	assert_int_equal(stored(3), 2);
-	assert_int_equal(wb->flush(a), 0);
+	assert_int_equal(wb->flush(a, &client), 0);
 	assert_int_equal(stored(3), 2);
 }
 
@@ -138,8 +139,8 @@ static void state_goes_over_and_stays(void **test)
 	assert_int_equal(get(b, 7), 2);
 	assert_int_equal(get(a, 7), 2);
 	/* The state includes the error that the next flush owes. */
-	assert_int_equal(wb->flush(b), -EIO);
-	assert_int_equal(wb->flush(b), 0);
+	assert_int_equal(wb->flush(b, &client), -EIO);
+	assert_int_equal(wb->flush(b, &client), 0);
 	assert_int_equal(stored(7), 2);
 }
 

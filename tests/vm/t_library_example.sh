@@ -36,7 +36,7 @@ create "$name" headed:$image || fail "create by the backend's name"
 is "bytes of the device" "$(blockdev --getsize64 "/dev/mapper/$name")" 33554432
 is "stage" "$(dmuserctl status --json "$name" | jq -r .daemon.stage)" headed
 is "walls" "$(dmuserctl status --json "$name" |
-	jq -r '.daemon.confinement | index("seccomp") != null and index("capabilities") != null')" true
+	jq -r '.daemon.confinement | contains(["seccomp", "capabilities"])')" true
 load_start
 for round in 2 3; do
 	load_progress

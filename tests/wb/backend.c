@@ -77,10 +77,10 @@ static void drop(struct dmu_backend *wb, struct dirty *dirty)
 	wb->dirty[wb->count] = last;	/* keeps its memory */
 }
 
-static int write_back(struct dmu_backend *wb)
+static int write_back(struct dmu_backend *wb, const struct dmu_call *call)
 {
 	struct dirty *oldest = &wb->dirty[0];
-	int rc = dmu_backend_file.write(wb->file, oldest->data, BLOCK, oldest->number * BLOCK,
+	int rc = dmu_backend_file.write(wb->file, call, oldest->data, BLOCK, oldest->number * BLOCK,
 					false);
 
 	if (!rc)
@@ -88,13 +88,14 @@ static int write_back(struct dmu_backend *wb)
 	return rc;
 }
 
-static int keep(struct dmu_backend *wb, uint64_t number, const void *bytes)
+static int keep(struct dmu_backend *wb, const struct dmu_call *call, uint64_t number,
+		const void *bytes)
 {
 	struct dirty *dirty = find(wb, number);
 	int rc = 0;
 
 	if (!dirty && wb->count == wb->max)
-		rc = write_back(wb);
+		rc = write_back(wb, call);
 	if (rc)
 		return rc;
 	if (!dirty)
@@ -106,14 +107,15 @@ static int keep(struct dmu_backend *wb, uint64_t number, const void *bytes)
 
 /* ---- requests ---- */
 
-static int wb_read(struct dmu_backend *wb, void *buf, size_t len, uint64_t offset)
+static int wb_read(struct dmu_backend *wb, const struct dmu_call *call, void *buf, size_t len,
+		   uint64_t offset)
 {
 	struct dirty *dirty;
 	uint64_t at;
 	int rc;
 
 	pthread_mutex_lock(&wb->lock);
-	rc = dmu_backend_file.read(wb->file, buf, len, offset);
+	rc = dmu_backend_file.read(wb->file, call, buf, len, offset);
 	for (at = 0; !rc && at < len; at += BLOCK) {
 		dirty = find(wb, (offset + at) / BLOCK);
 		if (dirty)
@@ -124,9 +126,10 @@ static int wb_read(struct dmu_backend *wb, void *buf, size_t len, uint64_t offse
 }
 
 /* A durable write goes past memory, and makes the blocks in memory obsolete. */
-static int write_through(struct dmu_backend *wb, const void *buf, size_t len, uint64_t offset)
+static int write_through(struct dmu_backend *wb, const struct dmu_call *call, const void *buf,
+			 size_t len, uint64_t offset)
 {
-	int rc = dmu_backend_file.write(wb->file, buf, len, offset, true);
+	int rc = dmu_backend_file.write(wb->file, call, buf, len, offset, true);
 	struct dirty *dirty;
 	uint64_t at;
 
@@ -138,29 +141,30 @@ static int write_through(struct dmu_backend *wb, const void *buf, size_t len, ui
 	return rc;
 }
 
-static int wb_write(struct dmu_backend *wb, const void *buf, size_t len, uint64_t offset, bool fua)
+static int wb_write(struct dmu_backend *wb, const struct dmu_call *call, const void *buf,
+		    size_t len, uint64_t offset, bool fua)
 {
 	uint64_t at;
 	int rc = 0;
 
 	pthread_mutex_lock(&wb->lock);
 	if (fua)
-		rc = write_through(wb, buf, len, offset);
+		rc = write_through(wb, call, buf, len, offset);
 	for (at = 0; !fua && !rc && at < len; at += BLOCK)
-		rc = keep(wb, (offset + at) / BLOCK, (const char *)buf + at);
+		rc = keep(wb, call, (offset + at) / BLOCK, (const char *)buf + at);
 	pthread_mutex_unlock(&wb->lock);
 	return rc;
 }
 
-static int wb_flush(struct dmu_backend *wb)
+static int wb_flush(struct dmu_backend *wb, const struct dmu_call *call)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&wb->lock);
 	while (!rc && wb->count)
-		rc = write_back(wb);
+		rc = write_back(wb, call);
 	if (!rc)
-		rc = dmu_backend_file.flush(wb->file);
+		rc = dmu_backend_file.flush(wb->file, call);
 	if (!rc && wb->flush_owed) {
 		wb->flush_owed = false;
 		rc = -EIO;
