@@ -138,7 +138,8 @@ static int ask(struct home *home, const struct watch_options *options, const cha
 	int fd, ret;
 
 	if (pid < 0) {
-		snprintf(home->error, home->len, "its daemon does not listen: %s", strerror(-pid));
+		snprintf(home->error, home->len, "cannot reach the daemon: %s",
+			 pid == -EAGAIN ? "it does not answer" : strerror(-pid));
 		return pid;
 	}
 	fd = program_open(pid);

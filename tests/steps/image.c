@@ -12,7 +12,7 @@
 struct image images[STAGES] = {
 	[FIRST] = { .path = "/usr/bin/dmuser-first" },
 	[SECOND] = { .path = "/usr/bin/dmuser-second" },
-	[SECOND_WB] = { .path = "/add/dmuser-second-wb", .backend = "wb_ops" },
+	[SECOND_WB] = { .path = "/add/dmuser-second-wb", .backend = "wb_backend" },
 };
 
 static void image_open(struct image *image)
