@@ -86,7 +86,7 @@ int ctl_create(const struct ctl_args *args)
 
 	ret = spec_find(args, &spec, error, sizeof(error));
 	if (!ret)
-		ret = dmu_program_find_for(path, sizeof(path), args->program, spec.backend,
+		ret = dmu_program_find(path, sizeof(path), args->program, spec.backend,
 					   "dmuser-first", error, sizeof(error));
 	if (!ret) {
 		request.spec = spec.text;

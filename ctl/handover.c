@@ -142,7 +142,7 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 		ret = served_spec(args, &spec);
 	if (ret && args->spec)
 		return ret;
-	ret = dmu_program_find_for(handover->program, sizeof(handover->program), args->program,
+	ret = dmu_program_find(handover->program, sizeof(handover->program), args->program,
 				   ret ? NULL : spec.backend, SECOND_STAGE, error, len);
 	if (!ret)
 		ret = dmu_run_prepare(args->run_dir, args->name, error, len);

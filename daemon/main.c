@@ -49,23 +49,38 @@ static int dmu_daemon_serve(struct dmu_context *daemon)
 	return status;
 }
 
-/* A program that was built for another libdmuser would be misread. Before anything else is read. */
-static bool dmu_daemon_is_ours(const struct dmu_daemon *program)
+static bool dmu_daemon_refuse(const char *program, const char *what)
 {
-	const struct dmu_backend_ops *const *ops;
+	fprintf(stderr, "%s: %s\n", program, what);
+	return false;
+}
 
-	if (program->abi != DMU_ABI) {
-		fprintf(stderr, "this program was built for version %u of libdmuser's interface, "
-			"and libdmuser " DMU_VERSION " has %u\n", program->abi, DMU_ABI);
-		return false;
-	}
-	for (ops = program->backends; *ops; ops++) {
-		if ((*ops)->abi == DMU_ABI)
-			continue;
-		fprintf(stderr, "%s: a backend was built for version %u of libdmuser's interface, "
-			"and libdmuser " DMU_VERSION " has %u\n", program->name, (*ops)->abi,
-			DMU_ABI);
-		return false;
+/* Is @program a description that this library understands? */
+static bool dmu_daemon_is_sound(const struct dmu_daemon *program)
+{
+	const struct dmu_backend_ops *const *each, *ops;
+
+	if (program->abi != DMU_ABI)
+		return dmu_daemon_refuse("dmuser", "this program was built for another version of "
+					 "libdmuser than " DMU_VERSION);
+	if (!program->name || !program->stage || !program->purpose || !program->backends)
+		return dmu_daemon_refuse("dmuser", "struct dmu_daemon lacks name, stage, purpose "
+					 "or backends");
+	if (strlen(program->stage) >= sizeof(((struct dmu_wire_status *)0)->stage))
+		return dmu_daemon_refuse(program->name, "its stage has too long a name");
+	for (each = program->backends; *each; each++) {
+		ops = *each;
+		if (ops->abi != DMU_ABI)
+			return dmu_daemon_refuse(program->name, "a backend was built for another "
+						 "version of libdmuser than " DMU_VERSION);
+		if (!ops->name || !ops->help || !ops->open || !ops->close || !ops->geometry ||
+		    !ops->read)
+			return dmu_daemon_refuse(program->name, "a backend lacks name, help, open, "
+						 "close, geometry or read");
+		if (ops->stateful && (!ops->state_max || !ops->export_state ||
+				      !ops->import_state || !ops->state_lost))
+			return dmu_daemon_refuse(program->name, "a backend with state lacks "
+						 "state_max, export, import or state_lost");
 	}
 	return true;
 }
@@ -78,7 +93,7 @@ int dmu_daemon_main(const struct dmu_daemon *program, int argc, char **argv)
 	int status;
 
 	dmu_process_begin();
-	if (!dmu_daemon_is_ours(program))
+	if (!dmu_daemon_is_sound(program))
 		return DMU_EXIT_FAILED;
 	dmu_daemon_init(&daemon, program);
 	dmu_daemon_options_parse(&daemon.options, program, argc, argv);

@@ -121,15 +121,15 @@ struct dmu_call {
 };
 
 /*
- * A system call that a backend makes while a confined daemon serves, on one of its descriptors:
- * that is the argument 0, and the arguments in @match have these values (the lower 32 bits).
+ * A system call that an I/O thread of a confined daemon makes for the backend, on one of its
+ * descriptors, which is argument 0. The arguments that @match names have these values, all 64 bits.
+ * A number below 0 ends an array of these.
  */
 struct dmu_syscall {
 	int number;			/* SYS_pwrite64 */
-	unsigned int matches;		/* how many of @match are in use */
 	struct {
-		unsigned int argument;	/* 1 to 5 */
-		uint32_t value;
+		unsigned int argument;	/* 1 to 5; 0: none */
+		uint64_t value;
 	} match[2];
 };
 
@@ -235,6 +235,8 @@ struct dmu_transport {
 };
 
 struct dmu_server;
+
+#define DMU_SERVER_STACK_BYTES	(64U << 10)	/* of each thread, for the backend's calls, too */
 
 struct dmu_server_config {
 	const int *channels;		/* blocking; copied; the server owns them from create on */

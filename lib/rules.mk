@@ -29,7 +29,7 @@ $(BUILD)/pic/%.o: %.c
 # One object, in which other names are local: they cannot clash with a program's.
 $(library_static): $(library_objects) lib/libdmuser.map
 	@mkdir -p $(@D)
-	$(LD) -r -o $(@D)/libdmuser.o $(filter %.o,$^)
+	$(CC) -r -nostdlib -o $(@D)/libdmuser.o $(filter %.o,$^)
 	sed -n 's/^\t\(dmu_.*\);/\1/p' lib/libdmuser.map >$(@D)/symbols
 	$(OBJCOPY) --keep-global-symbols=$(@D)/symbols $(@D)/libdmuser.o
 	@rm -f $@
@@ -49,7 +49,7 @@ $(library_headers):
 ## make library: libdmuser, static and shared, and its headers, in build/lib/public
 library: $(library_static) $(library_shared) $(library_headers)
 
-OBJCOPY ?= objcopy
+OBJCOPY ?= $(shell $(CC) -print-prog-name=objcopy)
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INSTALL ?= install

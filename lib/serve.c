@@ -25,7 +25,7 @@
 #define MAX_PAYLOAD	(64U << 20)	/* bytes; the kernel's requests are far smaller */
 #define PAGE		4096U
 #ifndef STACK_BYTES		/* sanitizers want more */
-#define STACK_BYTES	(16 * PAGE)
+#define STACK_BYTES	DMU_SERVER_STACK_BYTES
 #endif
 
 /* ---- the default transport ---- */

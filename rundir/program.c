@@ -52,12 +52,50 @@ static size_t own_directory(char *dir, size_t len)
 	return slash ? (size_t)(slash - dir) : 0;
 }
 
-int dmu_program_find(char *path, size_t path_len, const char *given, const char *name, char *error,
-		     size_t len)
+/* Look for @name beside the running program and in ../libexec. */
+static bool find_beside(char *path, size_t path_len, const char *name)
 {
 	char dir[DMU_PATH_MAX], libexec[128];
-	const char *part;
+	size_t n = own_directory(dir, sizeof(dir));
+
+	snprintf(libexec, sizeof(libexec), "../libexec/%s", name);
+	return n && (executable(path, path_len, dir, n, name) ||
+		     executable(path, path_len, dir, n, libexec));
+}
+
+/* Look for @name in the absolute directories of $PATH. */
+static bool find_in_path(char *path, size_t path_len, const char *name)
+{
+	const char *part = getenv("PATH");
 	size_t n;
+
+	for (part = part ? part : PATH_DEFAULT; *part; part += n + (part[n] == ':')) {
+		n = strcspn(part, ":");
+		if (*part == '/' && executable(path, path_len, part, n, name))
+			return true;
+	}
+	return false;
+}
+
+/* Root runs the program: only root may have written it. */
+static int check_owner(const char *path, char *error, size_t len)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC), ret;
+
+	if (fd < 0) {
+		ret = -errno;
+		snprintf(error, len, "cannot look at %s: %s", path, strerror(-ret));
+		return ret;
+	}
+	ret = dmu_trusted_check(fd, path, error, len);
+	close(fd);
+	return ret;
+}
+
+int dmu_program_find(char *path, size_t path_len, const char *given, const char *backend,
+		     const char *name, char *error, size_t len)
+{
+	char own[64];
 
 	if (given) {
 		if ((size_t)snprintf(path, path_len, "%s", given) < path_len && !access(path, X_OK))
@@ -65,33 +103,20 @@ int dmu_program_find(char *path, size_t path_len, const char *given, const char 
 		snprintf(error, len, "%s: %s", given, strerror(errno));
 		return -ENOENT;
 	}
-	n = own_directory(dir, sizeof(dir));
-	snprintf(libexec, sizeof(libexec), "../libexec/%s", name);
-	if (n && (executable(path, path_len, dir, n, name) ||
-		  executable(path, path_len, dir, n, libexec)))
+	snprintf(own, sizeof(own), "dmuser-%s", backend ? backend : "");
+	if (backend && find_beside(path, path_len, own))
 		return 0;
-	part = getenv("PATH");
-	for (part = part ? part : PATH_DEFAULT; *part; part += n + (part[n] == ':')) {
-		n = strcspn(part, ":");
-		if (n && executable(path, path_len, part, n, name))
-			return 0;
-	}
-	snprintf(error, len, "found no program %s beside dmuserctl, in ../libexec or in $PATH",
-		 name);
+	/* The stages serve their own backends, also where $PATH has a program of that name. */
+	if ((!backend || !strcmp(backend, dmu_backend_file.name)) &&
+	    find_beside(path, path_len, name))
+		return 0;
+	if ((backend && find_in_path(path, path_len, own)) || find_beside(path, path_len, name) ||
+	    find_in_path(path, path_len, name))
+		return check_owner(path, error, len);
+	snprintf(error, len,
+		 "found no program %s%s%s beside dmuserctl, in ../libexec or in $PATH",
+		 backend ? own : "", backend ? " or " : "", name);
 	return -ENOENT;
-}
-
-int dmu_program_find_for(char *path, size_t path_len, const char *given, const char *backend,
-			 const char *name, char *error, size_t len)
-{
-	char own[64];
-
-	if (!given && backend) {
-		snprintf(own, sizeof(own), "dmuser-%s", backend);
-		if (!dmu_program_find(path, path_len, NULL, own, error, len))
-			return 0;
-	}
-	return dmu_program_find(path, path_len, given, name, error, len);
 }
 
 /*

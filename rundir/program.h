@@ -10,17 +10,12 @@
 #include <sys/types.h>
 
 /*
- * Find @given, or else @name beside dmuserctl, in ../libexec or in $PATH. Return 0 and @path, or
- * -errno and @error.
+ * Find @given, or else the daemon of @backend (NULL: unknown), dmuser-BACKEND, or else @name:
+ * beside dmuserctl, in ../libexec or in $PATH, there only programs that root alone can write.
+ * Return 0 and @path, or -errno and @error.
  */
-int dmu_program_find(char *path, size_t path_len, const char *given, const char *name, char *error,
-		     size_t len);
-/*
- * Find @given, or else the daemon of @backend, dmuser-BACKEND, or else @name, in the same places.
- * @backend may be NULL: unknown.
- */
-int dmu_program_find_for(char *path, size_t path_len, const char *given, const char *backend,
-			 const char *name, char *error, size_t len);
+int dmu_program_find(char *path, size_t path_len, const char *given, const char *backend,
+		     const char *name, char *error, size_t len);
 /* The arguments of a daemon of either stage. */
 struct dmu_program_request {
 	const char *name;		/* of the device */

@@ -92,14 +92,23 @@ static const int dmu_fcntls_room[] = { F_ADD_SEALS, F_GET_SEALS };
 struct dmu_list {
 	scmp_filter_ctx filter;
 	struct dmu_syscalls *syscalls;
+	int failed;			/* number of the call whose rule failed */
 	int rc;
 };
 
 static void dmu_allow_array(struct dmu_list *list, int call, unsigned int count,
 			    const struct scmp_arg_cmp *args)
 {
+	const unsigned int numbers = 64 * ARRAY_SIZE(list->syscalls->calls);
+
+	if (!list->rc && (call < 0 || (unsigned int)call >= numbers))
+		list->rc = -EINVAL;
 	if (!list->rc)
 		list->rc = seccomp_rule_add_array(list->filter, SCMP_ACT_ALLOW, call, count, args);
+	if (list->rc) {
+		list->failed = list->failed ? list->failed : call;
+		return;
+	}
 	list->syscalls->rules++;
 	list->syscalls->calls[call / 64] |= 1ULL << call % 64;
 }
@@ -132,11 +141,19 @@ static void dmu_allow_both(struct dmu_list *list)
 static void dmu_allow_store(struct dmu_list *list, const struct dmu_syscall *syscall, int fd)
 {
 	struct scmp_arg_cmp args[1 + ARRAY_SIZE(syscall->match)] = { ARG(0, fd) };
-	unsigned int i;
+	unsigned int count = 1;
+	size_t i;
 
-	for (i = 0; i < syscall->matches && i < ARRAY_SIZE(syscall->match); i++)
-		args[1 + i] = ARG(syscall->match[i].argument, syscall->match[i].value);
-	dmu_allow_array(list, syscall->number, 1 + i, args);
+	for (i = 0; i < ARRAY_SIZE(syscall->match); i++) {
+		if (!syscall->match[i].argument)
+			continue;
+		if (syscall->match[i].argument > 5)
+			list->rc = list->rc ? list->rc : -EINVAL;
+		else
+			args[count++] = SCMP_CMP64(syscall->match[i].argument, SCMP_CMP_EQ,
+						   syscall->match[i].value);
+	}
+	dmu_allow_array(list, syscall->number, count, args);
 }
 
 static void dmu_allow_io(struct dmu_list *list, const struct dmu_confinement *confinement)
@@ -253,6 +270,9 @@ int dmu_syscalls_build(struct dmu_walls *walls, enum dmu_role role, struct dmu_s
 	if (!list.rc)
 		list.rc = dmu_list_export(&list, &syscalls->program);
 	seccomp_release(list.filter);
+	if (list.rc && list.failed)
+		return dmu_walls_refuse(walls, "cannot allow system call %d: %s", list.failed,
+					strerrordesc_np(-list.rc));
 	if (list.rc) {
 		errno = -list.rc;
 		return dmu_walls_fail(walls, "make the filter of system calls");

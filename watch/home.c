@@ -339,6 +339,9 @@ int watch_home_enter(const struct watch_options *options, char **argv, char *err
 		ret = tree_take(&home, "/sys");
 	if (!ret)
 		ret = tree_take(&home, options->run_dir);
+	/* Before anything in the run directory is believed; the store's trees are checked below. */
+	if (!ret)
+		ret = trees_check(&home, options);
 	if (!ret)
 		ret = store_take(&home, options);
 	if (!ret)

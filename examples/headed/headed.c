@@ -40,7 +40,10 @@ static int headed_open(struct dmu_backend **backend, const struct dmu_spec *spec
 	if (!headed)
 		return -ENOMEM;
 	headed->read_only = spec->read_only || use == DMU_USE_LOOK;
-	headed->fd = open(spec->source, (headed->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	/* A restart may have another working directory; a FIFO must not be waited for. */
+	errno = *spec->source == '/' ? 0 : EINVAL;
+	headed->fd = errno ? -1 : open(spec->source, O_CLOEXEC | O_NONBLOCK |
+						     (headed->read_only ? O_RDONLY : O_RDWR));
 	if (headed->fd < 0 || fstat(headed->fd, &st) < 0) {
 		snprintf(error, len, "headed: cannot open '%s': %s", spec->source, strerror(errno));
 	} else if (pread(headed->fd, word, sizeof(word), 0) != sizeof(word) ||
@@ -85,9 +88,10 @@ static int headed_read(struct dmu_backend *headed, const struct dmu_call *call, 
 	return 0;
 }
 
+/* An error of fdatasync() is reported once, so it must not look like one that is tried again. */
 static int headed_flush(struct dmu_backend *headed, const struct dmu_call *call)
 {
-	return fdatasync(headed->fd) ? -errno : 0;
+	return fdatasync(headed->fd) ? -EIO : 0;
 }
 
 static int headed_write(struct dmu_backend *headed, const struct dmu_call *call, const void *buf,
@@ -110,8 +114,19 @@ static int headed_fds(const struct dmu_backend *headed, int *fds, int max)
 	return 1;
 }
 
+static int headed_identity(const struct dmu_backend *headed, char *text, size_t len)
+{
+	struct stat st;
+
+	if (fstat(headed->fd, &st))
+		return -errno;
+	snprintf(text, len, "inode %llu of %llx", (unsigned long long)st.st_ino,
+		 (unsigned long long)st.st_dev);
+	return 0;
+}
+
 static const struct dmu_syscall headed_syscalls[] = {
-	{ SYS_pwrite64, 0, { { 0 } } }, { SYS_fdatasync, 0, { { 0 } } }, { -1, 0, { { 0 } } },
+	{ SYS_pwrite64, { { 0 } } }, { SYS_fdatasync, { { 0 } } }, { -1, { { 0 } } },
 };
 
 static const struct dmu_backend_ops headed = {
@@ -126,6 +141,7 @@ static const struct dmu_backend_ops headed = {
 	.write = headed_write,
 	.flush = headed_flush,
 	.fds = headed_fds,
+	.identity = headed_identity,
 	.syscalls = headed_syscalls,
 };
 

@@ -318,14 +318,14 @@ static int file_identity(const struct dmu_backend *store, char *text, size_t len
 
 /* Neither mode of fallocate() makes a file any longer. */
 static const struct dmu_syscall file_syscalls[] = {
-	{ SYS_pwrite64, 0, { { 0 } } },
-	{ SYS_fdatasync, 0, { { 0 } } },
-	{ SYS_sync_file_range, 1, { { 3, SYNC_FILE_RANGE_WRITE } } },
-	{ SYS_fallocate, 1, { { 1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE } } },
-	{ SYS_fallocate, 1, { { 1, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE } } },
-	{ SYS_ioctl, 1, { { 1, BLKDISCARD } } },
-	{ SYS_ioctl, 1, { { 1, BLKSECDISCARD } } },
-	{ -1, 0, { { 0 } } },
+	{ SYS_pwrite64, { { 0 } } },
+	{ SYS_fdatasync, { { 0 } } },
+	{ SYS_sync_file_range, { { 3, SYNC_FILE_RANGE_WRITE } } },
+	{ SYS_fallocate, { { 1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE } } },
+	{ SYS_fallocate, { { 1, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE } } },
+	{ SYS_ioctl, { { 1, BLKDISCARD } } },
+	{ SYS_ioctl, { { 1, BLKSECDISCARD } } },
+	{ -1, { { 0 } } },
 };
 
 const struct dmu_backend_ops dmu_backend_file = {

@@ -6,7 +6,7 @@ example_dir := $(BUILD)/tests/example
 example_config := $(abspath $(example_dir))/root/lib/pkgconfig
 vm_helpers += $(example_dir)/headed $(example_dir)/headed-broken
 
-$(example_dir)/installed: $(library_static) $(library_shared) $(library_headers)
+$(example_dir)/installed: $(library_static) $(library_shared) $(library_headers) | $(programs)
 	rm -rf $(example_dir)/root
 	$(MAKE) -s --no-print-directory BUILD=$(BUILD) PREFIX=$(abspath $(example_dir))/root install
 	touch $@

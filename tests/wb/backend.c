@@ -368,9 +368,9 @@ static void wb_sources(const struct dmu_spec *spec, void (*each)(const char *pat
 }
 
 static const struct dmu_syscall wb_syscalls[] = {
-	{ SYS_pwrite64, 0, { { 0 } } },
-	{ SYS_fdatasync, 0, { { 0 } } },
-	{ -1, 0, { { 0 } } },
+	{ SYS_pwrite64, { { 0 } } },
+	{ SYS_fdatasync, { { 0 } } },
+	{ -1, { { 0 } } },
 };
 
 const struct dmu_backend_ops wb_backend = {
