@@ -307,33 +307,20 @@ static int dmu_prepare_filter(struct dmu_context *daemon)
 	return 0;
 }
 
-struct dmu_self_test {
-	struct dmu_context *daemon;
-	bool done;			/* by a thread before this one */
-};
-
-static int dmu_prepare_read_in_thread(void *arg)
+/*
+ * Read the first and the last block. In the main thread: one that hangs in its store then shows
+ * where the daemon's starter and dmuser-watch look. So a backend reads by pread(2) alone.
+ */
+static int dmu_prepare_self_test(struct dmu_context *daemon)
 {
 	const struct dmu_call call = { .self_test = true };
-	struct dmu_self_test *test = arg;
-	const struct dmu_context *daemon = test->daemon;
 	uint32_t len = daemon->info.logical_block_size;
 	int rc;
 
-	if (test->done)
-		return 0;
-	test->done = true;
 	rc = daemon->ops->read(daemon->backend, &call, daemon->block, len, 0);
-	return rc ? rc : daemon->ops->read(daemon->backend, &call, daemon->block, len,
-					   daemon->info.sectors * 512 - len);
-}
-
-/* Read the first and the last block in an I/O thread, whose system calls the backend may make. */
-static int dmu_prepare_self_test(struct dmu_context *daemon)
-{
-	struct dmu_self_test test = { .daemon = daemon };
-	int rc = dmu_server_each(daemon->server, dmu_prepare_read_in_thread, &test);
-
+	if (!rc)
+		rc = daemon->ops->read(daemon->backend, &call, daemon->block, len,
+				       daemon->info.sectors * 512 - len);
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot read %s: %s", daemon->spec.source,
 					strerrordesc_np(-rc));
