@@ -18,9 +18,9 @@ $(lib_archive): $(lib_objects)
 library_sources := $(filter-out second_stage/main.c,$(sort $(wildcard lib/*.c lib/backends/*.c \
 	handover/*.c rundir/*.c daemon/*.c second_stage/*.c)))
 library_objects := $(library_sources:%.c=$(BUILD)/pic/%.o)
-library_static := $(BUILD)/lib/public/libdmuser.a
-library_shared := $(BUILD)/lib/public/libdmuser.so.$(VERSION)
-library_headers := $(BUILD)/lib/public/dmuser/dmuser.h $(BUILD)/lib/public/dmuser/daemon.h
+library_static := $(BUILD)/public/libdmuser.a
+library_shared := $(BUILD)/public/libdmuser.so.$(VERSION)
+library_headers := $(BUILD)/public/dmuser/dmuser.h $(BUILD)/public/dmuser/daemon.h
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
@@ -40,13 +40,13 @@ $(library_shared): $(library_objects) lib/libdmuser.map
 	$(CC) $(CFLAGS) -shared $(DMU_LDFLAGS) $(LDFLAGS) -Wl,-soname,$(@F) \
 		-Wl,--version-script=lib/libdmuser.map -o $@ $(filter %.o,$^) -lseccomp -lcap
 
-$(BUILD)/lib/public/dmuser/dmuser.h: lib/dmuser.h
-$(BUILD)/lib/public/dmuser/daemon.h: daemon/api.h
+$(BUILD)/public/dmuser/dmuser.h: lib/dmuser.h
+$(BUILD)/public/dmuser/daemon.h: daemon/api.h
 $(library_headers):
 	@mkdir -p $(@D)
 	sed 's#^\#include "lib/dmuser.h"#\#include <dmuser/dmuser.h>#' $< >$@
 
-## make library: libdmuser, static and shared, and its headers, in build/lib/public
+## make library: libdmuser, static and shared, and its headers, in build/public
 library: $(library_static) $(library_shared) $(library_headers)
 
 OBJCOPY ?= $(shell $(CC) -print-prog-name=objcopy)
@@ -54,7 +54,7 @@ PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INSTALL ?= install
 
-$(BUILD)/lib/public/dmuser.pc: lib/rules.mk Makefile
+$(BUILD)/public/dmuser.pc: lib/rules.mk Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$(LIBDIR)' '' \
 		'Name: dmuser' 'Description: daemons that serve dm-user block devices' \
@@ -66,7 +66,7 @@ man_pages = $(sort $(wildcard docs/man/*.[1-9]))
 installed_programs = $(notdir $(filter $(BUILD)/bin/%,$(programs)))
 
 ## make install [PREFIX=DIR] [DESTDIR=DIR]: programs, library, headers and man pages
-install: programs library $(BUILD)/lib/public/dmuser.pc
+install: programs library $(BUILD)/public/dmuser.pc
 	$(INSTALL) -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/include/dmuser" \
 		"$(DESTDIR)$(PREFIX)/include/linux" "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	$(INSTALL) -s $(filter $(BUILD)/bin/%,$(programs)) "$(DESTDIR)$(PREFIX)/sbin"
@@ -75,7 +75,7 @@ install: programs library $(BUILD)/lib/public/dmuser.pc
 	$(INSTALL) -m 644 $(library_static) "$(DESTDIR)$(LIBDIR)"
 	$(INSTALL) -m 755 $(library_shared) "$(DESTDIR)$(LIBDIR)"
 	ln -sfn $(notdir $(library_shared)) "$(DESTDIR)$(LIBDIR)/libdmuser.so"
-	$(INSTALL) -m 644 $(BUILD)/lib/public/dmuser.pc "$(DESTDIR)$(LIBDIR)/pkgconfig"
+	$(INSTALL) -m 644 $(BUILD)/public/dmuser.pc "$(DESTDIR)$(LIBDIR)/pkgconfig"
 	for page in $(man_pages); do \
 		$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}" $$page; \
 	done
@@ -92,4 +92,4 @@ uninstall:
 		"$(DESTDIR)$(LIBDIR)/pkgconfig/dmuser.pc"
 	rmdir "$(DESTDIR)$(PREFIX)/include/dmuser" 2>/dev/null || true
 
-.PHONY: library install uninstall $(BUILD)/lib/public/dmuser.pc
+.PHONY: library install uninstall $(BUILD)/public/dmuser.pc
