@@ -18,7 +18,7 @@ static const struct {
 } rows[] = {
 	{ { "json", 'j', NULL, 0, "print JSON", 0 }, CTL_JSON },
 	{ { "program", 'p', "PATH", 0,
-	    "run this daemon (default: beside dmuserctl, in ../libexec, or in $PATH)", 0 },
+	    "run this daemon (default: dmuser-BACKEND, else a stage, see dmuserctl(8))", 0 },
 	  CTL_PROGRAM },
 	{ { "timeout", 't', "MS", 0,
 	    "limit of each step of the daemons (100-3600000; default 10000)", 0 },

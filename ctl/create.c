@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* dmuserctl create: find dmuser-first, run it, and wait until it has created the device. */
+/* dmuserctl create: find the daemon, run it, and wait until it has created the device. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ int ctl_create(const struct ctl_args *args)
 	ret = spec_find(args, &spec, error, sizeof(error));
 	if (!ret)
 		ret = dmu_program_find(path, sizeof(path), args->program, spec.backend,
-					   "dmuser-first", error, sizeof(error));
+				       "dmuser-first", error, sizeof(error));
 	if (!ret) {
 		request.spec = spec.text;
 		dmu_program_fill(&line, basename(path), &request);

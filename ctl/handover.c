@@ -143,7 +143,7 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 	if (ret && args->spec)
 		return ret;
 	ret = dmu_program_find(handover->program, sizeof(handover->program), args->program,
-				   ret ? NULL : spec.backend, SECOND_STAGE, error, len);
+			       ret ? NULL : spec.backend, SECOND_STAGE, error, len);
 	if (!ret)
 		ret = dmu_run_prepare(args->run_dir, args->name, error, len);
 	if (ret)

@@ -5,7 +5,7 @@
 const struct ctl_command ctl_commands[] = {
 	{
 		.name = "create",
-		.summary = "make a device that a new dmuser-first serves",
+		.summary = "make a device that a new daemon serves",
 		.detail =
 			"Without BACKEND:SOURCE, the line of NAME in the tab file says where "
 			"the bytes come from. Returns when /dev/mapper/NAME is usable; on "
@@ -31,7 +31,7 @@ const struct ctl_command ctl_commands[] = {
 	},
 	{
 		.name = "handover",
-		.summary = "replace the serving daemon by a new dmuser-second",
+		.summary = "replace the serving daemon by a new one",
 		.detail =
 			"The program runs from a copy in RUN_DIR/NAME. If no daemon serves the "
 			"device, the node is unsealed for the program, which answers the "

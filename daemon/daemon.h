@@ -4,8 +4,8 @@
 #define DMUSER_DAEMON_H
 
 #include "daemon/options.h"
-#include "daemon/confiner.h"
 #include "daemon/api.h"
+#include "daemon/confiner.h"
 #include "handover/peer.h"
 #include "handover/transition.h"
 #include "lib/launch.h"

@@ -63,6 +63,18 @@ static bool find_beside(char *path, size_t path_len, const char *name)
 		     executable(path, path_len, dir, n, libexec));
 }
 
+/* Root runs the program at @path: may only root write it? */
+static bool is_trusted(const char *path)
+{
+	char error[DMU_ERROR_MAX];
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	bool trusted = fd >= 0 && !dmu_trusted_check(fd, path, error, sizeof(error));
+
+	if (fd >= 0)
+		close(fd);
+	return trusted;
+}
+
 /* Look for @name in the absolute directories of $PATH. */
 static bool find_in_path(char *path, size_t path_len, const char *name)
 {
@@ -71,25 +83,15 @@ static bool find_in_path(char *path, size_t path_len, const char *name)
 
 	for (part = part ? part : PATH_DEFAULT; *part; part += n + (part[n] == ':')) {
 		n = strcspn(part, ":");
-		if (*part == '/' && executable(path, path_len, part, n, name))
+		if (*part == '/' && executable(path, path_len, part, n, name) && is_trusted(path))
 			return true;
 	}
 	return false;
 }
 
-/* Root runs the program: only root may have written it. */
-static int check_owner(const char *path, char *error, size_t len)
+static bool find(char *path, size_t path_len, const char *name)
 {
-	int fd = open(path, O_PATH | O_CLOEXEC), ret;
-
-	if (fd < 0) {
-		ret = -errno;
-		snprintf(error, len, "cannot look at %s: %s", path, strerror(-ret));
-		return ret;
-	}
-	ret = dmu_trusted_check(fd, path, error, len);
-	close(fd);
-	return ret;
+	return find_beside(path, path_len, name) || find_in_path(path, path_len, name);
 }
 
 int dmu_program_find(char *path, size_t path_len, const char *given, const char *backend,
@@ -104,17 +106,9 @@ int dmu_program_find(char *path, size_t path_len, const char *given, const char 
 		return -ENOENT;
 	}
 	snprintf(own, sizeof(own), "dmuser-%s", backend ? backend : "");
-	if (backend && find_beside(path, path_len, own))
+	if ((backend && find(path, path_len, own)) || find(path, path_len, name))
 		return 0;
-	/* The stages serve their own backends, also where $PATH has a program of that name. */
-	if ((!backend || !strcmp(backend, dmu_backend_file.name)) &&
-	    find_beside(path, path_len, name))
-		return 0;
-	if ((backend && find_in_path(path, path_len, own)) || find_beside(path, path_len, name) ||
-	    find_in_path(path, path_len, name))
-		return check_owner(path, error, len);
-	snprintf(error, len,
-		 "found no program %s%s%s beside dmuserctl, in ../libexec or in $PATH",
+	snprintf(error, len, "found no program %s%s%s beside dmuserctl, in ../libexec or in $PATH",
 		 backend ? own : "", backend ? " or " : "", name);
 	return -ENOENT;
 }
