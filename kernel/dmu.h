@@ -214,6 +214,8 @@ struct dmu_node {
 	unsigned int generation_count;	/* without unjoined */
 	struct dmu_generation unjoined;	/* generation 0, always on generations */
 	struct dmu_counters counters;
+	u64 written;			/* requests that write and have succeeded */
+	u64 flushed;			/* the first of them, which a flush has covered */
 
 	struct work_struct event_work;		/* tells DM that the status changed */
 	struct delayed_work nodaemon_work;	/* policy nodaemon:fail */
@@ -259,6 +261,7 @@ struct dmu_claim {
 	u64 fence_last;			/* greatest last sector of the subtree */
 	struct list_head waiters;	/* requests that overlap the claim */
 	struct list_head blocking;	/* node->blocking, if there are waiters */
+	u64 written;			/* node->written when the daemon got the request */
 	struct dm_user_message msg;
 };
 

@@ -48,7 +48,8 @@ static u64 dmu_info_state(const struct dmu_node *node)
 {
 	return (node->sealed ? DM_USER_STATE_SEALED : 0) |
 	       (node->suspended ? DM_USER_STATE_SUSPENDED : 0) |
-	       (node->read_only ? DM_USER_STATE_READ_ONLY : 0);
+	       (node->read_only ? DM_USER_STATE_READ_ONLY : 0) |
+	       (node->written != node->flushed ? DM_USER_STATE_UNFLUSHED : 0);
 }
 
 static void dmu_info_fill(struct dm_user_info *info, struct dmu_channel *channel)
@@ -61,7 +62,7 @@ static void dmu_info_fill(struct dm_user_info *info, struct dmu_channel *channel
 		.abi_version = DM_USER_ABI_VERSION,
 		.channel_state = channel->generation->state,
 		.features = DM_USER_FEATURE_GENERATIONS | DM_USER_FEATURE_ADMISSION |
-			    DM_USER_FEATURE_NOWAIT,
+			    DM_USER_FEATURE_NOWAIT | DM_USER_FEATURE_UNFLUSHED,
 		.policy = dmu_info_policy(config),
 		.state = dmu_info_state(node),
 		.dev_major = MAJOR(node->dev),

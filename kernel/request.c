@@ -249,6 +249,7 @@ static void dmu_claim_init(struct dmu_claim *claim, struct dmu_request *req)
 	claim->req = req;
 	claim->state = DMU_REQUEST_SENDING;
 	dmu_fence_init(claim);
+	claim->written = claim->channel->node->written;
 	claim->msg.seq = req->seq;
 	claim->msg.type = dmu_message_type(claim->channel->node, req);
 	claim->msg.flags = dmu_bio_flags(bio);
@@ -359,6 +360,17 @@ static void dmu_count_answer(struct dmu_node *node, struct dmu_generation *gener
 		node->counters.errors++;
 }
 
+/* A flush covers what was answered before the daemon got it, though another daemon got that. */
+static void dmu_count_flushed(struct dmu_node *node, const struct dmu_claim *claim,
+			      unsigned int type)
+{
+	lockdep_assert_held(&node->lock);
+	if (dmu_type_writes(type))
+		node->written++;
+	else if (type == DM_USER_REQ_MAP_FLUSH)
+		node->flushed = max(node->flushed, claim->written);
+}
+
 /* Claims are gone, which put @ready requests on the queue and, if @drained, completed a drain. */
 static void dmu_request_dropped(struct dmu_node *node, unsigned int ready, bool drained)
 {
@@ -425,6 +437,8 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 		req = NULL;
 	} else if (req) {
 		dmu_count_answer(node, channel->generation, req->type, status);
+		if (!status)
+			dmu_count_flushed(node, claim, req->type);
 		dmu_request_forget(node, req);
 	}
 	lacks = node->lacking;

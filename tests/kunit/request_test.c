@@ -566,6 +566,56 @@ static void payload_when_due(struct kunit *test)
 	}
 }
 
+/* A flush covers the writes that were answered before its last daemon got it, and no others. */
+static void flush_covers_what_was_answered(struct kunit *test)
+{
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_channel *a = dmu_test_open(env), *b = dmu_test_open(env);
+	struct dmu_test_io *write[4], *flush, *read;
+
+	write[0] = dmu_test_map(env, REQ_OP_WRITE, 0, KB4);
+	write[1] = dmu_test_map(env, REQ_OP_DISCARD, 8, KB4);
+	flush = dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
+	write[2] = dmu_test_map(env, REQ_OP_WRITE_ZEROES, 16, KB4);
+	read = dmu_test_map(env, REQ_OP_READ, 0, KB4);
+	while (dmu_test_read(a) == 1)
+		;
+	/* An answer that is no success leaves nothing to flush. */
+	dmu_test_answer(a, write[0]->seq, DM_USER_RESP_ERROR);
+	dmu_test_answer(a, read->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, node->written, 0);
+	dmu_test_answer(a, write[1]->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, node->written, 1);
+	/* The flush goes to another daemon, which gets it after the discard was answered. */
+	dmu_test_close(a);
+	while (dmu_test_read(b) == 1)
+		;
+	dmu_test_answer(b, write[2]->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_answer(b, flush->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, node->written, 2);
+	dmu_test_is(test, node->flushed, 1);
+	flush = dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
+	dmu_test_read(b);
+	dmu_test_answer(b, flush->seq, DM_USER_RESP_ERROR);
+	dmu_test_is(test, node->flushed, 1);
+	flush = dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
+	dmu_test_read(b);
+	dmu_test_answer(b, flush->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, node->flushed, node->written);
+	/* Of two flushes, the older one's answer comes last. */
+	flush = dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
+	write[3] = dmu_test_map(env, REQ_OP_SECURE_ERASE, 0, KB4);
+	while (dmu_test_read(b) == 1)
+		;
+	dmu_test_answer(b, write[3]->seq, DM_USER_RESP_SUCCESS);
+	read = dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
+	dmu_test_read(b);
+	dmu_test_answer(b, read->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_answer(b, flush->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, node->flushed, 3);
+}
+
 /* The claim of each new request starts where its bio does. */
 static void claim_starts_anew(struct kunit *test)
 {
@@ -600,6 +650,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(draining_takes_no_more),
 	KUNIT_CASE(reserve_is_one),
 	KUNIT_CASE(answers_end_requests),
+	KUNIT_CASE(flush_covers_what_was_answered),
 	KUNIT_CASE(no_space_waits),
 	KUNIT_CASE(no_space_ends),
 	KUNIT_CASE(answers_in_any_order),

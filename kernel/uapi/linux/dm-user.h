@@ -157,6 +157,7 @@ struct dm_user_message {
 #define DM_USER_FEATURE_GENERATIONS	(1ULL << 0)	/* JOIN and DRAIN */
 #define DM_USER_FEATURE_ADMISSION	(1ULL << 1)	/* SEAL and OPEN */
 #define DM_USER_FEATURE_NOWAIT		(1ULL << 2)	/* RWF_NOWAIT, O_NONBLOCK, poll */
+#define DM_USER_FEATURE_UNFLUSHED	(1ULL << 3)	/* DM_USER_STATE_UNFLUSHED */
 
 /* dm_user_info.policy */
 #define DM_USER_POLICY_ORPHANS_FAIL	(1ULL << 0)	/* else requeued */
@@ -171,6 +172,8 @@ struct dm_user_message {
 #define DM_USER_STATE_SEALED		(1ULL << 0)
 #define DM_USER_STATE_SUSPENDED		(1ULL << 1)
 #define DM_USER_STATE_READ_ONLY		(1ULL << 2)
+/* A write, discard, erase or write zeroes has succeeded, and no flush that was read after it. */
+#define DM_USER_STATE_UNFLUSHED		(1ULL << 3)
 
 /* dm_user_info.channel_state, dm_user_drain.state */
 #define DM_USER_SERVING			0

@@ -70,6 +70,18 @@ static void control_info(void)
 	IS(info.held, 1, "held");
 	ch_answer(fd, &m, 0, NULL, 0);
 	IS(io_end(io), 0, "fsync");
+	io = io_start(&t, IO_WRITE, 0, 4096, 1);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
+	ch_answer(fd, &m, 0, NULL, 0);
+	IS(io_end(io), 0, "write");
+	ch_info(fd, &info);
+	IS(info.state, DM_USER_STATE_UNFLUSHED, "state after a write");
+	io = io_start(&t, IO_FSYNC, 0, 0, 0);
+	ch_take_type(fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
+	ch_answer(fd, &m, 0, NULL, 0);
+	IS(io_end(io), 0, "fsync");
+	ch_info(fd, &info);
+	IS(info.state, 0, "state after a flush");
 	IS(dm_suspend(t.name, 0), 0, "suspend");
 	ch_info(fd, &info);
 	IS(info.state, DM_USER_STATE_SUSPENDED, "state while suspended");
