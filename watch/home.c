@@ -101,11 +101,12 @@ static int tab_read(struct home *home, const struct watch_options *options)
 /*
  * Open the program of @pid. By now the number may be another process's, whose program must not run.
  * So the process must be root's, and still live when its program is open; and no other user may
- * have been able to change the program.
+ * have been able to change the program. A descriptor; -EACCES: it is not so; -ESRCH: the process
+ * is dead, or is dying in a thread that waits for the store, and has no program any more.
  */
 static int program_open(pid_t pid)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), fd = -1;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), fd = -EACCES;
 	struct stat process, program;
 	char path[32];
 
@@ -113,12 +114,14 @@ static int program_open(pid_t pid)
 	if (pidfd >= 0 && !stat(path, &process) && !process.st_uid) {
 		snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			fd = errno == ENOENT ? -ESRCH : -EACCES;
 	}
 	if (fd >= 0 &&
 	    (fstat(fd, &program) || program.st_uid ||
 	     (program.st_nlink && (program.st_mode & 022)) || watch_has_died(pidfd))) {
 		close(fd);
-		fd = -1;
+		fd = -EACCES;
 	}
 	if (pidfd >= 0)
 		close(pidfd);
@@ -144,9 +147,11 @@ static int ask(struct home *home, const struct watch_options *options, const cha
 	}
 	fd = program_open(pid);
 	if (fd < 0) {
-		snprintf(home->error, home->len,
-			 "its daemon's program cannot be opened, or is not root's");
-		return -EACCES;
+		snprintf(home->error, home->len, fd == -ESRCH ?
+			 "its daemon (pid %d) is dying" :
+			 "the program of its daemon (pid %d) cannot be opened, or is not root's",
+			 (int)pid);
+		return fd;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	ret = dmu_program_run(&program, argv, options->name, home->error, home->len);

@@ -42,6 +42,11 @@ static void ready(void *arg)
 	dmu_launch_succeed(&start->launch);
 }
 
+static void log_open(void)
+{
+	dmu_log_open(WATCH_PROGRAM, open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY), -1);
+}
+
 /* Run in the process that stays. Of the caller's descriptors it keeps the standard ones. */
 static int reside(struct start *start, char *error, size_t len)
 {
@@ -61,7 +66,7 @@ static int reside(struct start *start, char *error, size_t len)
 		ret = watch_signals_hold();
 	if (ret)
 		snprintf(error, len, "cannot become resident: %s", strerror(-ret));
-	dmu_log_open(WATCH_PROGRAM, open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY), -1);
+	log_open();
 	return ret;
 }
 
@@ -118,6 +123,9 @@ int main(int argc, char **argv)
 		status = dmu_dm_exists(options.name);
 		if (status <= 0)
 			return say(&options, status ? strerror(-status) : "no such device");
+		/* Before the daemon is asked, which may hang. */
+		log_open();
+		watch_seal_left_open(&options);
 		watch_home_enter(&options, argv, error, sizeof(error));
 		return say(&options, error);
 	}

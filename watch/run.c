@@ -36,13 +36,27 @@ static void sleep_ms(uint64_t ms)
 	watch_signals_poll(NULL, 0, ms);
 }
 
-static void seal(const struct watch *watch)
+static void seal(const struct watch_options *options)
 {
-	const struct watch_options *options = watch->options;
 	int ret = dmu_node_close(options->run_dir, options->name);
 
 	if (ret)
 		dmu_log(DMU_LOG_ERR, "%s: cannot seal the node: %s", options->name, strerror(-ret));
+}
+
+void watch_seal_left_open(const struct watch_options *options)
+{
+	/* If the lock is free, no process is starting a daemon. */
+	int lock = dmu_run_lock(options->run_dir, options->name);
+
+	if (lock < 0)
+		return;
+	if (dmu_node_left_open(options->run_dir, options->name)) {
+		dmu_log(DMU_LOG_WARNING, "%s: the node was open: a process was killed in a restart",
+			options->name);
+		seal(options);
+	}
+	close(lock);
 }
 
 /* Watch the daemon of @view from now on. */
@@ -72,7 +86,7 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	watch_state_write(watch->options, state);
 	/* An earlier attempt to seal it has failed. */
 	if (dmu_node_left_open(watch->options->run_dir, watch->options->name))
-		seal(watch);
+		seal(watch->options);
 }
 
 /* Wait until the daemon dies, at most CHECK_MS. */
@@ -140,7 +154,7 @@ static int start(struct watch *watch, const struct watch_view *view, char *error
 		ret = dmu_program_run(&program, line.argv, options->name, error, len);
 	}
 	if (view->kstatus.sealed)
-		seal(watch);
+		seal(watch->options);
 	return ret == -ETIMEDOUT && somebody_serves(watch) ? 0 : ret;
 }
 
@@ -221,7 +235,7 @@ static void restart(struct watch *watch)
 	watch->lock_deadline_ms = 0;
 	/* The previous holder of the lock was killed during a start, and left the node open. */
 	if (lock >= 0 && dmu_node_left_open(watch->options->run_dir, watch->options->name))
-		seal(watch);
+		seal(watch->options);
 	/* Look again under the lock: the first look may be old. */
 	if (nobody_still(watch, &now_seen))
 		attempt(watch, &now_seen);
@@ -235,17 +249,8 @@ static int watch_begin(struct watch *watch, char *error, size_t len)
 	uint64_t deadline = dmu_now_ms() + START_MS;
 	struct watch_view view;
 	enum watch_sight sight;
-	int lock;
 
-	/* If the lock is free, no process is starting a daemon. */
-	lock = dmu_run_lock(watch->options->run_dir, watch->options->name);
-	if (lock >= 0 && dmu_node_left_open(watch->options->run_dir, watch->options->name)) {
-		dmu_log(DMU_LOG_WARNING, "%s: the node was open: a process was killed in a restart",
-			watch->options->name);
-		seal(watch);
-	}
-	if (lock >= 0)
-		close(lock);
+	watch_seal_left_open(watch->options);
 	while ((sight = watch_look(watch->options, 0, &view)) == WATCH_UNCLEAR &&
 	       dmu_now_ms() < deadline)
 		sleep_ms(LOOK_MS);

@@ -125,6 +125,12 @@ enum watch_sight watch_look(const struct watch_options *options, pid_t known,
 			    struct watch_view *view);
 
 /*
+ * Seal a node that a process has left open that was killed while it started a daemon. Nothing, if a
+ * process starts one.
+ */
+void watch_seal_left_open(const struct watch_options *options);
+
+/*
  * Call @ready(@arg) once a daemon is watched. Then watch until the device is gone or a signal
  * comes. Return an exit status.
  */

@@ -19,7 +19,15 @@ watch() {
 starter='' starting=''
 hangs() {
 	starter=$(pgrep -P "$watch") && starting=$(pgrep -P "$starter") &&
-		letter "/proc/$starting/stat" && [ "$letter" = D ]
+		threads "$starting" | grep -q D
+}
+
+# threads PID: the state letters of the threads of the process.
+threads() {
+	local task
+	for task in /proc/"$1"/task/*/stat; do
+		letter "$task" && echo "$letter"
+	done
 }
 
 # hang WHAT: suspend the store and kill the daemon. Wait until the start of the next daemon hangs.
@@ -32,9 +40,9 @@ hang() {
 	is "$1: the node is open for the new daemon" "$(word sealed)" 0
 }
 
-# dying PID: the process has a pending SIGKILL, and ends when the store has answered.
+# dying PID: a thread has a pending SIGKILL, and ends when the store has answered.
 dying() {
-	grep -q '^S[a-z]*Pnd:.*1..$' "/proc/$1/status"
+	grep -q '^S[a-z]*Pnd:.*1..$' /proc/"$1"/task/*/status
 }
 
 go_on() {
@@ -93,7 +101,7 @@ kill -KILL "$starter"
 wait_for 20 "the new daemon dies with its starter" dying "$starting"
 is "the node is open" "$(word sealed)" 0
 ! said=$(dmuser-watch "$name" 2>&1) || fail "dmuser-watch watches a device without a daemon"
-[[ $said =~ no\ daemon\ serves\ it|has\ a\ channel|does\ not\ (say|answer) ]] ||
+[[ $said =~ no\ daemon\ serves\ it|has\ a\ channel|does\ not\ (say|answer)|is\ dying ]] ||
 	fail "dmuser-watch for a device without a daemon: $said"
 is "the next watchdog has sealed the node: $said" "$(word sealed)" 1
 by_hand "the watchdog is killed"
