@@ -87,7 +87,6 @@ static void dmu_act_go(struct dmu_context *daemon)
 {
 	if (daemon->since_ms)
 		return;
-	dmu_state_begin(daemon);
 	daemon->since_ms = dmu_now_ms();
 	daemon->tick_ms = DMU_TICK_MIN_MS;
 	dmu_timer_set(daemon->ticker, daemon->tick_ms);
@@ -160,7 +159,7 @@ static void dmu_act_send_hello(struct dmu_context *daemon)
 	message.hello.cache = DMU_WIRE_CACHE_AS_OFFERED;
 	if (options->spec_given) {
 		message.hello.cache = options->spec.cache;
-		message.hello.stateful = ops && ops->stateful;
+		message.hello.exclusive = ops && ops->begin;
 	}
 	message.hello.channels = options->channels ? options->channels : options->spec.channels;
 	dmu_send_fds(daemon, &message, &daemon->self_pidfd, 1);
@@ -171,7 +170,7 @@ static enum dmu_wire_order dmu_offer_order(const struct dmu_context *daemon)
 {
 	const struct dmu_wire_hello *hello = &daemon->peer.hello;
 
-	if (hello->stateful || daemon->ops->stateful)
+	if (hello->exclusive || daemon->ops->begin)
 		return DMU_WIRE_EXCLUSIVE;
 	if (hello->cache != DMU_WIRE_CACHE_AS_OFFERED &&
 	    hello->cache != (uint32_t)daemon->spec.cache)
@@ -347,10 +346,10 @@ static void dmu_act_export(struct dmu_context *daemon)
 		dmu_daemon_raise(daemon, DMU_EVENT_EXPORT_FAILED);
 }
 
-static void dmu_act_import(struct dmu_context *daemon)
+static void dmu_act_begin(struct dmu_context *daemon)
 {
-	if (dmu_state_import(daemon))
-		dmu_daemon_raise(daemon, DMU_EVENT_IMPORT_FAILED);
+	if (dmu_state_begin(daemon))
+		dmu_daemon_raise(daemon, DMU_EVENT_BEGIN_FAILED);
 }
 
 static void dmu_act_undo(struct dmu_context *daemon)
@@ -427,7 +426,7 @@ static void dmu_act_kill_peer(struct dmu_context *daemon)
 
 	/* A daemon that hangs is better than one that dies with state that only it has. */
 	if (daemon->state == DMU_STATE_FENCING_OLD && dmu_state_is_kept(daemon) &&
-	    !daemon->room.imported && !dmu_peer_has_died(daemon)) {
+	    !daemon->begun && !dmu_peer_has_died(daemon)) {
 		dmu_log(DMU_LOG_WARNING,
 			"%s: only the other daemon (pid %d) has the state: it is not killed",
 			daemon->options.name, daemon->peer.pid);
@@ -519,7 +518,7 @@ void dmu_daemon_act(struct dmu_context *daemon, enum dmu_action action)
 		[DMU_ACTION_OPEN_SPARES]	= dmu_act_open_spares,
 		[DMU_ACTION_DRAIN]		= dmu_act_drain,
 		[DMU_ACTION_EXPORT]		= dmu_act_export,
-		[DMU_ACTION_IMPORT]		= dmu_act_import,
+		[DMU_ACTION_BEGIN]		= dmu_act_begin,
 		[DMU_ACTION_UNDO]		= dmu_act_undo,
 		[DMU_ACTION_REJOIN]		= dmu_act_rejoin,
 		[DMU_ACTION_KILL_PEER]		= dmu_act_kill_peer,

@@ -34,7 +34,6 @@ struct dmu_room {
 	bool held;		/* fd is a memfd: this newcomer's own, or the next newcomer's */
 	uint64_t size;		/* of the memfd, bytes */
 	void *map;		/* locked mapping of this newcomer's own memfd; NULL: none */
-	bool imported;		/* this daemon began with its predecessor's state */
 };
 
 struct dmu_context {
@@ -67,6 +66,7 @@ struct dmu_context {
 	int fds[DMU_FDS_MAX];		/* all descriptors that stay open when it is confined */
 	int fd_count;
 	void *block;			/* one logical block, for the self-test */
+	bool begun;			/* ops->begin has returned 0 */
 	uint64_t since_ms;		/* CLOCK_MONOTONIC when it began to serve; 0: not yet */
 	bool created;			/* this daemon created the device */
 	char store[DMU_SPEC_MAX];	/* BACKEND:IDENTITY; the old daemon's until compared */

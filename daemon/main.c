@@ -30,6 +30,7 @@
 #include "daemon/api.h"
 #include "daemon/options.h"
 #include "daemon/start.h"
+#include "rundir/clean.h"
 
 /* Run in the process that serves. Return its exit status. */
 static int dmu_daemon_serve(struct dmu_context *daemon)
@@ -44,9 +45,21 @@ static int dmu_daemon_serve(struct dmu_context *daemon)
 	 * A daemon that has served leaves everything to the end of the process: only that closes
 	 * the channels no earlier than the last thread has left its last system call.
 	 */
-	if (status == DMU_EXIT_FAILED && !daemon->since_ms && !daemon->filtered)
+	if (status == DMU_EXIT_FAILED && !daemon->since_ms && !daemon->filtered &&
+	    !daemon->launch.entrusted)
 		dmu_daemon_detach(daemon);
 	return status;
+}
+
+/* A daemon is dead that had created its device, and could not remove it. Run in its parent. */
+static void dmu_daemon_clean_up(const struct dmu_daemon_options *options)
+{
+	int rc = dmu_dm_remove(options->name);
+
+	if (rc && rc != -ENXIO)
+		fprintf(stderr, "%s: cannot remove the device: %s\n", options->name, strerror(-rc));
+	else
+		dmu_run_clean(options->run_dir, options->name);
 }
 
 static bool dmu_daemon_refuse(const char *program, const char *what)
@@ -77,10 +90,9 @@ static bool dmu_daemon_is_sound(const struct dmu_daemon *program)
 		    !ops->read)
 			return dmu_daemon_refuse(program->name, "a backend lacks name, help, open, "
 						 "close, geometry or read");
-		if (ops->stateful && (!ops->state_max || !ops->export_state ||
-				      !ops->import_state || !ops->state_lost))
+		if (!ops->state_max != !ops->export_state || (ops->state_max && !ops->begin))
 			return dmu_daemon_refuse(program->name, "a backend with state lacks "
-						 "state_max, export, import or state_lost");
+						 "state_max, export_state or begin");
 	}
 	return true;
 }
@@ -119,6 +131,8 @@ int dmu_daemon_main(const struct dmu_daemon *program, int argc, char **argv)
 		/* A daemon that creates a device must survive its starter, to remove the device. */
 		daemon.launch.depends = daemon.options.takeover;
 		status = dmu_launch_detach(&daemon.launch, program->name);
+		if (status == DMU_EXIT_FAILED && daemon.launch.entrusted)
+			dmu_daemon_clean_up(&daemon.options);
 		if (status >= 0)
 			return status;
 	}

@@ -291,6 +291,9 @@ static int dmu_prepare_filter(struct dmu_context *daemon)
 	confinement->channel_count = (int)daemon->channel_count;
 	confinement->listener = daemon->listener;
 	confinement->server = daemon->server;
+	/* This daemon may not be able to remove its device, or die in the self-test. */
+	if (daemon->created)
+		dmu_launch_entrust(&daemon->launch);
 	if (confiner && confiner->filter) {
 		daemon->filtered = true;
 		rc = confiner->filter(confinement, error, sizeof(error));
@@ -307,13 +310,11 @@ static int dmu_prepare_filter(struct dmu_context *daemon)
 	return 0;
 }
 
-/*
- * Read the first and the last block. In the main thread: one that hangs in its store then shows
- * where the daemon's starter and dmuser-watch look. So a backend reads by pread(2) alone.
- */
-static int dmu_prepare_self_test(struct dmu_context *daemon)
+/* Read the first and the last block. Return 0 or -errno. */
+static int dmu_prepare_read_ends(void *arg)
 {
 	const struct dmu_call call = { .self_test = true };
+	const struct dmu_context *daemon = arg;
 	uint32_t len = daemon->info.logical_block_size;
 	int rc;
 
@@ -321,6 +322,14 @@ static int dmu_prepare_self_test(struct dmu_context *daemon)
 	if (!rc)
 		rc = daemon->ops->read(daemon->backend, &call, daemon->block, len,
 				       daemon->info.sectors * 512 - len);
+	return rc;
+}
+
+/* In an I/O thread, whose filter allows what the backend needs. */
+static int dmu_prepare_self_test(struct dmu_context *daemon)
+{
+	int rc = dmu_server_call(daemon->server, dmu_prepare_read_ends, daemon);
+
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot read %s: %s", daemon->spec.source,
 					strerrordesc_np(-rc));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A backend's state on its way from one generation to the next. The newcomer makes the room for it
- * before it is confined: a memfd of the size that its backend asks for, fully allocated and locked.
+ * How a backend begins, and its state on its way from one generation to the next.
+ *
+ * The newcomer makes the room for the state before it is confined: a memfd of the size that its
+ * backend asks for, fully allocated and locked.
  * So, while no daemon serves, the export needs no memory, and none of the state can go to swap. The
  * old daemon writes the state to the room and seals it. Each try has its own room: a daemon that
  * has been confined for long needs none in stock.
@@ -21,7 +23,7 @@
 
 bool dmu_state_is_kept(const struct dmu_context *daemon)
 {
-	return daemon->ops && daemon->ops->stateful;
+	return daemon->ops && daemon->ops->state_max;
 }
 
 /* Make the memfd, allocate and lock all of it, and fix its size. */
@@ -51,6 +53,11 @@ int dmu_state_prepare(struct dmu_context *daemon)
 	struct dmu_room *room = &daemon->room;
 	int rc;
 
+	/* An old daemon that does not know the order would serve beside this one. */
+	if (daemon->ops->begin && daemon->taken_over && daemon->peer.order != DMU_WIRE_EXCLUSIVE)
+		return dmu_daemon_blame(daemon, EPROTO, "backend %s serves beside no other daemon, "
+					"and the other daemon does not know that",
+					daemon->ops->name);
 	if (!dmu_state_is_kept(daemon))
 		return 0;
 	if (!daemon->taken_over) {
@@ -58,11 +65,6 @@ int dmu_state_prepare(struct dmu_context *daemon)
 		return room->fd < 0 ? dmu_daemon_blame(daemon, errno, "cannot open /dev/null: %s",
 						       strerror(errno)) : 0;
 	}
-	/* An old daemon that knows no state would serve beside this one. */
-	if (daemon->peer.order != DMU_WIRE_EXCLUSIVE)
-		return dmu_daemon_blame(daemon, EPROTO,
-					"backend %s keeps state in memory, and the other daemon "
-					"does not know that", daemon->ops->name);
 	room->size = daemon->ops->state_max(daemon->backend);
 	if (!room->size || room->size > DMU_ROOM_MAX)
 		return dmu_daemon_blame(daemon, EFBIG, "backend %s has %llu bytes of state",
@@ -119,30 +121,67 @@ int dmu_state_export(struct dmu_context *daemon)
 	return 0;
 }
 
-int dmu_state_import(struct dmu_context *daemon)
-{
-	struct dmu_room *room = &daemon->room;
-	int seals = fcntl(room->fd, F_GET_SEALS), rc;
+/* For an I/O thread. */
+struct dmu_beginning {
+	struct dmu_context *daemon;
+	enum dmu_begin how;
+	int room;
+};
 
-	/* The old daemon could change an unsealed room between its check and its use. */
+static int dmu_state_call_begin(void *arg)
+{
+	const struct dmu_beginning *beginning = arg;
+	const struct dmu_context *daemon = beginning->daemon;
+
+	return daemon->ops->begin(daemon->backend, beginning->how, beginning->room,
+				  beginning->room < 0 ? 0 : daemon->room.size);
+}
+
+/* What a generation has left that did not hand over. In doubt something is lost. */
+static enum dmu_begin dmu_state_look(const struct dmu_context *daemon)
+{
+	struct dm_user_info info;
+
+	if (!dmu_channel_info(dmu_server_channel(daemon->server), &info) &&
+	    info.features & DM_USER_FEATURE_UNFLUSHED)
+		return info.state & DM_USER_STATE_UNFLUSHED ? DMU_BEGIN_LOST : DMU_BEGIN_FIRST;
+	return daemon->generation == 1 ? DMU_BEGIN_FIRST : DMU_BEGIN_LOST;
+}
+
+/* The old daemon could change an unsealed room between its check and its use. */
+static int dmu_state_check_seals(struct dmu_context *daemon)
+{
+	int seals = fcntl(daemon->room.fd, F_GET_SEALS);
+
 	if (seals < 0 || (seals & DMU_STATE_SEALS) != DMU_STATE_SEALS)
 		return dmu_daemon_blame(daemon, EPROTO, "the other daemon's state is not sealed");
-	rc = daemon->ops->import_state(daemon->backend, room->fd, room->size);
-	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "cannot import the state: %s",
-					strerrordesc_np(-rc));
-	room->imported = true;
 	return 0;
 }
 
-/* A daemon that starts alone has no state to import: its predecessor has died with the state. */
-void dmu_state_begin(struct dmu_context *daemon)
+int dmu_state_begin(struct dmu_context *daemon)
 {
-	if (!dmu_state_is_kept(daemon) || daemon->room.imported || daemon->generation == 1)
-		return;
-	daemon->ops->state_lost(daemon->backend);
-	dmu_log(DMU_LOG_WARNING, "%s: the state of the daemon before is lost: writes that were not "
-		"flushed may be lost, too", daemon->options.name);
+	struct dmu_beginning beginning = { .daemon = daemon, .room = -1 };
+	int rc = 0;
+
+	if (daemon->begun || !daemon->ops->begin)
+		return 0;
+	if (daemon->state != DMU_STATE_PEER_LEAVING) {
+		beginning.how = dmu_state_look(daemon);
+	} else {
+		beginning.how = DMU_BEGIN_IMPORT;
+		if (dmu_state_is_kept(daemon)) {
+			beginning.room = daemon->room.fd;
+			rc = dmu_state_check_seals(daemon);
+		}
+	}
+	if (rc)
+		return rc;
+	rc = dmu_server_call(daemon->server, dmu_state_call_begin, &beginning);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "backend %s cannot begin: %s",
+					daemon->ops->name, strerrordesc_np(-rc));
+	daemon->begun = true;
+	return 0;
 }
 
 /* #syscalls state: munmap dup3 */

@@ -18,10 +18,11 @@ int dmu_state_prepare(struct dmu_context *daemon);
 int dmu_state_take_room(struct dmu_context *daemon, struct dmu_packet *packet);
 /* Write the old daemon's state to the newcomer's room. No state: do nothing. */
 int dmu_state_export(struct dmu_context *daemon);
-/* Read the state from the newcomer's room. */
-int dmu_state_import(struct dmu_context *daemon);
-/* Tell the backend if its state is lost, before the threads serve. */
-void dmu_state_begin(struct dmu_context *daemon);
+/*
+ * Let the backend begin, once, before the threads serve: in DMU_STATE_PEER_LEAVING with what the
+ * old daemon has left, and with the state from this newcomer's room; else without.
+ */
+int dmu_state_begin(struct dmu_context *daemon);
 void dmu_state_clear_room(struct dmu_context *daemon);
 
 #endif

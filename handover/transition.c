@@ -24,7 +24,8 @@ struct dmu_rule {
 #define FENCE_READY	DO(FENCING_READY, A(SEND_ABORT), A(KILL_PEER), A(ARM_TIMER))
 #define ROLL_BACK	DO(SERVING, A(DROP_PEER), A(LOG_ROLLBACK))
 /* No other daemon serves. The threads go first, because requests may wait for them. */
-#define SUCCEED		DO(SERVING, A(GO), A(DROP_PEER), A(SEAL), A(ACCEPT), A(REPORT_SERVING))
+#define SUCCEED		DO(SERVING, A(BEGIN), A(GO), A(DROP_PEER), A(SEAL), A(ACCEPT), \
+			   A(REPORT_SERVING))
 #define LOST		DO(FAILED, A(LOG_LOST))
 #define GONE		DO(DONE, A(CLEAN_RUN_DIR))
 #define STAY(state)	DO(state, A(LOG_STAYS))
@@ -78,10 +79,10 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	[DMU_STATE_PEER_DRAINING] = {
 		[DMU_EVENT_PEER_DRAINED] = DO(PEER_LEAVING, A(GO), A(SEND_TAKEN), A(ARM_TIMER)),
 		/*
-		 * No GO: if we die before the old daemon has heard TAKEN, it serves on from its
-		 * state, to which our answers must not have added.
+		 * No GO: if we die before the old daemon has heard TAKEN, it serves on from what it
+		 * has in memory, which our answers must not have made old.
 		 */
-		[DMU_EVENT_PEER_EXPORTED] = DO(PEER_LEAVING, A(IMPORT), A(SEND_TAKEN),
+		[DMU_EVENT_PEER_EXPORTED] = DO(PEER_LEAVING, A(BEGIN), A(SEND_TAKEN),
 					       A(ARM_TIMER)),
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
@@ -96,7 +97,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 	/* TAKEN is sent, but only the old daemon's death proves that it arrived in time. */
 	[DMU_STATE_PEER_LEAVING] = {
-		[DMU_EVENT_IMPORT_FAILED] = GIVE_UP,
+		[DMU_EVENT_BEGIN_FAILED] = GIVE_UP,
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_WRONG]	= FENCE_OLD,
@@ -121,6 +122,7 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	/* ---- serving ---- */
 	[DMU_STATE_SERVING] = {
 		[DMU_EVENT_HELLO]	= DO(OFFERED, A(SEND_OFFER), A(ARM_TIMER)),
+		[DMU_EVENT_BEGIN_FAILED] = DO(FAILED, A(REPORT_FAILURE)),
 		/* This daemon has not drained: another process has a channel of this generation. */
 		[DMU_EVENT_DRAINED]	= LOST,
 		[DMU_EVENT_TARGET_GONE]	= GONE,
@@ -239,7 +241,7 @@ static const char *const dmu_event_names[DMU_EVENT_END] = {
 	[DMU_EVENT_HANGUP] = "hangup", [DMU_EVENT_PEER_DEAD] = "peer-dead",
 	[DMU_EVENT_OFFER_FAILED] = "offer-failed", [DMU_EVENT_DRAIN_FAILED] = "drain-failed",
 	[DMU_EVENT_DRAINED] = "drained", [DMU_EVENT_EXPORT_FAILED] = "export-failed",
-	[DMU_EVENT_IMPORT_FAILED] = "import-failed", [DMU_EVENT_SPARED] = "spared",
+	[DMU_EVENT_BEGIN_FAILED] = "begin-failed", [DMU_EVENT_SPARED] = "spared",
 	[DMU_EVENT_UNDONE] = "undone", [DMU_EVENT_UNDO_REFUSED] = "undo-refused",
 	[DMU_EVENT_REJOINED] = "rejoined", [DMU_EVENT_REJOIN_FAILED] = "rejoin-failed",
 	[DMU_EVENT_TARGET_GONE] = "target-gone", [DMU_EVENT_SERVER_FAILED] = "server-failed",
@@ -259,7 +261,7 @@ static const char *const dmu_action_names[DMU_ACTION_END] = {
 	[DMU_ACTION_SEND_REFUSE] = "send-refuse", [DMU_ACTION_SEND_ABORT] = "send-abort",
 	[DMU_ACTION_ARM_TIMER] = "arm-timer", [DMU_ACTION_OPEN_SPARES] = "open-spares",
 	[DMU_ACTION_DRAIN] = "drain", [DMU_ACTION_EXPORT] = "export",
-	[DMU_ACTION_IMPORT] = "import", [DMU_ACTION_UNDO] = "undo",
+	[DMU_ACTION_BEGIN] = "begin", [DMU_ACTION_UNDO] = "undo",
 	[DMU_ACTION_REJOIN] = "rejoin",
 	[DMU_ACTION_KILL_PEER] = "kill-peer", [DMU_ACTION_CLOSE_SOCKET] = "close-socket",
 	[DMU_ACTION_DROP_PEER] = "drop-peer", [DMU_ACTION_LOG_ROLLBACK] = "log-rollback",

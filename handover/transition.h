@@ -49,7 +49,7 @@ enum dmu_event {
 	DMU_EVENT_READY,
 	DMU_EVENT_PEER_DRAINING,
 	DMU_EVENT_PEER_DRAINED,
-	DMU_EVENT_PEER_EXPORTED,	/* drained, and its state is in this daemon's memfd */
+	DMU_EVENT_PEER_EXPORTED,	/* drained; the backend begins with what it has left */
 	DMU_EVENT_TAKEN,
 	DMU_EVENT_REFUSE,
 	DMU_EVENT_ABORT,
@@ -61,7 +61,7 @@ enum dmu_event {
 	DMU_EVENT_DRAIN_FAILED,		/* the kernel refused it, or there is no way back */
 	DMU_EVENT_DRAINED,		/* the last request is answered, the last thread has left */
 	DMU_EVENT_EXPORT_FAILED,	/* of its state */
-	DMU_EVENT_IMPORT_FAILED,	/* of the peer's state */
+	DMU_EVENT_BEGIN_FAILED,
 	DMU_EVENT_SPARED,		/* the peer was not killed: it alone has the state */
 	DMU_EVENT_UNDONE,		/* the drain is undone, the threads read again */
 	DMU_EVENT_UNDO_REFUSED,		/* too late: the drain is complete */
@@ -97,7 +97,7 @@ enum dmu_action {
 	DMU_ACTION_OPEN_SPARES,		/* channels for REJOIN; may raise DRAIN_FAILED */
 	DMU_ACTION_DRAIN,		/* may raise DRAIN_FAILED */
 	DMU_ACTION_EXPORT,		/* the state, if there is any; may raise EXPORT_FAILED */
-	DMU_ACTION_IMPORT,		/* the state; may raise IMPORT_FAILED */
+	DMU_ACTION_BEGIN,		/* the backend, once; may raise BEGIN_FAILED */
 	DMU_ACTION_UNDO,		/* raises UNDONE, UNDO_REFUSED or TARGET_GONE */
 	DMU_ACTION_REJOIN,		/* by the spares; REJOINED, REJOIN_FAILED or TARGET_GONE */
 	DMU_ACTION_KILL_PEER,		/* SIGKILL by pidfd, close its socket; or SPARED */
@@ -111,7 +111,7 @@ enum dmu_action {
 	DMU_ACTION_END
 };
 
-#define DMU_TRANSITION_ACTIONS	5
+#define DMU_TRANSITION_ACTIONS	6
 
 struct dmu_transition {
 	enum dmu_state next;

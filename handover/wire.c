@@ -166,7 +166,7 @@ static void dmu_wire_hello(struct dmu_wire_cursor *cursor, struct dmu_wire_messa
 	struct dmu_wire_hello *hello = &message->hello;
 
 	dmu_wire_range(cursor, &hello->cache, 0, DMU_WIRE_CACHE_AS_OFFERED);
-	dmu_wire_bool(cursor, &hello->stateful);
+	dmu_wire_bool(cursor, &hello->exclusive);
 	dmu_wire_range(cursor, &hello->channels, 0, DMU_WIRE_CHANNELS_MAX);
 }
 

@@ -60,7 +60,7 @@ enum dmu_wire_order {
 
 struct dmu_wire_hello {
 	uint32_t cache;			/* enum dmu_wire_cache */
-	bool stateful;			/* its backend has state in memory; false if AS_OFFERED */
+	bool exclusive;			/* its backend needs that order; false if AS_OFFERED */
 	uint32_t channels;		/* wanted, 1..DMU_WIRE_CHANNELS_MAX; 0: as old has */
 };
 

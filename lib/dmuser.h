@@ -21,7 +21,7 @@ extern "C" {
  * Of the structs that a program hands to the library. There is no promise across versions before
  * 1.0: a daemon that was built for another version is refused.
  */
-#define DMU_ABI		2
+#define DMU_ABI		3
 
 /* ---- channel: one open of the control node; a plain file descriptor ---- */
 
@@ -115,6 +115,19 @@ enum dmu_use {
 	DMU_USE_LOOK,
 };
 
+/* What the generation before has left. */
+enum dmu_begin {
+	/* The store has all that was answered: nothing was, or a flush has covered it. */
+	DMU_BEGIN_FIRST,
+	/* It has stopped after its last answer, and exported its state, if it has any. */
+	DMU_BEGIN_IMPORT,
+	/*
+	 * It died after answers that no flush has covered. If they were in its memory only, they
+	 * are lost, and the next flush must fail; the backend logs it.
+	 */
+	DMU_BEGIN_LOST,
+};
+
 /* What a call of read..secure_erase is for. It is valid until the call returns. */
 struct dmu_call {
 	bool self_test;			/* the daemon's own read before it serves, not a client's */
@@ -146,12 +159,6 @@ struct dmu_backend_ops {
 	uint32_t abi;			/* DMU_ABI */
 	const char *name;
 	const char *help;		/* one line for --help */
-	/*
-	 * It answers from state that only its memory has: a handover is without overlap, and with
-	 * export_state. When the device is removed, unflushed data is lost, as in a disk's volatile
-	 * cache.
-	 */
-	bool stateful;
 	/* Call @each for every path that open() of @spec needs, existing or not. NULL: none. */
 	void (*sources)(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
 			void *arg);
@@ -186,25 +193,32 @@ struct dmu_backend_ops {
 	 */
 	int (*identity)(const struct dmu_backend *backend, char *text, size_t len);
 	/*
-	 * All of these if stateful, else none. State passes from the ending generation to the next
-	 * through @room, a memfd of @size bytes, zero until written, by pwrite64 and pread64 alone.
-	 * Export and import must not allocate, because no daemon serves the device meanwhile.
+	 * NULL if two generations can serve beside each other. Else the order of a handover is
+	 * exclusive: one generation stops, then the next begins. Called once, in an I/O thread,
+	 * before the first request, but after open() and the reads of the self-test: what these
+	 * have read from the store may be old, because the other generation has served on. It may
+	 * wait: requests wait, too, and questions to the daemon; an old daemon waits for its
+	 * --timeout. It returns 0 or -errno: then the old daemon serves on; if there is none, this
+	 * one exits. With DMU_BEGIN_IMPORT it must not change the store, because the old daemon
+	 * serves on, too, if a later step fails. @room is a descriptor with DMU_BEGIN_IMPORT and
+	 * export_state, else -1.
+	 */
+	int (*begin)(struct dmu_backend *backend, enum dmu_begin how, int room, uint64_t size);
+	/*
+	 * Both, and begin, if the backend answers from state that only its memory has; else none.
+	 * The state passes to the next generation through @room, a memfd of @size bytes, zero until
+	 * written, by pwrite64 and pread64 alone. When the device is removed, unflushed data is
+	 * lost, as in a disk's volatile cache.
 	 *
 	 * state_max: the largest export of any generation, in bytes, at least 1.
 	 *
-	 * export_state: after the last answer, with no call in progress. The state stays as it is,
-	 * because this generation serves on if a later step fails. -EFBIG: the state does not fit.
-	 *
-	 * import_state: before the first request, but after reads of a self-test, of which the
-	 * backend must keep nothing. Another process wrote the bytes: check every count and offset.
-	 *
-	 * state_lost: instead, if the previous generation died with its state. Answered writes that
-	 * no flush has covered may be lost, so the next flush must fail.
+	 * export_state: in the main thread, after the last answer, with no call in progress. The
+	 * state stays as it is, because this generation serves on if a later step fails. 0 or
+	 * -errno; -EFBIG: the state does not fit. begin must check every count and offset: another
+	 * process wrote them.
 	 */
 	uint64_t (*state_max)(const struct dmu_backend *backend);
 	int (*export_state)(struct dmu_backend *backend, int room, uint64_t size);
-	int (*import_state)(struct dmu_backend *backend, int room, uint64_t size);
-	void (*state_lost)(struct dmu_backend *backend);
 };
 
 /* The backend @name of @backends, which end with NULL; or NULL. */
@@ -268,6 +282,8 @@ int dmu_server_create(struct dmu_server **server, const struct dmu_server_config
  * after the call a thread makes no system call but futex.
  */
 int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg);
+/* The same, in one of the threads only. */
+int dmu_server_call(struct dmu_server *server, int (*call)(void *arg), void *arg);
 void dmu_server_go(struct dmu_server *server);
 /*
  * An eventfd that polls readable when a thread has left its loop; then call dmu_server_running(). A

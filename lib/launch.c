@@ -11,12 +11,13 @@
 
 #include "lib/launch.h"
 
-/* The child writes this, or one line for a failure. */
+/* The child may write the first. It ends with the second, or with one line for a failure. */
+#define DMU_LAUNCH_ENTRUSTS	'\f'
 #define DMU_LAUNCH_SERVES	"\n"
 #define DMU_LAUNCH_PAUSE_MS	1
 
 /* Read all that the child writes, until it closes the pipe or dies. */
-static size_t dmu_launch_listen(int fd, char *text, size_t size)
+static void dmu_launch_listen(int fd, char *text, size_t size)
 {
 	size_t used = 0;
 	ssize_t len;
@@ -30,20 +31,21 @@ static size_t dmu_launch_listen(int fd, char *text, size_t size)
 		used += (size_t)len;
 	}
 	text[used] = '\0';
-	return used;
 }
 
 /* Wait for the death of a child that failed: when this returns, nothing of the child is left. */
-static int dmu_launch_wait(pid_t child, int fd, const char *program)
+static int dmu_launch_wait(struct dmu_launch *launch, pid_t child, int fd, const char *program)
 {
 	char text[1024];
+	const char *said = text;
 
-	if (!dmu_launch_listen(fd, text, sizeof(text)))
-		snprintf(text, sizeof(text),
-			 "the daemon died while it started (see the kernel log)");
-	if (!strcmp(text, DMU_LAUNCH_SERVES))
+	dmu_launch_listen(fd, text, sizeof(text));
+	launch->entrusted = *said == DMU_LAUNCH_ENTRUSTS;
+	said += launch->entrusted;
+	if (!strcmp(said, DMU_LAUNCH_SERVES))
 		return DMU_EXIT_DONE;
-	fprintf(stderr, "%s: %s\n", program, text);
+	fprintf(stderr, "%s: %s\n", program,
+		*said ? said : "the daemon died while it started (see the kernel log)");
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
 	return DMU_EXIT_FAILED;
@@ -99,7 +101,7 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 	}
 	if (pid) {
 		close(fds[1]);
-		return dmu_launch_wait(pid, fds[0], program);
+		return dmu_launch_wait(launch, pid, fds[0], program);
 	}
 	close(fds[0]);
 	if (launch->depends)
@@ -110,22 +112,37 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program)
 	return -1;
 }
 
-/* #syscalls main: write close */
-static void dmu_launch_say(struct dmu_launch *launch, const char *text)
+/*
+ * False: the parent is gone. A waiting parent takes silence for death, and then waits for that, so
+ * retry transient errors.
+ *
+ * #syscalls main: write
+ */
+static bool dmu_launch_write(const struct dmu_launch *launch, const char *text, size_t size)
 {
 	ssize_t len;
 
+	do {
+		len = write(launch->fd, text, size);
+	} while (len < 0 && dmu_launch_again(errno));
+	return len > 0;
+}
+
+/* #syscalls main: close */
+static void dmu_launch_say(struct dmu_launch *launch, const char *text)
+{
 	if (launch->fd < 0)
 		return;
-	/*
-	 * If this fails, the parent is gone and need not know. But a waiting parent takes silence
-	 * for death, and then waits for that, so retry transient errors.
-	 */
-	do {
-		len = write(launch->fd, text, strlen(text));
-	} while (len < 0 && dmu_launch_again(errno));
+	dmu_launch_write(launch, text, strlen(text));
 	close(launch->fd);
 	launch->fd = -1;
+}
+
+void dmu_launch_entrust(struct dmu_launch *launch)
+{
+	const char mark = DMU_LAUNCH_ENTRUSTS;
+
+	launch->entrusted = launch->fd >= 0 && dmu_launch_write(launch, &mark, sizeof(mark));
 }
 
 void dmu_launch_succeed(struct dmu_launch *launch)

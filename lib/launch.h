@@ -13,12 +13,13 @@
 struct dmu_launch {
 	int fd;		/* to the waiting parent; -1: no parent waits, or it has been told */
 	bool depends;	/* the child dies with the parent until dmu_launch_commit() */
+	bool entrusted;	/* dmu_launch_entrust() was called, as both processes see */
 };
 
 /*
  * Fork. Returns -1 in the child, which has no terminal and a session of its own. Returns the exit
  * status in the parent, when the child has reported or died. On failure the parent has printed the
- * child's one line, and the child has cleaned up and is dead.
+ * child's one line, and the child is dead; it has cleaned up, unless @launch->entrusted.
  */
 int dmu_launch_detach(struct dmu_launch *launch, const char *program);
 /*
@@ -26,6 +27,8 @@ int dmu_launch_detach(struct dmu_launch *launch, const char *program);
  * a start that no process waits for any more ends. Call this before that death can do harm.
  */
 void dmu_launch_commit(void);
+/* If the child fails from here on, or dies, the parent cleans up: the child may be confined. */
+void dmu_launch_entrust(struct dmu_launch *launch);
 /* Tell the parent. Only the first call of either function has an effect. */
 void dmu_launch_succeed(struct dmu_launch *launch);
 void dmu_launch_fail(struct dmu_launch *launch, const char *reason);

@@ -92,7 +92,7 @@ static void worker_left(struct worker *worker, int rc)
 	eventfd_write(server->event_fd, 1);
 }
 
-/* Run dmu_server_each()'s call. Called with server->lock held, so by one thread at a time. */
+/* Run server_ask()'s call. Called with server->lock held, so by one thread at a time. */
 static void worker_call(struct worker *worker)
 {
 	struct dmu_server *server = worker->server;
@@ -296,7 +296,9 @@ int dmu_server_destroy(struct dmu_server *server)
 
 /* ---- control ---- */
 
-int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg)
+/* Let the first @count threads run @call. */
+static int server_ask(struct dmu_server *server, unsigned int count, int (*call)(void *arg),
+		      void *arg)
 {
 	unsigned int i;
 	int rc = -EBUSY;
@@ -306,8 +308,8 @@ int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg
 		server->call = call;
 		server->call_arg = arg;
 		server->call_result = 0;
-		server->unanswered = server->count;
-		for (i = 0; i < server->count; i++)
+		server->unanswered = count;
+		for (i = 0; i < count; i++)
 			server->workers[i].asked = true;
 		pthread_cond_broadcast(&server->changed);
 		while (server->unanswered)
@@ -316,6 +318,16 @@ int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg
 	}
 	pthread_mutex_unlock(&server->lock);
 	return rc;
+}
+
+int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg)
+{
+	return server_ask(server, server->count, call, arg);
+}
+
+int dmu_server_call(struct dmu_server *server, int (*call)(void *arg), void *arg)
+{
+	return server_ask(server, 1, call, arg);
 }
 
 void dmu_server_go(struct dmu_server *server)

@@ -64,7 +64,7 @@ static bool is_transient(struct dmu_backend *store, int err)
 
 /* ---- requests; called by several threads at once ---- */
 
-/* #syscalls both: pread64 */
+/* #syscalls io: pread64 */
 static int file_read(struct dmu_backend *store, const struct dmu_call *call, void *buf, size_t len,
 		     uint64_t offset)
 {

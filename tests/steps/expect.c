@@ -131,9 +131,10 @@ enum dmu_state expect_state(const struct place *place)
 		if (from_here && tells(transition.actions[i]))
 			return place->state;
 	}
-	/* A newcomer that becomes the only daemon is no old daemon yet; it serves from GO on. */
+	/* A newcomer that becomes the only daemon is no old daemon yet; it serves after GO. */
 	if (transition.next == DMU_STATE_SERVING && place->state <= DMU_STATE_FENCING_OLD)
-		return place->action == DMU_ACTION_GO ? place->state : DMU_STATE_PEER_LEAVING;
+		return place->action == DMU_ACTION_BEGIN || place->action == DMU_ACTION_GO ?
+		       place->state : DMU_STATE_PEER_LEAVING;
 	return transition.next;
 }
 

@@ -13,7 +13,8 @@
 
 #define SAID	"/tmp/steps.said"
 
-static pid_t launch(enum stage stage, const char *const *args)
+/* @wb_fault: as in tests/wb/backend.c, or NULL. */
+static pid_t launch(enum stage stage, const char *const *args, const char *wb_fault)
 {
 	const char *argv[12] = { images[stage].path, "--timeout", "3600000" };
 	unsigned int count = 3;
@@ -28,6 +29,8 @@ static pid_t launch(enum stage stage, const char *const *args)
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 		close(fd);
+		if (wb_fault)
+			setenv("WB_FAULT", wb_fault, 1);
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
 		execv(argv[0], (char **)argv);
 		_exit(127);
@@ -39,7 +42,7 @@ static pid_t launch(enum stage stage, const char *const *args)
 
 bool daemon_start(enum stage stage, const char *const *args)
 {
-	pid_t pid = launch(stage, args);
+	pid_t pid = launch(stage, args, NULL);
 	int status;
 
 	ptrace(PTRACE_DETACH, pid, 0, 0);
@@ -164,7 +167,7 @@ void scene_newcomer(const struct scenario *scenario, struct run *run, bool trace
 		args[count++] = MADE_STORE;
 	else if (!scenario->nobody && !scenario->stateful && !scenario->removed)
 		args[count++] = spec;
-	run->launcher = launch(scenario->newcomer, args);
+	run->launcher = launch(scenario->newcomer, args, scenario->wb_fault);
 	run->forked = false;
 	ptrace(PTRACE_SETOPTIONS, run->launcher, 0, PTRACE_O_TRACEFORK);
 	tracee_watch(tracee, run->launcher, scenario->newcomer);

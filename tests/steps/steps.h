@@ -37,7 +37,7 @@ void nap(void);			/* two milliseconds */
 
 enum stage { FIRST, SECOND, SECOND_WB, STAGES };
 
-#define STATE_FUNCTIONS	4
+#define STATE_FUNCTIONS	2
 
 struct image {
 	const char *path;
@@ -197,6 +197,7 @@ struct scenario {
 	const char *provoked_at;
 	enum fault provocation;
 	bool late;			/* the other side has said DRAINED by then */
+	const char *wb_fault;		/* the newcomer's WB_FAULT; NULL: none */
 	/* Of the daemon that serves after a run without a fault: */
 	unsigned int fds;
 	unsigned long locked_kb;

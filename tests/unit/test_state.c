@@ -24,8 +24,9 @@
 struct dmu_backend {
 	char word[16];
 	uint64_t max;
-	int export_result, import_result;
-	bool lost;
+	int export_result, begin_result;
+	enum dmu_begin how;
+	unsigned int begun;
 };
 
 static uint64_t word_max(const struct dmu_backend *backend)
@@ -42,21 +43,30 @@ static int word_export(struct dmu_backend *backend, int room, uint64_t size)
 	return backend->export_result;
 }
 
-static int word_import(struct dmu_backend *backend, int room, uint64_t size)
+static void word_geometry(const struct dmu_backend *backend, struct dmu_geometry *geometry)
 {
-	if (pread(room, backend->word, sizeof(backend->word), 0) != sizeof(backend->word))
-		return -errno;
-	return backend->import_result;
+	*geometry = (struct dmu_geometry){ .size = 4096 };
 }
 
-static void word_lost(struct dmu_backend *backend)
+static int word_begin(struct dmu_backend *backend, enum dmu_begin how, int room, uint64_t size)
 {
-	backend->lost = true;
+	backend->how = how;
+	backend->begun++;
+	if (room < 0)
+		return backend->begin_result;
+	if (size < sizeof(backend->word) ||
+	    pread(room, backend->word, sizeof(backend->word), 0) != sizeof(backend->word))
+		return -EIO;
+	return backend->begin_result;
 }
 
 static const struct dmu_backend_ops word_ops = {
-	.name = "word", .stateful = true, .state_max = word_max, .export_state = word_export,
-	.import_state = word_import, .state_lost = word_lost,
+	.name = "word", .begin = word_begin, .state_max = word_max, .export_state = word_export,
+	.geometry = word_geometry,
+};
+/* It needs the order only: what it must know is in its store. */
+static const struct dmu_backend_ops index_ops = {
+	.name = "index", .begin = word_begin, .geometry = word_geometry,
 };
 static const struct dmu_backend_ops plain_ops = { .name = "plain" };
 
@@ -64,6 +74,31 @@ static const struct dmu_backend_ops plain_ops = { .name = "plain" };
 
 static struct dmu_backend old_backend, new_backend;
 static struct dmu_context old, new;
+static struct dm_user_info info;	/* the kernel's answer */
+static int info_result;
+
+int __wrap_dmu_channel_info(int fd, struct dm_user_info *out);
+int __wrap_dmu_channel_info(int fd, struct dm_user_info *out)
+{
+	*out = info;
+	return info_result;
+}
+
+/* The I/O threads; there is no request. */
+static struct dmu_server *make_server(const struct dmu_backend_ops *ops,
+				      struct dmu_backend *backend)
+{
+	const int channel = open("/dev/null", O_RDWR);
+	const struct dmu_server_config config = {
+		.channels = &channel, .channel_count = 1, .ops = ops, .backend = backend,
+		.max_io_bytes = 4096, .sectors = 8,
+	};
+	struct dmu_server *server;
+
+	assert_true(channel >= 0);
+	assert_int_equal(dmu_server_create(&server, &config), 0);
+	return server;
+}
 
 static void meet(const struct dmu_backend_ops *ops)
 {
@@ -79,12 +114,21 @@ static void meet(const struct dmu_backend_ops *ops)
 	new.generation = 2;
 	new.taken_over = true;
 	new.peer.order = DMU_WIRE_EXCLUSIVE;
+	/* As when the old daemon has said DRAINED. */
+	new.state = DMU_STATE_PEER_LEAVING;
+	if (ops->geometry)
+		new.server = make_server(ops, &new_backend);
+	info = (struct dm_user_info){ .features = DM_USER_FEATURE_UNFLUSHED };
+	info_result = 0;
 }
 
 static void part(void)
 {
 	dmu_state_clear_room(&old);
 	dmu_state_clear_room(&new);
+	if (new.server)
+		assert_int_equal(dmu_server_destroy(new.server), 0);
+	new.server = NULL;
 	if (old.room.fd >= 0)
 		close(old.room.fd);
 	if (new.room.fd >= 0)
@@ -147,11 +191,14 @@ static void state_passes_whole(void **test)
 	meet_with_room();
 	fd = old.room.fd;
 	assert_int_equal(dmu_state_export(&old), 0);
-	assert_int_equal(dmu_state_import(&new), 0);
+	assert_int_equal(dmu_state_begin(&new), 0);
 	assert_string_equal(new_backend.word, "state");
 	assert_string_equal(old_backend.word, "state");
-	dmu_state_begin(&new);
-	assert_false(new_backend.lost);
+	assert_int_equal(new_backend.how, DMU_BEGIN_IMPORT);
+	/* A backend begins once. */
+	new.state = DMU_STATE_SERVING;
+	assert_int_equal(dmu_state_begin(&new), 0);
+	assert_int_equal(new_backend.begun, 1);
 	/* The descriptor number stays in use, then by /dev/null. */
 	dmu_state_clear_room(&old);
 	assert_int_equal(old.room.fd, fd);
@@ -166,19 +213,23 @@ static void state_passes_on(void **test)
 {
 	meet_with_room();
 	assert_int_equal(dmu_state_export(&old), 0);
-	assert_int_equal(dmu_state_import(&new), 0);
+	assert_int_equal(dmu_state_begin(&new), 0);
 	dmu_state_clear_room(&new);
 	close(old.room.fd);
+	dmu_server_destroy(new.server);
 	old = new;
+	old.server = NULL;
 	old_backend = new_backend;
 	old.backend = &old_backend;
 	memset(&new_backend, 0, sizeof(new_backend));
 	new_backend.max = 4096;
 	new.room = (struct dmu_room){ .fd = -1 };
+	new.begun = false;
+	new.server = make_server(&word_ops, &new_backend);
 	assert_int_equal(dmu_state_prepare(&new), 0);
 	assert_int_equal(give_room(new.room.fd, new.room.size), 0);
 	assert_int_equal(dmu_state_export(&old), 0);
-	assert_int_equal(dmu_state_import(&new), 0);
+	assert_int_equal(dmu_state_begin(&new), 0);
 	assert_string_equal(new_backend.word, "state");
 	part();
 }
@@ -205,11 +256,11 @@ static void what_is_not_sealed_is_not_read(void **test)
 	size_t i;
 
 	meet_with_room();
-	assert_int_equal(dmu_state_import(&new), -EPROTO);
+	assert_int_equal(dmu_state_begin(&new), -EPROTO);
 	for (i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
 		meet_with_room();
 		fcntl(new.room.fd, F_ADD_SEALS, seals[i]);
-		assert_int_equal(dmu_state_import(&new), i < 2 ? -EPROTO : 0);
+		assert_int_equal(dmu_state_begin(&new), i < 2 ? -EPROTO : 0);
 		part();
 	}
 }
@@ -229,7 +280,7 @@ static void a_failed_export_leaves_the_state(void **test)
 	assert_int_equal(dmu_state_prepare(&new), 0);
 	assert_int_equal(give_room(new.room.fd, new.room.size), 0);
 	assert_int_equal(dmu_state_export(&old), 0);
-	assert_int_equal(dmu_state_import(&new), 0);
+	assert_int_equal(dmu_state_begin(&new), 0);
 	part();
 }
 
@@ -254,10 +305,10 @@ static void a_room_that_is_too_small_fails_the_export(void **test)
 static void a_failed_import_is_not_one(void **test)
 {
 	meet_with_room();
-	new_backend.import_result = -EINVAL;
+	new_backend.begin_result = -EINVAL;
 	assert_int_equal(dmu_state_export(&old), 0);
-	assert_int_equal(dmu_state_import(&new), -EINVAL);
-	assert_false(new.room.imported);
+	assert_int_equal(dmu_state_begin(&new), -EINVAL);
+	assert_false(new.begun);
 	part();
 }
 
@@ -273,18 +324,23 @@ static void one_room_and_only_where_there_is_state(void **test)
 	assert_int_equal(new.room.fd, -1);
 	assert_int_equal(give_room(STDERR_FILENO, 1), -EPROTO);
 	assert_int_equal(dmu_state_export(&old), 0);
-	dmu_state_begin(&new);
+	assert_int_equal(dmu_state_begin(&new), 0);
 	part();
 }
 
-/* An old daemon that does not know state offers overlap. */
+/* An old daemon that does not know the order offers overlap. */
 static void who_would_serve_beside_it_is_refused(void **test)
 {
-	meet(&word_ops);
-	new.peer.order = DMU_WIRE_OVERLAP;
-	assert_int_equal(dmu_state_prepare(&new), -EPROTO);
-	assert_non_null(strstr(new.reason.reason, "backend word keeps state in memory"));
-	part();
+	static const struct dmu_backend_ops *const each[] = { &word_ops, &index_ops };
+	size_t i;
+
+	for (i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+		meet(each[i]);
+		new.peer.order = DMU_WIRE_OVERLAP;
+		assert_int_equal(dmu_state_prepare(&new), -EPROTO);
+		assert_non_null(strstr(new.reason.reason, "serves beside no other daemon"));
+		part();
+	}
 }
 
 static void too_much_state_is_refused(void **test)
@@ -300,14 +356,53 @@ static void too_much_state_is_refused(void **test)
 	}
 }
 
-static void a_dead_ones_state_is_lost(void **test)
+/* Nothing is lost if a flush has covered all answers, whichever generation begins. */
+static void lost_is_what_was_not_flushed(void **test)
 {
-	meet_with_room();
-	dmu_state_begin(&new);
-	assert_true(new_backend.lost);
-	/* No daemon served before the first daemon. */
-	dmu_state_begin(&old);
-	assert_false(old_backend.lost);
+	static const struct {
+		uint64_t generation, features, state;
+		int result;
+		enum dmu_begin how;
+	} rows[] = {
+		{ 1, DM_USER_FEATURE_UNFLUSHED, 0, 0, DMU_BEGIN_FIRST },
+		{ 2, DM_USER_FEATURE_UNFLUSHED, 0, 0, DMU_BEGIN_FIRST },
+		{ 2, DM_USER_FEATURE_UNFLUSHED, DM_USER_STATE_UNFLUSHED, 0, DMU_BEGIN_LOST },
+		/* Channels without a generation have answered. */
+		{ 1, DM_USER_FEATURE_UNFLUSHED, DM_USER_STATE_UNFLUSHED, 0, DMU_BEGIN_LOST },
+		/* The kernel cannot tell. */
+		{ 1, 0, 0, 0, DMU_BEGIN_FIRST },
+		{ 2, 0, 0, 0, DMU_BEGIN_LOST },
+		{ 2, DM_USER_FEATURE_UNFLUSHED, 0, -EIO, DMU_BEGIN_LOST },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		meet(i & 1 ? &index_ops : &word_ops);
+		new.state = DMU_STATE_SERVING;
+		new.generation = rows[i].generation;
+		info.features = rows[i].features;
+		info.state = rows[i].state;
+		info_result = rows[i].result;
+		assert_int_equal(dmu_state_begin(&new), 0);
+		assert_int_equal(new_backend.begun, 1);
+		assert_int_equal(new_backend.how, rows[i].how);
+		part();
+	}
+}
+
+/* It reads its store anew when the old daemon has stopped; there is no room. */
+static void a_backend_without_state_begins_too(void **test)
+{
+	meet(&index_ops);
+	assert_int_equal(dmu_state_prepare(&new), 0);
+	assert_int_equal(new.room.fd, -1);
+	assert_int_equal(dmu_state_begin(&new), 0);
+	assert_int_equal(new_backend.how, DMU_BEGIN_IMPORT);
+	part();
+	meet(&index_ops);
+	new_backend.begin_result = -ENODATA;
+	assert_int_equal(dmu_state_begin(&new), -ENODATA);
+	assert_non_null(strstr(new.reason.reason, "backend index cannot begin: No data available"));
 	part();
 }
 
@@ -333,7 +428,8 @@ int main(void)
 		cmocka_unit_test(one_room_and_only_where_there_is_state),
 		cmocka_unit_test(who_would_serve_beside_it_is_refused),
 		cmocka_unit_test(too_much_state_is_refused),
-		cmocka_unit_test(a_dead_ones_state_is_lost),
+		cmocka_unit_test(lost_is_what_was_not_flushed),
+		cmocka_unit_test(a_backend_without_state_begins_too),
 	};
 
 	return cmocka_run_group_tests_name("state", tests, setup, NULL);

@@ -37,7 +37,7 @@ static bool is_over(unsigned int state)
  *	CONNECTED NO_PEER PREPARED PREPARED_EXCLUSIVE PREPARE_FAILED
  *	HELLO OFFER ROOM READY PEER_DRAINING PEER_DRAINED PEER_EXPORTED TAKEN REFUSE ABORT WRONG
  *	HANGUP PEER_DEAD
- *	OFFER_FAILED DRAIN_FAILED DRAINED EXPORT_FAILED IMPORT_FAILED SPARED
+ *	OFFER_FAILED DRAIN_FAILED DRAINED EXPORT_FAILED BEGIN_FAILED SPARED
  *	UNDONE UNDO_REFUSED REJOINED REJOIN_FAILED
  *	TARGET_GONE SERVER_FAILED TIMEOUT TERMINATE
  */
@@ -52,7 +52,7 @@ static const char *const next_states[DMU_STATE_END] = {
 	[DMU_STATE_PEER_DRAINING] = "....." "fffffllfFFf" "=S" "..F......." "FFf=",
 	[DMU_STATE_PEER_LEAVING] = "....." "ffffffffFFf" "=S" "..F.F....." "FFf=",
 	[DMU_STATE_FENCING_OLD]	= "....." "..........." ".S" "..F..F...." "FF==",
-	[DMU_STATE_SERVING]	= "....." "O.........." ".." "..F......." "XF.=",
+	[DMU_STATE_SERVING]	= "....." "O.........." ".." "..F.F....." "XF.=",
 	[DMU_STATE_OFFERED]	= "....." "nn.dnnnnnnn" "nS" "S.F......." "XFn=",
 	[DMU_STATE_FENCING_NEW]	= "....." "..........." ".S" "..F......." "XF==",
 	[DMU_STATE_DRAINING]	= "....." "rrrrrrrrrrr" "rU" ".rD......." "XF==",
@@ -196,8 +196,11 @@ static void everything_has_a_name(void **test)
 #define WORLDS_MAX	200000
 
 enum { OLD, NEW };
-/* How the daemons hand over: the last three with state that only the old daemon's memory has. */
-enum order { OVERLAP, EXCLUSIVE, STATEFUL, EXPORT_FAILS, IMPORT_FAILS, ORDERS };
+/*
+ * How the daemons hand over: the last three with state that only the old daemon's memory has; the
+ * last four with backends that begin.
+ */
+enum order { OVERLAP, EXCLUSIVE, INDEXED, STATEFUL, EXPORT_FAILS, IMPORT_FAILS, ORDERS };
 enum generation { READS, DRAINS, DRAINED };
 
 /*
@@ -219,6 +222,7 @@ struct world {
 	uint8_t going;			/* the newcomer's threads serve */
 	uint8_t order;			/* enum order */
 	uint8_t exported, imported;	/* the state */
+	uint8_t begun;			/* the newcomer's backend */
 	uint8_t served;			/* the newcomer has: the old state is out of date */
 	uint8_t old_killed;		/* by a misfortune */
 	uint8_t kills, stops;		/* that may still happen */
@@ -301,6 +305,7 @@ static enum dmu_event world_act(struct world *world, unsigned int side, enum dmu
 			       DMU_EVENT_PREPARED_EXCLUSIVE :
 			       DMU_EVENT_PREPARED;
 	case DMU_ACTION_GO:
+		assert_true(world->begun || world->order < INDEXED);
 		world->going = world->served = 1;
 		/* State is lost only with an old daemon that a misfortune has killed. */
 		if (world->order >= STATEFUL)
@@ -316,11 +321,18 @@ static enum dmu_event world_act(struct world *world, unsigned int side, enum dmu
 		assert_int_equal(world->generation, DRAINED);
 		world->exported = world->order >= STATEFUL;
 		break;
-	case DMU_ACTION_IMPORT:
-		assert_true(world->exported);
-		if (world->order == IMPORT_FAILS)
-			return DMU_EVENT_IMPORT_FAILED;
-		world->imported = 1;
+	case DMU_ACTION_BEGIN:
+		/* Once, after the old daemon's last answer or death. */
+		if (world->order < INDEXED || world->begun)
+			break;
+		assert_true(!other->alive || world->generation == DRAINED);
+		if (end->state == DMU_STATE_PEER_LEAVING) {
+			assert_true(world->exported || world->order == INDEXED);
+			if (world->order == IMPORT_FAILS)
+				return DMU_EVENT_BEGIN_FAILED;
+			world->imported = 1;
+		}
+		world->begun = 1;
 		break;
 	case DMU_ACTION_SEND_HELLO:
 		world_send(world, side, DMU_EVENT_HELLO);
@@ -335,7 +347,7 @@ static enum dmu_event world_act(struct world *world, unsigned int side, enum dmu
 		world_send(world, side, DMU_EVENT_PEER_DRAINING);
 		break;
 	case DMU_ACTION_SEND_DRAINED:
-		world_send(world, side, world->order < STATEFUL ? DMU_EVENT_PEER_DRAINED :
+		world_send(world, side, world->order < INDEXED ? DMU_EVENT_PEER_DRAINED :
 								DMU_EVENT_PEER_EXPORTED);
 		break;
 	case DMU_ACTION_SEND_TAKEN:
@@ -415,8 +427,8 @@ static void world_check(const struct world *world)
 	/* Without overlap the newcomer waits for the old daemon's last answer or death. */
 	if (world->order != OVERLAP)
 		assert_false(world->going && old->alive && world->generation != DRAINED);
-	/* With state the newcomer waits for the death: the old daemon could serve stale state. */
-	if (world->order >= STATEFUL)
+	/* A backend that begins waits for the death: the old daemon's memory would be stale. */
+	if (world->order >= INDEXED)
 		assert_false(world->served && old->alive);
 	/* The two daemons do not both believe that they serve alone. */
 	assert_false(old->alive && new->alive && old->state == DMU_STATE_SERVING &&
@@ -594,6 +606,7 @@ static void a_handover_succeeds(void **test)
 {
 	explore(OVERLAP, 0, 0);
 	explore(EXCLUSIVE, 0, 0);
+	explore(INDEXED, 0, 0);
 	explore(STATEFUL, 0, 0);
 }
 

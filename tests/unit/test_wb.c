@@ -132,9 +132,9 @@ static void state_goes_over_and_stays(void **test)
 
 	assert_int_equal(put(a, 3, 1, false), 0);
 	assert_int_equal(put(a, 7, 2, false), 0);
-	wb->state_lost(a);
+	assert_int_equal(wb->begin(a, DMU_BEGIN_LOST, -1, 0), 0);
 	assert_int_equal(wb->export_state(a, room, size), 0);
-	assert_int_equal(wb->import_state(b, room, size), 0);
+	assert_int_equal(wb->begin(b, DMU_BEGIN_IMPORT, room, size), 0);
 	assert_int_equal(get(b, 3), 1);
 	assert_int_equal(get(b, 7), 2);
 	assert_int_equal(get(a, 7), 2);
@@ -177,12 +177,12 @@ static void hostile_state_is_refused(void **test)
 				 lies[i].len);
 		wb->close(b);
 		b = open_one();
-		if (wb->import_state(b, room, size) != -EPROTO)
-			fail_msg("import_state() accepts lie %zu", i);
+		if (wb->begin(b, DMU_BEGIN_IMPORT, room, size) != -EPROTO)
+			fail_msg("begin() accepts lie %zu", i);
 	}
 	/* An empty room, shorter than its message says. */
 	assert_int_equal(ftruncate(room, 0), 0);
-	assert_true(wb->import_state(b, room, size) < 0);
+	assert_true(wb->begin(b, DMU_BEGIN_IMPORT, room, size) < 0);
 }
 
 int main(void)

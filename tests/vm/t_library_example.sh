@@ -65,4 +65,12 @@ wait_for 60 "the kernel's log names the call, mmap" call_is_named
 handover "$name" >/dev/null || fail "a good one"
 wait $writer || fail "the write that killed the daemon"
 remove
+
+# In its self-test: nothing is left of the device that it has created.
+! BROKEN=1 /add/headed-broken "$name" headed:$image 2>/tmp/said || fail "it serves"
+check "killed in its self-test: $(cat /tmp/said)" grep -q 'died while it started' /tmp/said
+is "the device" "$(dmsetup info -c --noheadings -o name "$name" 2>/dev/null)" ""
+check "no run directory is left" test ! -e "/run/dm-user/$name"
+create "$name" headed:$image || fail "create again"
+remove
 finish

@@ -46,7 +46,7 @@ done
 
 WB_FAULT="import" wb_second && fail "the newcomer serves without the state"
 check "the newcomer says why: $(cat /tmp/said)" \
-	grep -q 'cannot import the state: Input/output error' /tmp/said
+	grep -q 'backend wb cannot begin: Input/output error' /tmp/said
 wb_serves_on "$old" "failed import"
 WB_FAULT="export" wb_second || fail "handover: $(cat /tmp/said)"
 old=$(server)

@@ -12,8 +12,9 @@ echo on >/proc/sys/kernel/printk_devkmsg
 wb_first=/add/dmuser-first-wb
 wb_second=/add/dmuser-second-wb
 
+# wb_create [BACKEND]: create the device; wb is the default.
 wb_create() {
-	"$wb_first" --timeout "$patience" "$name" "wb:$disk" || fail "create"
+	"$wb_first" --timeout "$patience" "$name" "${1-wb}:$disk" || fail "create"
 }
 
 # wb_take PROGRAM [OPTION]...: run PROGRAM to take the device over. /tmp/said has its output.

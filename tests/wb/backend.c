@@ -8,7 +8,8 @@
  *
  *	WB_BLOCKS	blocks of 4096 bytes that the cache can hold: 1 to 1024, 64 if not set
  *	WB_FAULT	export: the first export fails, after half of it; import: each import fails;
- *			forget: each import succeeds, and imports nothing
+ *			forget: each import succeeds, and imports nothing; begin: the backend
+ *			cannot begin without an import
  *
  * The daemons of main.c have it; no shipped program does.
  */
@@ -33,7 +34,7 @@ struct dirty {
 	uint8_t *data;
 };
 
-enum fault { NO_FAULT, EXPORT_FAILS, IMPORT_FAILS, IMPORT_FORGETS };
+enum fault { NO_FAULT, EXPORT_FAILS, IMPORT_FAILS, IMPORT_FORGETS, BEGIN_FAILS };
 
 struct dmu_backend {
 	struct dmu_backend *file;
@@ -238,7 +239,7 @@ static int import_block(struct dmu_backend *wb, int room, unsigned int i)
 	return rc;
 }
 
-static int wb_import_state(struct dmu_backend *wb, int room, uint64_t size)
+static int import_state(struct dmu_backend *wb, int room, uint64_t size)
 {
 	struct state state;
 	unsigned int i;
@@ -262,16 +263,24 @@ static int wb_import_state(struct dmu_backend *wb, int room, uint64_t size)
 	return rc;
 }
 
-static void wb_state_lost(struct dmu_backend *wb)
+static int wb_begin(struct dmu_backend *wb, enum dmu_begin how, int room, uint64_t size)
 {
-	wb->flush_owed = true;
+	if (how == DMU_BEGIN_IMPORT)
+		return import_state(wb, room, size);
+	if (wb->fault == BEGIN_FAILS)
+		return -ENODATA;
+	wb->flush_owed = how == DMU_BEGIN_LOST;
+	if (wb->flush_owed)
+		dmu_log(DMU_LOG_WARNING, "wb: writes that were not flushed may be lost: the next "
+			"flush fails");
+	return 0;
 }
 
 /* ---- open ---- */
 
 static int read_environment(struct dmu_backend *wb, char *error, size_t len)
 {
-	static const char *const faults[] = { "", "export", "import", "forget" };
+	static const char *const faults[] = { "", "export", "import", "forget", "begin" };
 	const char *blocks = getenv("WB_BLOCKS"), *fault = getenv("WB_FAULT");
 	unsigned int i;
 
@@ -377,7 +386,6 @@ const struct dmu_backend_ops wb_backend = {
 	.abi = DMU_ABI,
 	.name = "wb",
 	.help = "wb:PATH  a file or block device behind a write-back cache, for tests",
-	.stateful = true,
 	.sources = wb_sources,
 	.open = wb_open,
 	.close = wb_close,
@@ -390,6 +398,5 @@ const struct dmu_backend_ops wb_backend = {
 	.identity = wb_identity,
 	.state_max = wb_state_max,
 	.export_state = wb_export_state,
-	.import_state = wb_import_state,
-	.state_lost = wb_state_lost,
+	.begin = wb_begin,
 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Both stages with the backend wb beside their own; -DWB_SECOND: the second stage. */
+/* Both stages with the backends wb and indexed beside their own; -DWB_SECOND: the second stage. */
 #include "daemon/api.h"
 #include "tests/wb/wb.h"
 
 int main(int argc, char **argv)
 {
 	static const struct dmu_backend_ops *const backends[] = {
-		&dmu_backend_file, &wb_backend, NULL,
+		&dmu_backend_file, &wb_backend, &indexed_backend, NULL,
 	};
 	static const struct dmu_daemon daemon = {
 		.abi = DMU_ABI,
@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 		.name = "dmuser-first",
 		.stage = "first",
 #endif
-		.purpose = "A stage with the backend wb.",
+		.purpose = "A stage with backends for tests.",
 		.backends = backends,
 	};
 

@@ -4,6 +4,6 @@
 
 #include "lib/dmuser.h"
 
-extern const struct dmu_backend_ops wb_backend;
+extern const struct dmu_backend_ops wb_backend, indexed_backend;
 
 #endif
