@@ -9,5 +9,9 @@ static bool map_fails(void)\
 }\
 
 s|^	headed->read_only = |	broken = getenv("BROKEN") != NULL;\n&|
-/^static int headed_read/,/^}/s|^	for (; len;|	for (n = broken \&\& call->self_test \&\& map_fails(); len;|
-/^static int headed_write/,/^}/s|^	for (; len;|	for (n = map_fails(); len;|
+/^static int headed_read/,/^}/{
+	s|^	for (; len;|	for (n = broken \&\& call->self_test \&\& map_fails(); len;|
+}
+/^static int headed_write/,/^}/{
+	s|^	for (; len;|	for (n = map_fails(); len;|
+}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # examples/ built as another project would: in a folder of its own, on an installed libdmuser, which
-# pkg-config finds. headed-broken maps memory when it first writes, which the confinement forbids.
+# pkg-config finds. headed-broken does what the confinement forbids; headed-next is a later version.
 
 example_dir := $(BUILD)/tests/example
 example_config := $(abspath $(example_dir))/root/lib/pkgconfig
-vm_helpers += $(example_dir)/headed $(example_dir)/headed-broken
+vm_helpers += $(addprefix $(example_dir)/,headed headed-broken headed-next)
 
 $(example_dir)/installed: $(library_static) $(library_shared) $(library_headers) | $(programs)
 	rm -rf $(example_dir)/root
@@ -17,9 +17,9 @@ $(example_dir)/headed: $(example_dir)/installed $(wildcard examples/headed/*)
 	PKG_CONFIG_PATH=$(example_config) $(MAKE) -C $(example_dir)/source
 	cp $(example_dir)/source/headed $@
 
-$(example_dir)/headed-broken: $(example_dir)/headed tests/example/broken.sed
-	rm -rf $(example_dir)/broken
-	cp -r examples/headed $(example_dir)/broken
-	sed -i -f tests/example/broken.sed $(example_dir)/broken/headed.c
-	PKG_CONFIG_PATH=$(example_config) $(MAKE) -C $(example_dir)/broken
-	cp $(example_dir)/broken/headed $@
+$(example_dir)/headed-%: $(example_dir)/headed tests/example/%.sed
+	rm -rf $(example_dir)/$*
+	cp -r examples/headed $(example_dir)/$*
+	sed -i -f tests/example/$*.sed $(example_dir)/$*/headed.c
+	PKG_CONFIG_PATH=$(example_config) $(MAKE) -C $(example_dir)/$*
+	cp $(example_dir)/$*/headed $@

@@ -7,7 +7,7 @@
 # kernels: 6.1 6.12 trixie backports
 # quick: 6.12
 # add: build/tests/vm/load build/tests/example/headed build/tests/example/headed-broken
-# add: tests/vm/lib.sh
+# add: build/tests/example/headed-next tests/vm/lib.sh
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
@@ -44,12 +44,16 @@ for round in 2 3; do
 	is "generation" "$(generation)" $round
 done
 load_progress
+handover "$name" --program /add/headed-next >/dev/null || fail "upgrade"
+is "stage after the upgrade" "$(dmuserctl status --json "$name" | jq -r .daemon.stage)" headed-2
+load_progress
 
 dmuser-watch --timeout "$patience" "$name" || fail "watch"
 old=$(server)
 kill -KILL "$old"
 wait_for 60 "dmuser-watch has started another one" restarted "$old"
 load_progress
+is "stage after the restart" "$(dmuserctl status --json "$name" | jq -r .daemon.stage)" headed-2
 check "the load sees no error" load_calm
 load_stop
 remove
