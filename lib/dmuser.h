@@ -354,6 +354,15 @@ int dmu_dm_message(const char *name, const char *message);
  */
 int dmu_dm_status(const char *name, bool table, char *text, size_t len);
 
+/* ---- stores: files and block devices ---- */
+
+/*
+ * Identify the file or block device of @fd, as dmu_backend_ops.identity must: two descriptors with
+ * the same line share a page cache. Call it before the confinement. 0, or -errno of fstat(2),
+ * fstatfs(2) or BLKGETDISKSEQ.
+ */
+int dmu_store_identity(int fd, char *text, size_t len);
+
 /* ---- below: which device lies on which ---- */
 
 /*

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A daemon with a backend of its own: "headed:PATH" serves what follows the first 4096 bytes of an
- * image, which begin with the word HEADED. main() and the table at the end are all that libdmuser
+ * image or disk, which begin with the word HEADED. main() and the table at the end are all that libdmuser
  * needs; the rest is the backend.
  */
 #include <errno.h>
@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,7 +34,7 @@ static int headed_open(struct dmu_backend **backend, const struct dmu_spec *spec
 {
 	struct dmu_backend *headed = calloc(1, sizeof(*headed));
 	char word[6] = "";
-	struct stat st;
+	off_t end = 0;
 
 	if (!headed)
 		return -ENOMEM;
@@ -44,14 +43,14 @@ static int headed_open(struct dmu_backend **backend, const struct dmu_spec *spec
 	errno = *spec->source == '/' ? 0 : EINVAL;
 	headed->fd = errno ? -1 : open(spec->source, O_CLOEXEC | O_NONBLOCK |
 						     (headed->read_only ? O_RDONLY : O_RDWR));
-	if (headed->fd < 0 || fstat(headed->fd, &st) < 0) {
+	if (headed->fd < 0 || (end = lseek(headed->fd, 0, SEEK_END)) < 0) {
 		snprintf(error, len, "headed: cannot open '%s': %s", spec->source, strerror(errno));
 	} else if (pread(headed->fd, word, sizeof(word), 0) != sizeof(word) ||
-		   memcmp(word, "HEADED", sizeof(word)) || st.st_size < HEADER + BLOCK) {
+		   memcmp(word, "HEADED", sizeof(word)) || end < HEADER + BLOCK) {
 		errno = EINVAL;
 		snprintf(error, len, "headed: '%s' is not a headed image", spec->source);
 	} else {
-		headed->size = (uint64_t)(st.st_size - HEADER) / BLOCK * BLOCK;
+		headed->size = (uint64_t)(end - HEADER) / BLOCK * BLOCK;
 		*backend = headed;
 		return 0;
 	}
@@ -116,13 +115,7 @@ static int headed_fds(const struct dmu_backend *headed, int *fds, int max)
 
 static int headed_identity(const struct dmu_backend *headed, char *text, size_t len)
 {
-	struct stat st;
-
-	if (fstat(headed->fd, &st))
-		return -errno;
-	snprintf(text, len, "inode %llu of %llx", (unsigned long long)st.st_ino,
-		 (unsigned long long)st.st_dev);
-	return 0;
+	return dmu_store_identity(headed->fd, text, len);
 }
 
 static const struct dmu_syscall headed_syscalls[] = {

@@ -313,7 +313,7 @@ static int file_fds(const struct dmu_backend *store, int *fds, int max)
 
 static int file_identity(const struct dmu_backend *store, char *text, size_t len)
 {
-	return dmu_file_identity(&store->file, text, len);
+	return dmu_store_identity(store->file.fd, text, len);
 }
 
 /* Neither mode of fallocate() makes a file any longer. */

@@ -17,7 +17,5 @@ struct dmu_file {
 /* Open, measure and lock the store. 0, or -errno with @error, which names the source. */
 int dmu_file_open(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_use use,
 		  char *error, size_t len);
-/* As struct dmu_backend_ops.identity. Two open stores of one identity share a page cache. */
-int dmu_file_identity(const struct dmu_file *file, char *text, size_t len);
 
 #endif
