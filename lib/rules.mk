@@ -20,7 +20,7 @@ library_sources := $(filter-out second_stage/main.c,$(sort $(wildcard lib/*.c li
 library_objects := $(library_sources:%.c=$(BUILD)/pic/%.o)
 library_static := $(BUILD)/public/libdmuser.a
 library_shared := $(BUILD)/public/libdmuser.so.$(VERSION)
-library_headers := $(BUILD)/public/dmuser/dmuser.h $(BUILD)/public/dmuser/daemon.h
+library_headers := $(addprefix $(BUILD)/public/dmuser/,dmuser.h daemon.h dm-user.h)
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
@@ -42,9 +42,13 @@ $(library_shared): $(library_objects) lib/libdmuser.map
 
 $(BUILD)/public/dmuser/dmuser.h: lib/dmuser.h
 $(BUILD)/public/dmuser/daemon.h: daemon/api.h
-$(library_headers):
+$(BUILD)/public/dmuser/dm-user.h: kernel/uapi/linux/dm-user.h
+# <linux/dm-user.h> would be a file in the folder of the kernel's own headers.
+$(library_headers): lib/rules.mk
 	@mkdir -p $(@D)
-	sed 's#^\#include "lib/dmuser.h"#\#include <dmuser/dmuser.h>#' $< >$@
+	sed -e 's#^\#include "lib/dmuser.h"#\#include <dmuser/dmuser.h>#' \
+		-e 's#^\#include <linux/dm-user.h>#\#include <dmuser/dm-user.h>#' \
+		$(filter %.h,$^) >$@
 
 ## make library: libdmuser, static and shared, and its headers, in build/public
 library: $(library_static) $(library_shared) $(library_headers)
@@ -68,10 +72,9 @@ installed_programs = $(notdir $(filter $(BUILD)/bin/%,$(programs)))
 ## make install [PREFIX=DIR] [DESTDIR=DIR]: programs, library, headers and man pages
 install: programs library $(BUILD)/public/dmuser.pc
 	$(INSTALL) -d "$(DESTDIR)$(PREFIX)/sbin" "$(DESTDIR)$(PREFIX)/include/dmuser" \
-		"$(DESTDIR)$(PREFIX)/include/linux" "$(DESTDIR)$(LIBDIR)/pkgconfig"
+		"$(DESTDIR)$(LIBDIR)/pkgconfig"
 	$(INSTALL) -s $(filter $(BUILD)/bin/%,$(programs)) "$(DESTDIR)$(PREFIX)/sbin"
 	$(INSTALL) -m 644 $(library_headers) "$(DESTDIR)$(PREFIX)/include/dmuser"
-	$(INSTALL) -m 644 kernel/uapi/linux/dm-user.h "$(DESTDIR)$(PREFIX)/include/linux"
 	$(INSTALL) -m 644 $(library_static) "$(DESTDIR)$(LIBDIR)"
 	$(INSTALL) -m 755 $(library_shared) "$(DESTDIR)$(LIBDIR)"
 	ln -sfn $(notdir $(library_shared)) "$(DESTDIR)$(LIBDIR)/libdmuser.so"
@@ -82,8 +85,8 @@ install: programs library $(BUILD)/public/dmuser.pc
 
 ## make uninstall [PREFIX=DIR] [DESTDIR=DIR]: remove what install has put there
 uninstall:
-	for file in $(addprefix sbin/,$(installed_programs)) include/dmuser/dmuser.h \
-		include/dmuser/daemon.h include/linux/dm-user.h \
+	for file in $(addprefix sbin/,$(installed_programs)) \
+		$(addprefix include/dmuser/,$(notdir $(library_headers))) \
 		$(foreach page,$(man_pages),share/man/man$(subst .,,$(suffix $(page)))/$(notdir \
 			$(page))); do \
 		rm -f "$(DESTDIR)$(PREFIX)/$$file"; \
