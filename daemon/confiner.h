@@ -18,6 +18,7 @@ struct dmu_confinement {
 	const int *backend_fds;
 	int backend_fd_count;
 	const struct dmu_syscall *backend_syscalls;	/* dmu_backend_ops.syscalls */
+	unsigned int backend_syscall_count;
 	const int *channels;		/* a rollback puts other channels at these numbers */
 	int channel_count;
 	int listener;			/* the handover socket */

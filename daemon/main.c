@@ -90,6 +90,9 @@ static bool dmu_daemon_is_sound(const struct dmu_daemon *program)
 		    !ops->read)
 			return dmu_daemon_refuse(program->name, "a backend lacks name, help, open, "
 						 "close, geometry or read");
+		if (!ops->syscalls != !ops->syscall_count)
+			return dmu_daemon_refuse(program->name, "a backend has syscalls without "
+						 "syscall_count, or the reverse");
 		if (!ops->state_max != !ops->export_state || (ops->state_max && !ops->begin))
 			return dmu_daemon_refuse(program->name, "a backend with state lacks "
 						 "state_max, export_state or begin");

@@ -66,6 +66,7 @@ static int dmu_prepare_check_loop(struct dmu_context *daemon)
 	confinement->backend_fds = daemon->backend_fds;
 	confinement->backend_fd_count = count;
 	confinement->backend_syscalls = daemon->ops->syscalls;
+	confinement->backend_syscall_count = daemon->ops->syscall_count;
 	for (i = 0; i < count; i++) {
 		if (fstat(daemon->backend_fds[i], &st))
 			return dmu_daemon_blame(daemon, errno, "cannot look at %s: %s",

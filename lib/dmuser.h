@@ -136,7 +136,6 @@ struct dmu_call {
 /*
  * A system call that an I/O thread of a confined daemon makes for the backend, on one of its
  * descriptors, which is argument 0. The arguments that @match names have these values, all 64 bits.
- * A number below 0 ends an array of these.
  */
 struct dmu_syscall {
 	int number;			/* SYS_pwrite64 */
@@ -180,11 +179,13 @@ struct dmu_backend_ops {
 	/* Store at most @max descriptors that must stay open through confinement; their count. */
 	int (*fds)(const struct dmu_backend *backend, int *fds, int max);
 	/*
-	 * The system calls of read..secure_erase on those descriptors; ends with number -1. NULL:
-	 * none. Any other call than these, pread64, and read, write, poll, futex and clock_gettime
-	 * kills a confined daemon: the backend can open, map or allocate nothing while it serves.
+	 * The system calls of read..secure_erase on those descriptors, an array of @syscall_count;
+	 * NULL and 0: none. Any other call than these, pread64, and read, write, poll, futex and
+	 * clock_gettime kills a confined daemon: the backend can open, map or allocate nothing
+	 * while it serves.
 	 */
 	const struct dmu_syscall *syscalls;
+	unsigned int syscall_count;
 	/*
 	 * Write to @text (of @len bytes, at most DMU_SPEC_MAX with the NUL) one printable line that
 	 * is the same for two open backends of this kind if and only if they share one store, as

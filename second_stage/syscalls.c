@@ -158,13 +158,14 @@ static void dmu_allow_store(struct dmu_list *list, const struct dmu_syscall *sys
 
 static void dmu_allow_io(struct dmu_list *list, const struct dmu_confinement *confinement)
 {
-	const struct dmu_syscall *syscall = confinement->backend_syscalls;
+	unsigned int n;
 	int i;
 
 	dmu_allow_each(list, dmu_calls_io, ARRAY_SIZE(dmu_calls_io));
-	for (; syscall && syscall->number >= 0; syscall++)
+	for (n = 0; n < confinement->backend_syscall_count; n++)
 		for (i = 0; i < confinement->backend_fd_count; i++)
-			dmu_allow_store(list, syscall, confinement->backend_fds[i]);
+			dmu_allow_store(list, &confinement->backend_syscalls[n],
+					confinement->backend_fds[i]);
 	/* A channel that failed is closed by putting the threads' event in its place. */
 	for (i = 0; i < confinement->channel_count; i++)
 		dmu_allow(list, SCMP_SYS(dup3),

@@ -119,7 +119,7 @@ static int headed_identity(const struct dmu_backend *headed, char *text, size_t 
 }
 
 static const struct dmu_syscall headed_syscalls[] = {
-	{ SYS_pwrite64, { { 0 } } }, { SYS_fdatasync, { { 0 } } }, { -1, { { 0 } } },
+	{ SYS_pwrite64, { { 0 } } }, { SYS_fdatasync, { { 0 } } },
 };
 
 static const struct dmu_backend_ops headed = {
@@ -136,6 +136,7 @@ static const struct dmu_backend_ops headed = {
 	.fds = headed_fds,
 	.identity = headed_identity,
 	.syscalls = headed_syscalls,
+	.syscall_count = sizeof(headed_syscalls) / sizeof(headed_syscalls[0]),
 };
 
 int main(int argc, char **argv)

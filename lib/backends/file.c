@@ -325,7 +325,6 @@ static const struct dmu_syscall file_syscalls[] = {
 	{ SYS_fallocate, { { 1, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE } } },
 	{ SYS_ioctl, { { 1, BLKDISCARD } } },
 	{ SYS_ioctl, { { 1, BLKSECDISCARD } } },
-	{ -1, { { 0 } } },
 };
 
 const struct dmu_backend_ops dmu_backend_file = {
@@ -344,5 +343,6 @@ const struct dmu_backend_ops dmu_backend_file = {
 	.secure_erase = file_secure_erase,
 	.fds = file_fds,
 	.syscalls = file_syscalls,
+	.syscall_count = sizeof(file_syscalls) / sizeof(file_syscalls[0]),
 	.identity = file_identity,
 };

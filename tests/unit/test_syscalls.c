@@ -391,6 +391,26 @@ static void without_a_store_none_is_written(void **state)
 	assert_int_equal(try(DMU_ROLE_IO, NATIVE, SYS_fdatasync, args), ALLOWED);
 }
 
+/* The first call of the backend "file" is pwrite64, the second one fdatasync. */
+static void the_count_ends_the_calls_of_a_backend(void **state)
+{
+	const struct dmu_syscall wild = { .number = -1 };
+	struct dmu_confinement other = confinement;
+	struct dmu_syscalls kept = lists[DMU_ROLE_IO];
+	const long args[6] = { STORE };
+
+	other.backend_syscall_count = 1;
+	walls.confinement = &other;
+	assert_int_equal(dmu_syscalls_build(&walls, DMU_ROLE_IO, &lists[DMU_ROLE_IO]), 0);
+	assert_int_equal(try(DMU_ROLE_IO, NATIVE, SYS_pwrite64, args), ALLOWED);
+	assert_int_equal(try(DMU_ROLE_IO, NATIVE, SYS_fdatasync, args), KILLED);
+	other.backend_syscalls = &wild;
+	assert_int_not_equal(dmu_syscalls_build(&walls, DMU_ROLE_IO, &lists[DMU_ROLE_IO]), 0);
+	assert_string_equal(error, "cannot allow system call -1: Invalid argument");
+	walls.confinement = &confinement;
+	lists[DMU_ROLE_IO] = kept;
+}
+
 /* With a room for a backend's state, the main thread may also make calls on the room, no others. */
 static void with_state_there_is_a_room(void **state)
 {
@@ -523,6 +543,7 @@ static int setup(void **state)
 	int null = open("/dev/null", O_RDWR), fd;
 
 	confinement.backend_syscalls = dmu_backend_file.syscalls;
+	confinement.backend_syscall_count = dmu_backend_file.syscall_count;
 	/* The store is a memfd, all other descriptors are /dev/null: no call blocks or harms. */
 	dup2(null, STDIN_FILENO);
 	for (fd = STORE; fd <= REPORT; fd++)
@@ -550,6 +571,7 @@ int main(void)
 #endif
 		cmocka_unit_test(arguments_count),
 		cmocka_unit_test(without_a_store_none_is_written),
+		cmocka_unit_test(the_count_ends_the_calls_of_a_backend),
 		cmocka_unit_test(with_state_there_is_a_room),
 		cmocka_unit_test(the_page_counts_right),
 	};

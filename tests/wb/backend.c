@@ -379,7 +379,6 @@ static void wb_sources(const struct dmu_spec *spec, void (*each)(const char *pat
 static const struct dmu_syscall wb_syscalls[] = {
 	{ SYS_pwrite64, { { 0 } } },
 	{ SYS_fdatasync, { { 0 } } },
-	{ -1, { { 0 } } },
 };
 
 const struct dmu_backend_ops wb_backend = {
@@ -395,6 +394,7 @@ const struct dmu_backend_ops wb_backend = {
 	.flush = wb_flush,
 	.fds = wb_fds,
 	.syscalls = wb_syscalls,
+	.syscall_count = sizeof(wb_syscalls) / sizeof(wb_syscalls[0]),
 	.identity = wb_identity,
 	.state_max = wb_state_max,
 	.export_state = wb_export_state,

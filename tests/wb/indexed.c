@@ -225,7 +225,6 @@ static void indexed_sources(const struct dmu_spec *spec,
 static const struct dmu_syscall indexed_syscalls[] = {
 	{ SYS_pwrite64, { { 0 } } },
 	{ SYS_fdatasync, { { 0 } } },
-	{ -1, { { 0 } } },
 };
 
 const struct dmu_backend_ops indexed_backend = {
@@ -241,6 +240,7 @@ const struct dmu_backend_ops indexed_backend = {
 	.flush = indexed_flush,
 	.fds = indexed_fds,
 	.syscalls = indexed_syscalls,
+	.syscall_count = sizeof(indexed_syscalls) / sizeof(indexed_syscalls[0]),
 	.identity = indexed_identity,
 	.begin = indexed_begin,
 };
