@@ -287,8 +287,9 @@ int dmu_server_each(struct dmu_server *server, int (*call)(void *arg), void *arg
 int dmu_server_call(struct dmu_server *server, int (*call)(void *arg), void *arg);
 void dmu_server_go(struct dmu_server *server);
 /*
- * An eventfd that polls readable when a thread has left its loop; then call dmu_server_running(). A
- * thread leaves when its read returns 0 (drained) or -ENOTBLK (target gone), or fails.
+ * An eventfd, non-blocking, that polls readable when a thread has left its loop; then read it, and
+ * call dmu_server_running(). A thread leaves when its read returns 0 (drained) or -ENOTBLK (target
+ * gone), or fails.
  */
 int dmu_server_event_fd(const struct dmu_server *server);
 unsigned int dmu_server_running(const struct dmu_server *server);
