@@ -27,6 +27,7 @@
 
 #define LOOK_MS		100
 #define WAITING_MS	5000	/* until the first report; then twice as long each time */
+#define ASK_MS		10000	/* for a program to answer a question */
 #define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* The daemon gets nothing else of the caller's environment. */
@@ -389,4 +390,15 @@ int dmu_program_run(const struct dmu_program *program, char *const argv[], const
 		close(answer);
 	close(output);
 	return ret;
+}
+
+int dmu_program_ask(const char *path, const char *question, const char *spec, char *said,
+		    size_t said_len, char *error, size_t len)
+{
+	char *const argv[] = { (char *)"dmuser-daemon", (char *)question, (char *)spec, NULL };
+	const struct dmu_program program = {
+		.path = path, .patience_ms = ASK_MS, .said = said, .said_len = said_len,
+	};
+
+	return dmu_program_run(&program, argv, "", error, len);
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "lib/dmuser.h"
+
 /*
  * Find @given, or else the daemon of @backend (NULL: unknown), dmuser-BACKEND, or else @name:
  * beside dmuserctl, in ../libexec or in $PATH, there only programs that root alone can write.
@@ -56,5 +58,11 @@ struct dmu_program {
  */
 int dmu_program_run(const struct dmu_program *program, char *const argv[], const char *name,
 		    char *error, size_t len);
+
+#define DMU_PROGRAM_SAID_MAX	(4 * DMU_SPEC_MAX)
+
+/* Ask the daemon's program at @path: run "@path @question @spec". Return as dmu_program_run(). */
+int dmu_program_ask(const char *path, const char *question, const char *spec, char *said,
+		    size_t said_len, char *error, size_t len);
 
 #endif

@@ -25,7 +25,6 @@
 #define MOUNT_POINT	"/proc"		/* a directory that always exists */
 #define OWN_PATH	"/" WATCH_PROGRAM
 #define TREES_MAX	16
-#define ASK_MS		10000		/* for the daemon's program to answer a question */
 
 struct tree {
 	const char *path;		/* absolute, in the old root and the new one */
@@ -132,12 +131,8 @@ static int program_open(pid_t pid)
 static int ask(struct home *home, const struct watch_options *options, const char *question,
 	       char *said, size_t len)
 {
-	char *const argv[] = { (char *)"dmuser-daemon", (char *)question, home->spec.text, NULL };
-	char path[32];
-	const struct dmu_program program = {
-		.path = path, .patience_ms = ASK_MS, .said = said, .said_len = len,
-	};
 	pid_t pid = dmu_listener_pid(options->run_dir, options->name);
+	char path[32];
 	int fd, ret;
 
 	if (pid < 0) {
@@ -154,7 +149,7 @@ static int ask(struct home *home, const struct watch_options *options, const cha
 		return fd;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	ret = dmu_program_run(&program, argv, options->name, home->error, home->len);
+	ret = dmu_program_ask(path, question, home->spec.text, said, len, home->error, home->len);
 	close(fd);
 	return ret;
 }

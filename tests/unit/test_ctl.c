@@ -430,6 +430,20 @@ static void programs_that_fail_say_why(void **state)
 	assert_non_null(strstr(error, "/nonexistent"));
 }
 
+static void programs_answer_questions(void **state)
+{
+	char error[DMU_ERROR_MAX], said[8];
+
+	assert_int_equal(dmu_program_ask("/bin/echo", "a", "b", said, sizeof(said), error,
+					 sizeof(error)), 0);
+	assert_string_equal(said, "a b\n");
+	assert_int_equal(dmu_program_ask("/bin/echo", "a", "long answer", said, sizeof(said), error,
+					 sizeof(error)), -ENOSPC);
+	assert_int_equal(dmu_program_ask("/bin/ls", "--", "/nonexistent", said, sizeof(said), error,
+					 sizeof(error)), -ECHILD);
+	assert_non_null(strstr(error, "/nonexistent"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +461,7 @@ int main(void)
 		cmocka_unit_test(json_without_a_daemon),
 		cmocka_unit_test(copies_of_dynamic_programs_are_refused),
 		cmocka_unit_test(programs_that_fail_say_why),
+		cmocka_unit_test(programs_answer_questions),
 		cmocka_unit_test(programs_that_do_not_end_are_killed),
 	};
 
