@@ -20,6 +20,9 @@ static const struct {
 	{ { "program", 'p', "PATH", 0,
 	    "run this daemon (default: dmuser-BACKEND, else a stage, see dmuserctl(8))", 0 },
 	  CTL_PROGRAM },
+	{ { "stage", 's', "STAGE", 0, "without dmuser-BACKEND, take dmuser-STAGE: first or second",
+	    0 },
+	  CTL_STAGE },
 	{ { "timeout", 't', "MS", 0,
 	    "limit of each step of the daemons (100-3600000; default 10000)", 0 },
 	  CTL_TIMEOUT },
@@ -37,11 +40,23 @@ static const struct {
 
 #define ROW_COUNT	(sizeof(rows) / sizeof(rows[0]))
 
+/* What follows the options of a command. */
+static const struct {
+	const char *doc;		/* for --help */
+	unsigned int max;
+	bool needed;			/* the first */
+} operands[] = {
+	[CTL_NO_OPERAND] = { NULL, 0, false },
+	[CTL_NAME] = { "NAME", 1, true },
+	[CTL_NAME_SPEC] = { "NAME [BACKEND:SOURCE[,OPTION...]]", 2, true },
+	[CTL_NAME_OR_SPEC] = { "[NAME | BACKEND:SOURCE[,OPTION...]]", 1, false },
+};
+
 /* The command line is read into this. */
 struct parse {
 	struct ctl_args *args;
 	const struct ctl_command *commands;
-	int operands;
+	unsigned int operands;
 	unsigned int flags;		/* of argp_parse() */
 };
 
@@ -49,11 +64,12 @@ static error_t parse_operand(struct parse *parse, const char *text, struct argp_
 {
 	struct ctl_args *args = parse->args;
 
-	/* The enum counts them. */
-	if (parse->operands == (int)args->command->operands) {
+	if (parse->operands == operands[args->command->operands].max) {
 		return dmu_option_refuse(state, "'%.80s' is one operand too many", text);
 	}
-	if (parse->operands++) {
+	/* No name of a device has a colon. */
+	if (parse->operands++ ||
+	    (args->command->operands == CTL_NAME_OR_SPEC && strchr(text, ':'))) {
 		args->spec = text;
 		return 0;
 	}
@@ -61,11 +77,23 @@ static error_t parse_operand(struct parse *parse, const char *text, struct argp_
 	return dmu_option_name(state, "NAME", text);
 }
 
+static error_t parse_stage(struct ctl_args *args, const char *value, struct argp_state *state)
+{
+	if (!strcmp(value, "first"))
+		args->stage = CTL_FIRST_STAGE;
+	else if (!strcmp(value, "second"))
+		args->stage = CTL_SECOND_STAGE;
+	else
+		return dmu_option_refuse(state, "--stage: '%.80s' is neither 'first' nor 'second'",
+					 value);
+	return 0;
+}
+
 static error_t parse_end(const struct parse *parse, struct argp_state *state)
 {
 	const struct ctl_args *args = parse->args;
 
-	if (args->command->operands && !args->name)
+	if (operands[args->command->operands].needed && !args->name)
 		return dmu_option_refuse(state, "no NAME given (see --help)");
 	if ((args->given & CTL_READY) && (args->given & CTL_GONE)) {
 		return dmu_option_refuse(state, "--ready and --gone exclude each other");
@@ -90,6 +118,8 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 	case 'p':
 		args->program = value;
 		return 0;
+	case 's':
+		return parse_stage(args, value, state);
 	case 'T':
 		args->tab = value;
 		return 0;
@@ -119,11 +149,6 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 
 static error_t parse_command(struct parse *parse, int argc, char **argv)
 {
-	static const char *const operands[] = {
-		[CTL_NO_OPERAND] = NULL,
-		[CTL_NAME] = "NAME",
-		[CTL_NAME_SPEC] = "NAME [BACKEND:SOURCE[,OPTION...]]",
-	};
 	const struct ctl_command *command = parse->args->command;
 	struct argp_option options[ROW_COUNT + 1] = { 0 };
 	const struct argp_child children[] = {
@@ -135,7 +160,7 @@ static error_t parse_command(struct parse *parse, int argc, char **argv)
 	const struct argp argp = {
 		.options = options,
 		.parser = parse_key,
-		.args_doc = operands[command->operands],
+		.args_doc = operands[command->operands].doc,
 		.doc = doc,
 		.children = children,
 	};

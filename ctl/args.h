@@ -20,6 +20,10 @@ enum ctl_exit {
 
 #define CTL_TAB		"/etc/dmusertab"
 
+/* The project's own daemons, which --stage names. */
+#define CTL_FIRST_STAGE		"dmuser-first"
+#define CTL_SECOND_STAGE	"dmuser-second"
+
 /* Options that a command takes; bits of ctl_command.options. */
 enum ctl_option {
 	CTL_JSON	= 1 << 0,
@@ -33,6 +37,7 @@ enum ctl_option {
 	CTL_TABFILE	= 1 << 8,
 	CTL_RUNDIR	= 1 << 9,
 	CTL_LIMIT	= 1 << 10,	/* --timeout, of `wait` itself */
+	CTL_STAGE	= 1 << 11,
 };
 
 struct ctl_args {
@@ -41,6 +46,7 @@ struct ctl_args {
 	const char *name;		/* of the device; NULL for a command without */
 	const char *spec;		/* BACKEND:SOURCE[,...], or NULL */
 	const char *program;		/* path, or NULL for the default */
+	const char *stage;		/* CTL_FIRST_STAGE, CTL_SECOND_STAGE or NULL: default */
 	const char *run_dir;		/* never NULL */
 	const char *tab;		/* never NULL */
 	uint64_t timeout_ms;		/* with CTL_TIMEOUT or CTL_LIMIT given */
@@ -48,7 +54,7 @@ struct ctl_args {
 	uint64_t generation;		/* with CTL_GENERATION given; from 1 */
 };
 
-enum ctl_operands { CTL_NO_OPERAND = 0, CTL_NAME = 1, CTL_NAME_SPEC = 2 }; /* how many at most */
+enum ctl_operands { CTL_NO_OPERAND, CTL_NAME, CTL_NAME_SPEC, CTL_NAME_OR_SPEC };
 
 struct ctl_command {
 	const char *name;

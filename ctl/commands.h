@@ -11,6 +11,7 @@ int ctl_create(const struct ctl_args *args);
 int ctl_status(const struct ctl_args *args);
 int ctl_list(const struct ctl_args *args);
 int ctl_handover(const struct ctl_args *args);
+int ctl_program(const struct ctl_args *args);
 int ctl_wait(const struct ctl_args *args);
 int ctl_remove(const struct ctl_args *args);
 int ctl_seal(const struct ctl_args *args);

@@ -87,7 +87,8 @@ int ctl_create(const struct ctl_args *args)
 	ret = spec_find(args, &spec, error, sizeof(error));
 	if (!ret)
 		ret = dmu_program_find(path, sizeof(path), args->program, spec.backend,
-				       "dmuser-first", error, sizeof(error));
+				       args->stage ? args->stage : CTL_FIRST_STAGE, error,
+				       sizeof(error));
 	if (!ret) {
 		request.spec = spec.text;
 		dmu_program_fill(&line, basename(path), &request);

@@ -18,6 +18,10 @@ _dmuserctl() {
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
+	-s | --stage)
+		mapfile -t COMPREPLY < <(compgen -W 'first second' -- "$cur")
+		return
+		;;
 	-t | --timeout | -c | --channels | -g | --generation)
 		return
 		;;

@@ -17,6 +17,7 @@
 #include "ctl/commands.h"
 #include "ctl/device.h"
 #include "ctl/output.h"
+#include "ctl/program.h"
 #include "ctl/waiting.h"
 #include "handover/peer.h"
 #include "lib/dmuser.h"
@@ -25,13 +26,10 @@
 #include "rundir/listener.h"
 #include "rundir/node.h"
 #include "rundir/program.h"
-#include "rundir/rundir.h"
 
 #define LEAVE_MS	1000	/* for the old daemon to exit, so that its copy can be removed */
 #define DYING_MS	DMU_TIMEOUT_MS	/* for a dying daemon's channels to close */
 #define LOOK_MS		20
-
-#define SECOND_STAGE	"dmuser-second"
 
 struct handover {
 	const struct ctl_args *args;
@@ -117,33 +115,16 @@ static void describe_rest(const struct ctl_args *args, char *text, size_t len)
 			 device.policy.nodaemon_fail ? "fail" : "wait");
 }
 
-/* What is served, by root's word: the serving daemon may be confined, and its word is not. */
-static int served_spec(const struct ctl_args *args, struct dmu_spec *spec)
-{
-	char error[DMU_ERROR_MAX];
-	struct dmu_rundir rundir;
-	int ret = dmu_rundir_name(&rundir, args->run_dir, args->name);
-
-	return ret ? ret : dmu_rundir_read_tab(&rundir, args->name, spec, error, sizeof(error));
-}
-
 /* Check everything that can be refused before a new daemon exists. */
 static int prepare(struct handover *handover, int *lock, char *error, size_t len)
 {
 	const struct ctl_args *args = handover->args;
 	const struct dmu_target_generation *serving;
-	struct dmu_spec spec;
 	int ret;
 
 	*lock = -1;
-	if (args->spec)
-		ret = dmu_spec_parse(&spec, args->spec, error, len);
-	else
-		ret = served_spec(args, &spec);
-	if (ret && args->spec)
-		return ret;
-	ret = dmu_program_find(handover->program, sizeof(handover->program), args->program,
-			       ret ? NULL : spec.backend, SECOND_STAGE, error, len);
+	ret = ctl_program_find(args, CTL_SECOND_STAGE, handover->program,
+			       sizeof(handover->program), error, len);
 	if (!ret)
 		ret = dmu_run_prepare(args->run_dir, args->name, error, len);
 	if (ret)

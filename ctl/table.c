@@ -11,8 +11,8 @@ const struct ctl_command ctl_commands[] = {
 			"the bytes come from. Returns when /dev/mapper/NAME is usable; on "
 			"failure nothing is left behind.",
 		.operands = CTL_NAME_SPEC,
-		.options = CTL_JSON | CTL_PROGRAM | CTL_TIMEOUT | CTL_CHANNELS | CTL_TABFILE |
-			   CTL_RUNDIR,
+		.options = CTL_JSON | CTL_PROGRAM | CTL_STAGE | CTL_TIMEOUT | CTL_CHANNELS |
+			   CTL_TABFILE | CTL_RUNDIR,
 		.run = ctl_create,
 	},
 	{
@@ -38,8 +38,20 @@ const struct ctl_command ctl_commands[] = {
 			"requests that its predecessor left. If the handover fails, the old "
 			"daemon serves on.",
 		.operands = CTL_NAME_SPEC,
-		.options = CTL_JSON | CTL_PROGRAM | CTL_TIMEOUT | CTL_CHANNELS | CTL_RUNDIR,
+		.options = CTL_JSON | CTL_PROGRAM | CTL_STAGE | CTL_TIMEOUT | CTL_CHANNELS |
+			   CTL_RUNDIR,
 		.run = ctl_handover,
+	},
+	{
+		.name = "program",
+		.summary = "print the path of the daemon that would run",
+		.detail =
+			"For a device the program that handover would run, for a BACKEND:SOURCE "
+			"the program that create would run; without either, the program of the "
+			"stage, by default of the first.",
+		.operands = CTL_NAME_OR_SPEC,
+		.options = CTL_JSON | CTL_STAGE | CTL_RUNDIR,
+		.run = ctl_program,
 	},
 	{
 		.name = "wait",

@@ -75,6 +75,20 @@ static void args_good(void **state)
 	assert_int_equal(args.generation, 3);
 	assert_true(args.given & CTL_GONE);
 
+	assert_int_equal(parse(&args, "create root --stage second", error), 0);
+	assert_string_equal(args.stage, "dmuser-second");
+	assert_int_equal(parse(&args, "program root -s first", error), 0);
+	assert_string_equal(args.stage, "dmuser-first");
+	assert_string_equal(args.name, "root");
+	assert_null(args.spec);
+	assert_int_equal(parse(&args, "program file:/dev/vda", error), 0);
+	assert_string_equal(args.spec, "file:/dev/vda");
+	assert_null(args.name);
+	assert_null(args.stage);
+	assert_int_equal(parse(&args, "program", error), 0);
+	assert_null(args.name);
+	assert_null(args.spec);
+
 	assert_int_equal(parse(&args, "list -j", error), 0);
 	assert_null(args.name);
 	assert_string_equal(args.run_dir, DMU_RUN_DIR);
@@ -97,6 +111,10 @@ static void args_bad_are_named(void **state)
 		{ "status a b", "'b'" },
 		{ "list a", "'a'" },
 		{ "create a file:x y", "'y'" },
+		{ "program a b", "'b'" },
+		{ "program file:x a", "'a'" },
+		{ "program a --stage third", "'third'" },
+		{ "remove a --stage first", "--stage" },
 		{ "status a/b", "a/b" },
 		{ "status ..", ".." },
 		{ "status a --force", "--force" },

@@ -52,6 +52,9 @@ refused 1 'no such device' status "$name"
 refused 1 'no such device' handover "$name"
 refused 1 'no such device' seal "$name"
 refused 1 'no such device' remove "$name"
+refused 1 'no such device' program "$name"
+refused 2 third program --stage third
+refused 1 colour program "file:$disk,colour=red"
 refused 1 'there is no such device' wait "$name" --timeout 100
 refused 1 /dev/nope create "$name" file:/dev/nope
 refused 1 colour create "$name" "file:$disk,colour=red"
@@ -88,6 +91,19 @@ is "sealed" "$(field .sealed)" true
 check "unseal" dmuserctl unseal "$name"
 is "not sealed" "$(field .sealed)" false
 
+# The program that would run: of the backend, or else of the stage.
+first=/usr/bin/dmuser-first second=/usr/bin/dmuser-second own=/usr/bin/dmuser-file
+is "the stages' programs" "$(dmuserctl program) $(dmuserctl program --stage second)" \
+	"$first $second"
+is "the program for a new device" "$(dmuserctl program "file:$disk")" "$first"
+is "the program for a handover" "$(dmuserctl program "$name")" "$second"
+is "the program at shutdown" "$(dmuserctl program --stage first "$name" --json | jq -r .program)" \
+	"$first"
+cp "$first" "$own"
+is "the backend's own programs" "$(dmuserctl program "file:$disk") $(dmuserctl program "$name")" \
+	"$own $own"
+rm "$own"
+
 # Handovers that are impossible: the old daemon carries on.
 refused 1 'generation 1 still serves' handover "$name" --program /nonexistent
 refused 1 dynamically handover "$name" --program /bin/bash
@@ -119,13 +135,16 @@ is "confinement" "$(field '.daemon.confinement-["landlock"]')" "[$walls]"
 mount -o remount,exec "$(df -P /run | awk 'END { print $6 }')" || fail "exec"
 handover "$name" || fail "handover"
 is "copies" "$(copies)" 1
+handover "$name" --stage first >/dev/null || fail "handover to a first stage"
+is "the stage" "$(field .daemon.stage)" '"first"'
+handover "$name" || fail "handover"
 
 # A daemon does not answer, then no daemon serves.
 old=$(server)
 kill -STOP "$old"
 is "a stopped daemon" "$(field '[.served,.daemon,(.daemon_error|test("answer"))]')" \
 	'[true,null,true]'
-refused 1 'generation 3 still serves' handover "$name" --timeout 500
+refused 1 'generation 5 still serves' handover "$name" --timeout 500
 kill -CONT "$old"
 wait_for 20 "the daemon answers again" serves "$old"
 kill -KILL "$old"
