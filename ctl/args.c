@@ -11,6 +11,8 @@
 #include "rundir/directory.h"
 #include "rundir/options.h"
 
+#define WAIT_MAX_S	3600
+
 /* The options of all commands but --run-dir; a command takes those whose bits it has. */
 static const struct {
 	struct argp_option option;
@@ -23,6 +25,9 @@ static const struct {
 	{ { "stage", 's', "STAGE", 0, "without dmuser-BACKEND, take dmuser-STAGE: first or second",
 	    0 },
 	  CTL_STAGE },
+	{ { "wait", 'w', "SECONDS", 0,
+	    "wait so long for the paths that BACKEND:SOURCE needs (0-3600; default 0)", 0 },
+	  CTL_WAIT },
 	{ { "timeout", 't', "MS", 0,
 	    "limit of each step of the daemons (100-3600000; default 10000)", 0 },
 	  CTL_TIMEOUT },
@@ -127,6 +132,8 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 		return dmu_option_number(state, "timeout", value,
 					 args->given & CTL_LIMIT ? 1 : DMU_TIMEOUT_MIN_MS,
 					 DMU_TIMEOUT_MAX_MS, &args->timeout_ms);
+	case 'w':
+		return dmu_option_number(state, "wait", value, 0, WAIT_MAX_S, &args->wait_s);
 	case 'c':
 		return dmu_option_number(state, "channels", value, 1, DMU_WIRE_CHANNELS_MAX,
 					 &args->channels);

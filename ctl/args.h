@@ -38,6 +38,7 @@ enum ctl_option {
 	CTL_RUNDIR	= 1 << 9,
 	CTL_LIMIT	= 1 << 10,	/* --timeout, of `wait` itself */
 	CTL_STAGE	= 1 << 11,
+	CTL_WAIT	= 1 << 12,
 };
 
 struct ctl_args {
@@ -50,6 +51,7 @@ struct ctl_args {
 	const char *run_dir;		/* never NULL */
 	const char *tab;		/* never NULL */
 	uint64_t timeout_ms;		/* with CTL_TIMEOUT or CTL_LIMIT given */
+	uint64_t wait_s;		/* 0: no wait */
 	uint64_t channels;		/* with CTL_CHANNELS given; 1..64 */
 	uint64_t generation;		/* with CTL_GENERATION given; from 1 */
 };

@@ -2,9 +2,11 @@
 /* dmuserctl create: find the daemon, run it, and wait until it has created the device. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/commands.h"
 #include "ctl/output.h"
@@ -13,6 +15,8 @@
 #include "lib/dmuser.h"
 #include "rundir/directory.h"
 #include "rundir/program.h"
+
+#define LOOK_MS	100
 
 /* The spec of args->name in the tab file. 0, or -errno with @error. */
 static int tab_lookup(const struct ctl_args *args, struct dmu_spec *spec, char *error, size_t len)
@@ -68,6 +72,38 @@ static int spec_find(const struct ctl_args *args, struct dmu_spec *spec, char *e
 	return tab_lookup(args, spec, error, len);
 }
 
+/* false: @path does not exist at @deadline, of dmu_now_ms(). */
+static bool appears(const char *path, uint64_t deadline)
+{
+	while (access(path, F_OK)) {
+		if (dmu_now_ms() >= deadline)
+			return false;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return true;
+}
+
+/* Wait for the paths that the daemon at @path needs for @spec. 0, or -errno with @error. */
+static int sources_await(const struct ctl_args *args, const char *path, const struct dmu_spec *spec,
+			 char *error, size_t len)
+{
+	uint64_t deadline = dmu_now_ms() + args->wait_s * 1000;
+	char said[DMU_PROGRAM_SAID_MAX], *source, *next;
+	int ret;
+
+	ret = dmu_program_ask(path, "--sources", spec->text, said, sizeof(said), error, len);
+	if (ret)
+		return ret;
+	for (source = strtok_r(said, "\n", &next); source; source = strtok_r(NULL, "\n", &next)) {
+		if (appears(source, deadline))
+			continue;
+		snprintf(error, len, "%s has not appeared after %" PRIu64 " s", source,
+			 args->wait_s);
+		return -ETIMEDOUT;
+	}
+	return 0;
+}
+
 int ctl_create(const struct ctl_args *args)
 {
 	char error[DMU_ERROR_MAX], path[DMU_PATH_MAX];
@@ -89,6 +125,8 @@ int ctl_create(const struct ctl_args *args)
 		ret = dmu_program_find(path, sizeof(path), args->program, spec.backend,
 				       args->stage ? args->stage : CTL_FIRST_STAGE, error,
 				       sizeof(error));
+	if (!ret && args->wait_s)
+		ret = sources_await(args, path, &spec, error, sizeof(error));
 	if (!ret) {
 		request.spec = spec.text;
 		dmu_program_fill(&line, basename(path), &request);

@@ -22,7 +22,7 @@ _dmuserctl() {
 		mapfile -t COMPREPLY < <(compgen -W 'first second' -- "$cur")
 		return
 		;;
-	-t | --timeout | -c | --channels | -g | --generation)
+	-w | --wait | -t | --timeout | -c | --channels | -g | --generation)
 		return
 		;;
 	esac

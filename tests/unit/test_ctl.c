@@ -89,6 +89,11 @@ static void args_good(void **state)
 	assert_null(args.name);
 	assert_null(args.spec);
 
+	assert_int_equal(parse(&args, "create root file:/dev/vda --wait 30", error), 0);
+	assert_int_equal(args.wait_s, 30);
+	assert_int_equal(parse(&args, "create root", error), 0);
+	assert_int_equal(args.wait_s, 0);
+
 	assert_int_equal(parse(&args, "list -j", error), 0);
 	assert_null(args.name);
 	assert_string_equal(args.run_dir, DMU_RUN_DIR);
@@ -115,6 +120,8 @@ static void args_bad_are_named(void **state)
 		{ "program file:x a", "'a'" },
 		{ "program a --stage third", "'third'" },
 		{ "remove a --stage first", "--stage" },
+		{ "create a --wait 3601", "'3601'" },
+		{ "handover a --wait 1", "--wait" },
 		{ "status a/b", "a/b" },
 		{ "status ..", ".." },
 		{ "status a --force", "--force" },

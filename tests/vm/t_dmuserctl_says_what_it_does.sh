@@ -59,6 +59,8 @@ refused 1 'there is no such device' wait "$name" --timeout 100
 refused 1 /dev/nope create "$name" file:/dev/nope
 refused 1 colour create "$name" "file:$disk,colour=red"
 refused 1 /nonexistent create "$name" "file:$disk" --program /nonexistent
+refused 1 '/tmp/late has not appeared after 1 s' create "$name" file:/tmp/late --wait 1
+refused 1 "unknown backend 'tape'" create "$name" tape:/dev/st0 --wait 60
 refused 1 /etc/dmusertab create "$name"
 printf '# a comment\nother file:/dev/vdb ro\n%s file:/dev/vdb\n' "$name" >/tmp/tab
 refused 1 missing create missing --tab /tmp/tab
@@ -69,6 +71,17 @@ refused 1 'not a device of the dm-user target' status error
 dmsetup remove error
 is "an empty list" "$(dmuserctl list --json | jq -c .)" '[]'
 nothing_left "after refusals"
+
+# create waits for its store.
+dmuserctl create "$name" file:/tmp/late --timeout "$patience" --wait 60 &
+creator=$!
+wait_for 20 "create waits" in_state "$creator" S
+truncate -s 8M /tmp/early
+mv /tmp/early /tmp/late
+wait "$creator" || fail "create --wait"
+is "the device of a store that came late" "$(field .served)" true
+remove
+rm /tmp/late
 
 # A waiter sleeps until the device exists.
 dmuserctl wait "$name" --json --timeout 30000 >/tmp/waited &
