@@ -3,7 +3,7 @@
  * Both stages, from the command line to the exit. The files, in the order in which they run:
  *
  *	options.c	reads the command line
- *	query.c		answers --sources and --identity instead
+ *	query.c		answers --sources, --files and --identity instead
  *	start.c		descriptors and the run directory: needs no device
  *	loop.c		waits for events, looks them up in handover/transition.c, calls actions.c
  *	  newcomer.c	with --takeover: finds the serving daemon, takes its OFFER; or

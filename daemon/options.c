@@ -11,7 +11,7 @@
 #include "rundir/options.h"
 
 /* Options without a letter. */
-enum { OPTION_TAKEOVER = 256, OPTION_CTL, OPTION_SOURCES, OPTION_IDENTITY };
+enum { OPTION_TAKEOVER = 256, OPTION_CTL, OPTION_SOURCES, OPTION_FILES, OPTION_IDENTITY };
 
 static const struct argp_option options[] = {
 	{ "channels", 'c', "N", 0,
@@ -24,7 +24,9 @@ static const struct argp_option options[] = {
 	{ "ctl", OPTION_CTL, "CTL", 0, "name of the control node (default NAME)", 0 },
 	{ "verbose", 'v', NULL, 0, "log each step", 0 },
 	{ "sources", OPTION_SOURCES, "SPEC", 0,
-	  "print the paths that a BACKEND:SOURCE needs, and exit", 0 },
+	  "print the paths of a BACKEND:SOURCE's store, and exit", 0 },
+	{ "files", OPTION_FILES, "SPEC", 0,
+	  "print the small files that a BACKEND:SOURCE needs besides, and exit", 0 },
 	{ "identity", OPTION_IDENTITY, "SPEC", 0,
 	  "print which store a BACKEND:SOURCE is, and exit", 0 },
 	{ 0 },
@@ -58,6 +60,16 @@ static error_t parse_operand(struct parse *parse, const char *text, struct argp_
 	default:
 		return dmu_option_refuse(state, "'%.80s' is one operand too many", text);
 	}
+}
+
+static error_t parse_query(struct dmu_daemon_options *into, enum dmu_query query, const char *spec,
+			   struct argp_state *state)
+{
+	if (into->query_spec)
+		return dmu_option_refuse(state, "one of --sources, --files and --identity only");
+	into->query = query;
+	into->query_spec = spec;
+	return 0;
 }
 
 static error_t parse_end(struct parse *parse, struct argp_state *state)
@@ -114,12 +126,11 @@ static error_t parse_key(int key, char *value, struct argp_state *state)
 		snprintf(into->ctl, sizeof(into->ctl), "%s", value);
 		break;
 	case OPTION_SOURCES:
+		return parse_query(into, DMU_QUERY_SOURCES, value, state);
+	case OPTION_FILES:
+		return parse_query(into, DMU_QUERY_FILES, value, state);
 	case OPTION_IDENTITY:
-		if (into->query_spec)
-			return dmu_option_refuse(state, "one --sources or --identity only");
-		into->query = key == OPTION_SOURCES ? DMU_QUERY_SOURCES : DMU_QUERY_IDENTITY;
-		into->query_spec = value;
-		break;
+		return parse_query(into, DMU_QUERY_IDENTITY, value, state);
 	case ARGP_KEY_ARG:
 		return parse_operand(parse, value, state);
 	case ARGP_KEY_END:

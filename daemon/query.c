@@ -8,17 +8,18 @@
 #include "handover/wire.h"
 #include "lib/launch.h"
 
-static void dmu_query_print(const char *line, void *arg)
+/* Print a path of the kind that @arg points to. */
+static void dmu_query_print(enum dmu_path kind, const char *path, void *arg)
 {
-	puts(line);
+	if (kind == *(const enum dmu_path *)arg)
+		puts(path);
 }
 
-static int dmu_query_sources(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
-			     char *error, size_t len)
+static void dmu_query_paths(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
+			    enum dmu_path kind)
 {
 	if (ops->sources)
-		ops->sources(spec, dmu_query_print, NULL);
-	return 0;
+		ops->sources(spec, dmu_query_print, &kind);
 }
 
 static int dmu_query_identity(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
@@ -55,8 +56,17 @@ int dmu_query_answer(enum dmu_query query, const struct dmu_daemon *program, con
 		fprintf(stderr, "%s: %s\n", program->name, error);
 		return DMU_EXIT_USAGE;
 	}
-	rc = query == DMU_QUERY_SOURCES ? dmu_query_sources(ops, &spec, error, sizeof(error)) :
-					  dmu_query_identity(ops, &spec, error, sizeof(error));
+	switch (query) {
+	case DMU_QUERY_SOURCES:
+		dmu_query_paths(ops, &spec, DMU_PATH_STORE);
+		break;
+	case DMU_QUERY_FILES:
+		dmu_query_paths(ops, &spec, DMU_PATH_FILE);
+		break;
+	case DMU_QUERY_IDENTITY:
+		rc = dmu_query_identity(ops, &spec, error, sizeof(error));
+		break;
+	}
 	if (rc)
 		fprintf(stderr, "%s: %s\n", program->name, error);
 	return rc || fflush(stdout) ? DMU_EXIT_FAILED : DMU_EXIT_DONE;

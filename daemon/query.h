@@ -5,11 +5,11 @@
 
 #include "daemon/api.h"
 
+enum dmu_query { DMU_QUERY_SOURCES, DMU_QUERY_FILES, DMU_QUERY_IDENTITY };
 /*
- * Print the paths that @text, BACKEND:SOURCE[,option...], needs, one a line; or the identity of its
- * store, as in RUN_DIR/NAME/store. Return an exit status.
+ * Print the paths of the store of @text, BACKEND:SOURCE[,option...], one a line; or its small
+ * files; or the identity of its store, as in RUN_DIR/NAME/store. Return an exit status.
  */
-enum dmu_query { DMU_QUERY_SOURCES, DMU_QUERY_IDENTITY };
 int dmu_query_answer(enum dmu_query query, const struct dmu_daemon *program, const char *text);
 
 #endif

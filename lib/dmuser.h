@@ -128,6 +128,16 @@ enum dmu_begin {
 	DMU_BEGIN_LOST,
 };
 
+/* What a path is that open() of a backend needs. */
+enum dmu_path {
+	DMU_PATH_STORE,	/* may come later; a restart reaches it through its mount */
+	/*
+	 * A small file, as a key or a dictionary, of which a copy at the same path will do: in an
+	 * initramfs, or in the memory of dmuser-watch.
+	 */
+	DMU_PATH_FILE,
+};
+
 /* What a call of read..secure_erase is for. It is valid until the call returns. */
 struct dmu_call {
 	bool self_test;			/* the daemon's own read before it serves, not a client's */
@@ -159,8 +169,8 @@ struct dmu_backend_ops {
 	const char *name;
 	const char *help;		/* one line for --help */
 	/* Call @each for every path that open() of @spec needs, existing or not. NULL: none. */
-	void (*sources)(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
-			void *arg);
+	void (*sources)(const struct dmu_spec *spec,
+			void (*each)(enum dmu_path kind, const char *path, void *arg), void *arg);
 	int (*open)(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,
 		    char *error, size_t len);
 	void (*close)(struct dmu_backend *backend);

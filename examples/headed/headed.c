@@ -23,10 +23,10 @@ struct dmu_backend {
 	uint64_t size;			/* of the device, bytes */
 };
 
-static void headed_sources(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
-			   void *arg)
+static void headed_sources(const struct dmu_spec *spec,
+			   void (*each)(enum dmu_path kind, const char *path, void *arg), void *arg)
 {
-	each(spec->source, arg);
+	each(DMU_PATH_STORE, spec->source, arg);
 }
 
 static int headed_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,

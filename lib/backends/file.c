@@ -293,10 +293,10 @@ static int file_open(struct dmu_backend **backend, const struct dmu_spec *spec, 
 	return 0;
 }
 
-static void file_sources(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
-			 void *arg)
+static void file_sources(const struct dmu_spec *spec,
+			 void (*each)(enum dmu_path kind, const char *path, void *arg), void *arg)
 {
-	each(spec->source, arg);
+	each(DMU_PATH_STORE, spec->source, arg);
 }
 
 static void file_geometry(const struct dmu_backend *store, struct dmu_geometry *geometry)

@@ -370,8 +370,8 @@ static int wb_identity(const struct dmu_backend *wb, char *text, size_t len)
 	return dmu_backend_file.identity(wb->file, text, len);
 }
 
-static void wb_sources(const struct dmu_spec *spec, void (*each)(const char *path, void *arg),
-		       void *arg)
+static void wb_sources(const struct dmu_spec *spec,
+		       void (*each)(enum dmu_path kind, const char *path, void *arg), void *arg)
 {
 	dmu_backend_file.sources(spec, each, arg);
 }

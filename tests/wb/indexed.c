@@ -217,7 +217,8 @@ static int indexed_identity(const struct dmu_backend *indexed, char *text, size_
 }
 
 static void indexed_sources(const struct dmu_spec *spec,
-			    void (*each)(const char *path, void *arg), void *arg)
+			    void (*each)(enum dmu_path kind, const char *path, void *arg),
+			    void *arg)
 {
 	dmu_backend_file.sources(spec, each, arg);
 }
