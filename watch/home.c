@@ -6,10 +6,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,6 +27,9 @@
 #define MOUNT_POINT	"/proc"		/* a directory that always exists */
 #define OWN_PATH	"/" WATCH_PROGRAM
 #define TREES_MAX	16
+#define FILES_MAX	16
+#define FILE_MAX_BYTES	(1 << 20)
+#define WALK_FDS	8		/* directories that a walk has open at once */
 
 struct tree {
 	const char *path;		/* absolute, in the old root and the new one */
@@ -32,12 +37,21 @@ struct tree {
 	int fd;				/* a detached copy of the mount */
 };
 
+/* A small file, which is copied. */
+struct file {
+	const char *path;		/* absolute, in the old root and the new one */
+	int fd;				/* of the original */
+	mode_t mode;
+};
+
 struct home {
 	struct tree trees[TREES_MAX];
 	unsigned int count;
+	struct file files[FILES_MAX];
+	unsigned int file_count;
 	struct dmu_spec spec;
-	char sources[4 * DMU_SPEC_MAX];	/* paths that the spec needs, each with a NUL */
-	size_t sources_len;
+	/* What the daemon's program answered; trees and files point into it. */
+	char sources[DMU_PROGRAM_SAID_MAX], paths[DMU_PROGRAM_SAID_MAX];
 	int self;			/* this program */
 	char *error;
 	size_t len;
@@ -154,21 +168,6 @@ static int ask(struct home *home, const struct watch_options *options, const cha
 	return ret;
 }
 
-/* The paths that the daemon's backend needs, as the daemon's program names them. */
-static int sources_find(struct home *home, const struct watch_options *options)
-{
-	char said[sizeof(home->sources)] = "", *line, *next;
-	int ret = ask(home, options, "--sources", said, sizeof(said));
-	size_t len;
-
-	for (line = strtok_r(said, "\n", &next); !ret && line; line = strtok_r(NULL, "\n", &next)) {
-		len = strlen(line) + 1;
-		memcpy(home->sources + home->sources_len, line, len);
-		home->sources_len += len;
-	}
-	return ret;
-}
-
 /* By now the source may name another store, from which no daemon would start. */
 static int store_check(struct home *home, const struct watch_options *options)
 {
@@ -186,25 +185,65 @@ static int store_check(struct home *home, const struct watch_options *options)
 	return -EXDEV;
 }
 
-/* Clone the mounts of the spec's paths outside of /dev: the next daemon opens the same paths. */
+/* Clone the mount of @path, unless it is in /dev: the next daemon opens the same path. */
+static int source_take(struct home *home, const char *path)
+{
+	if (!strncmp(path, "/dev/", 5))
+		return 0;
+	if (*path != '/' || home->count == TREES_MAX)
+		return fail(home, *path != '/' ? EINVAL : E2BIG, "use source", path);
+	return tree_take(home, path);
+}
+
+/* Open a small file. It may lie on the device, which is served now. */
+static int file_take(struct home *home, const char *path)
+{
+	struct file *file = &home->files[home->file_count];
+	struct stat st;
+
+	if (*path != '/' || home->file_count == FILES_MAX)
+		return fail(home, *path != '/' ? EINVAL : E2BIG, "use file", path);
+	file->path = path;
+	/* A FIFO must not be waited for. */
+	file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (file->fd < 0 || fstat(file->fd, &st))
+		return fail(home, errno, "open", path);
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
+		snprintf(home->error, home->len,
+			 "cannot keep %s in memory: it is no regular file of at most %d bytes",
+			 path, FILE_MAX_BYTES);
+		return -EFBIG;
+	}
+	file->mode = st.st_mode & 0777;
+	home->file_count++;
+	return 0;
+}
+
+/* Ask the daemon's program, and take each path of its answer, which stays in @said. */
+static int paths_take(struct home *home, const struct watch_options *options, const char *question,
+		      char *said, size_t len, int (*take)(struct home *home, const char *path))
+{
+	int ret = ask(home, options, question, said, len);
+	char *path, *next;
+
+	for (path = strtok_r(said, "\n", &next); !ret && path; path = strtok_r(NULL, "\n", &next))
+		ret = take(home, path);
+	return ret;
+}
+
+/* Take all that the next daemon opens. */
 static int store_take(struct home *home, const struct watch_options *options)
 {
-	const char *path;
 	int ret = tab_read(home, options);
 
 	if (!ret)
 		ret = store_check(home, options);
 	if (!ret)
-		ret = sources_find(home, options);
-	for (path = home->sources; !ret && path < home->sources + home->sources_len;
-	     path += strlen(path) + 1) {
-		if (!strncmp(path, "/dev/", 5))
-			continue;
-		if (*path != '/' || home->count == TREES_MAX)
-			ret = fail(home, *path != '/' ? EINVAL : E2BIG, "use source", path);
-		else
-			ret = tree_take(home, path);
-	}
+		ret = paths_take(home, options, "--sources", home->sources, sizeof(home->sources),
+				 source_take);
+	if (!ret)
+		ret = paths_take(home, options, "--files", home->paths, sizeof(home->paths),
+				 file_take);
 	return ret;
 }
 
@@ -228,28 +267,77 @@ static int trees_check(struct home *home, const struct watch_options *options)
 	return 0;
 }
 
-/* Make a mount point for @tree, and the directories above it, in the working directory. */
-static int make_place(struct home *home, const struct tree *tree)
+/* Make the directories above @path, which is in the working directory. */
+static int make_directories(struct home *home, char *path)
 {
-	char path[DMU_PATH_MAX];
 	char *slash = path;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s", tree->path + 1);
 	while ((slash = strchr(slash, '/'))) {
 		*slash = '\0';
 		if (mkdir(path, 0755) && errno != EEXIST)
 			return fail(home, errno, "make directory", path);
 		*slash++ = '/';
 	}
-	if (tree->directory)
-		return mkdir(path, 0755) && errno != EEXIST ?
-		       fail(home, errno, "make directory", path) : 0;
+	return 0;
+}
+
+/* Make the file @where, an absolute path, below the working directory. A descriptor, or -errno. */
+static int make_file(struct home *home, const char *where)
+{
+	char path[DMU_PATH_MAX];
+	int ret, fd;
+
+	snprintf(path, sizeof(path), "%s", where + 1);
+	ret = make_directories(home, path);
+	if (ret)
+		return ret;
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	return fd < 0 ? fail(home, errno, "make file", path) : fd;
+}
+
+/* Likewise a directory. */
+static int make_directory(struct home *home, const char *where)
+{
+	char path[DMU_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/", where + 1);
+	return make_directories(home, path);
+}
+
+/* Make a mount point for @tree. */
+static int make_place(struct home *home, const struct tree *tree)
+{
+	int fd;
+
+	if (tree->directory)
+		return make_directory(home, tree->path);
+	fd = make_file(home, tree->path);
 	if (fd < 0)
-		return fail(home, errno, "make file", path);
+		return fd;
 	close(fd);
 	return 0;
+}
+
+/* Copy the files, before mounts may cover their places: what lies in a mount is there anyway. */
+static int files_put(struct home *home)
+{
+	const struct file *file;
+	int fd, ret = 0;
+
+	for (file = home->files; !ret && file < home->files + home->file_count; file++) {
+		fd = make_file(home, file->path);
+		if (fd < 0)
+			return fd;
+		ret = dmu_copy_bytes(file->fd, fd);
+		if (!ret && fchmod(fd, file->mode))
+			ret = -errno;
+		dmu_copy_label(file->fd, fd);
+		if (ret)
+			fail(home, -ret, "copy", file->path);
+		close(fd);
+		close(file->fd);
+	}
+	return ret;
 }
 
 static int trees_put(struct home *home)
@@ -283,6 +371,8 @@ static int build(struct home *home)
 	else if (chdir(MOUNT_POINT))
 		ret = fail(home, errno, "enter the tmpfs", "");
 	else
+		ret = files_put(home);
+	if (!ret)
 		ret = trees_put(home);
 	if (!ret) {
 		ret = dmu_root_replace(&mounts, &step);
@@ -320,6 +410,29 @@ bool watch_home_entered(char **argv)
 	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	return argv[0][0] == '@' && n == (ssize_t)strlen(OWN_PATH) && !memcmp(path, OWN_PATH, n) &&
 	       !stat("/", &root) && !stat(OWN_PATH, &exe) && root.st_dev == exe.st_dev;
+}
+
+/* Map the file, and so lock it: see watch_program_keep(). */
+static int lock(const char *path, const struct stat *st, int type, struct FTW *place)
+{
+	void *all;
+	int fd;
+
+	if (type != FTW_F || !S_ISREG(st->st_mode) || !st->st_size)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	all = mmap(NULL, st->st_size, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	return all == MAP_FAILED ? -errno : 0;
+}
+
+int watch_home_lock(void)
+{
+	int ret = nftw("/", lock, WALK_FDS, FTW_MOUNT | FTW_PHYS);
+
+	return ret == -1 ? -errno : ret;
 }
 
 int watch_home_enter(const struct watch_options *options, char **argv, char *error, size_t len)

@@ -63,6 +63,8 @@ static int reside(struct start *start, char *error, size_t len)
 	if (!ret)
 		ret = dmu_resident_lock_memory();
 	if (!ret)
+		ret = watch_home_lock();
+	if (!ret)
 		ret = watch_signals_hold();
 	if (ret)
 		snprintf(error, len, "cannot become resident: %s", strerror(-ret));

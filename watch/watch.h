@@ -58,11 +58,16 @@ void watch_delay_reset(struct watch_delay *delay);
 /* true: this process runs in that root already. */
 bool watch_home_entered(char **argv);
 /*
- * Enter a root directory in memory, which has /dev, /proc, /sys, the run directory, and the files
- * outside of /dev that @name is served from, and nothing else; and execute a copy of this program
- * there. Return only on failure: -errno and @error.
+ * Enter a root directory in memory, which has /dev, /proc, /sys, the run directory, the store of
+ * @name outside of /dev, copies of the small files that its backend needs, and nothing else; and
+ * execute a copy of this program there. Return only on failure: -errno and @error.
  */
 int watch_home_enter(const struct watch_options *options, char **argv, char *error, size_t len);
+/*
+ * Map the files in that memory, which keeps them out of swap: all later mappings of a process that
+ * has locked its memory are locked. 0 or -errno.
+ */
+int watch_home_lock(void);
 
 /* ---- the daemon's program (program.c) ---- */
 

@@ -4,7 +4,8 @@
 vm_order := $(addprefix $(BUILD)/tests/vm/order/,fence slowstore careless flushes replay)
 vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
 vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke \
-	$(BUILD)/tests/vm/hog $(BUILD)/tests/vm/peer $(BUILD)/tests/vm/relaunch \
+	$(BUILD)/tests/vm/hog $(BUILD)/tests/vm/keyed $(BUILD)/tests/vm/peer \
+	$(BUILD)/tests/vm/relaunch \
 	$(BUILD)/tests/vm/steal $(BUILD)/tests/vm/selinux $(BUILD)/tests/vm/failures/failures
 vm_helpers += $(vm_order)
 vm_helpers += $(BUILD)/tests/vm/scale/scale
@@ -18,6 +19,9 @@ $(addprefix $(BUILD)/tests/vm/,load poke hog relaunch steal selinux): %: %.o
 
 $(BUILD)/tests/vm/peer: $(BUILD)/tests/vm/peer.o $(handover_archive) $(lib_archive)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
+
+$(BUILD)/tests/vm/keyed: $(BUILD)/tests/vm/keyed.o $(daemon_objects) $(archives)
+	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^
 
 # It uses the channels and clients of the ABI tests.
 vm_failures_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/failures/*.c)) \

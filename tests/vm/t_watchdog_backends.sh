@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P4: dmuser-watch asks the daemon's program what a restart needs, for every backend, and refuses to
 # watch a device that it could never restart, since another store has the name of the right store.
+# It keeps the small files that a backend needs in memory: they may lie on the device itself.
 # vm: --mem 512 --cpus 2
-# add: build/tests/wb/dmuser-first-wb tests/vm/lib.sh tests/vm/watch.sh
+# add: build/tests/wb/dmuser-first-wb build/tests/vm/keyed tests/vm/lib.sh tests/vm/watch.sh
 # quick: uml-6.12
 # shellcheck source=tests/vm/watch.sh
 . /add/watch.sh
@@ -38,6 +39,36 @@ fails_saying "$store" dmuser-watch "$name"
 mv /tmp/kept "$store"
 check "dmuser-watch with the right store again" dmuser-watch --timeout "$patience" "$name"
 watch=$(watchdog pid)
+remove
+wait_for 20 "the watchdog leaves with the device" gone "$watch"
+
+# The daemon's key lies on the device that it serves.
+key=/etc/keyed/key spec=keyed:/tmp/keyed
+mkdir -p /etc/keyed /mnt
+echo open >$key
+truncate -s 64M /tmp/keyed
+cp /add/keyed /usr/bin/dmuser-keyed
+is "the store" "$(dmuser-keyed --sources $spec)" /tmp/keyed
+is "the small files" "$(dmuser-keyed --files $spec)" $key
+is "the small files of another backend" "$(dmuser-first --files file:/tmp/keyed)" ""
+create "$name" $spec || fail "create"
+mkfs.ext4 -q "/dev/mapper/$name" && mount -t ext4 "/dev/mapper/$name" /mnt || fail "mount"
+cp $key /mnt/key && chmod 640 /mnt/key || fail "a key on the device"
+ln -sf /mnt/key $key
+truncate -s 1048577 /mnt/key
+fails_saying "cannot keep $key in memory" dmuser-watch "$name"
+truncate -s 5 /mnt/key
+sync
+dmuser-watch --timeout "$patience" "$name" || fail "dmuser-watch with a key"
+watch=$(watchdog pid)
+check "the watchdog locks the key" grep -q " $key\$" "/proc/$watch/maps"
+is "the mode of its copy" "$(stat -c '%F %a' "/proc/$watch/root$key")" "regular file 640"
+echo 3 >/proc/sys/vm/drop_caches
+pid=$(server)
+kill -KILL "$pid"
+wait_for 60 "the watchdog restarts the daemon with its key" served_by_other "$pid"
+check "the key on the device" grep -q open $key
+umount /mnt
 remove
 wait_for 20 "the watchdog leaves with the device" gone "$watch"
 finish

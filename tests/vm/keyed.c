@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A daemon with the backend "keyed", for tests: "file", of which nothing can be opened unless the
+ * file KEY holds the word "open".
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/api.h"
+
+#define KEY	"/etc/keyed/key"
+
+static void keyed_sources(const struct dmu_spec *spec,
+			  void (*each)(enum dmu_path kind, const char *path, void *arg), void *arg)
+{
+	each(DMU_PATH_FILE, KEY, arg);
+	dmu_backend_file.sources(spec, each, arg);
+}
+
+static int keyed_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,
+		      char *error, size_t len)
+{
+	FILE *key = fopen(KEY, "re");
+	char word[8] = "";
+	bool opens = key && fgets(word, sizeof(word), key) && !strcmp(word, "open\n");
+
+	if (key)
+		fclose(key);
+	if (opens)
+		return dmu_backend_file.open(backend, spec, use, error, len);
+	snprintf(error, len, "keyed: " KEY " is no key");
+	return -EACCES;
+}
+
+int main(int argc, char **argv)
+{
+	static struct dmu_backend_ops keyed;
+	static const struct dmu_backend_ops *const backends[] = { &keyed, NULL };
+	static const struct dmu_daemon daemon = {
+		.abi = DMU_ABI,
+		.name = "dmuser-keyed",
+		.stage = "keyed",
+		.purpose = "A daemon with the backend keyed.",
+		.backends = backends,
+	};
+
+	keyed = dmu_backend_file;
+	keyed.name = "keyed";
+	keyed.help = "keyed:PATH  an image file or a block device, for tests";
+	keyed.sources = keyed_sources;
+	keyed.open = keyed_open;
+	return dmu_daemon_main(&daemon, argc, argv);
+}
