@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A daemon with a backend of its own: "headed:PATH" serves what follows the first 4096 bytes of an
- * image or disk, which begin with the word HEADED. main() and the table at the end are all that libdmuser
- * needs; the rest is the backend.
+ * image or disk, which begin with the word HEADED. main() and the table at the end are all that
+ * libdmuser needs; the rest is the backend.
  */
 #include <errno.h>
 #include <fcntl.h>

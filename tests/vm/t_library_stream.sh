@@ -21,7 +21,8 @@ start_ramdisk() {
 	check "the ramdisk makes no run directory" [ ! -e "$run" ]
 }
 
-# ends STATUS [WORDS]: the ramdisk exits with STATUS, has printed WORDS or nothing, and left nothing.
+# ends STATUS [WORDS]: the ramdisk exits with STATUS, has printed WORDS or nothing, and leaves
+# nothing.
 ends() {
 	wait_for 60 "the ramdisk ends" gone "$ramdisk"
 	wait "$ramdisk"
