@@ -280,9 +280,9 @@ struct dmu_server_config {
  * nothing. Its system calls after go: read, writev, write (its event, a log line), dup3 (in place
  * of its channel, when it fails), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only
  * where it is no vDSO), and the backend's: for "file" pread64, pwrite64, fdatasync,
- * sync_file_range, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel, or
- * max_io_bytes is 0 or beyond 64 MiB; -ENOMEM, -EAGAIN, -EMFILE. On failure the caller still owns
- * the channels.
+ * sync_file_range, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel,
+ * max_io_bytes is 0 or beyond 64 MiB, or @ops has another abi than DMU_ABI or no geometry or read;
+ * -ENOMEM, -EAGAIN, -EMFILE. On failure the caller still owns the channels.
  *
  * Failed requests are logged at DMU_LOG_ERR, at most one line in ten seconds.
  */

@@ -259,6 +259,8 @@ int dmu_server_create(struct dmu_server **out, const struct dmu_server_config *c
 
 	if (!config->channel_count || !config->max_io_bytes || config->max_io_bytes > MAX_PAYLOAD)
 		return -EINVAL;
+	if (config->ops->abi != DMU_ABI || !config->ops->geometry || !config->ops->read)
+		return -EINVAL;
 	server = calloc(1, sizeof(*server) + config->channel_count * sizeof(server->workers[0]));
 	if (!server)
 		return -ENOMEM;

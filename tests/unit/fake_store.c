@@ -80,6 +80,7 @@ static void store_geometry(const struct dmu_backend *s, struct dmu_geometry *geo
 }
 
 const struct dmu_backend_ops store_ops = {
+	.abi = DMU_ABI,
 	.name = "store",
 	.geometry = store_geometry,
 	.read = store_read,

@@ -156,7 +156,7 @@ static void unknown_types_are_unsupported(void **state)
 
 static void operations_a_backend_lacks_are_unsupported(void **state)
 {
-	const struct dmu_backend_ops bare = { .geometry = store_ops.geometry,
+	const struct dmu_backend_ops bare = { .abi = DMU_ABI, .geometry = store_ops.geometry,
 					      .read = store_ops.read };
 	uint64_t type;
 	uint8_t payload[SECTOR] = { 0 };
@@ -169,6 +169,26 @@ static void operations_a_backend_lacks_are_unsupported(void **state)
 	seq = fake_push(0, DM_USER_REQ_MAP_WRITE, 0, 0, SECTOR, payload);
 	assert_int_equal(fake_wait_type(seq), DM_USER_RESP_UNSUPPORTED);
 	finish();
+}
+
+static void ops_that_do_not_fit_the_library_are_refused(void **state)
+{
+	const int channel = STDIN_FILENO;
+	struct dmu_backend_ops bad[] = { store_ops, store_ops, store_ops };
+	struct dmu_server_config config = {
+		.channels = &channel, .channel_count = 1, .max_io_bytes = MAX_IO,
+		.sectors = SECTORS,
+	};
+	struct dmu_server *none;
+	unsigned int i;
+
+	bad[0].abi++;
+	bad[1].geometry = NULL;
+	bad[2].read = NULL;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		config.ops = &bad[i];
+		assert_int_equal(dmu_server_create(&none, &config), -EINVAL);
+	}
 }
 
 static void requests_that_do_not_fit_are_errors(void **state)
@@ -367,6 +387,7 @@ int main(void)
 		cmocka_unit_test_setup(every_type_reaches_the_backend, setup),
 		cmocka_unit_test_setup(unknown_types_are_unsupported, setup),
 		cmocka_unit_test_setup(operations_a_backend_lacks_are_unsupported, setup),
+		cmocka_unit_test(ops_that_do_not_fit_the_library_are_refused),
 		cmocka_unit_test_setup(requests_that_do_not_fit_are_errors, setup),
 		cmocka_unit_test_setup(writes_that_do_not_fit_are_read_over, setup),
 		cmocka_unit_test_setup(the_target_may_be_larger_than_the_backend, setup),

@@ -48,6 +48,12 @@ static void word_geometry(const struct dmu_backend *backend, struct dmu_geometry
 	*geometry = (struct dmu_geometry){ .size = 4096 };
 }
 
+static int word_read(struct dmu_backend *backend, const struct dmu_call *call, void *buf,
+		     size_t len, uint64_t offset)
+{
+	return -EIO;
+}
+
 static int word_begin(struct dmu_backend *backend, enum dmu_begin how, int room, uint64_t size)
 {
 	backend->how = how;
@@ -61,12 +67,13 @@ static int word_begin(struct dmu_backend *backend, enum dmu_begin how, int room,
 }
 
 static const struct dmu_backend_ops word_ops = {
-	.name = "word", .begin = word_begin, .state_max = word_max, .export_state = word_export,
-	.geometry = word_geometry,
+	.abi = DMU_ABI, .name = "word", .geometry = word_geometry, .read = word_read,
+	.begin = word_begin, .state_max = word_max, .export_state = word_export,
 };
 /* It needs the order only: what it must know is in its store. */
 static const struct dmu_backend_ops index_ops = {
-	.name = "index", .begin = word_begin, .geometry = word_geometry,
+	.abi = DMU_ABI, .name = "index", .geometry = word_geometry, .read = word_read,
+	.begin = word_begin,
 };
 static const struct dmu_backend_ops plain_ops = { .name = "plain" };
 
