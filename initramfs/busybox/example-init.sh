@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# /init of an initramfs that has busybox, dmuser-first, dmuser-watch and the module dm-user.
-# dmuser-first serves the root from /dev/vda; dmuser-watch restarts dmuser-first if it dies.
+# /init of an initramfs that has busybox, dmuserctl with its libraries, dmuser-watch, a daemon and
+# the module dm-user. The daemon serves the root from /dev/vda; dmuser-watch restarts a dead one.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 
 mount -t devtmpfs dev /dev
@@ -10,7 +10,7 @@ mount -t sysfs sys /sys
 mount -t tmpfs -o mode=755 run /run
 
 modprobe dm-user &&
-	dmuser-first root file:/dev/vda &&
+	dmuserctl create root file:/dev/vda &&
 	dmuser-watch root &&
 	mount -t ext4 -o rw /dev/mapper/root /mnt || exec sh
 

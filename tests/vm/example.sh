@@ -36,7 +36,7 @@ make_initramfs() {
 	mkdir -p "$tree"
 	mount -t tmpfs initramfs "$tree"
 	skeleton "$tree"
-	cp /usr/bin/dmuser-first /usr/bin/dmuser-watch "$tree/usr/bin/"
+	add "$tree" /usr/bin/dmuserctl /usr/bin/dmuser-first /usr/bin/dmuser-watch
 	cp -a /usr/lib/modules "$tree/usr/lib/"
 	cp /add/example-init.sh "$tree/init"
 }
