@@ -58,3 +58,58 @@ boot_example() {
 	# shellcheck disable=SC2034 # the tests use it
 	init=$!
 }
+
+# Make a root whose init prints what it sees, hands its own root over, kills its daemon, and stays;
+# and leave it mounted.
+make_root() {
+	begin_root
+	add "$root" /usr/bin/dmuserctl /usr/bin/jq
+	cat >"$root/usr/sbin/init" <<-'END'
+		#!/bin/sh
+		export PATH=/bin:/sbin:/usr/bin:/usr/sbin DM_DISABLE_UDEV=1
+		echo "root: $(stat -c %d /)"
+		echo "device: $(dmuserctl status --json root | jq '.major * 256 + .minor')"
+		echo "generation: $(dmuserctl status --json root | jq .generation)"
+		dmuserctl handover --timeout 60000 root >/dev/null && echo "handover: done"
+		echo "generation: $(dmuserctl status --json root | jq .generation)"
+		pid=$(dmuserctl status --json root | jq .daemon.pid)
+		sync
+		echo 3 >/proc/sys/vm/drop_caches
+		kill -KILL "$pid"
+		dmuserctl wait --generation 3 root && echo "restart: done"
+		echo "restarted as: $(dmuserctl status --json root | jq -r .daemon.stage)"
+		echo written >/proof && sync && cat /proof
+		exec sleep 1000
+	END
+	chmod 755 "$root/usr/sbin/init"
+}
+
+# The root's init has printed its last line, or its shell has failed.
+over() {
+	line '^written$' || gone "$init"
+}
+
+# said KEY: print the value that the root's init first printed for KEY.
+said() {
+	sed -n "s/^$1: //p" "$example_log" | head -n 1
+}
+
+line() {
+	grep -q "$1" "$example_log"
+}
+
+# boot_survives STAGE: boot that root, and check what its init has printed; a daemon of STAGE is the
+# last.
+example_log=/tmp/example.log
+boot_survives() {
+	boot_example "$example_log"
+	wait_for 180 "the root is written to" over
+	sed 's/^/# /' "$example_log"
+	check "the root is written to" line '^written$'
+	is "the root is on the device" "$(said root)" "$(said device)"
+	check "generation 1 served first" line '^generation: 1$'
+	check "the root itself hands over" line '^handover: done$'
+	check "generation 2 serves" line '^generation: 2$'
+	check "the root goes on after the death of its daemon" line '^restart: done$'
+	is "the stage of the restarted daemon" "$(said "restarted as")" "$1"
+}
