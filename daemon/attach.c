@@ -206,20 +206,27 @@ int dmu_daemon_attach(struct dmu_context *daemon)
 	return dmu_steps_run(daemon, dmu_attach_steps);
 }
 
+int dmu_daemon_remove_device(const char *name)
+{
+	int rc;
+
+	/* A process that waits for its request keeps the device open. */
+	dmu_dm_message(name, "fail");
+	rc = dmu_dm_remove(name);
+	if (rc && rc != -ENXIO)
+		dmu_log(DMU_LOG_ERR, "cannot remove device %s: %s", name, strerror(-rc));
+	return rc;
+}
+
 void dmu_daemon_detach(struct dmu_context *daemon)
 {
 	unsigned int i;
-	int rc;
 
 	/* Threads that exist have never run: no request is held. */
 	for (i = 0; i < daemon->channel_count; i++)
 		close(daemon->channels[i]);
 	daemon->channel_count = 0;
-	if (daemon->created) {
-		rc = dmu_dm_remove(daemon->options.name);
-		if (rc)
-			dmu_log(DMU_LOG_ERR, "cannot remove device %s: %s",
-				daemon->options.name, strerror(-rc));
-	}
+	if (daemon->created)
+		dmu_daemon_remove_device(daemon->options.name);
 	dmu_rundir_undo(&daemon->rundir);
 }

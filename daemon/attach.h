@@ -14,5 +14,7 @@ int dmu_daemon_open_backend(struct dmu_context *daemon, const struct dmu_spec *s
 			    enum dmu_use use);
 /* After a start that failed, take back the device, the channels and the run directory. */
 void dmu_daemon_detach(struct dmu_context *daemon);
+/* Remove device @name, which no daemon serves. Return 0 or -errno, which is logged. */
+int dmu_daemon_remove_device(const char *name);
 
 #endif

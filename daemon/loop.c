@@ -86,7 +86,7 @@ static enum dmu_event dmu_loop_message(struct dmu_context *daemon, struct dmu_pa
 	case DMU_WIRE_DRAINING:
 		return DMU_EVENT_PEER_DRAINING;
 	case DMU_WIRE_DRAINED:
-		return daemon->ops->begin ? DMU_EVENT_PEER_EXPORTED : DMU_EVENT_PEER_DRAINED;
+		return DMU_EVENT_PEER_DRAINED;
 	case DMU_WIRE_TAKEN:
 		/* A dead peer's TAKEN does not count: this is the last chance to roll back. */
 		return dmu_peer_has_died(daemon) ? DMU_EVENT_PEER_DEAD : DMU_EVENT_TAKEN;

@@ -20,6 +20,7 @@
  * prepare.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,20 +46,23 @@ static int dmu_daemon_serve(struct dmu_context *daemon)
 	 * A daemon that has served leaves everything to the end of the process: only that closes
 	 * the channels no earlier than the last thread has left its last system call.
 	 */
-	if (status == DMU_EXIT_FAILED && !daemon->since_ms && !daemon->filtered &&
-	    !daemon->launch.entrusted)
+	if (status == DMU_EXIT_FAILED && !daemon->since_ms && !daemon->filtered)
 		dmu_daemon_detach(daemon);
 	return status;
 }
 
-/* A daemon is dead that had created its device, and could not remove it. Run in its parent. */
-static void dmu_daemon_clean_up(const struct dmu_daemon_options *options)
+/*
+ * A daemon is dead that had created its device, and could not remove it. Run in its parent, which
+ * has printed why: this goes to the log.
+ */
+static void dmu_daemon_clean_up(const struct dmu_daemon *program,
+				const struct dmu_daemon_options *options)
 {
-	int rc = dmu_dm_remove(options->name);
+	int rc;
 
-	if (rc && rc != -ENXIO)
-		fprintf(stderr, "%s: cannot remove the device: %s\n", options->name, strerror(-rc));
-	else
+	dmu_log_open(program->name, open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY), -1);
+	rc = dmu_daemon_remove_device(options->name);
+	if (!rc || rc == -ENXIO)
 		dmu_run_clean(options->run_dir, options->name);
 }
 
@@ -135,7 +139,7 @@ int dmu_daemon_main(const struct dmu_daemon *program, int argc, char **argv)
 		daemon.launch.depends = daemon.options.takeover;
 		status = dmu_launch_detach(&daemon.launch, program->name);
 		if (status == DMU_EXIT_FAILED && daemon.launch.entrusted)
-			dmu_daemon_clean_up(&daemon.options);
+			dmu_daemon_clean_up(program, &daemon.options);
 		if (status >= 0)
 			return status;
 	}

@@ -292,10 +292,10 @@ static int dmu_prepare_filter(struct dmu_context *daemon)
 	confinement->channel_count = (int)daemon->channel_count;
 	confinement->listener = daemon->listener;
 	confinement->server = daemon->server;
-	/* This daemon may not be able to remove its device, or die in the self-test. */
-	if (daemon->created)
-		dmu_launch_entrust(&daemon->launch);
 	if (confiner && confiner->filter) {
+		/* From here on this daemon cannot remove its device. */
+		if (daemon->created)
+			dmu_launch_entrust(&daemon->launch);
 		daemon->filtered = true;
 		rc = confiner->filter(confinement, error, sizeof(error));
 	}

@@ -77,13 +77,12 @@ static const struct dmu_rule dmu_rules[DMU_STATE_END][DMU_EVENT_END] = {
 	},
 
 	[DMU_STATE_PEER_DRAINING] = {
-		[DMU_EVENT_PEER_DRAINED] = DO(PEER_LEAVING, A(GO), A(SEND_TAKEN), A(ARM_TIMER)),
 		/*
 		 * No GO: if we die before the old daemon has heard TAKEN, it serves on from what it
-		 * has in memory, which our answers must not have made old.
+		 * has in memory, which our answers must not have made old. With overlap we serve
+		 * already.
 		 */
-		[DMU_EVENT_PEER_EXPORTED] = DO(PEER_LEAVING, A(BEGIN), A(SEND_TAKEN),
-					       A(ARM_TIMER)),
+		[DMU_EVENT_PEER_DRAINED] = DO(PEER_LEAVING, A(BEGIN), A(SEND_TAKEN), A(ARM_TIMER)),
 		[DMU_EVENT_REFUSE]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_ABORT]	= DO(FAILED, A(REPORT_FAILURE)),
 		[DMU_EVENT_WRONG]	= FENCE_OLD,
@@ -236,7 +235,7 @@ static const char *const dmu_event_names[DMU_EVENT_END] = {
 	[DMU_EVENT_PREPARE_FAILED] = "prepare-failed", [DMU_EVENT_HELLO] = "hello",
 	[DMU_EVENT_OFFER] = "offer", [DMU_EVENT_ROOM] = "room", [DMU_EVENT_READY] = "ready",
 	[DMU_EVENT_PEER_DRAINING] = "peer-draining", [DMU_EVENT_PEER_DRAINED] = "peer-drained",
-	[DMU_EVENT_PEER_EXPORTED] = "peer-exported", [DMU_EVENT_TAKEN] = "taken",
+	[DMU_EVENT_TAKEN] = "taken",
 	[DMU_EVENT_REFUSE] = "refuse", [DMU_EVENT_ABORT] = "abort", [DMU_EVENT_WRONG] = "wrong",
 	[DMU_EVENT_HANGUP] = "hangup", [DMU_EVENT_PEER_DEAD] = "peer-dead",
 	[DMU_EVENT_OFFER_FAILED] = "offer-failed", [DMU_EVENT_DRAIN_FAILED] = "drain-failed",

@@ -49,7 +49,6 @@ enum dmu_event {
 	DMU_EVENT_READY,
 	DMU_EVENT_PEER_DRAINING,
 	DMU_EVENT_PEER_DRAINED,
-	DMU_EVENT_PEER_EXPORTED,	/* drained; the backend begins with what it has left */
 	DMU_EVENT_TAKEN,
 	DMU_EVENT_REFUSE,
 	DMU_EVENT_ABORT,

@@ -360,14 +360,17 @@ static void dmu_count_answer(struct dmu_node *node, struct dmu_generation *gener
 		node->counters.errors++;
 }
 
-/* A flush covers what was answered before the daemon got it, though another daemon got that. */
+/*
+ * A flush covers what was answered before the daemon got it, though another daemon got that. A
+ * write with FUA needs none.
+ */
 static void dmu_count_flushed(struct dmu_node *node, const struct dmu_claim *claim,
-			      unsigned int type)
+			      const struct dmu_request *req)
 {
 	lockdep_assert_held(&node->lock);
-	if (dmu_type_writes(type))
+	if (dmu_type_writes(req->type) && !(req->bio->bi_opf & REQ_FUA))
 		node->written++;
-	else if (type == DM_USER_REQ_MAP_FLUSH)
+	else if (req->type == DM_USER_REQ_MAP_FLUSH)
 		node->flushed = max(node->flushed, claim->written);
 }
 
@@ -438,7 +441,7 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 	} else if (req) {
 		dmu_count_answer(node, channel->generation, req->type, status);
 		if (!status)
-			dmu_count_flushed(node, claim, req->type);
+			dmu_count_flushed(node, claim, req);
 		dmu_request_forget(node, req);
 	}
 	lacks = node->lacking;

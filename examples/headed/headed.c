@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ struct dmu_backend {
 	int fd;
 	bool read_only;
 	uint64_t size;			/* of the device, bytes */
+	dev_t disk;			/* 0: the store is a file */
 };
 
 static void headed_sources(const struct dmu_spec *spec,
@@ -34,6 +36,7 @@ static int headed_open(struct dmu_backend **backend, const struct dmu_spec *spec
 {
 	struct dmu_backend *headed = calloc(1, sizeof(*headed));
 	char word[6] = "";
+	struct stat st;
 	off_t end = 0;
 
 	if (!headed)
@@ -43,13 +46,18 @@ static int headed_open(struct dmu_backend **backend, const struct dmu_spec *spec
 	errno = *spec->source == '/' ? 0 : EINVAL;
 	headed->fd = errno ? -1 : open(spec->source, O_CLOEXEC | O_NONBLOCK |
 						     (headed->read_only ? O_RDONLY : O_RDWR));
-	if (headed->fd < 0 || (end = lseek(headed->fd, 0, SEEK_END)) < 0) {
+	/* The device hangs without a daemon: rather serve it with writes that fail. */
+	if (headed->fd < 0 && errno == EROFS && use == DMU_USE_AGAIN)
+		headed->fd = open(spec->source, O_CLOEXEC | O_NONBLOCK);
+	if (headed->fd < 0 || fstat(headed->fd, &st) ||
+	    (end = lseek(headed->fd, 0, SEEK_END)) < 0) {
 		snprintf(error, len, "headed: cannot open '%s': %s", spec->source, strerror(errno));
 	} else if (pread(headed->fd, word, sizeof(word), 0) != sizeof(word) ||
 		   memcmp(word, "HEADED", sizeof(word)) || end < HEADER + BLOCK) {
 		errno = EINVAL;
 		snprintf(error, len, "headed: '%s' is not a headed image", spec->source);
 	} else {
+		headed->disk = S_ISBLK(st.st_mode) ? st.st_rdev : 0;
 		headed->size = (uint64_t)(end - HEADER) / BLOCK * BLOCK;
 		*backend = headed;
 		return 0;
@@ -70,7 +78,7 @@ static void headed_geometry(const struct dmu_backend *headed, struct dmu_geometr
 {
 	*geometry = (struct dmu_geometry){
 		.size = headed->size, .logical_block_size = 512, .physical_block_size = BLOCK,
-		.alignment = 1, .read_only = headed->read_only,
+		.alignment = 1, .read_only = headed->read_only, .backing = headed->disk,
 	};
 }
 

@@ -603,6 +603,11 @@ static void flush_covers_what_was_answered(struct kunit *test)
 	dmu_test_read(b);
 	dmu_test_answer(b, flush->seq, DM_USER_RESP_SUCCESS);
 	dmu_test_is(test, node->flushed, node->written);
+	/* A write with FUA needs no flush. */
+	read = dmu_test_map(env, REQ_OP_WRITE | REQ_FUA, 0, KB4);
+	dmu_test_read(b);
+	dmu_test_answer(b, read->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, node->flushed, node->written);
 	/* Of two flushes, the older one's answer comes last. */
 	flush = dmu_test_map(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0);
 	write[3] = dmu_test_map(env, REQ_OP_SECURE_ERASE, 0, KB4);

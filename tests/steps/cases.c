@@ -278,7 +278,8 @@ static bool promised(const struct scenario *scenario, const struct run *run, con
 			may = 'N';
 		if (may == 'o' && (scenario->nobody || scenario->create))
 			may = '-';
-		if (may == letter)
+		/* The state may have been lost with nothing in it that was not flushed. */
+		if (may == letter || (may == 'N' && letter == 'n'))
 			return true;
 	}
 	return false;
@@ -325,7 +326,7 @@ static void check_survivor(const struct scenario *scenario, const struct run *ru
 		problem(result, "the newcomer does not serve, but its launcher says that it does");
 }
 
-/* A daemon that has the state reports no loss; without the state, exactly one flush must fail. */
+/* A daemon that has the state reports no loss; without the state, one flush may fail. */
 static void check_state(const struct run *run, struct result *result)
 {
 	const char *wrong = load_flushes();
@@ -336,7 +337,8 @@ static void check_state(const struct run *run, struct result *result)
 	told = load_word("told=") - run->told;
 	if (result->letter == 'n' && told)
 		result->letter = 'N';
-	if (told != (result->letter == 'N' || result->letter == '-'))
+	/* Fewer, if all was flushed: a loss that no flush tells of is a wrong byte to the load. */
+	if (told > (result->letter == 'N' || result->letter == '-'))
 		problem(result, "%c, and %llu flushes tell of a loss", result->letter,
 			(unsigned long long)told);
 }

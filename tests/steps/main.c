@@ -52,7 +52,7 @@ static struct scenario scenarios[] = {
 	{ .name = "state, requests, old", .victim = OLD, WB, .io = true, .idle = true },
 	{ .name = "state, requests while draining, old", .victim = OLD, WB, .io = true },
 	{ .name = "state, newcomer died late, old", .victim = OLD, WB,
-	  .provoked_at = "peer-draining, peer-exported", .provocation = FAULT_KILL },
+	  .provoked_at = "peer-draining, peer-drained", .provocation = FAULT_KILL },
 	{ .name = "state, import fails, old", .victim = OLD, WB,
 	  .wb_fault = "import", .provoked_at = "peer-leaving, begin-failed: report-failure",
 	  .provocation = FAULT_MEMORY },

@@ -122,5 +122,18 @@ fails_saying "cannot write the output" sh -c "dmuserctl status --json $name >/de
 fails_saying "'/tmp/??2J'" create second "file:$(printf '/tmp/\302\2332J')"
 remove
 rm "$image"
+
+# The creator of a device outlives its starter, and removes the device if it cannot serve it.
+dmsetup suspend store || fail "suspend"
+dmuser-first "$name" "file:$store,direct" 2>/tmp/out &
+starter=$!
+wait_for 60 "its daemon has channels" word_at_least channels 1
+kill -TERM $starter
+wait $starter
+dmsetup load store --table "0 $(blockdev --getsz "$disk") error" || fail "load"
+dmsetup resume store || fail "resume"
+wait_for 60 "the daemon is gone" no_daemons
+is "the device" "$(dmsetup ls --target user)" ""
+check "no run directory is left" test ! -e "$run/$name"
 dmsetup remove store
 finish

@@ -66,6 +66,17 @@ kill_server
 wb_second || fail "restart: $(cat /tmp/said)"
 is "begun as the first" "$(begins first)" $((before + 1))
 
+# ---- a file system that is synced, whose last write is a commit with FUA ----
+
+mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 "/dev/mapper/$name" || fail "mkfs.ext4"
+mount -t ext4 -o commit=300 "/dev/mapper/$name" /mnt || fail "mount"
+echo kept >/mnt/file && sync /mnt/file || fail "sync"
+before=$(begins first)
+kill_server
+wb_second || fail "restart: $(cat /tmp/said)"
+is "begun as the first, with a file system that is synced" "$(begins first)" $((before + 1))
+umount /mnt || fail "umount"
+
 # ---- the load detects an index that is not read anew ----
 
 # The old daemon writes between the newcomer's open and its begin.

@@ -172,7 +172,10 @@ struct dm_user_message {
 #define DM_USER_STATE_SEALED		(1ULL << 0)
 #define DM_USER_STATE_SUSPENDED		(1ULL << 1)
 #define DM_USER_STATE_READ_ONLY		(1ULL << 2)
-/* A write, discard, erase or write zeroes has succeeded, and no flush that was read after it. */
+/*
+ * A write without FUA, discard, secure erase or write zeroes has succeeded, and no flush that a
+ * daemon read after that.
+ */
 #define DM_USER_STATE_UNFLUSHED		(1ULL << 3)
 
 /* dm_user_info.channel_state, dm_user_drain.state */
