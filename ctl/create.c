@@ -123,8 +123,7 @@ int ctl_create(const struct ctl_args *args)
 	ret = spec_find(args, &spec, error, sizeof(error));
 	if (!ret)
 		ret = dmu_program_find(path, sizeof(path), args->program, spec.backend,
-				       args->stage ? args->stage : CTL_FIRST_STAGE, error,
-				       sizeof(error));
+				       CTL_FIRST_STAGE, error, sizeof(error));
 	if (!ret && args->wait_s)
 		ret = sources_await(args, path, &spec, error, sizeof(error));
 	if (!ret) {

@@ -11,8 +11,8 @@ const struct ctl_command ctl_commands[] = {
 			"the bytes come from. Returns when /dev/mapper/NAME is usable; on "
 			"failure nothing is left behind.",
 		.operands = CTL_NAME_SPEC,
-		.options = CTL_JSON | CTL_PROGRAM | CTL_STAGE | CTL_WAIT | CTL_TIMEOUT |
-			   CTL_CHANNELS | CTL_TABFILE | CTL_RUNDIR,
+		.options = CTL_JSON | CTL_PROGRAM | CTL_WAIT | CTL_TIMEOUT | CTL_CHANNELS |
+			   CTL_TABFILE | CTL_RUNDIR,
 		.run = ctl_create,
 	},
 	{

@@ -75,7 +75,7 @@ static void args_good(void **state)
 	assert_int_equal(args.generation, 3);
 	assert_true(args.given & CTL_GONE);
 
-	assert_int_equal(parse(&args, "create root --stage second", error), 0);
+	assert_int_equal(parse(&args, "handover root --stage second", error), 0);
 	assert_string_equal(args.stage, "dmuser-second");
 	assert_int_equal(parse(&args, "program root -s first", error), 0);
 	assert_string_equal(args.stage, "dmuser-first");
@@ -120,6 +120,7 @@ static void args_bad_are_named(void **state)
 		{ "program file:x a", "'a'" },
 		{ "program a --stage third", "'third'" },
 		{ "remove a --stage first", "--stage" },
+		{ "create a --stage first", "--stage" },
 		{ "create a --wait 3601", "'3601'" },
 		{ "handover a --wait 1", "--wait" },
 		{ "status a/b", "a/b" },

@@ -54,6 +54,7 @@ refused 1 'no such device' seal "$name"
 refused 1 'no such device' remove "$name"
 refused 1 'no such device' program "$name"
 refused 2 third program --stage third
+refused 2 --stage create "$name" "file:$disk" --stage second
 refused 1 colour program "file:$disk,colour=red"
 refused 1 'there is no such device' wait "$name" --timeout 100
 refused 1 /dev/nope create "$name" file:/dev/nope
