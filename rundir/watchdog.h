@@ -14,7 +14,10 @@ struct dmu_watchdog {
 	unsigned int attempts;		/* since the last daemon died */
 	uint64_t down_ms;		/* CLOCK_MONOTONIC of the last death; 0: a daemon serves */
 	uint64_t next_ms;		/* CLOCK_MONOTONIC of the next attempt; 0: none is due */
-	/* Of the last failure, or why it is unclear whether a daemon serves; or "". */
+	/*
+	 * Of the last failure, why a restart would fail, or why it is unclear whether a daemon
+	 * serves; or "".
+	 */
 	char reason[DMU_ERROR_MAX];
 };
 

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "rundir/copy.h"
+#include "rundir/program.h"
+#include "rundir/rundir.h"
 #include "watch/watch.h"
 
 #define PARTIAL	"/partial"
@@ -104,4 +106,25 @@ int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char
 		unlink(program->path);
 	*program = next;
 	return 0;
+}
+
+void watch_program_check(const struct watch_program *program, const struct watch_options *options,
+			 char *lack, size_t len)
+{
+	char said[DMU_PROGRAM_SAID_MAX], *path, *next;
+	struct dmu_rundir rundir;
+	struct dmu_spec spec;
+
+	lack[0] = '\0';
+	dmu_rundir_name(&rundir, options->run_dir, options->name);
+	if (dmu_rundir_read_tab(&rundir, options->name, &spec, lack, len) ||
+	    dmu_program_ask(program->path, "--files", spec.text, said, sizeof(said), lack, len))
+		return;
+	for (path = strtok_r(said, "\n", &next); path; path = strtok_r(NULL, "\n", &next)) {
+		if (access(path, F_OK)) {
+			snprintf(lack, len, "there is no copy of %.200s: restart " WATCH_PROGRAM,
+				 path);
+			return;
+		}
+	}
 }

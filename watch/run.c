@@ -23,6 +23,7 @@ struct watch {
 	struct watch_state *state;
 	struct watch_delay delay;
 	struct watch_program program;
+	char lack[DMU_ERROR_MAX];	/* why a restart would fail, or "" */
 	pid_t pid;			/* the daemon that serves, or served last */
 	int pidfd;			/* the serving daemon's; -1: none serves */
 	uint64_t generation;		/* the newest known */
@@ -73,6 +74,11 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	watch->since_ms = dmu_now_ms();
 	if (watch_program_keep(&watch->program, view->pid, view->pidfd, error, sizeof(error)))
 		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, error);
+	if (watch->program.path[0])
+		watch_program_check(&watch->program, watch->options, watch->lack,
+				    sizeof(watch->lack));
+	if (watch->lack[0])
+		dmu_log(DMU_LOG_WARNING, "%s: %s", watch->options->name, watch->lack);
 	dmu_log_event("watch", watch->options->name, watch->generation,
 		      "pid=%d down_ms=%llu restarts=%u",
 		      (int)view->pid,
@@ -82,7 +88,7 @@ static void adopt(struct watch *watch, const struct watch_view *view)
 	state->told.down_ms = 0;
 	state->told.next_ms = 0;
 	state->told.attempts = 0;
-	state->told.reason[0] = '\0';
+	strcpy(state->told.reason, watch->lack);
 	watch_state_write(watch->options, state);
 	/* An earlier attempt to seal it has failed. */
 	if (dmu_node_left_open(watch->options->run_dir, watch->options->name))
@@ -288,9 +294,9 @@ static void wonder(struct watch *watch, const struct watch_view *view)
 static void stay(struct watch *watch, int pidfd)
 {
 	close(pidfd);
-	if (!watch->state->told.reason[0])
+	if (!strcmp(watch->state->told.reason, watch->lack))
 		return;
-	watch->state->told.reason[0] = '\0';
+	strcpy(watch->state->told.reason, watch->lack);
 	watch_state_write(watch->options, watch->state);
 }
 

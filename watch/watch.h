@@ -83,6 +83,12 @@ struct watch_program {
  */
 int watch_program_keep(struct watch_program *program, pid_t pid, int pidfd, char *error,
 		       size_t len);
+/*
+ * Ask the kept program which small files it needs for what is served now: the root in memory has
+ * those of the watchdog's start. @lack: why a restart would fail, or "".
+ */
+void watch_program_check(const struct watch_program *program, const struct watch_options *options,
+			 char *lack, size_t len);
 
 /*
  * Put /dev/null in place of the caller's standard streams: their reader may wait for the device,

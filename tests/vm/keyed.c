@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A daemon with the backend "keyed", for tests: "file", of which nothing can be opened unless the
- * file KEY holds the word "open".
+ * file KEY holds the word "open". keyed:PATH:FILE:FILE... names further small files, which it does
+ * not open.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,8 +15,15 @@
 static void keyed_sources(const struct dmu_spec *spec,
 			  void (*each)(enum dmu_path kind, const char *path, void *arg), void *arg)
 {
+	struct dmu_spec store = *spec;
+	char *path, *next;
+
 	each(DMU_PATH_FILE, KEY, arg);
-	dmu_backend_file.sources(spec, each, arg);
+	/* This cuts the source behind PATH. */
+	strtok_r(store.source, ":", &next);
+	dmu_backend_file.sources(&store, each, arg);
+	while ((path = strtok_r(NULL, ":", &next)))
+		each(DMU_PATH_FILE, path, arg);
 }
 
 static int keyed_open(struct dmu_backend **backend, const struct dmu_spec *spec, enum dmu_use use,
@@ -24,11 +32,13 @@ static int keyed_open(struct dmu_backend **backend, const struct dmu_spec *spec,
 	FILE *key = fopen(KEY, "re");
 	char word[8] = "";
 	bool opens = key && fgets(word, sizeof(word), key) && !strcmp(word, "open\n");
+	struct dmu_spec store = *spec;
 
 	if (key)
 		fclose(key);
+	store.source[strcspn(store.source, ":")] = '\0';
 	if (opens)
-		return dmu_backend_file.open(backend, spec, use, error, len);
+		return dmu_backend_file.open(backend, &store, use, error, len);
 	snprintf(error, len, "keyed: " KEY " is no key");
 	return -EACCES;
 }
@@ -47,7 +57,7 @@ int main(int argc, char **argv)
 
 	keyed = dmu_backend_file;
 	keyed.name = "keyed";
-	keyed.help = "keyed:PATH  an image file or a block device, for tests";
+	keyed.help = "keyed:PATH[:FILE...]  an image file or a block device, for tests";
 	keyed.sources = keyed_sources;
 	keyed.open = keyed_open;
 	return dmu_daemon_main(&daemon, argc, argv);

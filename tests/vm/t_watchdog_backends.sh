@@ -68,7 +68,28 @@ pid=$(server)
 kill -KILL "$pid"
 wait_for 60 "the watchdog restarts the daemon with its key" served_by_other "$pid"
 check "the key on the device" grep -q open $key
+
+# A new description names one more file. A second watchdog would have a copy.
+is "what a restart would lack" "$(watchdog reason)" null
+more=/etc/keyed/more
+echo more >$more
+handover "$name" $spec:$more >/dev/null || fail "handover"
+wait_for 20 "the watchdog misses the file" watchdog_is reason \
+	"there is no copy of $more: restart dmuser-watch"
+sleep 11	# longer than the watchdog between two looks
+check "the watchdog still says so" watchdog_is reason \
+	"there is no copy of $more: restart dmuser-watch"
+kill -TERM "$watch"
+wait_for 20 "the watchdog ends" gone "$watch"
+dmuser-watch --timeout "$patience" "$name" || fail "dmuser-watch with two files"
+watch=$(watchdog pid)
+is "what a restart would lack now" "$(watchdog reason)" null
+pid=$(server)
+kill -KILL "$pid"
+wait_for 60 "the watchdog restarts the daemon with both files" served_by_other "$pid"
+kill -TERM "$watch"
+wait_for 20 "the watchdog ends" gone "$watch"
+
 umount /mnt
 remove
-wait_for 20 "the watchdog leaves with the device" gone "$watch"
 finish
