@@ -195,14 +195,29 @@ static int source_take(struct home *home, const char *path)
 	return tree_take(home, path);
 }
 
+/* A component of @path is "..", which could lead out of the new root while that is made. */
+static bool goes_up(const char *path)
+{
+	const char *at = path;
+
+	while ((at = strstr(at, "/.."))) {
+		at += strlen("/..");
+		if (!*at || *at == '/')
+			return true;
+	}
+	return false;
+}
+
 /* Open a small file. It may lie on the device, which is served now. */
 static int file_take(struct home *home, const char *path)
 {
 	struct file *file = &home->files[home->file_count];
 	struct stat st;
 
-	if (*path != '/' || home->file_count == FILES_MAX)
-		return fail(home, *path != '/' ? EINVAL : E2BIG, "use file", path);
+	if (*path != '/' || goes_up(path))
+		return fail(home, EINVAL, "use file", path);
+	if (home->file_count == FILES_MAX)
+		return fail(home, E2BIG, "use file", path);
 	file->path = path;
 	/* A FIFO must not be waited for. */
 	file->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -318,7 +333,7 @@ static int make_place(struct home *home, const struct tree *tree)
 	return 0;
 }
 
-/* Copy the files, before mounts may cover their places: what lies in a mount is there anyway. */
+/* Copy the files, before trees may cover their places: what lies in a tree is there anyway. */
 static int files_put(struct home *home)
 {
 	const struct file *file;
@@ -357,6 +372,22 @@ static int trees_put(struct home *home)
 	return 0;
 }
 
+/* In the new root: a tree has no mount below it, so a file on such a mount is not there. */
+static int files_check(struct home *home)
+{
+	const struct file *file;
+
+	for (file = home->files; file < home->files + home->file_count; file++) {
+		if (!access(file->path, F_OK))
+			continue;
+		snprintf(home->error, home->len,
+			 "cannot keep %s: it lies on a mount below /dev, /proc, /sys or the store",
+			 file->path);
+		return -ENOENT;
+	}
+	return 0;
+}
+
 static int build(struct home *home)
 {
 	struct dmu_mounts mounts;
@@ -380,7 +411,9 @@ static int build(struct home *home)
 			fail(home, -ret, step, "");
 	}
 	dmu_mounts_free(&mounts);
-	return ret ? ret : chdir("/") ? fail(home, errno, "enter the new root", "") : 0;
+	if (!ret && chdir("/"))
+		ret = fail(home, errno, "enter the new root", "");
+	return ret ? ret : files_check(home);
 }
 
 /* Returns only on failure. */

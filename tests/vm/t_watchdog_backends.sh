@@ -90,6 +90,14 @@ wait_for 60 "the watchdog restarts the daemon with both files" served_by_other "
 kill -TERM "$watch"
 wait_for 20 "the watchdog ends" gone "$watch"
 
+# Files that cannot be at their places in the watchdog's root.
+mkdir -p /dev/away
+mount -t tmpfs none /dev/away && echo away >/dev/away/key || fail "a mount below /dev"
+for path in /dev/away/key /etc/keyed/../keyed/more; do
+	handover "$name" $spec:$path >/dev/null || fail "handover"
+	fails_saying "$path" dmuser-watch "$name"
+done
+umount /dev/away && rmdir /dev/away || fail "umount"
 umount /mnt
 remove
 finish
