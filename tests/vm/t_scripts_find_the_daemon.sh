@@ -9,7 +9,7 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-key=/etc/keyed/key exit=/exitrd own=/usr/bin/dmuser-keyed
+key=/etc/keyed/key exit=/exitrd own=/usr/bin/../libexec/dmuser-keyed stubs=/tmp/stubs
 ctl=$(command -v dmuserctl)
 
 field() {
@@ -17,7 +17,7 @@ field() {
 }
 
 # Functions of initramfs-tools. The hook has no other way to put a file into the initramfs.
-mkdir -p /usr/share/initramfs-tools /scripts /etc/keyed /usr/lib/dm-user
+mkdir -p /usr/share/initramfs-tools /scripts /etc/keyed /usr/lib/dm-user /usr/libexec $stubs
 cat >/usr/share/initramfs-tools/hook-functions <<'END'
 copy_exec() {
 	echo "program $1"
@@ -44,6 +44,15 @@ hook() {
 	sh /add/initramfs/initramfs-tools/hooks/dmuser
 }
 
+# stub NAME: make a program of standard input, which runs in place of NAME.
+stub() {
+	{
+		echo '#!/bin/sh'
+		cat
+	} >"$stubs/$1"
+	chmod +x "$stubs/$1"
+}
+
 ln -s "$ctl" /usr/sbin/dmuserctl
 first=$(dmuserctl program) || fail "the first stage's program"
 usual=$(printf '%s\n' 'program /usr/sbin/dmuserctl' "program $first")
@@ -66,7 +75,28 @@ is "the daemon of the initramfs" "$(field .daemon.stage)" keyed
 # On the root. The power-off has copies only.
 cp /add/initramfs/exitrd/prepare /usr/lib/dm-user/exitrd-prepare
 cp /add/initramfs/exitrd/shutdown /usr/lib/dm-user/exitrd-shutdown
-PATH=/add:$PATH sh /usr/lib/dm-user/exitrd-prepare $exit || fail "exitrd-prepare"
+prepare() {
+	PATH=$stubs:/add:$PATH sh /usr/lib/dm-user/exitrd-prepare $exit
+}
+stub cp <<<"[ \"\$3\" != $own ] && /add/cp \"\$@\""
+prepare 2>&1 | grep -q "$name: not all is there" || fail "a daemon that cannot be copied"
+umount $exit
+rm $stubs/cp
+# As if SELinux were there, and had no label for any file.
+mount -t tmpfs none /sys/fs && mkdir /sys/fs/selinux && : >/sys/fs/selinux/enforce ||
+	fail "mount"
+stub chcon <<'END'
+echo "$2 $3" >>/tmp/labels
+exit 1
+END
+prepare || fail "exitrd-prepare"
+umount /sys/fs
+check "the daemon's label is that of its program" \
+	grep -qx -- "--reference=$own $exit/usr/sbin/dmuser-keyed" /tmp/labels
+while read -r reference path; do
+	[ -e "${reference#*=}" ] || fail "$path: $reference, which is not there"
+done </tmp/labels
+is "the mode of the copies' directory" "$(stat -c %a $exit)" 700
 rm "$own" $key
 printf '#!/bin/sh\nexec >/dev/null\n' >$exit/usr/sbin/poweroff
 cat >$exit/exit.d/look <<'END'
