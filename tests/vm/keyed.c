@@ -2,7 +2,7 @@
 /*
  * A daemon with the backend "keyed", for tests: "file", of which nothing can be opened unless the
  * file KEY holds the word "open". keyed:PATH:FILE:FILE... names further small files, which it does
- * not open.
+ * not open. It has a warning for whoever asks, which is no path.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@ static void keyed_sources(const struct dmu_spec *spec,
 	struct dmu_spec store = *spec;
 	char *path, *next;
 
+	fputs("keyed: a warning\n", stderr);
 	each(DMU_PATH_FILE, KEY, arg);
 	/* This cuts the source behind PATH. */
 	strtok_r(store.source, ":", &next);

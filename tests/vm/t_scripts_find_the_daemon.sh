@@ -17,14 +17,18 @@ field() {
 }
 
 # Functions of initramfs-tools. The hook has no other way to put a file into the initramfs.
-mkdir -p /usr/share/initramfs-tools /scripts /etc/keyed /usr/lib/dm-user /usr/libexec $stubs
+mkdir -p /usr/share/initramfs-tools /scripts /etc/keyed /usr/lib/dm-user /usr/libexec $stubs \
+	/conf/conf.d
 cat >/usr/share/initramfs-tools/hook-functions <<'END'
 copy_exec() {
 	echo "program $1"
 }
 copy_file() {
 	echo "file $2"
-	return 1	# it is there already
+	case $2 in
+	*there) return 1 ;;	# it is there already
+	*missing) return 2 ;;
+	esac
 }
 manual_add_modules() {
 	echo "modules $*"
@@ -41,7 +45,16 @@ wait_for_udev() {
 END
 
 hook() {
-	sh /add/initramfs/initramfs-tools/hooks/dmuser
+	CONFDIR=/conf sh /add/initramfs/initramfs-tools/hooks/dmuser
+}
+
+local_top() {
+	sh /add/initramfs/initramfs-tools/scripts/local-top/dmuser
+}
+
+# configure WORDS: make WORDS the value of DMUSER_DEVICES.
+configure() {
+	echo "DMUSER_DEVICES='$1'" >/conf/conf.d/dmuser
 }
 
 # stub NAME: make a program of standard input, which runs in place of NAME.
@@ -62,10 +75,45 @@ is "what the initramfs gets" "$(hook)" "$usual
 program $own
 file $key
 modules dm-mod dm-user"
+configure "t=file:/dev/other u=keyed:/dev/u:/etc/there:/etc/more"
+is "what it gets with a configuration" "$(hook)" "$usual
+program $own
+file $key
+program $first
+program $own
+file $key
+file /etc/there
+file /etc/more
+modules dm-mod dm-user"
+configure u=keyed:/dev/u:/etc/missing:/etc/more
+fails_saying "cannot copy /etc/missing" hook
+configure u=tape:/dev/u
+fails_saying "unknown backend 'tape'" hook
+configure keyed:/dev/u
+fails_saying "DMUSER_DEVICES: 'keyed:/dev/u' is not NAME" hook
+
+# What the initramfs serves, and how long it waits.
+stub dmuserctl <<'END'
+echo "$@" >>/tmp/asked
+END
+configure "t=file:/dev/other u=keyed:/dev/u"
+for delay in '' 5 .5 45.5 9999; do
+	ROOTDELAY=$delay PATH=$stubs:$PATH local_top || fail "local-top with rootdelay=$delay"
+done
+is "the devices that it creates" "$(cut -d' ' -f 4- /tmp/asked | sort | uniq -c | xargs)" \
+	"5 t keyed:/dev/store 5 u keyed:/dev/u"
+is "the seconds that it waits" "$(cut -d' ' -f 3 /tmp/asked | uniq | xargs)" "30 45 3600"
+echo rd.dmuser=0 >/tmp/cmdline
+mount --bind /tmp/cmdline /proc/cmdline || fail "mount"
+rm /tmp/asked
+PATH=$stubs:$PATH local_top || fail "local-top with rd.dmuser=0"
+check "rd.dmuser=0 switches it off" [ ! -e /tmp/asked ]
+umount /proc/cmdline
+rm $stubs/dmuserctl /conf/conf.d/dmuser
 
 # In the initramfs: the store comes late.
 echo open >$key
-sh /add/initramfs/initramfs-tools/scripts/local-top/dmuser >/tmp/said 2>&1 &
+local_top >/tmp/said 2>&1 &
 boot=$!
 wait_for 20 "create waits" pgrep -x dmuserctl
 ln -s "$disk" /dev/store
