@@ -10,7 +10,7 @@
 #define BUFFERED	"file:" STORE ",buffered"
 #define PATIENCE	"60000"		/* ms: guests are emulated */
 
-static void create(const char *name, const char *spec)
+void dm_user_create(const char *name, const char *spec)
 {
 	char *argv[] = { "dmuserctl", "create", "--timeout", PATIENCE, (char *)name, (char *)spec,
 			 NULL };
@@ -18,7 +18,7 @@ static void create(const char *name, const char *spec)
 	NEED(!process_run(argv), "create %s", name);
 }
 
-static int handover(const char *name, const char *spec)
+int dm_user_handover(const char *name, const char *spec)
 {
 	char *argv[] = { "dmuserctl", "handover", "--timeout", PATIENCE, (char *)name,
 			 (char *)spec, NULL };
@@ -26,7 +26,7 @@ static int handover(const char *name, const char *spec)
 	return process_run(argv) ? -EIO : 0;
 }
 
-static void destroy(const char *name)
+void dm_user_remove(const char *name)
 {
 	char *argv[] = { "dmuserctl", "remove", (char *)name, NULL };
 
@@ -36,23 +36,23 @@ static void destroy(const char *name)
 /* The handover from first to second stage is not measured; those after it are second to second. */
 static void start(void)
 {
-	create("t", DIRECT);
-	NEED(!handover("t", DIRECT), "the first handover");
+	dm_user_create("t", DIRECT);
+	NEED(!dm_user_handover("t", DIRECT), "the first handover");
 }
 
 static void stop(void)
 {
-	destroy("t");
+	dm_user_remove("t");
 }
 
 static int change_overlap(unsigned int n)
 {
-	return handover("t", DIRECT);
+	return dm_user_handover("t", DIRECT);
 }
 
 static int change_exclusive(unsigned int n)
 {
-	return handover("t", n % 2 ? BUFFERED : DIRECT);
+	return dm_user_handover("t", n % 2 ? BUFFERED : DIRECT);
 }
 
 static int change_crashed(unsigned int n)
@@ -61,25 +61,25 @@ static int change_crashed(unsigned int n)
 
 	NEED(pid, "a daemon to kill");
 	process_kill_other(pid);
-	return handover("t", DIRECT);
+	return dm_user_handover("t", DIRECT);
 }
 
 static void start_two(void)
 {
 	start();
-	create("u", "file:/dev/ram1,direct");
-	NEED(!handover("u", "file:/dev/ram1,direct"), "the first handover of the other");
+	dm_user_create("u", "file:/dev/ram1,direct");
+	NEED(!dm_user_handover("u", "file:/dev/ram1,direct"), "the first handover of the other");
 }
 
 static void stop_two(void)
 {
 	stop();
-	destroy("u");
+	dm_user_remove("u");
 }
 
 static int change_beside(unsigned int n)
 {
-	return handover("u", "file:/dev/ram1,direct");
+	return dm_user_handover("u", "file:/dev/ram1,direct");
 }
 
 const struct way ways_dm_user[] = {

@@ -5,12 +5,9 @@
  * both alike. Print the lines of load_report(), a line `change` with the time that each change
  * took, and comments.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/bench/ways/ways.h"
 
@@ -19,13 +16,6 @@
 #define PATIENCE_MS	30000	/* until a stall ends */
 
 static const struct way *const groups[] = { ways_dm_user, ways_table, ways_ublk, ways_nbd };
-
-int store_io(int fd, bool write, void *buf, unsigned int len, uint64_t offset)
-{
-	ssize_t done = write ? pwrite(fd, buf, len, offset) : pread(fd, buf, len, offset);
-
-	return done < 0 ? -errno : (int)done;
-}
 
 /* The windows are 2n, with the change, and 2n + 1, without. False: I/O hangs, end this way. */
 static bool round_run(const struct way *way, unsigned int n, unsigned int *failed)
@@ -95,10 +85,7 @@ int main(int argc, char **argv)
 {
 	int changes = argc > 1 ? atoi(argv[1]) : 0;
 
-	if (argc == 3 && !strcmp(argv[1], "ublk-server"))
-		return ublk_server(argv[2]);
-	if (argc == 2 && !strcmp(argv[1], "nbd-server"))
-		return nbd_server();
+	server_main(argc, argv);
 	if (changes < 1 || changes > 400) {
 		fprintf(stderr, "usage: ways CHANGES [WAY]... (at most 400 changes)\n");
 		return 2;

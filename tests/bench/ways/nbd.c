@@ -63,16 +63,14 @@ static bool server_answer(int socket, const struct nbd_request *request, uint8_t
 	return all_out(socket, out, sizeof(reply) + (result < 0 ? 0 : len));
 }
 
-int nbd_server(void)
+int nbd_server(const char *path)
 {
 	/* The payload is aligned for direct I/O; there is room for the header before it. */
 	uint8_t *buf = (uint8_t *)abi_buffer(4096 + IO_MAX) + 4096;
-	int store = open(STORE, O_RDWR | O_DIRECT | O_CLOEXEC), result, socket = 3;
+	int store = store_open(path), result, socket = 3;
 	uint8_t *out = buf - sizeof(struct nbd_reply);
 	struct nbd_request request;
 
-	if (store < 0)
-		return 1;
 	process_ready(socket);
 	while (all_in(socket, &request, sizeof(request))) {
 		unsigned int type = ntohl(request.type) & 0xffff, len = ntohl(request.len);
@@ -87,6 +85,8 @@ int nbd_server(void)
 		result = 0;
 		if (write || type == NBD_CMD_READ)
 			result = store_io(store, write, buf, len, be64toh(request.from));
+		else if (type == NBD_CMD_FLUSH)
+			result = store_flush(store);
 		if (!server_answer(socket, &request, out, type == NBD_CMD_READ ? len : 0, result))
 			return 1;
 	}
@@ -254,9 +254,9 @@ static int command(uint8_t number, int socket)
 }
 
 /* Start a server; *@socket becomes the kernel's end. */
-static pid_t server_spawn(int *socket)
+static pid_t server_spawn(const char *store, int *socket)
 {
-	char *argv[] = { "/proc/self/exe", "nbd-server", NULL };
+	char *argv[] = { "/proc/self/exe", "nbd-server", (char *)store, NULL };
 	int ends[2];
 	pid_t pid;
 
@@ -268,15 +268,20 @@ static pid_t server_spawn(int *socket)
 	return pid;
 }
 
-static void start(void)
+void nbd_start(const char *store)
 {
 	int socket, err;
 
 	netlink_open();
-	server = server_spawn(&socket);
+	server = server_spawn(store, &socket);
 	err = command(NBD_CMD_CONNECT, socket);
 	NEED(!err, "nbd: connect: %s", strerror(-err));
 	close(socket);
+}
+
+static void start(void)
+{
+	nbd_start(STORE);
 }
 
 static int change(unsigned int n)
@@ -284,7 +289,7 @@ static int change(unsigned int n)
 	pid_t next;
 	int socket, err;
 
-	next = server_spawn(&socket);
+	next = server_spawn(STORE, &socket);
 	process_kill(server);
 	server = next;
 	err = link_dead() ? command(NBD_CMD_RECONFIGURE, socket) : -ETIMEDOUT;
@@ -292,7 +297,7 @@ static int change(unsigned int n)
 	return err;
 }
 
-static void stop(void)
+void nbd_stop(void)
 {
 	NEED(!command(NBD_CMD_DISCONNECT, -1), "nbd: disconnect");
 	process_kill(server);
@@ -301,7 +306,7 @@ static void stop(void)
 }
 
 const struct way ways_nbd[] = {
-	{ "nbd", "/dev/nbd0", start, change, stop,
+	{ "nbd", "/dev/nbd0", start, change, nbd_stop,
 	  "nbd, server killed, new socket by netlink (timeout 1 s, dead_conn_timeout 20 s)" },
 	{ },
 };

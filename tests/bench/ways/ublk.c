@@ -17,9 +17,12 @@
 
 #include "tests/bench/ways/ways.h"
 
-#define NUMBER	0		/* of the device */
-#define DEPTH	16
-#define IO_MAX	65536
+#define NUMBER		0		/* of the device */
+#define DEPTH		16
+#define DEPTH_MAX	128
+#define IO_MAX		65536
+#define RING_FLAGS	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | \
+			 IORING_SETUP_DEFER_TASKRUN)
 
 /* ---- the server ---- */
 
@@ -27,8 +30,9 @@ struct server_state {
 	struct io_uring ring;
 	const struct ublksrv_io_desc *descs;
 	int store, device;
+	unsigned int depth;
 	unsigned int live;			/* tags that the kernel holds */
-	void *bufs[DEPTH];
+	void *bufs[DEPTH_MAX];
 };
 
 static void server_queue(struct server_state *s, unsigned int tag, unsigned int op,
@@ -37,6 +41,7 @@ static void server_queue(struct server_state *s, unsigned int tag, unsigned int 
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&s->ring);
 	struct ublksrv_io_cmd *cmd = (void *)sqe->cmd;
 
+	/* A registered file would cost some less, but the ring of a killed server end later. */
 	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, s->device, NULL, 0, 0);
 	sqe->cmd_op = op;
 	sqe->user_data = tag;
@@ -50,7 +55,7 @@ static int server_io(struct server_state *s, unsigned int tag)
 	unsigned int op = ublksrv_get_op(io);
 
 	if (op == UBLK_IO_OP_FLUSH)
-		return 0;
+		return store_flush(s->store);
 	if (op != UBLK_IO_OP_READ && op != UBLK_IO_OP_WRITE)
 		return -EOPNOTSUPP;
 	return store_io(s->store, op == UBLK_IO_OP_WRITE, s->bufs[tag], io->nr_sectors * 512,
@@ -60,50 +65,54 @@ static int server_io(struct server_state *s, unsigned int tag)
 static void server_loop(struct server_state *s)
 {
 	struct io_uring_cqe *cqe;
+	unsigned int head, count;
 
 	while (s->live && io_uring_submit_and_wait(&s->ring, 1) >= 0) {
-		while (!io_uring_peek_cqe(&s->ring, &cqe)) {
+		count = 0;
+		io_uring_for_each_cqe(&s->ring, head, cqe) {
 			unsigned int tag = cqe->user_data;
-			int res = cqe->res;
 
-			io_uring_cqe_seen(&s->ring, cqe);
-			if (res == UBLK_IO_RES_OK)
+			count++;
+			if (cqe->res == UBLK_IO_RES_OK)
 				server_queue(s, tag, UBLK_IO_COMMIT_AND_FETCH_REQ,
 					     server_io(s, tag));
 			else
 				s->live--;
 		}
+		io_uring_cq_advance(&s->ring, count);
 	}
 }
 
-int ublk_server(const char *number)
+int ublk_server(const char *store, const char *depth, const char *io_max)
 {
 	static struct server_state s;
 	char path[64], byte;
 
-	s.store = open(STORE, O_RDWR | O_DIRECT | O_CLOEXEC);
-	if (s.store < 0 || io_uring_queue_init(2 * DEPTH, &s.ring, 0))
+	s.store = store_open(store);
+	s.depth = atoi(depth);
+	NEED(s.depth >= 1 && s.depth <= DEPTH_MAX, "a depth of at most %d", DEPTH_MAX);
+	if (io_uring_queue_init(2 * s.depth, &s.ring, RING_FLAGS))
 		return 1;
-	for (unsigned int tag = 0; tag < DEPTH; tag++)
-		s.bufs[tag] = abi_buffer(IO_MAX);
+	for (unsigned int tag = 0; tag < s.depth; tag++)
+		s.bufs[tag] = abi_buffer(atoi(io_max));
 	process_ready(0);
 	if (read(0, &byte, 1) != 1)
 		return 1;
-	snprintf(path, sizeof(path), "/dev/ublkc%s", number);
+	snprintf(path, sizeof(path), "/dev/ublkc%d", NUMBER);
 	s.device = open(path, O_RDWR | O_CLOEXEC);
 	if (s.device < 0) {
 		perror(path);
 		return 1;
 	}
-	s.descs = mmap(NULL, DEPTH * sizeof(*s.descs), PROT_READ, MAP_SHARED | MAP_POPULATE,
+	s.descs = mmap(NULL, s.depth * sizeof(*s.descs), PROT_READ, MAP_SHARED | MAP_POPULATE,
 		       s.device, UBLKSRV_CMD_BUF_OFFSET);
 	if (s.descs == MAP_FAILED) {
 		perror("ublk-server: mmap");
 		return 1;
 	}
-	for (unsigned int tag = 0; tag < DEPTH; tag++)
+	for (unsigned int tag = 0; tag < s.depth; tag++)
 		server_queue(&s, tag, UBLK_IO_FETCH_REQ, 0);
-	s.live = DEPTH;
+	s.live = s.depth;
 	server_loop(&s);
 	return 0;
 }
@@ -135,14 +144,15 @@ static int control(unsigned int op, void *buf, unsigned int len, uint64_t data)
 }
 
 /* Start a server, which waits for a byte that is written to *@go. */
-static pid_t server_spawn(int *go)
+static pid_t server_spawn(const char *store, unsigned int depth, unsigned int io_max, int *go)
 {
-	char number[16];
-	char *argv[] = { "/proc/self/exe", "ublk-server", number, NULL };
+	char tags[16], bytes[16];
+	char *argv[] = { "/proc/self/exe", "ublk-server", (char *)store, tags, bytes, NULL };
 	int ends[2];
 	pid_t pid;
 
-	snprintf(number, sizeof(number), "%d", NUMBER);
+	snprintf(tags, sizeof(tags), "%u", depth);
+	snprintf(bytes, sizeof(bytes), "%u", io_max);
 	NEED(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), "a socket pair");
 	pid = process_start(argv, ends[0], -1);
 	close(ends[0]);
@@ -157,17 +167,17 @@ static void server_go(int go)
 	close(go);
 }
 
-static void start(uint64_t flags)
+void ublk_start(const char *store, unsigned int depth, unsigned int io_max, uint64_t flags)
 {
 	struct ublksrv_ctrl_dev_info info = {
-		.nr_hw_queues = 1, .queue_depth = DEPTH, .max_io_buf_bytes = IO_MAX,
+		.nr_hw_queues = 1, .queue_depth = depth, .max_io_buf_bytes = io_max,
 		.dev_id = NUMBER, .flags = flags,
 	};
 	struct ublk_params params = {
 		.len = sizeof(params), .types = UBLK_PARAM_TYPE_BASIC,
-		.basic = { .logical_bs_shift = 9, .physical_bs_shift = 12, .io_opt_shift = 12,
-			   .io_min_shift = 9, .max_sectors = IO_MAX / 512,
-			   .dev_sectors = STORE_BYTES / 512 },
+		.basic = { .attrs = UBLK_ATTR_VOLATILE_CACHE, .logical_bs_shift = 9,
+			   .physical_bs_shift = 12, .io_opt_shift = 12, .io_min_shift = 9,
+			   .max_sectors = io_max / 512, .dev_sectors = STORE_BYTES / 512 },
 	};
 	int go, err;
 
@@ -179,7 +189,7 @@ static void start(uint64_t flags)
 	NEED(!err, "ublk: add: %s", strerror(-err));
 	err = control(UBLK_CMD_SET_PARAMS, &params, sizeof(params), 0);
 	NEED(!err, "ublk: parameters: %s", strerror(-err));
-	server = server_spawn(&go);
+	server = server_spawn(store, depth, io_max, &go);
 	server_go(go);
 	err = control(UBLK_CMD_START_DEV, NULL, 0, server);
 	NEED(!err, "ublk: start: %s", strerror(-err));
@@ -187,19 +197,20 @@ static void start(uint64_t flags)
 
 static void start_recovery(void)
 {
-	start(UBLK_F_USER_RECOVERY);
+	ublk_start(STORE, DEPTH, IO_MAX, UBLK_F_USER_RECOVERY);
 }
 
 static void start_reissue(void)
 {
-	start(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE);
+	ublk_start(STORE, DEPTH, IO_MAX,
+		   UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE);
 }
 
 static int change(unsigned int n)
 {
 	uint64_t end = now_ns() + 20000000000ULL;
 	int go, err;
-	pid_t next = server_spawn(&go);
+	pid_t next = server_spawn(STORE, DEPTH, IO_MAX, &go);
 
 	process_kill(server);
 	server = next;
@@ -211,7 +222,7 @@ static int change(unsigned int n)
 	return err ? err : control(UBLK_CMD_END_USER_RECOVERY, NULL, 0, next);
 }
 
-static void stop(void)
+void ublk_stop(void)
 {
 	control(UBLK_CMD_STOP_DEV, NULL, 0, 0);
 	process_kill(server);
@@ -221,9 +232,9 @@ static void stop(void)
 }
 
 const struct way ways_ublk[] = {
-	{ "ublk", "/dev/ublkb0", start_recovery, change, stop,
+	{ "ublk", "/dev/ublkb0", start_recovery, change, ublk_stop,
 	  "ublk, server killed, user recovery by a server that was ready" },
-	{ "ublk-reissue", "/dev/ublkb0", start_reissue, change, stop,
+	{ "ublk-reissue", "/dev/ublkb0", start_reissue, change, ublk_stop,
 	  "likewise, and the requests of the dead server are issued again" },
 	{ },
 };

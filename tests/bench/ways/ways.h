@@ -12,7 +12,7 @@
 
 #include "tests/vm/abi/abi.h"
 
-#define STORE		"/dev/ram0"	/* what every server serves, O_DIRECT */
+#define STORE		"/dev/ram0"	/* what the servers of the ways serve, O_DIRECT */
 #define STORE_BYTES	(64ULL << 20)
 
 struct way {
@@ -59,14 +59,38 @@ void process_kill(pid_t pid);
 pid_t process_find(const char *comm);
 void process_kill_other(pid_t pid);
 
-/* ---- the servers that this program can be started as; they return an exit status ---- */
+/* ---- dm_user.c, ublk.c, nbd.c: one device of each at a time, of STORE_BYTES ---- */
 
-/* Attach to device @number once there is a byte to read at descriptor 0. */
-int ublk_server(const char *number);
+/* Make /dev/mapper/@name; @spec: BACKEND:SOURCE[,option...]. */
+void dm_user_create(const char *name, const char *spec);
+/* Replace its daemon by a second stage. 0 or -errno. */
+int dm_user_handover(const char *name, const char *spec);
+void dm_user_remove(const char *name);
+
+/* /dev/ublkb0, with one queue for @depth requests of @io_max bytes; @flags: UBLK_F_*. */
+void ublk_start(const char *store, unsigned int depth, unsigned int io_max, uint64_t flags);
+void ublk_stop(void);
+
+/* /dev/nbd0, at a Unix socket. */
+void nbd_start(const char *store);
+void nbd_stop(void);
+
+/* ---- server.c: a program that starts these servers starts itself, as one of them ---- */
+
+/* Call it first in main(). If the program was started as a server, it serves and exits. */
+void server_main(int argc, char **argv);
+/* They return an exit status. Attach to the device once there is a byte to read at descriptor 0. */
+int ublk_server(const char *store, const char *depth, const char *io_max);
 /* Serve the socket at descriptor 3. */
-int nbd_server(void);
+int nbd_server(const char *store);
 
+/* A store without bytes: every I/O succeeds at once, and a read leaves the buffer as it is. */
+#define STORE_NULL	"null"
+
+/* Open a file or a block device, O_DIRECT, or STORE_NULL. */
+int store_open(const char *path);
 /* One I/O on the store. Returns bytes or -errno. */
 int store_io(int fd, bool write, void *buf, unsigned int len, uint64_t offset);
+int store_flush(int fd);	/* 0 or -errno */
 
 #endif
