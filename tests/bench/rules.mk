@@ -22,4 +22,10 @@ bench-stall: $(BUILD)/tests/bench/ways/ways
 $(BUILD)/tests/bench/ways/ways: $(bench_ways_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
 
+# dmuserctl looks for the program dmuser-BACKEND.
+bench_daemons := $(addprefix $(BUILD)/tests/bench/daemon/dmuser-,null memory)
+
+$(bench_daemons): $(BUILD)/tests/bench/daemon/memory.o $(daemon_objects) $(archives)
+	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^
+
 .PHONY: bench-scale bench-stall
