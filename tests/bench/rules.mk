@@ -25,7 +25,18 @@ $(BUILD)/tests/bench/ways/ways: $(bench_ways_objects)
 # dmuserctl looks for the program dmuser-BACKEND.
 bench_daemons := $(addprefix $(BUILD)/tests/bench/daemon/dmuser-,null memory)
 
+## make bench [PEERS=...] [LOADS=...]: what an I/O costs, beside others; docs/performance.md
+bench: $(BUILD)/tests/bench/peers/peers $(bench_daemons)
+	BUILD=$(BUILD) tests/bench/cost
+
+# The servers of ublk and nbd, and the tools for dm-user, are those of the ways.
+bench_peers_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/peers/*.c)) \
+	$(filter-out %/main.o,$(bench_ways_objects))
+
+$(BUILD)/tests/bench/peers/peers: $(bench_peers_objects)
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring -laio
+
 $(bench_daemons): $(BUILD)/tests/bench/daemon/memory.o $(daemon_objects) $(archives)
 	$(CC) $(CFLAGS) -static-pie $(DMU_LDFLAGS) $(LDFLAGS) -o $@ $^
 
-.PHONY: bench-scale bench-stall
+.PHONY: bench bench-scale bench-stall

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The tables of cost.json, for cost-text.jq and cost-page.jq: [{title, head, rows}].
+
+def thousands: tostring | [while(length > 0; .[:-3]) | .[-3:]] | reverse | join(",");
+def decimals($n): if . < 0 then "-" + (-. | decimals($n)) else
+	. * pow(10; $n) | round | tostring | until(length > $n; "0" + .) | .[:-$n] + "." + .[-$n:]
+	end;
+def or_dash(f): if . == null then "-" else f end;
+
+# Half of the range of all batches, in percent of the median.
+def spread: (.max - .min) / 2 / .median * 100;
+
+def table($unit; $title; cell): . as $run
+	| {
+		title: $title,
+		head: (["peer"] + (.loads | map(.name))),
+		rows: [.peers[] as $peer | [$peer.name] + [$run.loads[] as $load
+			| [$run.figures[] | select(.unit == $unit and .load == $load.name
+				and .peer == $peer.name)][0] | or_dash(cell)]]
+	};
+
+def beside: "\(.to_linear | or_dash(decimals(1))) / \(.to_ublk | or_dash(decimals(1)))";
+def value: "\(.median | thousands) ±\(spread | decimals(1))%";
+def units: [.figures[].unit] | unique;
+
+def tables:
+	table("instructions"; "Instructions per I/O"; value),
+	table("instructions"; "Instructions, as a multiple of dm-linear's / of ublk's"; beside),
+	table("instructions"; "Context switches per I/O"; .switches | decimals(2)),
+	if units | index("iops") then
+		table("iops"; "I/Os a second"; value),
+		table("iops"; "I/Os a second, as a multiple of dm-linear's / of ublk's"; beside)
+	else empty end;
