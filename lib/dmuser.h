@@ -253,6 +253,7 @@ struct dmu_server_stats {
 /* How the loop reads and writes: by default read(2) and writev(2); unit tests bring a fake. */
 struct iovec;
 struct dmu_transport {
+	uint32_t abi;			/* DMU_ABI */
 	/* Bytes, 0 at drain, or -errno. */
 	ssize_t (*read)(int fd, void *buf, size_t len);
 	/* Bytes, or -errno. */
@@ -281,7 +282,7 @@ struct dmu_server_config {
  * of its channel, when it fails), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only
  * where it is no vDSO), and the backend's: for "file" pread64, pwrite64, fdatasync,
  * sync_file_range, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel,
- * max_io_bytes is 0 or beyond 64 MiB, or @ops has another abi than DMU_ABI or no geometry or read;
+ * max_io_bytes is 0 or beyond 64 MiB, @ops has no geometry or read, or a struct has another abi;
  * -ENOMEM, -EAGAIN, -EMFILE. On failure the caller still owns the channels.
  *
  * Failed requests are logged at DMU_LOG_ERR, at most one line in ten seconds.

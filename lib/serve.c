@@ -56,6 +56,7 @@ static ssize_t channel_writev(int fd, const struct iovec *iov, int count)
 }
 
 static const struct dmu_transport channel_transport = {
+	.abi = DMU_ABI,
 	.read = channel_read,
 	.writev = channel_writev,
 };
@@ -259,7 +260,8 @@ int dmu_server_create(struct dmu_server **out, const struct dmu_server_config *c
 
 	if (!config->channel_count || !config->max_io_bytes || config->max_io_bytes > MAX_PAYLOAD)
 		return -EINVAL;
-	if (config->ops->abi != DMU_ABI || !config->ops->geometry || !config->ops->read)
+	if (config->ops->abi != DMU_ABI || !config->ops->geometry || !config->ops->read ||
+	    (config->transport && config->transport->abi != DMU_ABI))
 		return -EINVAL;
 	server = calloc(1, sizeof(*server) + config->channel_count * sizeof(server->workers[0]));
 	if (!server)

@@ -194,7 +194,9 @@ static ssize_t fake_writev(int fd, const struct iovec *iov, int count)
 	return rc;
 }
 
-const struct dmu_transport fake_transport = { .read = fake_read, .writev = fake_writev };
+const struct dmu_transport fake_transport = {
+	.abi = DMU_ABI, .read = fake_read, .writev = fake_writev,
+};
 
 void fake_open(int *fds, unsigned int count)
 {

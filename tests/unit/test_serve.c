@@ -189,6 +189,9 @@ static void ops_that_do_not_fit_the_library_are_refused(void **state)
 		config.ops = &bad[i];
 		assert_int_equal(dmu_server_create(&none, &config), -EINVAL);
 	}
+	config.ops = &store_ops;
+	config.transport = &(struct dmu_transport){ .abi = DMU_ABI + 1 };
+	assert_int_equal(dmu_server_create(&none, &config), -EINVAL);
 }
 
 static void requests_that_do_not_fit_are_errors(void **state)
