@@ -69,6 +69,15 @@ kill -KILL "$pid"
 wait_for 60 "the watchdog restarts the daemon with its key" served_by_other "$pid"
 check "the key on the device" grep -q open $key
 
+# How often the watchdog has gone to sleep.
+slept() {
+	sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$watch/status"
+}
+
+looked_after() {
+	[ "$(slept)" -gt "$1" ]
+}
+
 # A new description names one more file. A second watchdog would have a copy.
 is "what a restart would lack" "$(watchdog reason)" null
 more=/etc/keyed/more
@@ -76,7 +85,9 @@ echo more >$more
 handover "$name" $spec:$more >/dev/null || fail "handover"
 wait_for 20 "the watchdog misses the file" watchdog_is reason \
 	"there is no copy of $more: restart dmuser-watch"
-sleep 11	# longer than the watchdog between two looks
+# It sleeps between two looks.
+looks=$(slept)
+wait_for 60 "the watchdog has looked again" looked_after "$looks"
 check "the watchdog still says so" watchdog_is reason \
 	"there is no copy of $more: restart dmuser-watch"
 kill -TERM "$watch"
