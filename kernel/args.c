@@ -105,18 +105,47 @@ static int dmu_set_max_io(struct dmu_config *config, const char *value)
 	return dmu_parse_size(value, PAGE_SIZE, SZ_16M, &config->max_io);
 }
 
-/* A number, not a path: a path may name another device when the same row is loaded again. */
-static int dmu_set_backing(struct dmu_config *config, const char *value)
+/*
+ * A number, not a path: a path may name another device when the same row is loaded again. As DM
+ * prints it: no blanks, no leading zeroes, no bits lost.
+ */
+static int dmu_parse_device(const char *value, size_t len, dev_t *dev)
 {
 	unsigned int major, minor;
 	char text[24];
 
 	if (sscanf(value, "%u:%u", &major, &minor) != 2)
 		return -EINVAL;
-	config->backing = MKDEV(major, minor);
-	/* As DM prints it: no blanks, no leading zeroes, nothing after it, no bits lost. */
-	snprintf(text, sizeof(text), "%u:%u", MAJOR(config->backing), MINOR(config->backing));
-	return config->backing && !strcmp(text, value) ? 0 : -EINVAL;
+	*dev = MKDEV(major, minor);
+	snprintf(text, sizeof(text), "%u:%u", MAJOR(*dev), MINOR(*dev));
+	return *dev && strlen(text) == len && !strncmp(text, value, len) ? 0 : -EINVAL;
+}
+
+static int dmu_set_backing(struct dmu_config *config, const char *value)
+{
+	size_t len;
+
+	for (;;) {
+		len = strchrnul(value, ',') - value;
+		if (config->backing_count == DMU_BACKINGS_MAX ||
+		    dmu_parse_device(value, len, &config->backings[config->backing_count]))
+			return -EINVAL;
+		config->backing_count++;
+		if (!value[len])
+			return 0;
+		value += len + 1;
+	}
+}
+
+static int dmu_set_extents(struct dmu_config *config, const char *value)
+{
+	/* A sector must fit in an index of the maple tree, a place on a disk in a value. */
+	if (!IS_ENABLED(CONFIG_64BIT))
+		return -EINVAL;
+	config->extents_max = DMU_EXTENTS_DEFAULT;
+	if (!strcmp(value, "on"))
+		return 0;
+	return dmu_parse_size(value, 1, INT_MAX, &config->extents_max);
 }
 
 /* Parse the value of compat: or of the module's parameter. 0 or -EINVAL. */
@@ -150,6 +179,8 @@ static const struct dmu_arg {
 	  "physical_block_size: must be a power of two from 512 to the page size" },
 	{ "max_io:", dmu_set_max_io, "max_io: must be bytes, from the page size to 16777216" },
 	{ "backing:", dmu_set_backing, "backing: must be the MAJOR:MINOR of a block device" },
+	{ "extents:", dmu_set_extents,
+	  "extents: must be on, or how many there can be; needs 64 bits" },
 };
 
 static int dmu_config_parse_arg(struct dmu_config *config, const char *arg, unsigned long *seen,
@@ -292,6 +323,10 @@ int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, 
 		*error = "physical_block_size is smaller than logical_block_size";
 		return -EINVAL;
 	}
+	if (config->extents_max && !config->backing_count) {
+		*error = "extents: needs backing:";
+		return -EINVAL;
+	}
 	if (config->max_io % config->logical_block_size) {
 		*error = "max_io is not a multiple of logical_block_size";
 		return -EINVAL;
@@ -307,6 +342,13 @@ int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, 
 void dmu_config_free(struct dmu_config *config)
 {
 	kfree(config->row);
+}
+
+/* True if extents that were made under @a are right under @b. */
+bool dmu_config_same_backings(const struct dmu_config *a, const struct dmu_config *b)
+{
+	return a->backing_count == b->backing_count &&
+	       !memcmp(a->backings, b->backings, sizeof(a->backings));
 }
 
 /* True if a live device can change from @a to @b, because DM keeps its queue limits. */

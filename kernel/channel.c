@@ -342,7 +342,10 @@ static ssize_t dmu_channel_write_locked(struct dmu_channel *channel, struct iov_
 	if (ret < 0 || !claim)
 		return ret;
 	if (!channel->in) {
-		dmu_request_answer(channel, claim, channel->answer.type);
+		if (channel->answer.type == DM_USER_RESP_REMAP && channel->node->extents)
+			dmu_request_remap(channel, claim, &channel->answer);
+		else
+			dmu_request_answer(channel, claim, channel->answer.type);
 		return ret;
 	}
 	payload = dmu_channel_receive(channel, from);

@@ -21,6 +21,9 @@
  *	no daemon for too long (policy): QUEUED -> ended
  *	revoke (noflush suspend, message "fail"): any state -> ended
  *	answer "no space" and nospace:wait: HELD -> QUEUED, where no reader takes it for a while
+ *	answer "remap": HELD -> ended, but the bio goes on to a backing device, which ends that
+ *
+ * A bio in an extent is mapped to a backing device and never becomes a request (extents.c).
  *
  * A request lives in its bio and is gone after bio_endio(). A claim outlives a revoked request,
  * because the daemon does not know of the revoke. The channel swallows the daemon's answer; until
@@ -40,6 +43,11 @@
  *	      DM's lock of events		(dm_table_event())
  *	md->suspend_lock			(DM: suspend, resume)
  *	  node->targets_lock
+ *	  extents->lock				(memory without I/O)
+ *
+ *	extents->lock				(a daemon changes extents; fails without memory)
+ *	  the maple tree's
+ *	extents->sync_lock
  *
  *	node->lock				(inside all locks above)
  *	  channel->lock
@@ -67,7 +75,7 @@
  *			 read and write with IOCB_NOWAIT. May sleep.
  *	release		 The process that drops the last reference to the file, also when it exits;
  *			 none. May sleep.
- *	event_work, nodaemon_work, nospace_work
+ *	event_work, nodaemon_work, nospace_work, submit_work
  *			 dmu_workqueue (WQ_MEM_RECLAIM); none. May sleep.
  *
  * All but map and the end of bios is process context. map may run in a softirq: dm-crypt above this
@@ -83,9 +91,9 @@
  * Lifetimes: what keeps an object alive
  *
  *	node	   node->ref: one each for a target (ctr to dtr), a channel (open to release),
- *		   pending event_work, nodaemon_work and nospace_work, and a running open().
- *		   dmu_device_find() takes that last one under the xarray's lock, until the last
- *		   target is gone. Then the node's name is free (dead), and only channels and work
+ *		   pending event_work, nodaemon_work, nospace_work and submit_work, and a running
+ *		   open(). dmu_device_find() takes that last one under the xarray's lock, until the
+ *		   last target is gone. Then the node's name is free (dead), and only channels and work
  *		   refer to it.
  *	target	   DM, from ctr to dtr. DM calls dtr when the table is no longer bound, its SRCU
  *		   readers are gone and its last request has ended. Other code reaches the target,
@@ -94,6 +102,8 @@
  *	channel	   Its file. Other code reaches it only through a claim, under node->lock; release
  *		   drops its claims first.
  *	generation Its channels; it goes with the last one. Generation 0 is part of the node.
+ *	extents	   Its node.
+ *	flight	   Its extents. A bio that has boarded one leaves it in end_io, before the bio ends.
  *	request	   Its bio, from map to bio_endio(). It is on node->requests until a thread removes
  *		   it there, under node->lock, and ends it: so each request ends once. Until then it
  *		   is in one place: on node->queue, node->released, node->nospace or a claim's
@@ -129,6 +139,9 @@
 #define DMU_MAX_IO_DEFAULT	SZ_1M
 #define DMU_NOSPACE_MS		1000	/* until a daemon is asked again, with nospace:wait */
 #define DMU_BATCH		64	/* most requests that move in one hold of a lock */
+#define DMU_BACKINGS_MAX	4	/* backing devices of a row */
+#define DMU_EXTENTS_DEFAULT	1048576
+#define DMU_MAPIO_DAEMON	(-1)	/* beside DM_MAPIO_*: the bio is for a daemon */
 
 /* What a table row asks for. */
 struct dmu_config {
@@ -146,7 +159,9 @@ struct dmu_config {
 	unsigned int logical_block_size;	/* bytes */
 	unsigned int physical_block_size;	/* bytes */
 	unsigned int max_io;			/* bytes */
-	dev_t backing;		/* block device of the store, which DM claims; 0: none */
+	dev_t backings[DMU_BACKINGS_MAX];	/* block devices of the store, which DM claims */
+	unsigned int backing_count;
+	unsigned int extents_max;		/* 0: nothing is ever mapped */
 };
 
 struct dmu_counters {
@@ -155,6 +170,7 @@ struct dmu_counters {
 	u64 unsupported;	/* answered UNSUPPORTED */
 	u64 requeued;		/* orphans handed back to the queue */
 	u64 failed;		/* ended with an error that no daemon gave */
+	u64 remapped;		/* answered REMAP */
 	u64 refused;		/* answers to requests that the channel did not hold */
 };
 
@@ -185,6 +201,8 @@ struct dmu_node {
 	wait_queue_head_t readers;	/* exclusive waiters: a request wakes one */
 	wait_queue_head_t pollers;	/* apart: an EPOLLEXCLUSIVE one would swallow a wake-up */
 
+	struct dmu_extents *extents;	/* constant; NULL: the row has no extents: */
+
 	spinlock_t lock;		/* guards all below */
 	bool dead;			/* DM destroyed the last target */
 	bool sealed;
@@ -198,6 +216,7 @@ struct dmu_node {
 	dev_t dev;
 	sector_t start;
 	sector_t sectors;
+	sector_t backing_sectors[DMU_BACKINGS_MAX];	/* lengths, as of the last resume */
 	u64 next_seq;
 	u64 newest_generation;
 	struct list_head requests;	/* all requests by seq: oldest first */
@@ -216,10 +235,14 @@ struct dmu_node {
 	struct dmu_counters counters;
 	u64 written;			/* requests that write and have succeeded */
 	u64 flushed;			/* the first of them, which a flush has covered */
+	unsigned int writing;		/* claims of requests that write */
+	bool clean;			/* flushes pass daemons by */
 
 	struct work_struct event_work;		/* tells DM that the status changed */
 	struct delayed_work nodaemon_work;	/* policy nodaemon:fail */
 	struct delayed_work nospace_work;	/* policy nospace:wait */
+	struct llist_head submits;		/* requests that submit_work submits */
+	struct work_struct submit_work;		/* of bios that answers have sent on */
 };
 
 struct dmu_target {
@@ -227,7 +250,7 @@ struct dmu_target {
 	struct dmu_node *node;
 	struct list_head list;		/* node->targets */
 	struct dmu_config config;
-	struct dm_dev *backing;		/* DM's claim on config.backing, or NULL */
+	struct dm_dev *backings[DMU_BACKINGS_MAX];	/* DM's claims, or NULL */
 };
 
 enum dmu_request_state {
@@ -241,8 +264,10 @@ enum dmu_request_state {
 struct dmu_request {
 	struct list_head age;		/* node->requests */
 	struct list_head list;		/* where it waits, or of requests to end; not in a claim */
-	struct llist_node ended;	/* end.c */
+	struct llist_node ended;	/* end.c, or node->submits */
 	struct dmu_claim *claim;	/* node->lock: its claim, or NULL */
+	struct dmu_target *target;
+	struct dmu_flight *flight;	/* that it has boarded, or NULL */
 	struct bio *bio;
 	u64 seq;
 	unsigned int type;		/* DM_USER_REQ_MAP_* */
@@ -262,6 +287,7 @@ struct dmu_claim {
 	struct list_head waiters;	/* requests that overlap the claim */
 	struct list_head blocking;	/* node->blocking, if there are waiters */
 	u64 written;			/* node->written when the daemon got the request */
+	bool writes;			/* counted in node->writing */
 	struct dm_user_message msg;
 };
 
@@ -303,6 +329,7 @@ extern bool dmu_compat_default;		/* compat:android where a row does not say */
 int dmu_compat_parse(const char *value, bool *android);
 int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, char **error);
 void dmu_config_free(struct dmu_config *config);
+bool dmu_config_same_backings(const struct dmu_config *a, const struct dmu_config *b);
 bool dmu_config_same_limits(const struct dmu_config *a, const struct dmu_config *b);
 
 /* No daemon has served yet, and each request waits grace_ms for the first. Under node->lock. */
@@ -329,6 +356,7 @@ void dmu_node_begin_grace(struct dmu_node *node);
 void dmu_node_retry_later(struct dmu_node *node);
 void dmu_node_wake(struct dmu_node *node, unsigned int requests);
 void dmu_node_wake_all(struct dmu_node *node);
+void dmu_node_submit(struct dmu_node *node, struct dmu_request *req);
 int dmu_node_check_queue(struct dmu_target *target);
 void dmu_node_set_sealed(struct dmu_node *node, bool sealed);
 bool dmu_node_mark_sealed(struct dmu_node *node, bool sealed);
@@ -364,11 +392,39 @@ void dmu_request_give_back(struct dmu_channel *channel);
 struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 					   const struct dm_user_message *answer);
 void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response);
+void dmu_request_remap(struct dmu_channel *channel, struct dmu_claim *claim,
+		       const struct dm_user_message *answer);
 void dmu_request_orphan_all(struct dmu_channel *channel);
 void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status);
 unsigned int dmu_request_fail_queued(struct dmu_node *node);
 bool dmu_request_available(struct dmu_channel *channel);
 void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim);
+
+/* extents.c: what the kernel maps by itself; an extents of NULL maps nothing */
+struct dmu_extents_view {
+	unsigned int count;
+	u64 sectors;
+	u64 reads, writes, others;	/* requests that were mapped */
+};
+
+struct dmu_extents *dmu_extents_create(unsigned int max);
+void dmu_extents_free(struct dmu_extents *extents);
+void dmu_extents_fit(struct dmu_extents *extents, const struct dmu_target *target);
+int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio);
+void dmu_extents_board(struct dmu_extents *extents, struct dmu_request *req);
+void dmu_flight_leave(struct dmu_request *req);
+int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map);
+int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_extent *extent);
+int dmu_extents_drop(struct dmu_extents *extents);
+int dmu_extents_sync(struct dmu_extents *extents);
+int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map);
+int dmu_extents_declare_clean(struct dmu_channel *channel);
+void dmu_extents_status(const struct dmu_extents *extents, struct dmu_extents_view *view);
+
+/* target.c: the backing devices of a table */
+void dmu_target_redirect(struct dmu_target *target, struct bio *bio, unsigned int nr,
+			 sector_t sector);
+void dmu_target_submit(struct dmu_request *req, unsigned int nr, sector_t sector);
 
 /* end.c: in which context bios end */
 int dmu_end_init(void);
@@ -382,6 +438,7 @@ void dmu_fence_remove(struct dmu_node *node, struct dmu_claim *claim);
 bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req);
 unsigned int dmu_fence_requeue_all(struct dmu_node *node, struct list_head *requests);
 void dmu_fence_unqueue(struct dmu_node *node, struct dmu_request *req);
+bool dmu_fence_overlaps(struct dmu_node *node, const struct bio *bio);
 unsigned int dmu_fence_release_some(struct dmu_node *node);
 void dmu_fence_release(struct dmu_node *node);
 struct dmu_request *dmu_fence_take(struct dmu_node *node);

@@ -104,6 +104,15 @@ void dmu_fence_unqueue(struct dmu_node *node, struct dmu_request *req)
 	node->queued--;
 }
 
+/* Does @bio overlap a write that a daemon may still carry out? */
+bool dmu_fence_overlaps(struct dmu_node *node, const struct bio *bio)
+{
+	sector_t start = bio->bi_iter.bi_sector;
+
+	lockdep_assert_held(&node->lock);
+	return dmu_fence_tree_iter_first(&node->fence_tree, start, start + bio_sectors(bio) - 1);
+}
+
 /* Put @req in its place, behind all others. True if a reader can take it. */
 bool dmu_fence_queue(struct dmu_node *node, struct dmu_request *req)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The ioctls of a channel: info, join, drain, seal, open, as the ABI header defines them. */
+/* The ioctls of a channel, as the ABI header defines them. */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ioctl.h>
@@ -32,6 +32,10 @@ static_assert(offsetof(struct dm_user_join, flags) == 8);
 static_assert(sizeof(struct dm_user_drain) == 16);
 static_assert(offsetof(struct dm_user_drain, held) == 8);
 static_assert(sizeof(struct dm_user_open) == 8);
+static_assert(sizeof(struct dm_user_extent) == 32);
+static_assert(offsetof(struct dm_user_extent, flags) == 28);
+static_assert(sizeof(struct dm_user_map) == 24);
+static_assert(offsetof(struct dm_user_map, sector) == 16);
 
 static u64 dmu_info_policy(const struct dmu_config *config)
 {
@@ -41,7 +45,8 @@ static u64 dmu_info_policy(const struct dmu_config *config)
 	       (config->write_zeroes ? DM_USER_POLICY_WRITE_ZEROES : 0) |
 	       (config->secure_erase ? DM_USER_POLICY_SECURE_ERASE : 0) |
 	       (config->android ? DM_USER_POLICY_COMPAT_ANDROID : 0) |
-	       (config->nospace_wait ? DM_USER_POLICY_NOSPACE_WAIT : 0);
+	       (config->nospace_wait ? DM_USER_POLICY_NOSPACE_WAIT : 0) |
+	       (config->extents_max ? DM_USER_POLICY_EXTENTS : 0);
 }
 
 static u64 dmu_info_state(const struct dmu_node *node)
@@ -62,7 +67,8 @@ static void dmu_info_fill(struct dm_user_info *info, struct dmu_channel *channel
 		.abi_version = DM_USER_ABI_VERSION,
 		.channel_state = channel->generation->state,
 		.features = DM_USER_FEATURE_GENERATIONS | DM_USER_FEATURE_ADMISSION |
-			    DM_USER_FEATURE_NOWAIT | DM_USER_FEATURE_UNFLUSHED,
+			    DM_USER_FEATURE_NOWAIT | DM_USER_FEATURE_UNFLUSHED |
+			    DM_USER_FEATURE_EXTENTS,
 		.policy = dmu_info_policy(config),
 		.state = dmu_info_state(node),
 		.dev_major = MAJOR(node->dev),
@@ -192,6 +198,41 @@ err_fd:
 	return ret;
 }
 
+/* MAP and LIST. What was done before an error is told with it. */
+static long dmu_ioctl_map(struct dmu_channel *channel, void __user *arg, bool list)
+{
+	struct dmu_node *node = channel->node;
+	struct dm_user_map map;
+	bool dead;
+	int ret;
+
+	if (copy_from_user(&map, arg, sizeof(map)))
+		return -EFAULT;
+	if (map.reserved)
+		return -EINVAL;
+	spin_lock_bh(&node->lock);
+	dead = node->dead;
+	spin_unlock_bh(&node->lock);
+	if (dead)
+		return -ENOTBLK;
+	ret = list ? dmu_extents_list(node->extents, &map) : dmu_extents_change(channel, &map);
+	return copy_to_user(arg, &map, sizeof(map)) ? -EFAULT : ret;
+}
+
+static long dmu_ioctl_sync(struct dmu_channel *channel)
+{
+	struct dmu_node *node = channel->node;
+
+	bool dead;
+
+	spin_lock_bh(&node->lock);
+	dead = node->dead;
+	spin_unlock_bh(&node->lock);
+	if (dead)
+		return -ENOTBLK;
+	return node->extents ? dmu_extents_sync(node->extents) : -EOPNOTSUPP;
+}
+
 long dmu_channel_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct dmu_channel *channel = file->private_data;
@@ -208,6 +249,14 @@ long dmu_channel_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return dmu_ioctl_seal(channel);
 	case DM_USER_IOC_OPEN:
 		return dmu_ioctl_open(file, user);
+	case DM_USER_IOC_MAP:
+		return dmu_ioctl_map(channel, user, false);
+	case DM_USER_IOC_LIST:
+		return dmu_ioctl_map(channel, user, true);
+	case DM_USER_IOC_SYNC:
+		return dmu_ioctl_sync(channel);
+	case DM_USER_IOC_CLEAN:
+		return dmu_extents_declare_clean(channel);
 	default:
 		return -ENOTTY;
 	}

@@ -39,6 +39,7 @@ static void dmu_node_free(struct kref *ref)
 {
 	struct dmu_node *node = container_of(ref, struct dmu_node, ref);
 
+	dmu_extents_free(node->extents);
 	kfree(node->name);
 	kfree(node);
 }
@@ -90,6 +91,29 @@ void dmu_node_wake_all(struct dmu_node *node)
 {
 	wake_up_interruptible_all(&node->readers);
 	wake_up_all(&node->pollers);
+}
+
+static void dmu_node_submit_work(struct work_struct *work)
+{
+	struct dmu_node *node = container_of(work, struct dmu_node, submit_work);
+	struct llist_node *list = llist_reverse_order(llist_del_all(&node->submits));
+	struct dmu_request *req, *next;
+
+	llist_for_each_entry_safe(req, next, list, ended)
+		submit_bio_noacct(req->bio);
+	dmu_node_put(node);
+}
+
+/*
+ * Submit the bio of @req, which is no request any more, to the device that it names. By a worker,
+ * because the daemon must not wait for that device, nor end bios in its own context: see end.c.
+ */
+void dmu_node_submit(struct dmu_node *node, struct dmu_request *req)
+{
+	kref_get(&node->ref);
+	llist_add(&req->ended, &node->submits);
+	if (!queue_work(dmu_workqueue, &node->submit_work))
+		dmu_node_put(node);
 }
 
 /* Run nodaemon_work in @ms milliseconds, and not before. */
@@ -335,12 +359,15 @@ int dmu_node_open(struct inode *inode, struct file *file)
 static void dmu_node_configure(struct dmu_node *node, const struct dmu_target *target)
 {
 	const struct dm_target *ti = target->ti;
+	unsigned int i;
 
 	node->config = target->config;
 	node->config.row = NULL;
 	node->config.ctl = NULL;
 	node->start = ti->begin;
 	node->sectors = ti->len;
+	for (i = 0; i < target->config.backing_count; i++)
+		node->backing_sectors[i] = bdev_nr_sectors(target->backings[i]->bdev);
 	node->read_only = !(dm_table_get_mode(ti->table) & DMU_MODE_WRITE);
 }
 
@@ -372,7 +399,11 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	if (!node)
 		return ERR_PTR(-ENOMEM);
 	node->name = kasprintf(GFP_KERNEL, DMU_NODE_DIR "%s", target->config.ctl);
-	if (!node->name) {
+	if (target->config.extents_max)
+		node->extents = dmu_extents_create(target->config.extents_max);
+	if (!node->name || (target->config.extents_max && !node->extents)) {
+		dmu_extents_free(node->extents);
+		kfree(node->name);
 		kfree(node);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -391,6 +422,8 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	INIT_LIST_HEAD(&node->generations);
 	list_add(&node->unjoined.list, &node->generations);
 	INIT_WORK(&node->event_work, dmu_node_event_work);
+	init_llist_head(&node->submits);
+	INIT_WORK(&node->submit_work, dmu_node_submit_work);
 	INIT_DELAYED_WORK(&node->nodaemon_work, dmu_node_nodaemon_work);
 	INIT_DELAYED_WORK(&node->nospace_work, dmu_node_nospace_work);
 	dmu_node_configure(node, target);
@@ -437,6 +470,11 @@ static int dmu_node_check_share(struct dmu_node *node, const struct dmu_target *
 			*error = "Control node name is used twice in one table";
 			return -EEXIST;
 		}
+	}
+	if (!node->extents != !target->config.extents_max ||
+	    (node->extents && !dmu_config_same_backings(&node->config, &target->config))) {
+		*error = "extents: and its backing: cannot change in a reload";
+		return -EINVAL;
 	}
 	if (node->live && !dmu_config_same_limits(&node->live->config, &target->config)) {
 		*error = "Operations, block sizes and max_io cannot change in a reload";
@@ -542,4 +580,5 @@ void dmu_node_activate(struct dmu_target *target)
 	node->failing = false;
 	__dmu_node_watch(node, true);
 	spin_unlock_bh(&node->lock);
+	dmu_extents_fit(node->extents, target);
 }

@@ -120,6 +120,7 @@ int dmu_request_map(struct dmu_target *target, struct bio *bio)
 		return DM_MAPIO_KILL;
 	req->bio = bio;
 	req->type = type;
+	req->target = target;
 	req->born = jiffies;
 	req->claim = NULL;
 	req->lacking = false;
@@ -210,6 +211,7 @@ static void dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim)
 {
 	lockdep_assert_held(&channel->lock);
 	dmu_fence_remove(channel->node, claim);
+	channel->node->writing -= claim->writes;
 	rb_erase(&claim->rb, &channel->claims);
 	if (channel->in == claim)
 		channel->in = NULL;
@@ -250,6 +252,11 @@ static void dmu_claim_init(struct dmu_claim *claim, struct dmu_request *req)
 	claim->state = DMU_REQUEST_SENDING;
 	dmu_fence_init(claim);
 	claim->written = claim->channel->node->written;
+	claim->writes = dmu_type_writes(req->type);
+	if (claim->writes) {
+		claim->channel->node->writing++;
+		WRITE_ONCE(claim->channel->node->clean, false);
+	}
 	claim->msg.seq = req->seq;
 	claim->msg.type = dmu_message_type(claim->channel->node, req);
 	claim->msg.flags = dmu_bio_flags(bio);
@@ -451,10 +458,63 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 	drained = dmu_generation_drop_claim(channel->generation);
 	spin_unlock_bh(&node->lock);
 
-	if (req)
+	/* What the daemon's memory held is in the backing device now, perhaps in its cache. */
+	if (req && !status && req->type == DM_USER_REQ_MAP_FLUSH &&
+	    node->extents)
+		dmu_target_submit(req, 0, 0);
+	else if (req)
 		dmu_end_request(req, status);
 	dmu_space_changed(node, lacked, lacks, status);
 	dmu_request_dropped(node, ready, drained);
+}
+
+/* Can the bio of @req go to backing device @nr at @sector? */
+static bool dmu_remap_valid(const struct dmu_node *node, const struct dmu_request *req, u64 nr,
+			    u64 sector)
+{
+	unsigned int block = node->config.logical_block_size >> SECTOR_SHIFT;
+
+	lockdep_assert_held(&node->lock);
+	return req->type != DM_USER_REQ_MAP_FLUSH && nr < node->config.backing_count &&
+	       !(sector & (block - 1)) && sector <= node->backing_sectors[nr] &&
+	       bio_sectors(req->bio) <= node->backing_sectors[nr] - sector;
+}
+
+/*
+ * HELD -> on its way to a backing device, which ends it. It is no request any more: only DM waits
+ * for it. If the answer asks for what cannot be, the request fails.
+ */
+void dmu_request_remap(struct dmu_channel *channel, struct dmu_claim *claim,
+		       const struct dm_user_message *answer)
+{
+	struct dmu_node *node = channel->node;
+	u64 lacked, lacks;
+	struct dmu_request *req;
+	bool valid;
+
+	spin_lock_bh(&node->lock);
+	spin_lock(&channel->lock);
+	lacked = node->lacking;
+	req = claim->req;
+	valid = req && dmu_remap_valid(node, req, answer->flags, answer->sector);
+	if (valid) {
+		node->counters.remapped++;
+		channel->generation->answered++;
+		dmu_extents_board(node->extents, req);
+		dmu_request_forget(node, req);
+		claim->req = NULL;
+	}
+	lacks = node->lacking;
+	spin_unlock(&channel->lock);
+	spin_unlock_bh(&node->lock);
+	dmu_space_changed(node, lacked, lacks, BLK_STS_OK);
+	if (req && !valid)
+		DMWARN_LIMIT("%s: request %llu cannot go to sector %llu of backing device %llu",
+			     node->name, answer->seq, answer->sector, answer->flags);
+	if (valid)
+		dmu_target_submit(req, answer->flags, answer->sector);
+	/* It may have been revoked, or is, as far as this is concerned. */
+	dmu_request_answer(channel, claim, DM_USER_RESP_ERROR);
 }
 
 /*

@@ -14,34 +14,88 @@
 /* Longest discard, write zeroes or secure erase: the most that fits a bio, in whole pages. */
 #define DMU_MAX_BULK_SECTORS	(round_down(UINT_MAX, PAGE_SIZE) >> SECTOR_SHIFT)
 
-/*
- * Claim the store for the lifetime of the table, with or without a daemon. It is only a claim: the
- * daemon does the I/O, and the row sets the limits.
- */
-static int dmu_claim_backing(struct dmu_target *target)
+/* Claim backing device @nr of the row for the lifetime of the table. */
+static int dmu_claim_backing(struct dmu_target *target, unsigned int nr)
 {
 	struct dm_target *ti = target->ti;
-	dev_t dev = target->config.backing;
+	dev_t dev = target->config.backings[nr];
 	char number[sizeof("4294967295:4294967295")];
 	int ret;
 
-	if (!dev)
-		return 0;
 	if (dev == disk_devt(dm_disk(dm_table_get_md(ti->table)))) {
 		ti->error = "backing: is the device itself";
 		return -EINVAL;
 	}
 	snprintf(number, sizeof(number), "%u:%u", MAJOR(dev), MINOR(dev));
-	ret = dm_get_device(ti, number, dm_table_get_mode(ti->table), &target->backing);
+	ret = dm_get_device(ti, number, dm_table_get_mode(ti->table),
+			    &target->backings[nr]);
 	if (ret)
 		ti->error = ret == -EBUSY ? "backing: is in use" : "backing: cannot be opened";
 	return ret;
 }
 
-static void dmu_release_backing(struct dmu_target *target)
+static void dmu_release_backings(struct dmu_target *target)
 {
-	if (target->backing)
-		dm_put_device(target->ti, target->backing);
+	unsigned int i;
+
+	for (i = 0; i < DMU_BACKINGS_MAX; i++)
+		if (target->backings[i])
+			dm_put_device(target->ti, target->backings[i]);
+}
+
+/*
+ * Without extents it is only a claim: the daemon does the I/O, and the row sets the limits. With
+ * extents the blocks must not be smaller than those of the devices.
+ */
+static int dmu_claim_backings(struct dmu_target *target)
+{
+	struct dmu_config *config = &target->config;
+	struct dm_target *ti = target->ti;
+	struct block_device *bdev;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < config->backing_count; i++) {
+		ret = dmu_claim_backing(target, i);
+		if (ret)
+			return ret;
+		bdev = target->backings[i]->bdev;
+		if (!config->extents_max)
+			continue;
+		if (bdev_nr_sectors(bdev) << SECTOR_SHIFT < config->logical_block_size) {
+			ti->error = "backing: is smaller than a block";
+			return -EINVAL;
+		}
+		config->logical_block_size = max(config->logical_block_size,
+						 bdev_logical_block_size(bdev));
+		config->physical_block_size = max(config->physical_block_size,
+						  bdev_physical_block_size(bdev));
+	}
+	return 0;
+}
+
+/* Send @bio, of this target, to backing device @nr. */
+void dmu_target_redirect(struct dmu_target *target, struct bio *bio, unsigned int nr,
+			 sector_t sector)
+{
+	bio_set_dev(bio, target->backings[nr]->bdev);
+	bio->bi_iter.bi_sector = sector;
+}
+
+/* The same for @req, which is no request any more. */
+void dmu_target_submit(struct dmu_request *req, unsigned int nr, sector_t sector)
+{
+	dmu_target_redirect(req->target, req->bio, nr, sector);
+	dmu_node_submit(req->target->node, req);
+}
+
+/* The file system on a live device knows its blocks: refuse larger ones at the load. */
+static bool dmu_blocks_fit(const struct dmu_target *target)
+{
+	struct gendisk *disk = dm_disk(dm_table_get_md(target->ti->table));
+
+	return !get_capacity(disk) ||
+	       queue_logical_block_size(disk->queue) >= target->config.logical_block_size;
 }
 
 static int dmu_ctr(struct dm_target *ti, unsigned int argc, char **argv)
@@ -58,24 +112,34 @@ static int dmu_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ret = dmu_config_parse(&target->config, argc, argv, &ti->error);
 	if (ret)
 		goto err_free;
+	ret = dmu_claim_backings(target);
+	if (ret)
+		goto err_backings;
+	ret = -EINVAL;
 	if (((ti->begin | ti->len) << SECTOR_SHIFT) & (target->config.logical_block_size - 1)) {
 		ti->error = "Start or length is not a multiple of logical_block_size";
-		ret = -EINVAL;
-		goto err_config;
+		goto err_backings;
 	}
-	ret = dm_set_target_max_io_len(ti, target->config.max_io >> SECTOR_SHIFT);
+	if (target->config.max_io & (target->config.logical_block_size - 1)) {
+		ti->error = "max_io is not a multiple of the backing device's blocks";
+		goto err_backings;
+	}
+	if (target->config.extents_max && !dmu_blocks_fit(target)) {
+		ti->error = "The live device has smaller blocks than the backing device";
+		goto err_backings;
+	}
+	ret = target->config.extents_max ? 0 :
+	      dm_set_target_max_io_len(ti, target->config.max_io >> SECTOR_SHIFT);
 	if (ret)
-		goto err_config;
-	ret = dmu_claim_backing(target);
-	if (ret)
-		goto err_config;
+		goto err_backings;
 	ret = dmu_node_attach(target, &ti->error);
 	if (ret)
-		goto err_backing;
+		goto err_backings;
 
 	ti->private = target;
 	ti->per_io_data_size = sizeof(struct dmu_request);
-	ti->num_flush_bios = 1;
+	/* With extents, one for each backing device; the first goes to the daemon, too. */
+	ti->num_flush_bios = target->config.extents_max ? target->config.backing_count : 1;
 	ti->flush_supported = true;
 	ti->num_discard_bios = target->config.discard;
 	ti->discards_supported = target->config.discard;
@@ -83,9 +147,8 @@ static int dmu_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ti->num_secure_erase_bios = target->config.secure_erase;
 	return 0;
 
-err_backing:
-	dmu_release_backing(target);
-err_config:
+err_backings:
+	dmu_release_backings(target);
 	dmu_config_free(&target->config);
 err_free:
 	kfree(target);
@@ -97,14 +160,27 @@ static void dmu_dtr(struct dm_target *ti)
 	struct dmu_target *target = ti->private;
 
 	dmu_node_detach(target);
-	dmu_release_backing(target);
+	dmu_release_backings(target);
 	dmu_config_free(&target->config);
 	kfree(target);
 }
 
 static int dmu_map(struct dm_target *ti, struct bio *bio)
 {
-	return dmu_request_map(ti->private, bio);
+	struct dmu_request *req = dm_per_bio_data(bio, sizeof(*req));
+	struct dmu_target *target = ti->private;
+	int mapped = DMU_MAPIO_DAEMON;
+
+	req->flight = NULL;
+	if (target->node->extents)
+		mapped = dmu_extents_map(target, req, bio);
+	return mapped == DMU_MAPIO_DAEMON ? dmu_request_map(target, bio) : mapped;
+}
+
+static int dmu_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+{
+	dmu_flight_leave(dm_per_bio_data(bio, sizeof(struct dmu_request)));
+	return DM_ENDIO_DONE;
 }
 
 /* A noflush suspend gives DM all unanswered requests back, queued ones and those of daemons. */
@@ -155,6 +231,7 @@ static const char *const dmu_generation_states[] = {
 static void dmu_status_info(struct dmu_node *node, char *result, unsigned int maxlen)
 {
 	const struct dmu_counters *c = &node->counters;
+	struct dmu_extents_view view;
 	struct dmu_generation *g;
 	unsigned int held = 0, sz = 0;
 
@@ -173,6 +250,13 @@ static void dmu_status_info(struct dmu_node *node, char *result, unsigned int ma
 	       c->answered[DM_USER_REQ_MAP_WRITE_ZEROES]);
 	DMEMIT(" errors:%llu unsupported:%llu requeued:%llu failed:%llu refused:%llu",
 	       c->errors, c->unsupported, c->requeued, c->failed, c->refused);
+	if (node->extents) {
+		dmu_extents_status(node->extents, &view);
+		DMEMIT(" extents:%u mapped:%llu clean:%d remapped:%llu", view.count,
+		       view.sectors, node->clean, c->remapped);
+		DMEMIT(" mapped_reads:%llu mapped_writes:%llu mapped_others:%llu", view.reads,
+		       view.writes, view.others);
+	}
 	if (node->config.nospace_wait)
 		DMEMIT(" nospace:%llu", node->lacking);
 	if (node->config.android)
@@ -224,6 +308,11 @@ static int dmu_message_fail(struct dmu_node *node, const char *arg)
 	return 0;
 }
 
+static int dmu_message_unmap(struct dmu_node *node, const char *arg)
+{
+	return dmu_extents_drop(node->extents);
+}
+
 static int dmu_message_drain(struct dmu_node *node, const char *arg)
 {
 	struct dmu_generation *generation;
@@ -253,6 +342,7 @@ static const struct dmu_message {
 	{ "seal", 1, dmu_message_seal },
 	{ "unseal", 1, dmu_message_unseal },
 	{ "fail", 1, dmu_message_fail },
+	{ "unmap", 1, dmu_message_unmap },
 	{ "drain", 2, dmu_message_drain },
 };
 
@@ -267,18 +357,31 @@ static int dmu_message(struct dm_target *ti, unsigned int argc, char **argv, cha
 	for (i = 0; i < ARRAY_SIZE(dmu_messages); i++)
 		if (!strcmp(argv[0], dmu_messages[i].name) && argc == dmu_messages[i].argc)
 			return dmu_messages[i].run(node, argc > 1 ? argv[1] : NULL);
-	DMWARN("%s: no message %s with %u arguments; known: seal, unseal, fail, drain GENERATION",
+	DMWARN("%s: no message %s with %u arguments; known: seal, unseal, fail, unmap, drain N",
 	       node->name, argv[0], argc - 1);
 	return -EINVAL;
 }
 
 /*
- * No device below does any of the I/O. Before DM offers write zeroes or secure erase, it asks
- * whether a device lacks them; none is the right answer.
+ * Without extents, no device below does any of the I/O. Before DM offers write zeroes or secure
+ * erase, it asks whether a device lacks them; none is the right answer.
  */
 static int dmu_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
-	return 0;
+	const struct dmu_target *target = ti->private;
+	sector_t block = target->config.logical_block_size >> SECTOR_SHIFT, len;
+	struct dm_dev *dev;
+	unsigned int i;
+	int ret = 0;
+
+	if (!target->config.extents_max)
+		return 0;
+	for (i = 0; i < target->config.backing_count && !ret; i++) {
+		dev = target->backings[i];
+		len = min(ti->len, bdev_nr_sectors(dev->bdev));
+		ret = fn(ti, dev, 0, round_down(len, block), data);
+	}
+	return ret;
 }
 
 static void dmu_io_hints(struct dm_target *ti, struct queue_limits *limits)
@@ -287,11 +390,15 @@ static void dmu_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	const struct dmu_config *config = &target->config;
 
 	dmu_limits_clear_polling(limits);
-	limits->logical_block_size = config->logical_block_size;
-	limits->physical_block_size = config->physical_block_size;
-	limits->io_min = config->physical_block_size;
+	/* With extents, these are the limits of the devices below so far. */
+	limits->logical_block_size = max(limits->logical_block_size, config->logical_block_size);
+	limits->physical_block_size = max(limits->physical_block_size,
+					  config->physical_block_size);
+	limits->io_min = max(limits->io_min, config->physical_block_size);
 	if (config->discard) {
-		limits->discard_granularity = config->logical_block_size;
+		limits->discard_granularity = max(config->extents_max ?
+						  limits->discard_granularity : 0,
+						  config->logical_block_size);
 		dmu_limits_set_discard(limits, DMU_MAX_BULK_SECTORS);
 	}
 	if (config->write_zeroes)
@@ -310,6 +417,7 @@ static struct target_type dmu_target_type = {
 	.ctr = dmu_ctr,
 	.dtr = dmu_dtr,
 	.map = dmu_map,
+	.end_io = dmu_end_io,
 	.presuspend = dmu_presuspend,
 	.postsuspend = dmu_postsuspend,
 	.preresume = dmu_preresume,

@@ -112,6 +112,17 @@ static const struct wrong {
 	{ { FIXED, "1", "backing:8:1048576" },
 	  "backing: must be the MAJOR:MINOR of a block device" },
 	{ { FIXED, "1", "backing:-8:0" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8:0," }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:,8:0" }, "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8:0,8:x" },
+	  "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "backing:8:0,8:1,8:2,8:3,8:4" },
+	  "backing: must be the MAJOR:MINOR of a block device" },
+	{ { FIXED, "1", "extents:on" }, "extents: needs backing:" },
+	{ { FIXED, "2", "extents:off", "backing:8:0" },
+	  "extents: must be on, or how many there can be; needs 64 bits" },
+	{ { FIXED, "2", "extents:0", "backing:8:0" },
+	  "extents: must be on, or how many there can be; needs 64 bits" },
 	{ { FIXED, "1", "backing:4294967304:0" },
 	  "backing: must be the MAJOR:MINOR of a block device" },
 
@@ -204,7 +215,7 @@ static void defaults(struct kunit *test)
 		dmu_test_is(test, config.logical_block_size, 512);
 		dmu_test_is(test, config.physical_block_size, 512);
 		dmu_test_is(test, config.max_io, SZ_1M);
-		dmu_test_is(test, config.backing, 0);
+		dmu_test_is(test, config.backing_count, 0);
 		dmu_config_free(&config);
 	}
 }
@@ -229,7 +240,7 @@ static void every_argument(struct kunit *test)
 	dmu_test_is(test, config.logical_block_size, 1024);
 	dmu_test_is(test, config.physical_block_size, 2048);
 	dmu_test_is(test, config.max_io, SZ_16M);
-	dmu_test_is(test, config.backing, MKDEV(8, 1048575));
+	dmu_test_is(test, config.backings[0], MKDEV(8, 1048575));
 	KUNIT_EXPECT_STREQ(test, config.row,
 			   "a b ctl 10 max_io:16777216 physical_block_size:2048 "
 			   "logical_block_size:1024 secure_erase:on write_zeroes:off discard:off "

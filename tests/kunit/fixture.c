@@ -75,7 +75,36 @@ void dmu_end_request(struct dmu_request *req, blk_status_t status)
 	bio_endio(req->bio);
 }
 
+/* ---- target.c ---- */
+
+void dmu_target_redirect(struct dmu_target *target, struct bio *bio, unsigned int nr,
+			 sector_t sector)
+{
+	struct dmu_test_io *io = bio->bi_private;
+
+	io->backing = nr;
+	bio->bi_iter.bi_sector = sector;
+}
+
+void dmu_target_submit(struct dmu_request *req, unsigned int nr, sector_t sector)
+{
+	lockdep_assert_not_held(&req->target->node->lock);
+	dmu_target_redirect(req->target, req->bio, nr, sector);
+}
+
 /* ---- DM ---- */
+
+void dmu_test_accept_partial(struct bio *bio, unsigned int sectors)
+{
+	bio->bi_iter.bi_size = sectors << SECTOR_SHIFT;
+}
+
+unsigned int dmu_test_bio_nr(const struct bio *bio)
+{
+	struct dmu_test_io *io = bio->bi_private;
+
+	return io->nr;
+}
 
 int dmu_test_noflush_suspending(struct dm_target *ti)
 {
@@ -134,6 +163,7 @@ struct dmu_test_io *dmu_test_io_create(struct dmu_test_env *env, blk_opf_t opf, 
 	io->env = env;
 	io->bio = &tb->bio;
 	io->req = &tb->req;
+	io->backing = -1;
 	list_add_tail(&io->list, &env->ios);
 	return io;
 }
@@ -149,6 +179,28 @@ struct dmu_test_io *dmu_test_map(struct dmu_test_env *env, blk_opf_t opf, sector
 	else
 		dmu_test_io_end(io, io->bio, DMU_TEST_GIVEN_BACK);
 	return io;
+}
+
+struct dmu_test_io *dmu_test_map_nr(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
+				    unsigned int bytes, unsigned int nr)
+{
+	struct dmu_test_io *io = dmu_test_io_create(env, opf, sector, bytes);
+
+	io->nr = nr;
+	io->req->flight = NULL;
+	io->mapped = dmu_extents_map(&env->target, io->req, io->bio);
+	if (io->mapped == DMU_MAPIO_DAEMON) {
+		io->mapped = dmu_request_map(&env->target, io->bio);
+		io->seq = io->req->seq;
+	}
+	return io;
+}
+
+/* The backing device has done what it got. */
+void dmu_test_land(struct dmu_test_io *io)
+{
+	dmu_flight_leave(io->req);
+	dmu_test_io_end(io, io->bio, BLK_STS_OK);
 }
 
 /* ---- the node and its channels ---- */
@@ -209,6 +261,8 @@ void dmu_test_env_destroy(struct dmu_test_env *env)
 	dmu_test_is(test, node->unjoined.held, 0);
 	dmu_test_is(test, node->generation_count, 0);
 	dmu_test_true(test, list_is_singular(&node->generations));
+	dmu_test_is(test, node->writing, 0);
+	dmu_extents_free(node->extents);
 	kfree(env);
 }
 

@@ -46,6 +46,8 @@ struct dmu_test_io {
 	u64 seq;
 	int mapped;			/* what the map function returned */
 	bool again;			/* its end submits another one */
+	unsigned int nr;		/* of a set of flushes */
+	int backing;			/* that it went to; -1: none */
 	unsigned int ended;		/* how often; must be 1 at the end of the test */
 	blk_status_t status;
 };
@@ -67,6 +69,10 @@ void dmu_test_exit(struct kunit *test);
 
 struct dmu_test_io *dmu_test_map(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
 				 unsigned int bytes);
+/* As kernel/target.c maps bios where there are extents. */
+struct dmu_test_io *dmu_test_map_nr(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
+				    unsigned int bytes, unsigned int nr);
+void dmu_test_land(struct dmu_test_io *io);
 struct dmu_test_io *dmu_test_io_create(struct dmu_test_env *env, blk_opf_t opf, sector_t sector,
 				       unsigned int bytes);
 struct dmu_channel *dmu_test_open(struct dmu_test_env *env);
@@ -87,5 +93,7 @@ unsigned int dmu_test_count(const struct list_head *list);
 /* DM's part: Kbuild makes kernel/request.c call these in the place of DM's functions. */
 int dmu_test_noflush_suspending(struct dm_target *ti);
 void *dmu_test_per_bio_data(struct bio *bio, size_t size);
+void dmu_test_accept_partial(struct bio *bio, unsigned int sectors);
+unsigned int dmu_test_bio_nr(const struct bio *bio);
 
 #endif /* DMU_TEST_FIXTURE_H */

@@ -10,9 +10,9 @@ module_param_named(seed, dmu_test_seed, ullong, 0444);
 unsigned int dmu_test_rounds = IS_ENABLED(CONFIG_UML) ? 25 : 1;
 module_param_named(rounds, dmu_test_rounds, uint, 0444);
 
-kunit_test_suites(&dmu_args_suite, &dmu_end_suite, &dmu_fence_suite, &dmu_generation_suite,
-		  &dmu_memory_suite, &dmu_request_suite, &dmu_revoke_suite, &dmu_table_suite,
-		  &dmu_model_suite);
+kunit_test_suites(&dmu_args_suite, &dmu_end_suite, &dmu_extents_suite, &dmu_fence_suite,
+		  &dmu_generation_suite, &dmu_memory_suite, &dmu_request_suite, &dmu_revoke_suite,
+		  &dmu_table_suite, &dmu_model_suite);
 
 MODULE_DESCRIPTION("KUnit suites of dm-user");
 MODULE_LICENSE("GPL");

@@ -7,6 +7,7 @@
 
 extern struct kunit_suite dmu_args_suite;
 extern struct kunit_suite dmu_end_suite;
+extern struct kunit_suite dmu_extents_suite;
 extern struct kunit_suite dmu_fence_suite;
 extern struct kunit_suite dmu_generation_suite;
 extern struct kunit_suite dmu_memory_suite;

@@ -7,8 +7,8 @@
 set -u
 set -o pipefail
 
-suites='dmu_args dmu_end dmu_fence dmu_generation dmu_memory dmu_request dmu_revoke dmu_table'
-suites+=' dmu_model'
+suites='dmu_args dmu_end dmu_extents dmu_fence dmu_generation dmu_memory dmu_request dmu_revoke'
+suites+=' dmu_table dmu_model'
 
 fail() {
 	echo "not ok - $*"

@@ -14,10 +14,11 @@
  * but never header and payload in one call, and never parts of two requests.
  *
  * An answer is one struct dm_user_message with the request's ``seq`` and one of DM_USER_RESP_* in
- * ``type``. The kernel ignores its ``flags``, ``sector`` and ``len``. A successful answer to
- * DM_USER_REQ_MAP_READ is followed by exactly the request's ``len`` bytes. write() takes any part
- * of an answer, never more than one answer in a call, and returns the number of bytes that it
- * consumed. A daemon answers requests in any order, each on the channel that read it.
+ * ``type``. Except for DM_USER_RESP_REMAP, its ``flags``, ``sector`` and ``len`` are ignored. A
+ * successful answer to DM_USER_REQ_MAP_READ is followed by exactly the request's ``len`` bytes.
+ * write() takes any part of an answer, never more than one answer in a call, and returns the number
+ * of bytes that it consumed. A daemon answers requests in any order, each on the channel that read
+ * it.
  *
  * A ``type`` that is not defined here counts as DM_USER_RESP_ERROR, an I/O error.
  * DM_USER_RESP_NOSPC fails the request with ENOSPC, which file systems tell from other errors. With
@@ -124,6 +125,13 @@
 #define DM_USER_RESP_ERROR		1
 #define DM_USER_RESP_UNSUPPORTED	2
 #define DM_USER_RESP_NOSPC		3	/* like ERROR before target version 1.2 */
+/*
+ * With the table argument extents: the kernel does the request itself, on the backing device number
+ * ``flags`` (by the order of the row) from its sector ``sector`` on. No payload follows. Not the
+ * answer to a flush. Without that argument, beyond the end of that device, or not a multiple of the
+ * logical block size, it counts as DM_USER_RESP_ERROR.
+ */
+#define DM_USER_RESP_REMAP		4
 
 /**
  * struct dm_user_message - a request, or the answer to one
@@ -145,10 +153,10 @@ struct dm_user_message {
 };
 
 /*
- * Ioctls on a channel. None of them blocks. Fields named reserved, and flags not named here, must
- * be zero (else -EINVAL). An unknown command fails with -ENOTTY, a bad pointer with -EFAULT, and a
- * valid call with -ENOTBLK once the target is gone. A DRAIN whose result cannot be copied out fails
- * with -EFAULT, but has taken effect.
+ * Ioctls on a channel. Only SYNC, and MAP and LIST during another change of extents, block. Fields
+ * named reserved, and flags not named here, must be zero (else -EINVAL). An unknown command fails
+ * with -ENOTTY, a bad pointer with -EFAULT, and a valid call with -ENOTBLK once the target is gone.
+ * A DRAIN whose result cannot be copied out fails with -EFAULT, but has taken effect.
  */
 
 #define DM_USER_ABI_VERSION	1
@@ -158,15 +166,18 @@ struct dm_user_message {
 #define DM_USER_FEATURE_ADMISSION	(1ULL << 1)	/* SEAL and OPEN */
 #define DM_USER_FEATURE_NOWAIT		(1ULL << 2)	/* RWF_NOWAIT, O_NONBLOCK, poll */
 #define DM_USER_FEATURE_UNFLUSHED	(1ULL << 3)	/* DM_USER_STATE_UNFLUSHED */
+#define DM_USER_FEATURE_EXTENTS		(1ULL << 4)	/* MAP, LIST, SYNC, CLEAN and RESP_REMAP */
 
 /* dm_user_info.policy */
 #define DM_USER_POLICY_ORPHANS_FAIL	(1ULL << 0)	/* else requeued */
 #define DM_USER_POLICY_NODAEMON_FAIL	(1ULL << 1)	/* else requests wait for a daemon */
 #define DM_USER_POLICY_DISCARD		(1ULL << 2)	/* discard is offered */
+/* With extents:, these two are offered only if all backing devices have them. */
 #define DM_USER_POLICY_WRITE_ZEROES	(1ULL << 3)
 #define DM_USER_POLICY_SECURE_ERASE	(1ULL << 4)
 #define DM_USER_POLICY_COMPAT_ANDROID	(1ULL << 5)	/* compat:android */
 #define DM_USER_POLICY_NOSPACE_WAIT	(1ULL << 6)	/* nospace:wait */
+#define DM_USER_POLICY_EXTENTS		(1ULL << 7)	/* extents: */
 
 /* dm_user_info.state */
 #define DM_USER_STATE_SEALED		(1ULL << 0)
@@ -174,7 +185,7 @@ struct dm_user_message {
 #define DM_USER_STATE_READ_ONLY		(1ULL << 2)
 /*
  * A write without FUA, discard, secure erase or write zeroes has succeeded, and no flush that a
- * daemon read after that.
+ * daemon read after that. What was mapped or remapped does not count; CLEAN covers all.
  */
 #define DM_USER_STATE_UNFLUSHED		(1ULL << 3)
 
@@ -299,6 +310,58 @@ struct dm_user_open {
 	__u32 reserved;
 };
 
+/* dm_user_extent.flags */
+#define DM_USER_EXTENT_READ	(1U << 0)
+#define DM_USER_EXTENT_WRITE	(1U << 1)	/* and discard, secure erase, write zeroes */
+
+/**
+ * struct dm_user_extent - a range that the kernel maps to a backing device by itself
+ * @sector:	start in the mapped device, in units of 512 bytes
+ * @len:	length in the same unit; not 0
+ * @target:	start in the backing device, in the same unit
+ * @backing:	number of the backing device, by the order of the row
+ * @flags:	which requests are mapped, DM_USER_EXTENT_*; others go to daemons. 0: none is;
+ *		@target and @backing are 0 then
+ *
+ * All three ranges are multiples of the logical block size.
+ */
+struct dm_user_extent {
+	__u64 sector;
+	__u64 len;
+	__u64 target;
+	__u32 backing;
+	__u32 flags;
+};
+
+/**
+ * struct dm_user_map - set ranges (MAP), or list extents (LIST)
+ * @extents:	address of an array of struct dm_user_extent
+ * @count:	in: elements of the array; out: those that are set, or listed
+ * @reserved:	zero
+ * @sector:	LIST: list what begins or goes on here; out: where the next call goes on. MAP: 0
+ *
+ * MAP sets each range of the device to what the element says, whatever was mapped there, in order
+ * until one fails. Extents belong to the device: they outlive the daemon. Requests that come
+ * afterwards are mapped so. Those that were mapped before may still be under way until SYNC
+ * returns; before the data moves, remove the extent and SYNC. Requests that wait for a daemon or
+ * are held by one stay with daemons. A request that overlaps a fenced one goes to daemons.
+ *
+ * MAP, and CLEAN, need a serving generation that is the newest and has all channels of the node:
+ * else -ESHUTDOWN, -ESTALE, -EBUSY. -EOPNOTSUPP: the row has no argument extents:; -EINVAL;
+ * -ERANGE: beyond the end of the mapped device or of the backing device; -ENXIO: no such backing
+ * device; -ENOSPC: more extents than the row allows; -ENOMEM; -EINTR: the caller is being killed.
+ *
+ * A flush goes to a daemon, and then to each backing device. CLEAN says
+ * that no daemon holds anything that a flush must cover, and flushes pass daemons by until one
+ * reads a request that writes. -EBUSY: one holds such a request.
+ */
+struct dm_user_map {
+	__u64 extents;
+	__u32 count;
+	__u32 reserved;
+	__u64 sector;
+};
+
 #define DM_USER_IOC_MAGIC	0xDA
 #define DM_USER_IOC_INFO	_IOR(DM_USER_IOC_MAGIC, 0x40, struct dm_user_info)
 #define DM_USER_IOC_JOIN	_IOW(DM_USER_IOC_MAGIC, 0x41, struct dm_user_join)
@@ -309,5 +372,10 @@ struct dm_user_open {
  */
 #define DM_USER_IOC_SEAL	_IO(DM_USER_IOC_MAGIC, 0x43)
 #define DM_USER_IOC_OPEN	_IOW(DM_USER_IOC_MAGIC, 0x44, struct dm_user_open)
+#define DM_USER_IOC_MAP		_IOWR(DM_USER_IOC_MAGIC, 0x45, struct dm_user_map)
+#define DM_USER_IOC_LIST	_IOWR(DM_USER_IOC_MAGIC, 0x46, struct dm_user_map)
+/* Wait until every request has ended that was mapped before this call. -EINTR: being killed. */
+#define DM_USER_IOC_SYNC	_IO(DM_USER_IOC_MAGIC, 0x47)
+#define DM_USER_IOC_CLEAN	_IO(DM_USER_IOC_MAGIC, 0x48)
 
 #endif /* _LINUX_DM_USER_H */

@@ -22,7 +22,7 @@ static const struct abi_group groups[] = {
 	{ "hostile-memory", abi_hostile_memory }, { "hostile-process", abi_hostile_process },
 	{ "hostile-hang", abi_hostile_hang }, { "hostile-ioctl", abi_hostile_ioctl },
 	{ "hostile-races", abi_hostile_races }, { "compat", abi_compat }, { "poll", abi_poll },
-	{ "uring", abi_uring },
+	{ "uring", abi_uring }, { "extents", abi_extents },
 };
 
 /* Print the threads of @pid, a subtest that hangs, and the status of the devices. */

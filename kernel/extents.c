@@ -1,0 +1,669 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Extents: ranges of the device that the kernel maps to a backing device by itself. They belong to
+ * the node, and outlive daemons, handovers, drains and reloads.
+ *
+ * The map is a maple tree from sectors to values, so a look-up takes no lock. A value holds the
+ * distance to the backing device's sectors, not a start: when a range is cut, its parts keep the
+ * value.
+ *
+ * A bio that may be mapped boards the current flight before it looks, and leaves it when it ends.
+ * A change is seen by every bio that boards the next flight. So a sync begins a next flight, and
+ * waits until the one before is empty.
+ */
+#include <linux/completion.h>
+#include <linux/maple_tree.h>
+#include <linux/math64.h>
+#include <linux/overflow.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+
+#include "dmu.h"
+
+/* Of a value: two bits of flags, two of the backing device's index, then the distance. */
+#define DMU_EXTENT_FLAGS	(DM_USER_EXTENT_READ | DM_USER_EXTENT_WRITE)
+#define DMU_EXTENT_BACKING	2
+#define DMU_EXTENT_DISTANCE	4
+#define DMU_EXTENT_SECTORS	BIT_ULL(58)	/* distances are modulo this */
+
+/* A daemon that waits for memory may be the one that frees it: rather fail. */
+#define DMU_EXTENT_GFP	(GFP_NOIO | __GFP_NORETRY | __GFP_ACCOUNT | __GFP_NOWARN)
+#define DMU_LIST_BATCH	16
+/*
+ * Most extents that one store replaces. A maple tree frees a subtree of several levels by walking
+ * it after a grace period, and mt_free_walk() takes the metadata in the last slot of a node that is
+ * not full for a child (seen to crash 6.12). So few extents may not fill a node above the leaves.
+ */
+#define DMU_STORE_MAX	8
+
+static_assert(DMU_EXTENT_FLAGS == 3);
+static_assert(DMU_BACKINGS_MAX <= 4);
+
+struct dmu_extents_stats {
+	u64 reads, writes, others;
+};
+
+struct dmu_extents {
+	struct mutex lock;		/* guards: changes of all below but flights */
+	struct maple_tree tree;
+	void *whole;			/* the value of all of the target, or NULL */
+	unsigned int count;
+	unsigned int max;
+	u64 sectors;			/* that are mapped */
+	struct dmu_extents_stats __percpu *stats;
+
+	struct mutex sync_lock;		/* guards: changes of all below */
+	struct dmu_flight {
+		struct percpu_ref ref;
+		struct completion landed;
+	} flights[2];
+	unsigned int current_flight;
+	bool landing;			/* the other flight is not empty, or was not seen to be */
+};
+
+/* ---- values ---- */
+
+static void *dmu_extent_value(const struct dm_user_extent *extent)
+{
+	u64 distance = (extent->target - extent->sector) & (DMU_EXTENT_SECTORS - 1);
+
+	if (!extent->flags)
+		return NULL;
+	return xa_mk_value(distance << DMU_EXTENT_DISTANCE |
+			   (u64)extent->backing << DMU_EXTENT_BACKING | extent->flags);
+}
+
+static unsigned int dmu_value_flags(const void *value)
+{
+	return xa_to_value(value) & DMU_EXTENT_FLAGS;
+}
+
+static unsigned int dmu_value_backing(const void *value)
+{
+	return xa_to_value(value) >> DMU_EXTENT_BACKING & 3;
+}
+
+static sector_t dmu_value_target(const void *value, sector_t sector)
+{
+	return (sector + (xa_to_value(value) >> DMU_EXTENT_DISTANCE)) & (DMU_EXTENT_SECTORS - 1);
+}
+
+/* ---- flights ---- */
+
+static void dmu_flight_landed(struct percpu_ref *ref)
+{
+	complete(&container_of(ref, struct dmu_flight, ref)->landed);
+}
+
+static struct dmu_flight *dmu_flight_board(struct dmu_extents *extents)
+{
+	struct dmu_flight *flight;
+
+	/* No SYNC can end a flight, and let it begin again, between the load and the get. */
+	rcu_read_lock();
+	do {
+		/* Pairs with dmu_extents_sync(): a bio of the next flight sees the change. */
+		flight = &extents->flights[smp_load_acquire(&extents->current_flight)];
+	} while (!percpu_ref_tryget_live(&flight->ref));
+	rcu_read_unlock();
+	return flight;
+}
+
+void dmu_flight_leave(struct dmu_request *req)
+{
+	if (req->flight)
+		percpu_ref_put(&req->flight->ref);
+	req->flight = NULL;
+}
+
+/* Wait until the other flight is empty, and let it be used again. 0 or -ERESTARTSYS. */
+static int dmu_flight_wait(struct dmu_extents *extents)
+{
+	struct dmu_flight *other = &extents->flights[!extents->current_flight];
+	int ret;
+
+	lockdep_assert_held(&extents->sync_lock);
+	if (!extents->landing)
+		return 0;
+	ret = wait_for_completion_killable(&other->landed);
+	if (ret)
+		return ret;
+	percpu_ref_reinit(&other->ref);
+	extents->landing = false;
+	return 0;
+}
+
+/*
+ * Wait for all bios that were mapped before this call, and so perhaps by extents that are gone. If
+ * the caller is killed meanwhile, any later caller waits for them, too. 0, -EINTR or -ERESTARTSYS.
+ */
+int dmu_extents_sync(struct dmu_extents *extents)
+{
+	struct dmu_flight *flight;
+	int ret;
+
+	ret = mutex_lock_killable(&extents->sync_lock);
+	if (ret)
+		return ret;
+	ret = dmu_flight_wait(extents);
+	if (!ret) {
+		flight = &extents->flights[extents->current_flight];
+		reinit_completion(&flight->landed);
+		extents->landing = true;
+		/* Pairs with dmu_flight_board(): the changes before this call come first. */
+		smp_store_release(&extents->current_flight, !extents->current_flight);
+		percpu_ref_kill(&flight->ref);
+		ret = dmu_flight_wait(extents);
+	}
+	mutex_unlock(&extents->sync_lock);
+	return ret;
+}
+
+/* ---- life ---- */
+
+/* NULL: no memory. */
+struct dmu_extents *dmu_extents_create(unsigned int max)
+{
+	struct dmu_extents *extents = kzalloc(sizeof(*extents), GFP_KERNEL);
+	unsigned int i;
+
+	if (!extents)
+		return NULL;
+	extents->stats = alloc_percpu(struct dmu_extents_stats);
+	if (!extents->stats)
+		goto err_free;
+	for (i = 0; i < ARRAY_SIZE(extents->flights); i++) {
+		init_completion(&extents->flights[i].landed);
+		if (percpu_ref_init(&extents->flights[i].ref, dmu_flight_landed,
+				    PERCPU_REF_ALLOW_REINIT, GFP_KERNEL))
+			goto err_flights;
+	}
+	mutex_init(&extents->lock);
+	mutex_init(&extents->sync_lock);
+	mt_init_flags(&extents->tree, MT_FLAGS_USE_RCU);
+	extents->max = max;
+	return extents;
+
+err_flights:
+	while (i--)
+		percpu_ref_exit(&extents->flights[i].ref);
+	free_percpu(extents->stats);
+err_free:
+	kfree(extents);
+	return NULL;
+}
+
+/* No bio is mapped any more. May sleep. */
+void dmu_extents_free(struct dmu_extents *extents)
+{
+	unsigned int i;
+
+	if (!extents)
+		return;
+	if (extents->landing)
+		wait_for_completion(&extents->flights[!extents->current_flight].landed);
+	for (i = 0; i < ARRAY_SIZE(extents->flights); i++)
+		percpu_ref_exit(&extents->flights[i].ref);
+	/* No look-up is under way: free at once, see DMU_STORE_MAX. */
+	mt_clear_in_rcu(&extents->tree);
+	mtree_destroy(&extents->tree);
+	free_percpu(extents->stats);
+	kfree(extents);
+}
+
+/* ---- map ---- */
+
+/* The value at @sector, or NULL; up to *@last all sectors have it. */
+static void *dmu_extents_find(struct dmu_extents *extents, sector_t sector, sector_t *last)
+{
+	MA_STATE(mas, &extents->tree, sector, sector);
+	void *value = READ_ONCE(extents->whole);
+
+	*last = ULONG_MAX;
+	if (value || mtree_empty(&extents->tree))
+		return value;
+	rcu_read_lock();
+	value = mas_walk(&mas);
+	*last = mas.last;
+	rcu_read_unlock();
+	return value;
+}
+
+static bool dmu_value_allows(const void *value, const struct bio *bio)
+{
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		return dmu_value_flags(value) & DM_USER_EXTENT_READ;
+	case REQ_OP_WRITE:
+	case REQ_OP_DISCARD:
+	case REQ_OP_SECURE_ERASE:
+	case REQ_OP_WRITE_ZEROES:
+		return dmu_value_flags(value) & DM_USER_EXTENT_WRITE;
+	default:
+		return false;
+	}
+}
+
+static void dmu_extents_count(struct dmu_extents *extents, const struct bio *bio)
+{
+	if (bio_op(bio) == REQ_OP_READ)
+		this_cpu_inc(extents->stats->reads);
+	else if (bio_op(bio) == REQ_OP_WRITE)
+		this_cpu_inc(extents->stats->writes);
+	else
+		this_cpu_inc(extents->stats->others);
+}
+
+/*
+ * The first flush of a set goes to the daemon, if that may hold something, and then to the first
+ * backing device: see dmu_request_answer(). Each other one goes to its own.
+ */
+static int dmu_extents_map_flush(struct dmu_target *target, struct bio *bio)
+{
+	unsigned int nr = dm_bio_get_target_bio_nr(bio);
+	struct dmu_node *node = target->node;
+
+	if (!nr && !READ_ONCE(node->clean))
+		return DMU_MAPIO_DAEMON;
+	dmu_target_redirect(target, bio, nr, 0);
+	return DM_MAPIO_REMAPPED;
+}
+
+/* DM cuts no bio to max_io where there are extents: do it for a daemon. */
+static void dmu_extents_cut(const struct dmu_target *target, struct bio *bio)
+{
+	u32 max = target->config.max_io >> SECTOR_SHIFT, past;
+
+	div_u64_rem(dm_target_offset(target->ti, bio->bi_iter.bi_sector), max, &past);
+	if ((bio_op(bio) == REQ_OP_READ || bio_op(bio) == REQ_OP_WRITE) &&
+	    max - past < bio_sectors(bio))
+		dm_accept_partial_bio(bio, max - past);
+}
+
+/* Must @bio wait for a daemon that may still write what was, or is being, taken back from it? */
+static bool dmu_extents_fenced(struct dmu_node *node, const struct bio *bio)
+{
+	bool fenced;
+
+	if (!READ_ONCE(node->fenced) && !READ_ONCE(node->revoking))
+		return false;
+	spin_lock_bh(&node->lock);
+	fenced = dmu_fence_overlaps(node, bio) || (node->revoking && node->writing);
+	spin_unlock_bh(&node->lock);
+	return fenced;
+}
+
+/*
+ * Map @bio, or the part of it that has one answer. DMU_MAPIO_DAEMON: it is for the daemon, whose
+ * queue also has the waiting for fences.
+ */
+int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio)
+{
+	struct dmu_node *node = target->node;
+	struct dmu_extents *extents = node->extents;
+	sector_t sector = bio->bi_iter.bi_sector, last;
+	void *value;
+
+	if (!bio_sectors(bio))
+		return op_is_flush(bio->bi_opf) ? dmu_extents_map_flush(target, bio) :
+						  DMU_MAPIO_DAEMON;
+	req->flight = dmu_flight_board(extents);
+	value = dmu_extents_find(extents, sector, &last);
+	if (last - sector < bio_sectors(bio) - 1)
+		dm_accept_partial_bio(bio, last - sector + 1);
+	if (!value || !dmu_value_allows(value, bio) || dmu_extents_fenced(node, bio)) {
+		dmu_flight_leave(req);
+		dmu_extents_cut(target, bio);
+		return DMU_MAPIO_DAEMON;
+	}
+	dmu_extents_count(extents, bio);
+	dmu_target_redirect(target, bio, dmu_value_backing(value),
+			    dmu_value_target(value, sector));
+	return DM_MAPIO_REMAPPED;
+}
+
+/* A bio that a daemon's answer sends to a backing device. Before its claim is dropped. */
+void dmu_extents_board(struct dmu_extents *extents, struct dmu_request *req)
+{
+	req->flight = dmu_flight_board(extents);
+}
+
+/* ---- change ---- */
+
+/* How a change of a range changes what there is. */
+struct dmu_extents_effect {
+	unsigned int gone;		/* extents that the range touches */
+	unsigned int rests;		/* their parts beside the range */
+	u64 sectors;			/* mapped ones in the range */
+};
+
+static void dmu_extents_look(struct dmu_extents *extents, unsigned long first,
+			     unsigned long last, struct dmu_extents_effect *effect)
+{
+	MA_STATE(mas, &extents->tree, first, first);
+	void *value;
+
+	lockdep_assert_held(&extents->lock);
+	*effect = (struct dmu_extents_effect) { };
+	rcu_read_lock();
+	mas_for_each(&mas, value, last) {
+		effect->gone++;
+		effect->rests += (mas.index < first) + (mas.last > last);
+		effect->sectors += min(mas.last, last) - max(mas.index, first) + 1;
+		if (need_resched()) {
+			mas_pause(&mas);
+			rcu_read_unlock();
+			cond_resched();
+			rcu_read_lock();
+		}
+	}
+	rcu_read_unlock();
+}
+
+/* Look anew whether one value maps all of [@start, @start + @sectors). */
+static void dmu_extents_set_whole(struct dmu_extents *extents, sector_t start, sector_t sectors)
+{
+	MA_STATE(mas, &extents->tree, start, start);
+	void *value;
+
+	lockdep_assert_held(&extents->lock);
+	rcu_read_lock();
+	value = mas_walk(&mas);
+	if (mas.last < start + sectors - 1)
+		value = NULL;
+	rcu_read_unlock();
+	WRITE_ONCE(extents->whole, value);
+}
+
+/* @target's table is about to be live. */
+void dmu_extents_fit(struct dmu_extents *extents, const struct dmu_target *target)
+{
+	if (!extents)
+		return;
+	mutex_lock(&extents->lock);
+	extents->max = target->config.extents_max;
+	dmu_extents_set_whole(extents, target->ti->begin, target->ti->len);
+	mutex_unlock(&extents->lock);
+}
+
+/* Remove the first extent that lies in [@first, @last] wholly. 0 or -ENOMEM. */
+static int dmu_extents_remove_one(struct dmu_extents *extents, unsigned long first,
+				  unsigned long last)
+{
+	MA_STATE(mas, &extents->tree, first, first);
+	void *value;
+	int ret;
+
+	lockdep_assert_held(&extents->lock);
+	rcu_read_lock();
+	do {
+		value = mas_find(&mas, last);
+	} while (value && mas.index < first);
+	rcu_read_unlock();
+	if (WARN_ON_ONCE(!value || mas.last > last))
+		return -EUCLEAN;
+	ret = mtree_store_range(&extents->tree, mas.index, mas.last, NULL, DMU_EXTENT_GFP);
+	if (ret)
+		return ret;
+	extents->count--;
+	extents->sectors -= mas.last - mas.index + 1;
+	return 0;
+}
+
+/* Leave at most DMU_STORE_MAX extents that [@first, @last] touches. 0, -ENOMEM or -EINTR. */
+static int dmu_extents_thin(struct dmu_extents *extents, unsigned long first, unsigned long last,
+			    struct dmu_extents_effect *effect)
+{
+	int ret = 0;
+
+	dmu_extents_look(extents, first, last, effect);
+	if (effect->gone <= DMU_STORE_MAX)
+		return 0;
+	WRITE_ONCE(extents->whole, NULL);
+	for (; !ret && effect->gone > DMU_STORE_MAX; effect->gone--) {
+		ret = dmu_extents_remove_one(extents, first, last);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	dmu_extents_look(extents, first, last, effect);
+	return ret;
+}
+
+/* Set the range of @extent, which has been checked. 0, -ENOSPC, -ENOMEM or -EINTR. */
+static int dmu_extents_set(struct dmu_extents *extents, const struct dm_user_extent *extent)
+{
+	unsigned long first = extent->sector, last = first + extent->len - 1;
+	struct dmu_extents_effect effect;
+	unsigned int count;
+	int ret;
+
+	dmu_extents_look(extents, first, last, &effect);
+	count = extents->count - effect.gone + effect.rests + !!extent->flags;
+	if (count > extents->max && count > extents->count)
+		return -ENOSPC;
+	ret = dmu_extents_thin(extents, first, last, &effect);
+	if (ret)
+		return ret;
+	ret = mtree_store_range(&extents->tree, first, last, dmu_extent_value(extent),
+				DMU_EXTENT_GFP);
+	if (ret)
+		return ret;
+	WRITE_ONCE(extents->count, count);
+	extents->sectors += (extent->flags ? extent->len : 0) - effect.sectors;
+	return 0;
+}
+
+/* Does @extent make sense for @channel's node? 0 or -errno. */
+static int dmu_extent_check(struct dmu_node *node, const struct dm_user_extent *extent)
+{
+	unsigned int block = node->config.logical_block_size >> SECTOR_SHIFT;
+	u64 end, target_end;
+
+	lockdep_assert_held(&node->lock);
+	if (extent->flags & ~DMU_EXTENT_FLAGS || !extent->len ||
+	    check_add_overflow(extent->sector, extent->len, &end) ||
+	    check_add_overflow(extent->target, extent->len, &target_end))
+		return -EINVAL;
+	if ((extent->sector | extent->len | extent->target) & (block - 1))
+		return -EINVAL;
+	/* The device may have shrunk since an extent was made. */
+	if (!extent->flags)
+		return extent->target || extent->backing ? -EINVAL : 0;
+	if (extent->sector < node->start || end > node->start + node->sectors)
+		return -ERANGE;
+	if (extent->backing >= node->config.backing_count)
+		return -ENXIO;
+	return target_end > node->backing_sectors[extent->backing] ? -ERANGE : 0;
+}
+
+/*
+ * May @channel change extents, or declare the generation clean? Its generation must serve, be the
+ * newest, and have all channels.
+ */
+static int dmu_extents_check_alone(const struct dmu_channel *channel)
+{
+	const struct dmu_generation *generation = channel->generation;
+	const struct dmu_node *node = channel->node;
+
+	lockdep_assert_held(&node->lock);
+	if (node->dead)
+		return -ENOTBLK;
+	if (!node->extents)
+		return -EOPNOTSUPP;
+	if (generation->state != DM_USER_SERVING)
+		return -ESHUTDOWN;
+	if (generation->number != node->newest_generation)
+		return -ESTALE;
+	return generation->channels == node->channel_count ? 0 : -EBUSY;
+}
+
+/* Set the range of @extent for @channel; 0 or -errno. May sleep. */
+int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_extent *extent)
+{
+	struct dmu_node *node = channel->node;
+	sector_t start, sectors;
+	int ret;
+
+	if (!node->extents)
+		return -EOPNOTSUPP;
+	if (mutex_lock_killable(&node->extents->lock))
+		return -EINTR;
+	spin_lock_bh(&node->lock);
+	ret = dmu_extents_check_alone(channel);
+	if (!ret)
+		ret = dmu_extent_check(node, extent);
+	start = node->start;
+	sectors = node->sectors;
+	spin_unlock_bh(&node->lock);
+	if (!ret)
+		ret = dmu_extents_set(node->extents, extent);
+	if (!ret)
+		dmu_extents_set_whole(node->extents, start, sectors);
+	mutex_unlock(&node->extents->lock);
+	return ret;
+}
+
+/* Set @map->count ranges, in order, until one fails. @map->count: those that are set. */
+int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map)
+{
+	const struct dm_user_extent __user *from = u64_to_user_ptr(map->extents);
+	struct dm_user_extent extent;
+	u32 i;
+	int ret = channel->node->extents ? 0 : -EOPNOTSUPP;
+
+	if (map->sector)
+		ret = -EINVAL;
+	for (i = 0; i < map->count && !ret; i++) {
+		if (copy_from_user(&extent, &from[i], sizeof(extent)))
+			ret = -EFAULT;
+		else
+			ret = dmu_extents_change_one(channel, &extent);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		if (ret)
+			break;
+		cond_resched();
+	}
+	map->count = i;
+	return ret;
+}
+
+/* Map nothing any more, and wait for what was mapped: an administrator's message. */
+int dmu_extents_drop(struct dmu_extents *extents)
+{
+	int ret = 0;
+
+	if (!extents)
+		return -EOPNOTSUPP;
+	if (mutex_lock_killable(&extents->lock))
+		return -EINTR;
+	WRITE_ONCE(extents->whole, NULL);
+	while (!ret && extents->count) {
+		ret = dmu_extents_remove_one(extents, 0, ULONG_MAX);
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
+		cond_resched();
+	}
+	mutex_unlock(&extents->lock);
+	return ret ?: dmu_extents_sync(extents);
+}
+
+/*
+ * The daemons hold nothing that a flush must cover: flushes pass them by until one gets a request
+ * that writes. -EBUSY: one holds such a request.
+ */
+int dmu_extents_declare_clean(struct dmu_channel *channel)
+{
+	struct dmu_node *node = channel->node;
+	int ret;
+
+	spin_lock_bh(&node->lock);
+	ret = dmu_extents_check_alone(channel);
+	if (!ret && node->writing)
+		ret = -EBUSY;
+	if (!ret) {
+		WRITE_ONCE(node->clean, true);
+		node->flushed = node->written;
+	}
+	spin_unlock_bh(&node->lock);
+	return ret;
+}
+
+/* ---- show ---- */
+
+/* Fill @batch with extents from *@sector on, and move that. Returns how many. */
+static unsigned int dmu_extents_list_some(struct dmu_extents *extents, u64 *sector,
+					  struct dm_user_extent *batch, unsigned int max)
+{
+	MA_STATE(mas, &extents->tree, *sector, *sector);
+	unsigned int n = 0;
+	void *value;
+
+	rcu_read_lock();
+	while (n < max && (value = mas_find(&mas, ULONG_MAX))) {
+		batch[n++] = (struct dm_user_extent) {
+			.sector = mas.index,
+			.len = mas.last - mas.index + 1,
+			.target = dmu_value_target(value, mas.index),
+			.backing = dmu_value_backing(value),
+			.flags = dmu_value_flags(value),
+		};
+		*sector = mas.last + 1;
+	}
+	rcu_read_unlock();
+	return n;
+}
+
+/*
+ * List at most @map->count extents from @map->sector on. @map->count: those that are listed;
+ * @map->sector: where the next call goes on.
+ */
+int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map)
+{
+	struct dm_user_extent __user *to = u64_to_user_ptr(map->extents);
+	struct dm_user_extent batch[DMU_LIST_BATCH];
+	u32 done = 0;
+	unsigned int n;
+	int ret = 0;
+
+	if (!extents)
+		return -EOPNOTSUPP;
+	/* A change of an older generation, begun before this channel joined, has ended then. */
+	if (mutex_lock_killable(&extents->lock))
+		return -EINTR;
+	mutex_unlock(&extents->lock);
+	while (done < map->count) {
+		n = dmu_extents_list_some(extents, &map->sector, batch,
+					  min_t(u32, map->count - done, DMU_LIST_BATCH));
+		if (copy_to_user(&to[done], batch, n * sizeof(batch[0]))) {
+			ret = -EFAULT;
+			break;
+		}
+		done += n;
+		if (!n || fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	map->count = done;
+	return ret;
+}
+
+void dmu_extents_status(const struct dmu_extents *extents, struct dmu_extents_view *view)
+{
+	const struct dmu_extents_stats *stats;
+	int cpu;
+
+	*view = (struct dmu_extents_view) {
+		.count = READ_ONCE(extents->count),
+		.sectors = READ_ONCE(extents->sectors),
+	};
+	for_each_possible_cpu(cpu) {
+		stats = per_cpu_ptr(extents->stats, cpu);
+		view->reads += READ_ONCE(stats->reads);
+		view->writes += READ_ONCE(stats->writes);
+		view->others += READ_ONCE(stats->others);
+	}
+}
