@@ -83,6 +83,21 @@ static json_t *policy_json(const struct dmu_target_policy *policy)
 	json_object_set_new(json, "max_io", number(policy->max_io));
 	json_object_set_new(json, "backing",
 			    policy->backing[0] ? ctl_json_text(policy->backing) : json_null());
+	json_object_set_new(json, "extents", json_boolean(policy->extents));
+	return json;
+}
+
+static json_t *mapped_json(const struct dmu_target_status *status)
+{
+	json_t *json = json_object();
+
+	json_object_set_new(json, "extents", number(status->extents));
+	json_object_set_new(json, "sectors", number(status->mapped));
+	json_object_set_new(json, "clean", json_boolean(status->clean));
+	json_object_set_new(json, "reads", number(status->mapped_reads));
+	json_object_set_new(json, "writes", number(status->mapped_writes));
+	json_object_set_new(json, "others", number(status->mapped_others));
+	json_object_set_new(json, "remapped", number(status->remapped));
 	return json;
 }
 
@@ -205,6 +220,8 @@ json_t *ctl_device_json(const struct ctl_device *device, const struct dmu_listen
 	json_object_set_new(queue, "oldest_ms", number(kstatus->oldest_ms));
 	json_object_set_new(json, "queue", queue);
 	json_object_set_new(json, "counters", counters_json(kstatus));
+	json_object_set_new(json, "mapped", device->policy.extents ? mapped_json(kstatus) :
+								     json_null());
 	if (daemon || daemon_error)
 		json_object_set_new(json, "daemon", daemon ? daemon_json(daemon) : json_null());
 	if (daemon_error)
@@ -307,6 +324,11 @@ void ctl_device_print(const struct ctl_device *device, const struct dmu_listener
 	       " discards, %" PRIu64 " write zeroes, %" PRIu64 " secure erases\n",
 	       kstatus->reads, kstatus->writes, kstatus->flushes, kstatus->discards,
 	       kstatus->write_zeroes, kstatus->secure_erases);
+	if (device->policy.extents)
+		printf("mapped      %" PRIu64 " sectors in %" PRIu64 " extents: %" PRIu64
+		       " reads, %" PRIu64 " writes, %" PRIu64 " others; %" PRIu64 " remapped\n",
+		       kstatus->mapped, kstatus->extents, kstatus->mapped_reads,
+		       kstatus->mapped_writes, kstatus->mapped_others, kstatus->remapped);
 	printf("trouble     %" PRIu64 " errors, %" PRIu64 " unsupported, %" PRIu64
 	       " requeued, %" PRIu64 " failed, %" PRIu64 " refused\n",
 	       kstatus->errors, kstatus->unsupported, kstatus->requeued, kstatus->failed,

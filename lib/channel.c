@@ -71,3 +71,36 @@ int dmu_channel_seal(int fd)
 {
 	return ioctl(fd, DM_USER_IOC_SEAL) < 0 ? -errno : 0;
 }
+
+int dmu_channel_map(int fd, const struct dm_user_extent *extents, unsigned int count,
+		    unsigned int *done)
+{
+	struct dm_user_map args = { .extents = (uintptr_t)extents, .count = count };
+	int rc = ioctl(fd, DM_USER_IOC_MAP, &args) < 0 ? -errno : 0;
+
+	if (done)
+		*done = args.count == count && rc ? 0 : args.count;
+	return rc;
+}
+
+int dmu_channel_list(int fd, uint64_t *sector, struct dm_user_extent *extents, unsigned int count)
+{
+	struct dm_user_map args = {
+		.extents = (uintptr_t)extents, .count = count, .sector = *sector,
+	};
+
+	if (ioctl(fd, DM_USER_IOC_LIST, &args) < 0)
+		return -errno;
+	*sector = args.sector;
+	return (int)args.count;
+}
+
+int dmu_channel_sync(int fd)
+{
+	return ioctl(fd, DM_USER_IOC_SYNC) < 0 ? -errno : 0;
+}
+
+int dmu_channel_clean(int fd)
+{
+	return ioctl(fd, DM_USER_IOC_CLEAN) < 0 ? -errno : 0;
+}

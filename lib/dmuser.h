@@ -40,6 +40,18 @@ int dmu_channel_join(int fd, uint64_t generation, bool create);
 /* The generation's new state (DM_USER_SERVING...DRAINED), or -errno. */
 int dmu_channel_drain(int fd, bool undo);
 int dmu_channel_seal(int fd);
+/* Set @count ranges (DM_USER_IOC_MAP). 0, or -errno with *@done (may be NULL) of them set. */
+int dmu_channel_map(int fd, const struct dm_user_extent *extents, unsigned int count,
+		    unsigned int *done);
+/*
+ * List at most @count extents from *@sector on, and set *@sector to where the next call goes on.
+ * How many, or -errno.
+ */
+int dmu_channel_list(int fd, uint64_t *sector, struct dm_user_extent *extents, unsigned int count);
+/* Wait for what was mapped before this call: see DM_USER_IOC_SYNC. */
+int dmu_channel_sync(int fd);
+/* See DM_USER_IOC_CLEAN. */
+int dmu_channel_clean(int fd);
 
 /* ---- backend: where the bytes come from ---- */
 

@@ -21,7 +21,9 @@ static const struct {
 	FIELD(channels), FIELD(generation), FIELD(sealed), FIELD(suspended), FIELD(daemon),
 	FIELD(reads), FIELD(writes), FIELD(flushes), FIELD(discards), FIELD(secure_erases),
 	FIELD(write_zeroes), FIELD(errors), FIELD(unsupported), FIELD(requeued), FIELD(failed),
-	FIELD(refused), FIELD(nospace), FIELD(android),
+	FIELD(refused), FIELD(nospace), FIELD(android), FIELD(extents), FIELD(mapped),
+	FIELD(clean), FIELD(mapped_reads), FIELD(mapped_writes), FIELD(mapped_others),
+	FIELD(remapped),
 };
 
 /* NR,STATE,CHANNELS,HELD,ANSWERED[,additions of a newer kernel] */
@@ -122,6 +124,8 @@ static void policy_word_parse(struct dmu_target_policy *policy, const char *word
 		policy->nospace_wait = !strcmp(word + 8, "wait");
 	} else if (!strncmp(word, "backing:", 8)) {
 		snprintf(policy->backing, sizeof(policy->backing), "%s", word + 8);
+	} else if (!strncmp(word, "extents:", 8)) {
+		policy->extents = true;
 	} else if (!flag_parse(&policy->discard, word, "discard") &&
 		   !flag_parse(&policy->write_zeroes, word, "write_zeroes") &&
 		   !flag_parse(&policy->secure_erase, word, "secure_erase") &&

@@ -25,6 +25,10 @@ struct dmu_target_status {
 	uint64_t errors, unsupported, requeued, failed, refused;
 	uint64_t nospace;			/* requests that wait for space */
 	uint64_t android;			/* 0 or 1 */
+	/* With the table argument extents: */
+	uint64_t extents, mapped;		/* how many; sectors that they map */
+	uint64_t clean;				/* 0 or 1: flushes pass daemons by */
+	uint64_t mapped_reads, mapped_writes, mapped_others, remapped;
 	unsigned int generation_count;
 	/* Further ones are not kept. */
 	struct dmu_target_generation generations[DMU_TARGET_GENERATIONS];
@@ -38,7 +42,8 @@ struct dmu_target_policy {
 	uint64_t nodaemon_ms;
 	bool discard, write_zeroes, secure_erase;
 	uint64_t logical_block_size, physical_block_size, max_io;
-	char backing[32];		/* "MAJOR:MINOR"; "" if the table claims no device */
+	char backing[96];		/* "MAJOR:MINOR[,...]"; "" if the table claims no device */
+	bool extents;			/* the kernel may map requests by itself */
 };
 
 /*

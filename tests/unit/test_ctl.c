@@ -281,6 +281,29 @@ static void policy_words(void **state)
 	assert_string_equal(policy.backing, "8:16");
 }
 
+static void words_of_extents(void **state)
+{
+	struct dmu_target_status status;
+	struct dmu_target_policy policy;
+
+	assert_int_equal(dmu_target_status_parse(&status, "queued:0 extents:2 mapped:2048 clean:1 "
+						 "remapped:3 mapped_reads:4 mapped_writes:5 "
+						 "mapped_others:6"), 0);
+	assert_int_equal(status.extents, 2);
+	assert_int_equal(status.mapped, 2048);
+	assert_int_equal(status.clean, 1);
+	assert_int_equal(status.remapped, 3);
+	assert_int_equal(status.mapped_reads, 4);
+	assert_int_equal(status.mapped_writes, 5);
+	assert_int_equal(status.mapped_others, 6);
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 0 root 2 backing:8:16,8:32 "
+						 "extents:on", false), 0);
+	assert_string_equal(policy.backing, "8:16,8:32");
+	assert_true(policy.extents);
+	assert_int_equal(dmu_target_policy_parse(&policy, "0 0 root", false), 0);
+	assert_false(policy.extents);
+}
+
 /* Status and table of a row with compat:android, by its argument or by the module's parameter. */
 static void policy_of_android(void **state)
 {
@@ -482,6 +505,7 @@ int main(void)
 		cmocka_unit_test(a_drained_generation_does_not_serve),
 		cmocka_unit_test(policy_defaults),
 		cmocka_unit_test(policy_words),
+		cmocka_unit_test(words_of_extents),
 		cmocka_unit_test(policy_of_android),
 		cmocka_unit_test(json_of_a_device),
 		cmocka_unit_test(json_without_a_daemon),
