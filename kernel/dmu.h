@@ -93,8 +93,8 @@
  *	node	   node->ref: one each for a target (ctr to dtr), a channel (open to release),
  *		   pending event_work, nodaemon_work, nospace_work and submit_work, and a running
  *		   open(). dmu_device_find() takes that last one under the xarray's lock, until the
- *		   last target is gone. Then the node's name is free (dead), and only channels and work
- *		   refer to it.
+ *		   last target is gone. Then the node's name is free (dead), and only channels and
+ *		   work refer to it.
  *	target	   DM, from ctr to dtr. DM calls dtr when the table is no longer bound, its SRCU
  *		   readers are gone and its last request has ended. Other code reaches the target,
  *		   its ti and its table only through node->targets and node->live, under

@@ -20,7 +20,7 @@ def cost($peer; $load): figure($peer; $load).median;
 def together: "\(.[:-1] | join(", ")) and \(.[-1])";
 def reads: ["4k-read-qd1", "4k-read-qd32", "128k-read-qd8"];
 def costs($peer): reads | map(cost($peer; .) | thousands) | together;
-def ratios($peer; ratio): reads | map(figure($peer; .) | ratio | decimals(1)) | together;
+def ratios($peer; ratio): reads | map(figure($peer; .) | ratio | decimals(2)) | together;
 def switches($peer; $load): figure($peer; $load).switches | decimals(2);
 # The least and the greatest extra cost of peers beside others, over stores and loads. Figures that
 # spread too much are left out.
@@ -109,6 +109,12 @@ end,
 ("**Transport beside transport**: reads that the server answers at once cost"
 	+ " \(costs("ublk-null")) through ublk, and \(costs("dmuser-null-1")) through"
 	+ " dmuser: \(ratios("dmuser-null-1"; .to_ublk)) times as many." | item),
+("**Mapped by the kernel**: with one extent over the whole device, and no daemon, reads cost"
+	+ " \(costs("dmuser-mapped")): \(ratios("dmuser-mapped"; .to_linear)) times as many as on"
+	+ " dm-linear. With 16,384 extents, which cut the long reads, they cost"
+	+ " \(costs("dmuser-extents")). A write with an fsync costs"
+	+ " \(cost("dmuser-mapped"; "4k-write-fsync") | thousands): this device always takes"
+	+ " flushes, because a daemon may hold data, and dm-linear on a RAM disk does not." | item),
 ("**Bytes from the daemon's memory**: reads cost \(costs("dmuser-memory-1")) with that"
 	+ " copy." | item),
 ("**Channels**: four channels instead of one cost"

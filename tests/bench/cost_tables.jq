@@ -19,7 +19,7 @@ def table($unit; $title; cell): . as $run
 				and .peer == $peer.name)][0] | or_dash(cell)]]
 	};
 
-def beside: "\(.to_linear | or_dash(decimals(1))) / \(.to_ublk | or_dash(decimals(1)))";
+def beside: "\(.to_linear | or_dash(decimals(2))) / \(.to_ublk | or_dash(decimals(2)))";
 def value: "\(.median | thousands) ±\(spread | decimals(1))%";
 def units: [.figures[].unit] | unique;
 

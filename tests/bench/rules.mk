@@ -33,7 +33,7 @@ bench: $(BUILD)/tests/bench/peers/peers $(bench_daemons)
 bench_peers_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/peers/*.c)) \
 	$(filter-out %/main.o,$(bench_ways_objects))
 
-$(BUILD)/tests/bench/peers/peers: $(bench_peers_objects)
+$(BUILD)/tests/bench/peers/peers: $(bench_peers_objects) $(archives)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring -laio
 
 $(bench_daemons): $(BUILD)/tests/bench/daemon/memory.o $(daemon_objects) $(archives)

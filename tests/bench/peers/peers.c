@@ -5,7 +5,11 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
+#include "lib/dmuser.h"
 #include "tests/bench/peers/peers.h"
 
 #define BRD		STORE
@@ -19,6 +23,7 @@
 #define LINEAR		"linear"
 #define UBLK_DEPTH	128
 #define UBLK_IO_MAX	(1 << 19)
+#define EXTENTS		16384U
 
 static void run(char *const argv[])
 {
@@ -86,6 +91,48 @@ static void second_start(const struct peer *peer)
 	NEED(!dm_user_handover(DMUSER_NAME, peer->store), "a handover to the second stage");
 }
 
+/* Map all of the device in @count extents, and leave it without a daemon. */
+static void map_all(const struct peer *peer, unsigned int count)
+{
+	const uint64_t sectors = STORE_BYTES / 512, len = sectors / count;
+	struct dm_user_extent extent = { .len = len, .flags = DM_USER_EXTENT_READ |
+							      DM_USER_EXTENT_WRITE };
+	char row[128];
+	char *argv[] = { "dmsetup", "create", "--noudevsync", DMUSER_NAME, "--table", row, NULL };
+	struct stat st;
+	int fd;
+
+	NEED(!stat(peer->store, &st), "%s", peer->store);
+	snprintf(row, sizeof(row), "0 %llu user 0 0 " DMUSER_NAME " 2 backing:%u:%u extents:on",
+		 (unsigned long long)sectors, major(st.st_rdev), minor(st.st_rdev));
+	run(argv);
+	fd = dmu_channel_open(DMUSER_NAME);
+	NEED(fd >= 0, "open the control node");
+	for (; extent.sector < sectors; extent.sector += len) {
+		extent.target = extent.sector;
+		NEED(!dmu_channel_map(fd, &extent, 1, NULL), "map an extent");
+	}
+	NEED(!dmu_channel_clean(fd), "flushes need no daemon");
+	close(fd);
+}
+
+static void mapped_start(const struct peer *peer)
+{
+	map_all(peer, 1);
+}
+
+static void extents_start(const struct peer *peer)
+{
+	map_all(peer, EXTENTS);
+}
+
+static void mapped_stop(void)
+{
+	char *argv[] = { "dmsetup", "remove", "--noudevsync", DMUSER_NAME, NULL };
+
+	run(argv);
+}
+
 static void dmuser_stop(void)
 {
 	dm_user_remove(DMUSER_NAME);
@@ -112,6 +159,10 @@ const struct peer peers[] = {
 	{ "nbd-null", NBD, peer_nbd_start, nbd_stop, STORE_NULL, "nbd, answers at once" },
 	{ "nbd-tmpfs", NBD, peer_nbd_start, nbd_stop, TMPFS, "nbd, file in a tmpfs" },
 	{ "nbd-brd", NBD, peer_nbd_start, nbd_stop, BRD, "nbd, RAM disk, direct" },
+	{ "dmuser-mapped", DMUSER_DEVICE, mapped_start, mapped_stop, BRD,
+	  "dmuser, one extent, RAM disk" },
+	{ "dmuser-extents", DMUSER_DEVICE, extents_start, mapped_stop, BRD,
+	  "dmuser, 16,384 extents, RAM disk" },
 	DMUSER_CHANNELS("null", first_start, "null:" MIB, "answers at once"),
 	DMUSER_CHANNELS("memory", first_start, "memory:" MIB, "memory of the daemon"),
 	DMUSER_STAGES("tmpfs", "file:" TMPFS ",buffered", "file in a tmpfs"),
