@@ -13,14 +13,6 @@ begins() {
 	dmesg | grep -c "indexed: begin=$1\$"
 }
 
-kill_server() {
-	old=$(server)
-	kill -KILL "$old"
-	wait_for 20 "the daemon is dead" gone "$old"
-	wait_for 20 "its channels are gone" word_is channels 0
-	dmuserctl unseal "$name" || fail "unseal"
-}
-
 # ---- handovers: always exclusive, and the newcomer serves only when the old daemon is dead ----
 
 wb_create indexed

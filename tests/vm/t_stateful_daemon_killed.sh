@@ -35,14 +35,6 @@ flush_tells() {
 	check "$1: only one flush fails after a loss" flush
 }
 
-kill_server() {
-	old=$(server)
-	kill -KILL "$old"
-	wait_for 20 "the daemon is dead" gone "$old"
-	wait_for 20 "its channels are gone" word_is channels 0
-	dmuserctl unseal "$name" || fail "unseal"
-}
-
 # all_flushed WHEN: the blocks that have been flushed are on the device and on the store.
 all_flushed() {
 	for at in $flushed; do

@@ -55,6 +55,15 @@ wb_watch() {
 		grep -q "TracerPid:[[:space:]]*$strace\$" "/proc/$old/status"
 }
 
+# Kill the only daemon, and let root open the node.
+kill_server() {
+	old=$(server)
+	kill -KILL "$old"
+	wait_for 20 "the daemon is dead" gone "$old"
+	wait_for 20 "its channels are gone" word_is channels 0
+	dmuserctl unseal "$name" || fail "unseal"
+}
+
 wb_alone() {
 	[ "$(daemons)" = "$1" ] && [ "$(server)" = "$1" ] && word_is channels 4
 }
