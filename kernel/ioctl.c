@@ -230,7 +230,23 @@ static long dmu_ioctl_sync(struct dmu_channel *channel)
 	spin_unlock_bh(&node->lock);
 	if (dead)
 		return -ENOTBLK;
-	return node->extents ? dmu_extents_sync(node->extents) : -EOPNOTSUPP;
+	return dmu_extents_sync(node->extents);
+}
+
+static long dmu_ioctl_extents(struct dmu_channel *channel, unsigned int cmd, void __user *user)
+{
+	switch (cmd) {
+	case DM_USER_IOC_MAP:
+		return dmu_ioctl_map(channel, user, false);
+	case DM_USER_IOC_LIST:
+		return dmu_ioctl_map(channel, user, true);
+	case DM_USER_IOC_SYNC:
+		return dmu_ioctl_sync(channel);
+	case DM_USER_IOC_CLEAN:
+		return dmu_extents_declare_clean(channel);
+	default:
+		return -ENOTTY;
+	}
 }
 
 long dmu_channel_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -249,15 +265,7 @@ long dmu_channel_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return dmu_ioctl_seal(channel);
 	case DM_USER_IOC_OPEN:
 		return dmu_ioctl_open(file, user);
-	case DM_USER_IOC_MAP:
-		return dmu_ioctl_map(channel, user, false);
-	case DM_USER_IOC_LIST:
-		return dmu_ioctl_map(channel, user, true);
-	case DM_USER_IOC_SYNC:
-		return dmu_ioctl_sync(channel);
-	case DM_USER_IOC_CLEAN:
-		return dmu_extents_declare_clean(channel);
-	default:
-		return -ENOTTY;
 	}
+	/* Without extents: there are no further commands. */
+	return channel->node->extents ? dmu_ioctl_extents(channel, cmd, user) : -ENOTTY;
 }

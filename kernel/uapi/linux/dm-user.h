@@ -347,7 +347,7 @@ struct dm_user_extent {
  * are held by one stay with daemons. A request that overlaps a fenced one goes to daemons.
  *
  * MAP, and CLEAN, need a serving generation that is the newest and has all channels of the node:
- * else -ESHUTDOWN, -ESTALE, -EBUSY. -EOPNOTSUPP: the row has no argument extents:; -EINVAL;
+ * else -ESHUTDOWN, -ESTALE, -EBUSY. -ENOTTY: the row has no argument extents:; -EINVAL;
  * -ERANGE: beyond the end of the mapped device or of the backing device; -ENXIO: no such backing
  * device; -ENOSPC: more extents than the row allows; -ENOMEM; -EINTR: the caller is being killed.
  *
