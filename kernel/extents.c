@@ -491,8 +491,6 @@ static int dmu_extents_check_alone(const struct dmu_channel *channel)
 	lockdep_assert_held(&node->lock);
 	if (node->dead)
 		return -ENOTBLK;
-	if (!node->extents)
-		return -EOPNOTSUPP;
 	if (generation->state != DM_USER_SERVING)
 		return -ESHUTDOWN;
 	if (generation->number != node->newest_generation)
@@ -507,8 +505,6 @@ int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_ext
 	sector_t start, sectors;
 	int ret;
 
-	if (!node->extents)
-		return -EOPNOTSUPP;
 	if (mutex_lock_killable(&node->extents->lock))
 		return -EINTR;
 	spin_lock_bh(&node->lock);
@@ -532,10 +528,8 @@ int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map)
 	const struct dm_user_extent __user *from = u64_to_user_ptr(map->extents);
 	struct dm_user_extent extent;
 	u32 i;
-	int ret = channel->node->extents ? 0 : -EOPNOTSUPP;
+	int ret = map->sector ? -EINVAL : 0;
 
-	if (map->sector)
-		ret = -EINVAL;
 	for (i = 0; i < map->count && !ret; i++) {
 		if (copy_from_user(&extent, &from[i], sizeof(extent)))
 			ret = -EFAULT;
@@ -629,8 +623,6 @@ int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map)
 	unsigned int n;
 	int ret = 0;
 
-	if (!extents)
-		return -EOPNOTSUPP;
 	/* A change of an older generation, begun before this channel joined, has ended then. */
 	if (mutex_lock_killable(&extents->lock))
 		return -EINTR;

@@ -79,7 +79,7 @@ make_root() {
 		dmuserctl wait --generation 3 root && echo "restart: done"
 		echo "restarted as: $(dmuserctl status --json root | jq -r .daemon.stage)"
 		echo written >/proof && sync && cat /proof
-		exec sleep 1000
+		exec tail -f /dev/null
 	END
 	chmod 755 "$root/usr/sbin/init"
 }

@@ -9,7 +9,7 @@
 # shellcheck source=tests/vm/lib.sh
 . /add/lib.sh
 
-key=/etc/keyed/key exit=/exitrd own=/usr/bin/../libexec/dmuser-keyed stubs=/tmp/stubs
+key=/etc/keyed/key exit=/exitrd own=/usr/bin/../libexec/dmuser-keyed replaced=/tmp/replaced
 ctl=$(command -v dmuserctl)
 
 field() {
@@ -17,7 +17,7 @@ field() {
 }
 
 # Functions of initramfs-tools. The hook has no other way to put a file into the initramfs.
-mkdir -p /usr/share/initramfs-tools /scripts /etc/keyed /usr/lib/dm-user /usr/libexec $stubs \
+mkdir -p /usr/share/initramfs-tools /scripts /etc/keyed /usr/lib/dm-user /usr/libexec $replaced \
 	/conf/conf.d
 cat >/usr/share/initramfs-tools/hook-functions <<'END'
 copy_exec() {
@@ -57,13 +57,13 @@ configure() {
 	echo "DMUSER_DEVICES='$1'" >/conf/conf.d/dmuser
 }
 
-# stub NAME: make a program of standard input, which runs in place of NAME.
-stub() {
+# replace NAME: make a program of standard input, which runs in place of NAME.
+replace() {
 	{
 		echo '#!/bin/sh'
 		cat
-	} >"$stubs/$1"
-	chmod +x "$stubs/$1"
+	} >"$replaced/$1"
+	chmod +x "$replaced/$1"
 }
 
 ln -s "$ctl" /usr/sbin/dmuserctl
@@ -93,12 +93,12 @@ configure keyed:/dev/u
 fails_saying "DMUSER_DEVICES: 'keyed:/dev/u' is not NAME" hook
 
 # What the initramfs serves, and how long it waits.
-stub dmuserctl <<'END'
+replace dmuserctl <<'END'
 echo "$@" >>/tmp/asked
 END
 configure "t=file:/dev/other u=keyed:/dev/u"
 for delay in '' 5 .5 45.5 9999; do
-	ROOTDELAY=$delay PATH=$stubs:$PATH local_top || fail "local-top with rootdelay=$delay"
+	ROOTDELAY=$delay PATH=$replaced:$PATH local_top || fail "local-top with rootdelay=$delay"
 done
 is "the devices that it creates" "$(cut -d' ' -f 4- /tmp/asked | sort | uniq -c | xargs)" \
 	"5 t keyed:/dev/store 5 u keyed:/dev/u"
@@ -106,10 +106,10 @@ is "the seconds that it waits" "$(cut -d' ' -f 3 /tmp/asked | uniq | xargs)" "30
 echo rd.dmuser=0 >/tmp/cmdline
 mount --bind /tmp/cmdline /proc/cmdline || fail "mount"
 rm /tmp/asked
-PATH=$stubs:$PATH local_top || fail "local-top with rd.dmuser=0"
+PATH=$replaced:$PATH local_top || fail "local-top with rd.dmuser=0"
 check "rd.dmuser=0 switches it off" [ ! -e /tmp/asked ]
 umount /proc/cmdline
-rm $stubs/dmuserctl /conf/conf.d/dmuser
+rm $replaced/dmuserctl /conf/conf.d/dmuser
 
 # In the initramfs: the store comes late.
 echo open >$key
@@ -124,16 +124,16 @@ is "the daemon of the initramfs" "$(field .daemon.stage)" keyed
 cp /add/initramfs/exitrd/prepare /usr/lib/dm-user/exitrd-prepare
 cp /add/initramfs/exitrd/shutdown /usr/lib/dm-user/exitrd-shutdown
 prepare() {
-	PATH=$stubs:/add:$PATH sh /usr/lib/dm-user/exitrd-prepare $exit
+	PATH=$replaced:/add:$PATH sh /usr/lib/dm-user/exitrd-prepare $exit
 }
-stub cp <<<"[ \"\$3\" != $own ] && /add/cp \"\$@\""
+replace cp <<<"[ \"\$3\" != $own ] && /add/cp \"\$@\""
 prepare 2>&1 | grep -q "$name: not all is there" || fail "a daemon that cannot be copied"
 umount $exit
-rm $stubs/cp
+rm $replaced/cp
 # As if SELinux were there, and had no label for any file.
 mount -t tmpfs none /sys/fs && mkdir /sys/fs/selinux && : >/sys/fs/selinux/enforce ||
 	fail "mount"
-stub chcon <<'END'
+replace chcon <<'END'
 echo "$2 $3" >>/tmp/labels
 exit 1
 END
