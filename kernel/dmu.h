@@ -47,7 +47,7 @@
  *
  *	extents->lock				(a daemon changes extents; fails without memory)
  *	  the maple tree's
- *	extents->sync_lock
+ *	extents->flights.lock
  *
  *	node->lock				(inside all locks above)
  *	  channel->lock
@@ -121,11 +121,13 @@
 #define DMU_H
 
 #include <linux/bio.h>
+#include <linux/completion.h>
 #include <linux/device-mapper.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
+#include <linux/percpu-refcount.h>
 #include <linux/rbtree.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
@@ -251,6 +253,18 @@ struct dmu_target {
 	struct list_head list;		/* node->targets */
 	struct dmu_config config;
 	struct dm_dev *backings[DMU_BACKINGS_MAX];	/* DM's claims, or NULL */
+};
+
+struct dmu_flight {
+	struct percpu_ref ref;		/* a reference for each bio on board */
+	struct completion landed;	/* the flight has ended and is empty */
+};
+
+struct dmu_flights {
+	struct mutex lock;		/* guards: changes of all below */
+	struct dmu_flight flights[2];
+	unsigned int current_flight;
+	bool landing;			/* the other flight is not empty, or was not seen to be */
 };
 
 enum dmu_request_state {
@@ -379,6 +393,7 @@ void dmu_generation_drain(struct dmu_node *node, struct dmu_generation *generati
 int dmu_generation_undo(struct dmu_node *node, struct dmu_generation *generation);
 bool dmu_generation_drop_claim(struct dmu_generation *generation);
 struct dmu_generation *dmu_generation_find(struct dmu_node *node, u64 number);
+int dmu_generation_check_alone(const struct dmu_channel *channel);
 
 /* request.c: the transitions of the picture above */
 int dmu_request_init(void);
@@ -392,13 +407,38 @@ void dmu_request_give_back(struct dmu_channel *channel);
 struct dmu_claim *dmu_request_begin_answer(struct dmu_channel *channel,
 					   const struct dm_user_message *answer);
 void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u64 response);
-void dmu_request_remap(struct dmu_channel *channel, struct dmu_claim *claim,
-		       const struct dm_user_message *answer);
 void dmu_request_orphan_all(struct dmu_channel *channel);
 void dmu_request_revoke_all(struct dmu_node *node, blk_status_t status);
 unsigned int dmu_request_fail_queued(struct dmu_node *node);
 bool dmu_request_available(struct dmu_channel *channel);
 void dmu_claim_free(struct dmu_channel *channel, struct dmu_claim *claim);
+void dmu_request_forget(struct dmu_node *node, struct dmu_request *req);
+void dmu_request_space_changed(struct dmu_node *node, u64 before, u64 now, blk_status_t status);
+
+/* bio.c: a bio in the terms of the ABI */
+int dmu_bio_type(const struct bio *bio);
+u64 dmu_bio_flags(const struct bio *bio);
+bool dmu_type_writes(u64 type);
+
+/* remap.c: answers that send a request to a backing device */
+void dmu_request_remap(struct dmu_channel *channel, struct dmu_claim *claim,
+		       const struct dm_user_message *answer);
+
+/* flush.c: what a flush must cover, and where it goes */
+void dmu_flush_claimed(struct dmu_node *node, struct dmu_claim *claim,
+		       const struct dmu_request *req);
+void dmu_flush_dropped(struct dmu_node *node, const struct dmu_claim *claim);
+void dmu_flush_answered(struct dmu_node *node, const struct dmu_claim *claim,
+			const struct dmu_request *req);
+int dmu_flush_map(struct dmu_target *target, struct bio *bio);
+int dmu_flush_declare_clean(struct dmu_channel *channel);
+
+/* flight.c: to wait for bios that were mapped before a change */
+int dmu_flights_init(struct dmu_flights *flights);
+void dmu_flights_exit(struct dmu_flights *flights);
+void dmu_flight_board(struct dmu_flights *flights, struct dmu_request *req);
+void dmu_flight_leave(struct dmu_request *req);
+int dmu_flights_sync(struct dmu_flights *flights);
 
 /* extents.c: what the kernel maps by itself; an extents of NULL maps nothing */
 struct dmu_extents_view {
@@ -412,13 +452,11 @@ void dmu_extents_free(struct dmu_extents *extents);
 void dmu_extents_fit(struct dmu_extents *extents, const struct dmu_target *target);
 int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio);
 void dmu_extents_board(struct dmu_extents *extents, struct dmu_request *req);
-void dmu_flight_leave(struct dmu_request *req);
 int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map);
 int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_extent *extent);
 int dmu_extents_drop(struct dmu_extents *extents);
 int dmu_extents_sync(struct dmu_extents *extents);
 int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map);
-int dmu_extents_declare_clean(struct dmu_channel *channel);
 void dmu_extents_status(const struct dmu_extents *extents, struct dmu_extents_view *view);
 
 /* target.c: the backing devices of a table */

@@ -7,11 +7,8 @@
  * distance to the backing device's sectors, not a start: when a range is cut, its parts keep the
  * value.
  *
- * A bio that may be mapped boards the current flight before it looks, and leaves it when it ends.
- * A change is seen by every bio that boards the next flight. So a sync begins a next flight, and
- * waits until the one before is empty.
+ * A bio that may be mapped boards a flight before it looks (flight.c).
  */
-#include <linux/completion.h>
 #include <linux/maple_tree.h>
 #include <linux/math64.h>
 #include <linux/overflow.h>
@@ -46,21 +43,14 @@ struct dmu_extents_stats {
 };
 
 struct dmu_extents {
-	struct mutex lock;		/* guards: changes of all below but flights */
+	struct mutex lock;		/* guards: changes of all below, up to stats */
 	struct maple_tree tree;
 	void *whole;			/* the value of all of the target, or NULL */
 	unsigned int count;
 	unsigned int max;
 	u64 sectors;			/* that are mapped */
 	struct dmu_extents_stats __percpu *stats;
-
-	struct mutex sync_lock;		/* guards: changes of all below */
-	struct dmu_flight {
-		struct percpu_ref ref;
-		struct completion landed;
-	} flights[2];
-	unsigned int current_flight;
-	bool landing;			/* the other flight is not empty, or was not seen to be */
+	struct dmu_flights flights;
 };
 
 /* ---- values ---- */
@@ -90,105 +80,26 @@ static sector_t dmu_value_target(const void *value, sector_t sector)
 	return (sector + (xa_to_value(value) >> DMU_EXTENT_DISTANCE)) & (DMU_EXTENT_SECTORS - 1);
 }
 
-/* ---- flights ---- */
-
-static void dmu_flight_landed(struct percpu_ref *ref)
-{
-	complete(&container_of(ref, struct dmu_flight, ref)->landed);
-}
-
-static struct dmu_flight *dmu_flight_board(struct dmu_extents *extents)
-{
-	struct dmu_flight *flight;
-
-	/* No SYNC can end a flight, and let it begin again, between the load and the get. */
-	rcu_read_lock();
-	do {
-		/* Pairs with dmu_extents_sync(): a bio of the next flight sees the change. */
-		flight = &extents->flights[smp_load_acquire(&extents->current_flight)];
-	} while (!percpu_ref_tryget_live(&flight->ref));
-	rcu_read_unlock();
-	return flight;
-}
-
-void dmu_flight_leave(struct dmu_request *req)
-{
-	if (req->flight)
-		percpu_ref_put(&req->flight->ref);
-	req->flight = NULL;
-}
-
-/* Wait until the other flight is empty, and let it be used again. 0 or -ERESTARTSYS. */
-static int dmu_flight_wait(struct dmu_extents *extents)
-{
-	struct dmu_flight *other = &extents->flights[!extents->current_flight];
-	int ret;
-
-	lockdep_assert_held(&extents->sync_lock);
-	if (!extents->landing)
-		return 0;
-	ret = wait_for_completion_killable(&other->landed);
-	if (ret)
-		return ret;
-	percpu_ref_reinit(&other->ref);
-	extents->landing = false;
-	return 0;
-}
-
-/*
- * Wait for all bios that were mapped before this call, and so perhaps by extents that are gone. If
- * the caller is killed meanwhile, any later caller waits for them, too. 0, -EINTR or -ERESTARTSYS.
- */
-int dmu_extents_sync(struct dmu_extents *extents)
-{
-	struct dmu_flight *flight;
-	int ret;
-
-	ret = mutex_lock_killable(&extents->sync_lock);
-	if (ret)
-		return ret;
-	ret = dmu_flight_wait(extents);
-	if (!ret) {
-		flight = &extents->flights[extents->current_flight];
-		reinit_completion(&flight->landed);
-		extents->landing = true;
-		/* Pairs with dmu_flight_board(): the changes before this call come first. */
-		smp_store_release(&extents->current_flight, !extents->current_flight);
-		percpu_ref_kill(&flight->ref);
-		ret = dmu_flight_wait(extents);
-	}
-	mutex_unlock(&extents->sync_lock);
-	return ret;
-}
-
 /* ---- life ---- */
 
 /* NULL: no memory. */
 struct dmu_extents *dmu_extents_create(unsigned int max)
 {
 	struct dmu_extents *extents = kzalloc(sizeof(*extents), GFP_KERNEL);
-	unsigned int i;
 
 	if (!extents)
 		return NULL;
 	extents->stats = alloc_percpu(struct dmu_extents_stats);
 	if (!extents->stats)
 		goto err_free;
-	for (i = 0; i < ARRAY_SIZE(extents->flights); i++) {
-		init_completion(&extents->flights[i].landed);
-		if (percpu_ref_init(&extents->flights[i].ref, dmu_flight_landed,
-				    PERCPU_REF_ALLOW_REINIT, GFP_KERNEL))
-			goto err_flights;
-	}
+	if (dmu_flights_init(&extents->flights))
+		goto err_stats;
 	mutex_init(&extents->lock);
-	mutex_init(&extents->sync_lock);
 	mt_init_flags(&extents->tree, MT_FLAGS_USE_RCU);
 	extents->max = max;
 	return extents;
 
-err_flights:
-	while (i--)
-		percpu_ref_exit(&extents->flights[i].ref);
+err_stats:
 	free_percpu(extents->stats);
 err_free:
 	kfree(extents);
@@ -198,14 +109,9 @@ err_free:
 /* No bio is mapped any more. May sleep. */
 void dmu_extents_free(struct dmu_extents *extents)
 {
-	unsigned int i;
-
 	if (!extents)
 		return;
-	if (extents->landing)
-		wait_for_completion(&extents->flights[!extents->current_flight].landed);
-	for (i = 0; i < ARRAY_SIZE(extents->flights); i++)
-		percpu_ref_exit(&extents->flights[i].ref);
+	dmu_flights_exit(&extents->flights);
 	/* No look-up is under way: free at once, see DMU_STORE_MAX. */
 	mt_clear_in_rcu(&extents->tree);
 	mtree_destroy(&extents->tree);
@@ -256,21 +162,6 @@ static void dmu_extents_count(struct dmu_extents *extents, const struct bio *bio
 		this_cpu_inc(extents->stats->others);
 }
 
-/*
- * The first flush of a set goes to the daemon, if that may hold something, and then to the first
- * backing device: see dmu_request_answer(). Each other one goes to its own.
- */
-static int dmu_extents_map_flush(struct dmu_target *target, struct bio *bio)
-{
-	unsigned int nr = dm_bio_get_target_bio_nr(bio);
-	struct dmu_node *node = target->node;
-
-	if (!nr && !READ_ONCE(node->clean))
-		return DMU_MAPIO_DAEMON;
-	dmu_target_redirect(target, bio, nr, 0);
-	return DM_MAPIO_REMAPPED;
-}
-
 /* DM cuts no bio to max_io where there are extents: do it for a daemon. */
 static void dmu_extents_cut(const struct dmu_target *target, struct bio *bio)
 {
@@ -307,9 +198,9 @@ int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct b
 	void *value;
 
 	if (!bio_sectors(bio))
-		return op_is_flush(bio->bi_opf) ? dmu_extents_map_flush(target, bio) :
+		return op_is_flush(bio->bi_opf) ? dmu_flush_map(target, bio) :
 						  DMU_MAPIO_DAEMON;
-	req->flight = dmu_flight_board(extents);
+	dmu_flight_board(&extents->flights, req);
 	value = dmu_extents_find(extents, sector, &last);
 	if (last - sector < bio_sectors(bio) - 1)
 		dm_accept_partial_bio(bio, last - sector + 1);
@@ -322,12 +213,6 @@ int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct b
 	dmu_target_redirect(target, bio, dmu_value_backing(value),
 			    dmu_value_target(value, sector));
 	return DM_MAPIO_REMAPPED;
-}
-
-/* A bio that a daemon's answer sends to a backing device. Before its claim is dropped. */
-void dmu_extents_board(struct dmu_extents *extents, struct dmu_request *req)
-{
-	req->flight = dmu_flight_board(extents);
 }
 
 /* ---- change ---- */
@@ -479,25 +364,6 @@ static int dmu_extent_check(struct dmu_node *node, const struct dm_user_extent *
 	return target_end > node->backing_sectors[extent->backing] ? -ERANGE : 0;
 }
 
-/*
- * May @channel change extents, or declare the generation clean? Its generation must serve, be the
- * newest, and have all channels.
- */
-static int dmu_extents_check_alone(const struct dmu_channel *channel)
-{
-	const struct dmu_generation *generation = channel->generation;
-	const struct dmu_node *node = channel->node;
-
-	lockdep_assert_held(&node->lock);
-	if (node->dead)
-		return -ENOTBLK;
-	if (generation->state != DM_USER_SERVING)
-		return -ESHUTDOWN;
-	if (generation->number != node->newest_generation)
-		return -ESTALE;
-	return generation->channels == node->channel_count ? 0 : -EBUSY;
-}
-
 /* Set the range of @extent for @channel; 0 or -errno. May sleep. */
 int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_extent *extent)
 {
@@ -508,7 +374,7 @@ int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_ext
 	if (mutex_lock_killable(&node->extents->lock))
 		return -EINTR;
 	spin_lock_bh(&node->lock);
-	ret = dmu_extents_check_alone(channel);
+	ret = dmu_generation_check_alone(channel);
 	if (!ret)
 		ret = dmu_extent_check(node, extent);
 	start = node->start;
@@ -545,6 +411,18 @@ int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map)
 	return ret;
 }
 
+/* As dmu_flights_sync(). */
+int dmu_extents_sync(struct dmu_extents *extents)
+{
+	return dmu_flights_sync(&extents->flights);
+}
+
+/* A bio that a daemon's answer sends to a backing device. Before its claim is dropped. */
+void dmu_extents_board(struct dmu_extents *extents, struct dmu_request *req)
+{
+	dmu_flight_board(&extents->flights, req);
+}
+
 /* Map nothing any more, and wait for what was mapped: an administrator's message. */
 int dmu_extents_drop(struct dmu_extents *extents)
 {
@@ -563,27 +441,6 @@ int dmu_extents_drop(struct dmu_extents *extents)
 	}
 	mutex_unlock(&extents->lock);
 	return ret ?: dmu_extents_sync(extents);
-}
-
-/*
- * The daemons hold nothing that a flush must cover: flushes pass them by until one gets a request
- * that writes. -EBUSY: one holds such a request.
- */
-int dmu_extents_declare_clean(struct dmu_channel *channel)
-{
-	struct dmu_node *node = channel->node;
-	int ret;
-
-	spin_lock_bh(&node->lock);
-	ret = dmu_extents_check_alone(channel);
-	if (!ret && node->writing)
-		ret = -EBUSY;
-	if (!ret) {
-		WRITE_ONCE(node->clean, true);
-		node->flushed = node->written;
-	}
-	spin_unlock_bh(&node->lock);
-	return ret;
 }
 
 /* ---- show ---- */

@@ -154,3 +154,22 @@ bool dmu_generation_drop_claim(struct dmu_generation *generation)
 	generation->state = DM_USER_DRAINED;
 	return true;
 }
+
+/*
+ * May @channel change extents, or declare the generation clean? Its generation must serve, be the
+ * newest, and have all channels.
+ */
+int dmu_generation_check_alone(const struct dmu_channel *channel)
+{
+	const struct dmu_generation *generation = channel->generation;
+	const struct dmu_node *node = channel->node;
+
+	lockdep_assert_held(&node->lock);
+	if (node->dead)
+		return -ENOTBLK;
+	if (generation->state != DM_USER_SERVING)
+		return -ESHUTDOWN;
+	if (generation->number != node->newest_generation)
+		return -ESTALE;
+	return generation->channels == node->channel_count ? 0 : -EBUSY;
+}

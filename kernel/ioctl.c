@@ -243,7 +243,7 @@ static long dmu_ioctl_extents(struct dmu_channel *channel, unsigned int cmd, voi
 	case DM_USER_IOC_SYNC:
 		return dmu_ioctl_sync(channel);
 	case DM_USER_IOC_CLEAN:
-		return dmu_extents_declare_clean(channel);
+		return dmu_flush_declare_clean(channel);
 	default:
 		return -ENOTTY;
 	}

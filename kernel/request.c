@@ -19,70 +19,8 @@ void dmu_request_exit(void)
 	kmem_cache_destroy(dmu_claim_cache);
 }
 
-static int dmu_bio_type(const struct bio *bio)
-{
-	switch (bio_op(bio)) {
-	case REQ_OP_READ:
-		return DM_USER_REQ_MAP_READ;
-	case REQ_OP_WRITE:
-		/* DM splits a flush with data: the flush comes first, without data. */
-		if (!bio->bi_iter.bi_size && (bio->bi_opf & REQ_PREFLUSH))
-			return DM_USER_REQ_MAP_FLUSH;
-		return DM_USER_REQ_MAP_WRITE;
-	case REQ_OP_FLUSH:
-		return DM_USER_REQ_MAP_FLUSH;
-	case REQ_OP_DISCARD:
-		return DM_USER_REQ_MAP_DISCARD;
-	case REQ_OP_SECURE_ERASE:
-		return DM_USER_REQ_MAP_SECURE_ERASE;
-	case REQ_OP_WRITE_ZEROES:
-		return DM_USER_REQ_MAP_WRITE_ZEROES;
-	default:
-		return -EOPNOTSUPP;
-	}
-}
-
-static const struct {
-	blk_opf_t opf;
-	u64 flag;
-} dmu_bio_flag_map[] = {
-	{ REQ_FAILFAST_DEV, DM_USER_REQ_MAP_FLAG_FAILFAST_DEV },
-	{ REQ_FAILFAST_TRANSPORT, DM_USER_REQ_MAP_FLAG_FAILFAST_TRANSPORT },
-	{ REQ_FAILFAST_DRIVER, DM_USER_REQ_MAP_FLAG_FAILFAST_DRIVER },
-	{ REQ_SYNC, DM_USER_REQ_MAP_FLAG_SYNC },
-	{ REQ_META, DM_USER_REQ_MAP_FLAG_META },
-	{ REQ_PRIO, DM_USER_REQ_MAP_FLAG_PRIO },
-	{ REQ_NOMERGE, DM_USER_REQ_MAP_FLAG_NOMERGE },
-	{ REQ_IDLE, DM_USER_REQ_MAP_FLAG_IDLE },
-	{ REQ_INTEGRITY, DM_USER_REQ_MAP_FLAG_INTEGRITY },
-	{ REQ_FUA, DM_USER_REQ_MAP_FLAG_FUA },
-	{ REQ_PREFLUSH, DM_USER_REQ_MAP_FLAG_PREFLUSH },
-	{ REQ_RAHEAD, DM_USER_REQ_MAP_FLAG_RAHEAD },
-	{ REQ_BACKGROUND, DM_USER_REQ_MAP_FLAG_BACKGROUND },
-	{ REQ_NOWAIT, DM_USER_REQ_MAP_FLAG_NOWAIT },
-	{ REQ_NOUNMAP, DM_USER_REQ_MAP_FLAG_NOUNMAP },
-	{ REQ_POLLED, DM_USER_REQ_MAP_FLAG_HIPRI },
-	{ REQ_SWAP, DM_USER_REQ_MAP_FLAG_SWAP },
-};
-
-static u64 dmu_bio_flags(const struct bio *bio)
-{
-	unsigned int i;
-	u64 flags = 0;
-
-	for (i = 0; i < ARRAY_SIZE(dmu_bio_flag_map); i++)
-		if (bio->bi_opf & dmu_bio_flag_map[i].opf)
-			flags |= dmu_bio_flag_map[i].flag;
-	return flags;
-}
-
-static bool dmu_type_writes(u64 type)
-{
-	return type != DM_USER_REQ_MAP_READ && type != DM_USER_REQ_MAP_FLUSH;
-}
-
 /* Take @req, which is about to end, off node->requests: the caller alone ends it. */
-static void dmu_request_forget(struct dmu_node *node, struct dmu_request *req)
+void dmu_request_forget(struct dmu_node *node, struct dmu_request *req)
 {
 	lockdep_assert_held(&node->lock);
 	list_del(&req->age);
@@ -211,7 +149,7 @@ static void dmu_claim_drop(struct dmu_channel *channel, struct dmu_claim *claim)
 {
 	lockdep_assert_held(&channel->lock);
 	dmu_fence_remove(channel->node, claim);
-	channel->node->writing -= claim->writes;
+	dmu_flush_dropped(channel->node, claim);
 	rb_erase(&claim->rb, &channel->claims);
 	if (channel->in == claim)
 		channel->in = NULL;
@@ -251,12 +189,7 @@ static void dmu_claim_init(struct dmu_claim *claim, struct dmu_request *req)
 	claim->req = req;
 	claim->state = DMU_REQUEST_SENDING;
 	dmu_fence_init(claim);
-	claim->written = claim->channel->node->written;
-	claim->writes = dmu_type_writes(req->type);
-	if (claim->writes) {
-		claim->channel->node->writing++;
-		WRITE_ONCE(claim->channel->node->clean, false);
-	}
+	dmu_flush_claimed(claim->channel->node, claim, req);
 	claim->msg.seq = req->seq;
 	claim->msg.type = dmu_message_type(claim->channel->node, req);
 	claim->msg.flags = dmu_bio_flags(bio);
@@ -367,20 +300,6 @@ static void dmu_count_answer(struct dmu_node *node, struct dmu_generation *gener
 		node->counters.errors++;
 }
 
-/*
- * A flush covers what was answered before the daemon got it, though another daemon got that. A
- * write with FUA needs none.
- */
-static void dmu_count_flushed(struct dmu_node *node, const struct dmu_claim *claim,
-			      const struct dmu_request *req)
-{
-	lockdep_assert_held(&node->lock);
-	if (dmu_type_writes(req->type) && !(req->bio->bi_opf & REQ_FUA))
-		node->written++;
-	else if (req->type == DM_USER_REQ_MAP_FLUSH)
-		node->flushed = max(node->flushed, claim->written);
-}
-
 /* Claims are gone, which put @ready requests on the queue and, if @drained, completed a drain. */
 static void dmu_request_dropped(struct dmu_node *node, unsigned int ready, bool drained)
 {
@@ -416,7 +335,7 @@ static void dmu_request_set_aside(struct dmu_node *node, struct dmu_request *req
 }
 
 /* An answer with @status has taken the number of requests that lack space from @before to @now. */
-static void dmu_space_changed(struct dmu_node *node, u64 before, u64 now, blk_status_t status)
+void dmu_request_space_changed(struct dmu_node *node, u64 before, u64 now, blk_status_t status)
 {
 	if (!before == !now)
 		return;
@@ -448,7 +367,7 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 	} else if (req) {
 		dmu_count_answer(node, channel->generation, req->type, status);
 		if (!status)
-			dmu_count_flushed(node, claim, req);
+			dmu_flush_answered(node, claim, req);
 		dmu_request_forget(node, req);
 	}
 	lacks = node->lacking;
@@ -464,57 +383,8 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 		dmu_target_submit(req, 0, 0);
 	else if (req)
 		dmu_end_request(req, status);
-	dmu_space_changed(node, lacked, lacks, status);
+	dmu_request_space_changed(node, lacked, lacks, status);
 	dmu_request_dropped(node, ready, drained);
-}
-
-/* Can the bio of @req go to backing device @nr at @sector? */
-static bool dmu_remap_valid(const struct dmu_node *node, const struct dmu_request *req, u64 nr,
-			    u64 sector)
-{
-	unsigned int block = node->config.logical_block_size >> SECTOR_SHIFT;
-
-	lockdep_assert_held(&node->lock);
-	return req->type != DM_USER_REQ_MAP_FLUSH && nr < node->config.backing_count &&
-	       !(sector & (block - 1)) && sector <= node->backing_sectors[nr] &&
-	       bio_sectors(req->bio) <= node->backing_sectors[nr] - sector;
-}
-
-/*
- * HELD -> on its way to a backing device, which ends it. It is no request any more: only DM waits
- * for it. If the answer asks for what cannot be, the request fails.
- */
-void dmu_request_remap(struct dmu_channel *channel, struct dmu_claim *claim,
-		       const struct dm_user_message *answer)
-{
-	struct dmu_node *node = channel->node;
-	u64 lacked, lacks;
-	struct dmu_request *req;
-	bool valid;
-
-	spin_lock_bh(&node->lock);
-	spin_lock(&channel->lock);
-	lacked = node->lacking;
-	req = claim->req;
-	valid = req && dmu_remap_valid(node, req, answer->flags, answer->sector);
-	if (valid) {
-		node->counters.remapped++;
-		channel->generation->answered++;
-		dmu_extents_board(node->extents, req);
-		dmu_request_forget(node, req);
-		claim->req = NULL;
-	}
-	lacks = node->lacking;
-	spin_unlock(&channel->lock);
-	spin_unlock_bh(&node->lock);
-	dmu_space_changed(node, lacked, lacks, BLK_STS_OK);
-	if (req && !valid)
-		DMWARN_LIMIT("%s: request %llu cannot go to sector %llu of backing device %llu",
-			     node->name, answer->seq, answer->sector, answer->flags);
-	if (valid)
-		dmu_target_submit(req, answer->flags, answer->sector);
-	/* It may have been revoked, or is, as far as this is concerned. */
-	dmu_request_answer(channel, claim, DM_USER_RESP_ERROR);
 }
 
 /*

@@ -207,7 +207,7 @@ static void each_device_gets_its_flush(struct kunit *test)
 	dmu_test_is(test, first->ended, 0);
 	dmu_test_is(test, first->backing, 0);
 	dmu_test_land(first);
-	dmu_test_is(test, dmu_extents_declare_clean(channel), 0);
+	dmu_test_is(test, dmu_flush_declare_clean(channel), 0);
 	first = dmu_test_map_nr(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0, 0);
 	dmu_test_is(test, first->backing, 0);
 	dmu_test_land(first);
@@ -215,7 +215,7 @@ static void each_device_gets_its_flush(struct kunit *test)
 	dmu_test_true(test, env->node.clean);
 	dmu_test_read(channel);
 	dmu_test_true(test, !env->node.clean);
-	dmu_test_is(test, dmu_extents_declare_clean(channel), -EBUSY);
+	dmu_test_is(test, dmu_flush_declare_clean(channel), -EBUSY);
 	dmu_test_answer(channel, write->seq, DM_USER_RESP_SUCCESS);
 	dmu_test_is(test, env->node.writing, 0);
 	first = dmu_test_map_nr(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0, 0);
@@ -225,7 +225,7 @@ static void each_device_gets_its_flush(struct kunit *test)
 	dmu_test_is(test, first->backing, 0);
 	dmu_test_is(test, first->ended, 0);
 	dmu_test_land(first);
-	dmu_test_is(test, dmu_extents_declare_clean(channel), 0);
+	dmu_test_is(test, dmu_flush_declare_clean(channel), 0);
 	dmu_test_is(test, env->node.flushed, env->node.written);
 }
 

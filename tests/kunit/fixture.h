@@ -2,8 +2,8 @@
 /*
  * What the suites share: a node, channels and bios around the files under test.
  *
- * kernel/'s request.c, fence.c, generation.c and args.c are compiled as they are. The fixture
- * counts their calls to node.c, and ends a bio at once where they call end.c. struct dmu_test_env
+ * The files of kernel/ that Kbuild lists are compiled as they are. The fixture counts their calls
+ * to node.c, and ends a bio at once where they call end.c. struct dmu_test_env
  * plays DM's part. The fixture makes the bios, and has their end function.
  */
 #ifndef DMU_TEST_FIXTURE_H
