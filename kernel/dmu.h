@@ -457,6 +457,7 @@ int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_ext
 int dmu_extents_drop(struct dmu_extents *extents);
 int dmu_extents_sync(struct dmu_extents *extents);
 int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map);
+int dmu_extents_print(const struct dmu_node *node, char *result, unsigned int maxlen);
 void dmu_extents_status(const struct dmu_extents *extents, struct dmu_extents_view *view);
 
 /* target.c: the backing devices of a table */

@@ -500,6 +500,41 @@ int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map)
 	return ret;
 }
 
+/*
+ * The message "extents": print all as rows of dm-linear, in @result of @maxlen bytes. 1: DM looks
+ * whether they fit; -EOPNOTSUPP; -EINTR: the caller is being killed.
+ */
+int dmu_extents_print(const struct dmu_node *node, char *result, unsigned int maxlen)
+{
+	static const char *const flags[] = {
+		[DM_USER_EXTENT_READ] = "r", [DM_USER_EXTENT_WRITE] = "w",
+		[DMU_EXTENT_FLAGS] = "rw",
+	};
+	struct dm_user_extent batch[DMU_LIST_BATCH], *extent;
+	struct dmu_extents *extents = node->extents;
+	unsigned int n, sz = 0;
+	u64 sector = 0;
+	dev_t dev;
+
+	if (!extents)
+		return -EOPNOTSUPP;
+	if (mutex_lock_killable(&extents->lock))
+		return -EINTR;
+	/* Also if there is none: @result has the message so far. */
+	DMEMIT("%s", "");
+	do {
+		n = dmu_extents_list_some(extents, &sector, batch, DMU_LIST_BATCH);
+		for (extent = batch; extent < batch + n; extent++) {
+			dev = node->config.backings[extent->backing];
+			DMEMIT("%llu %llu %u:%u %llu %s\n", extent->sector, extent->len,
+			       MAJOR(dev), MINOR(dev), extent->target, flags[extent->flags]);
+		}
+		cond_resched();
+	} while (n && sz + 1 < maxlen && !fatal_signal_pending(current));
+	mutex_unlock(&extents->lock);
+	return 1;
+}
+
 void dmu_extents_status(const struct dmu_extents *extents, struct dmu_extents_view *view)
 {
 	const struct dmu_extents_stats *stats;

@@ -290,30 +290,41 @@ static void dmu_status(struct dm_target *ti, status_type_t type, unsigned int st
 	}
 }
 
-static int dmu_message_seal(struct dmu_node *node, const char *arg)
+static int dmu_message_seal(struct dmu_node *node, const char *arg, char *result,
+			    unsigned int maxlen)
 {
 	dmu_node_set_sealed(node, true);
 	return 0;
 }
 
-static int dmu_message_unseal(struct dmu_node *node, const char *arg)
+static int dmu_message_unseal(struct dmu_node *node, const char *arg, char *result,
+			      unsigned int maxlen)
 {
 	dmu_node_set_sealed(node, false);
 	return 0;
 }
 
-static int dmu_message_fail(struct dmu_node *node, const char *arg)
+static int dmu_message_fail(struct dmu_node *node, const char *arg, char *result,
+			    unsigned int maxlen)
 {
 	dmu_request_revoke_all(node, BLK_STS_IOERR);
 	return 0;
 }
 
-static int dmu_message_unmap(struct dmu_node *node, const char *arg)
+static int dmu_message_unmap(struct dmu_node *node, const char *arg, char *result,
+			     unsigned int maxlen)
 {
 	return dmu_extents_drop(node->extents);
 }
 
-static int dmu_message_drain(struct dmu_node *node, const char *arg)
+static int dmu_message_extents(struct dmu_node *node, const char *arg, char *result,
+			       unsigned int maxlen)
+{
+	return dmu_extents_print(node, result, maxlen);
+}
+
+static int dmu_message_drain(struct dmu_node *node, const char *arg, char *result,
+			     unsigned int maxlen)
 {
 	struct dmu_generation *generation;
 	u64 number;
@@ -337,12 +348,14 @@ static int dmu_message_drain(struct dmu_node *node, const char *arg)
 static const struct dmu_message {
 	const char *name;
 	unsigned int argc;
-	int (*run)(struct dmu_node *node, const char *arg);
+	/* 1: the answer is in @result, which lies over @arg. */
+	int (*run)(struct dmu_node *node, const char *arg, char *result, unsigned int maxlen);
 } dmu_messages[] = {
 	{ "seal", 1, dmu_message_seal },
 	{ "unseal", 1, dmu_message_unseal },
 	{ "fail", 1, dmu_message_fail },
 	{ "unmap", 1, dmu_message_unmap },
+	{ "extents", 1, dmu_message_extents },
 	{ "drain", 2, dmu_message_drain },
 };
 
@@ -356,9 +369,8 @@ static int dmu_message(struct dm_target *ti, unsigned int argc, char **argv, cha
 
 	for (i = 0; i < ARRAY_SIZE(dmu_messages); i++)
 		if (!strcmp(argv[0], dmu_messages[i].name) && argc == dmu_messages[i].argc)
-			return dmu_messages[i].run(node, argc > 1 ? argv[1] : NULL);
-	DMWARN("%s: no message %s with %u arguments; known: seal, unseal, fail, unmap, drain N",
-	       node->name, argv[0], argc - 1);
+			return dmu_messages[i].run(node, argc > 1 ? argv[1] : NULL, result, maxlen);
+	DMWARN("%s: no message %s with %u arguments, see dmuser(4)", node->name, argv[0], argc - 1);
 	return -EINVAL;
 }
 
@@ -411,7 +423,7 @@ static void dmu_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 static struct target_type dmu_target_type = {
 	.name = "user",
-	.version = {1, 2, 0},
+	.version = {1, 3, 0},
 	.features = DM_TARGET_NOWAIT,
 	.module = THIS_MODULE,
 	.ctr = dmu_ctr,

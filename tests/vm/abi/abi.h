@@ -94,6 +94,8 @@ int dm_resume(const char *name, uint32_t flags);
 int dm_remove(const char *name);
 int dm_minor(const char *name);			/* or -errno */
 int dm_message(const char *name, const char *text);
+/* A message that is answered: @reply gets the answer. -ENOBUFS: it does not fit in @len bytes. */
+int dm_ask(const char *name, const char *text, char *reply, size_t len);
 int dm_status(const char *name, bool table, char *out, size_t len);
 /* The value of status word @key (such as "held:"), -ENOENT if there is none, or -errno. */
 long long dm_word(const char *name, const char *key);

@@ -127,6 +127,33 @@ int dm_message(const char *name, const char *text)
 	return err;
 }
 
+int dm_ask(const char *name, const char *text, char *reply, size_t len)
+{
+	/* The answer begins where the kernel aligns it. */
+	size_t start = (sizeof(struct dm_ioctl) + 7) & ~7UL, size = start + len;
+	struct dm_ioctl *dmi = dm_new(name, 0);
+	struct dm_target_msg *msg;
+	int err;
+
+	dmi = realloc(dmi, size > DM_BUFFER ? size : DM_BUFFER);
+	NEED(dmi, "allocate a struct dm_ioctl");
+	dmi->data_size = size;
+	dmi->data_start = sizeof(*dmi);
+	msg = (void *)dmi + dmi->data_start;
+	/* Not 0: the answer comes where this is. */
+	msg->sector = 1;
+	strcpy(msg->message, text);
+	err = dm_run(DM_TARGET_MSG, dmi);
+	if (!err && dmi->flags & DM_BUFFER_FULL_FLAG)
+		err = -ENOBUFS;
+	if (!err && !(dmi->flags & DM_DATA_OUT_FLAG))
+		err = -ENODATA;
+	if (!err)
+		snprintf(reply, len, "%s", (char *)dmi + dmi->data_start);
+	free(dmi);
+	return err;
+}
+
 int dm_status(const char *name, bool table, char *out, size_t len)
 {
 	struct dm_ioctl *dmi = dm_new(name, DM_NOFLUSH_FLAG | (table ? DM_STATUS_TABLE_FLAG : 0));

@@ -566,6 +566,40 @@ static void extents_suspend(void)
 	io_end_read(late, 0);
 }
 
+/* The extents as rows of dm-linear, for a tool that replaces the table. */
+static void extents_print(void)
+{
+	char args[128], text[16384], want[16384], *at = want;
+	struct stack s;
+
+	stack_create(&s, "extents:on");
+	row_of(args, sizeof(args), &s.below, "");
+	*strchr(args, ' ') = '\0';
+	IS(dm_ask(s.t.name, "extents", text, sizeof(text)), 0, "ask");
+	OK(!strcmp(text, ""), "there is no extent, but \"%s\"", text);
+	IS(map(s.fd, 64, 8, 0, RO), 0, "map for reads");
+	IS(map(s.fd, 0, 16, 128, RW), 0, "map");
+	IS(map(s.fd, 72, ABI_SECTORS - 72, 1024, RW), 0, "map the rest");
+	IS(dm_ask(s.t.name, "extents", text, sizeof(text)), 0, "ask");
+	snprintf(want, sizeof(want), "0 16 %s 128 rw\n64 8 %s 0 r\n72 %d %s 1024 rw\n",
+		 strchr(args, ':') + 1, strchr(args, ':') + 1, ABI_SECTORS - 72,
+		 strchr(args, ':') + 1);
+	OK(!strcmp(text, want), "rows: \"%s\", not \"%s\"", text, want);
+	IS(dm_ask(s.t.name, "extents", text, strlen(want) + 1), -ENOBUFS, "one byte too few");
+	IS(dm_ask(s.t.name, "extents", text, strlen(want) + 2), 0, "as many as DM needs");
+	OK(!strcmp(text, want), "rows: \"%s\"", text);
+	IS(dm_message(s.t.name, "unmap"), 0, "unmap");
+	for (unsigned int i = 0; i < 200; i++) {
+		IS(map(s.fd, 16 * i, 8, 0, RW), 0, "map");
+		at += sprintf(at, "%u 8 %s 0 rw\n", 16 * i, strchr(args, ':') + 1);
+	}
+	IS(dm_ask(s.t.name, "extents", text, 1024), -ENOBUFS, "more than fit");
+	IS(dm_ask(s.t.name, "extents", text, sizeof(text)), 0, "all");
+	OK(!strcmp(text, want), "200 rows");
+	IS(dm_message(s.t.name, "extents 1"), -EINVAL, "a message with an argument");
+	IS(dm_ask(s.below.name, "extents", text, sizeof(text)), -EOPNOTSUPP, "without extents:");
+}
+
 const struct abi_test abi_extents[] = {
 	{ "carry", extents_carry, "P14: what is mapped needs no daemon" },
 	{ "cut", extents_cut, "P14: each part of a request goes where its sectors are mapped" },
@@ -578,5 +612,6 @@ const struct abi_test abi_extents[] = {
 	{ "fence", extents_fence, "P7: what is mapped waits for the fence, too" },
 	{ "outlive", extents_outlive, "P14: extents outlive daemons, drains and reloads" },
 	{ "suspend", extents_suspend, "P5: a noflush suspend waits for what is mapped" },
+	{ "print", extents_print, "P14: a message prints the extents as rows of dm-linear" },
 	{ NULL, NULL, NULL }
 };
