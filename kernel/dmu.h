@@ -126,6 +126,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/llist.h>
+#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/percpu-refcount.h>
 #include <linux/rbtree.h>
@@ -265,6 +266,21 @@ struct dmu_flights {
 	struct dmu_flight flights[2];
 	unsigned int current_flight;
 	bool landing;			/* the other flight is not empty, or was not seen to be */
+};
+
+struct dmu_extents_stats {
+	u64 reads, writes, others;
+};
+
+struct dmu_extents {
+	struct mutex lock;		/* guards: changes of all below, up to stats */
+	struct maple_tree tree;
+	void *whole;			/* the value of all of the target, or NULL */
+	unsigned int count;
+	unsigned int max;
+	u64 sectors;			/* that are mapped */
+	struct dmu_extents_stats __percpu *stats;
+	struct dmu_flights flights;
 };
 
 enum dmu_request_state {
@@ -451,11 +467,9 @@ struct dmu_extents *dmu_extents_create(unsigned int max);
 void dmu_extents_free(struct dmu_extents *extents);
 void dmu_extents_fit(struct dmu_extents *extents, const struct dmu_target *target);
 int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio);
-void dmu_extents_board(struct dmu_extents *extents, struct dmu_request *req);
 int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map);
 int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_extent *extent);
 int dmu_extents_drop(struct dmu_extents *extents);
-int dmu_extents_sync(struct dmu_extents *extents);
 int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map);
 int dmu_extents_print(const struct dmu_node *node, char *result, unsigned int maxlen);
 void dmu_extents_status(const struct dmu_extents *extents, struct dmu_extents_view *view);

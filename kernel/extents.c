@@ -9,7 +9,6 @@
  *
  * A bio that may be mapped boards a flight before it looks (flight.c).
  */
-#include <linux/maple_tree.h>
 #include <linux/math64.h>
 #include <linux/overflow.h>
 #include <linux/percpu.h>
@@ -37,21 +36,6 @@
 
 static_assert(DMU_EXTENT_FLAGS == 3);
 static_assert(DMU_BACKINGS_MAX <= 4);
-
-struct dmu_extents_stats {
-	u64 reads, writes, others;
-};
-
-struct dmu_extents {
-	struct mutex lock;		/* guards: changes of all below, up to stats */
-	struct maple_tree tree;
-	void *whole;			/* the value of all of the target, or NULL */
-	unsigned int count;
-	unsigned int max;
-	u64 sectors;			/* that are mapped */
-	struct dmu_extents_stats __percpu *stats;
-	struct dmu_flights flights;
-};
 
 /* ---- values ---- */
 
@@ -411,18 +395,6 @@ int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map)
 	return ret;
 }
 
-/* As dmu_flights_sync(). */
-int dmu_extents_sync(struct dmu_extents *extents)
-{
-	return dmu_flights_sync(&extents->flights);
-}
-
-/* A bio that a daemon's answer sends to a backing device. Before its claim is dropped. */
-void dmu_extents_board(struct dmu_extents *extents, struct dmu_request *req)
-{
-	dmu_flight_board(&extents->flights, req);
-}
-
 /* Map nothing any more, and wait for what was mapped: an administrator's message. */
 int dmu_extents_drop(struct dmu_extents *extents)
 {
@@ -440,7 +412,7 @@ int dmu_extents_drop(struct dmu_extents *extents)
 		cond_resched();
 	}
 	mutex_unlock(&extents->lock);
-	return ret ?: dmu_extents_sync(extents);
+	return ret ?: dmu_flights_sync(&extents->flights);
 }
 
 /* ---- show ---- */

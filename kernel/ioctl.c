@@ -230,7 +230,7 @@ static long dmu_ioctl_sync(struct dmu_channel *channel)
 	spin_unlock_bh(&node->lock);
 	if (dead)
 		return -ENOTBLK;
-	return dmu_extents_sync(node->extents);
+	return dmu_flights_sync(&node->extents->flights);
 }
 
 static long dmu_ioctl_extents(struct dmu_channel *channel, unsigned int cmd, void __user *user)

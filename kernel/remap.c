@@ -36,7 +36,8 @@ void dmu_request_remap(struct dmu_channel *channel, struct dmu_claim *claim,
 	if (valid) {
 		node->counters.remapped++;
 		channel->generation->answered++;
-		dmu_extents_board(node->extents, req);
+		/* Before the claim is dropped, so that a sync after the answer waits for it. */
+		dmu_flight_board(&node->extents->flights, req);
 		dmu_request_forget(node, req);
 		claim->req = NULL;
 	}

@@ -355,7 +355,7 @@ static int sync_run(void *arg)
 {
 	struct sync *sync = arg;
 
-	sync->ret = dmu_extents_sync(sync->extents);
+	sync->ret = dmu_flights_sync(&sync->extents->flights);
 	complete(&sync->done);
 	return 0;
 }
@@ -382,7 +382,7 @@ static void sync_waits_for_what_was_mapped(struct kunit *test)
 	struct dmu_test_io *before, *after;
 	struct sync sync;
 
-	dmu_test_is(test, dmu_extents_sync(env->node.extents), 0);
+	dmu_test_is(test, dmu_flights_sync(&env->node.extents->flights), 0);
 	dmu_test_is(test, map(channel, 0, SECTORS, 0, 0, RW), 0);
 	before = dmu_test_map_nr(env, REQ_OP_READ, 0, SZ_4K, 0);
 	dmu_test_is(test, map(channel, 0, SECTORS, 8, 0, RW), 0);
