@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <linux/dm-ioctl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,131 +13,31 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "abi.h"
-
-#define RW	(DM_USER_EXTENT_READ | DM_USER_EXTENT_WRITE)
-#define RO	DM_USER_EXTENT_READ
-
-/* A device with extents, its only channel, and the channel of its backing device. */
-struct stack {
-	struct target t, below;
-	int fd, low;
-};
-
-static void row_of(char *args, size_t len, const struct target *below, const char *more)
-{
-	int minor = dm_minor(below->name);
-	unsigned int major = 0;
-	FILE *dev;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/block/dm-%d/dev", minor);
-	dev = fopen(path, "re");
-	NEED(dev && fscanf(dev, "%u", &major) == 1, "read %s", path);
-	fclose(dev);
-	snprintf(args, len, "backing:%u:%d %s", major, minor, more);
-}
-
-static void stack_create(struct stack *s, const char *more)
-{
-	char args[128];
-
-	target_create_as(&s->below, ABI_NAME "2", ABI_CTL "2", 2 * ABI_SECTORS, NULL);
-	row_of(args, sizeof(args), &s->below, more);
-	target_create(&s->t, args);
-	s->fd = ch_need(&s->t);
-	s->low = ch_need(&s->below);
-}
-
-static int ch_ioctl(int fd, unsigned long command, void *arg)
-{
-	return ioctl(fd, command, arg) < 0 ? -errno : 0;
-}
-
-/* Set ranges; *@done (may be NULL): how many were set. */
-static int map_all(int fd, const struct dm_user_extent *extents, unsigned int count,
-		   unsigned int *done)
-{
-	struct dm_user_map map = { .extents = (uintptr_t)extents, .count = count };
-	int ret = ch_ioctl(fd, DM_USER_IOC_MAP, &map);
-
-	if (done)
-		*done = map.count;
-	return ret;
-}
-
-static int map(int fd, uint64_t sector, uint64_t len, uint64_t target, unsigned int flags)
-{
-	const struct dm_user_extent extent = {
-		.sector = sector, .len = len, .target = target, .flags = flags,
-	};
-
-	return map_all(fd, &extent, 1, NULL);
-}
-
-/* The next request on @fd has this type and range; answer it, a read with bytes of its sector. */
-static void serve(int fd, uint64_t type, uint64_t sector, uint64_t sectors)
-{
-	uint8_t *buf = abi_buffer(ABI_MAX_IO);
-	struct dm_user_message m;
-
-	ch_take_type(fd, &m, type, buf);
-	IS(m.sector, sector, "sector");
-	IS(m.len, sectors * 512, "length");
-	if (type == DM_USER_REQ_MAP_READ)
-		abi_fill(buf, m.len, m.sector);
-	IS(ch_answer(fd, &m, DM_USER_RESP_SUCCESS, buf, 0), 0, "answer");
-	free(buf);
-}
-
-/* Answer @m with REMAP. */
-static int remap(int fd, const struct dm_user_message *m, uint64_t sector, uint64_t backing)
-{
-	const struct dm_user_message answer = {
-		.seq = m->seq, .type = DM_USER_RESP_REMAP, .flags = backing, .sector = sector,
-	};
-	ssize_t n = ch_write(fd, &answer, sizeof(answer));
-
-	return n == sizeof(answer) ? 0 : n < 0 ? (int)n : -EMSGSIZE;
-}
-
-/* The backing device fails its next request. */
-static void fail_below(const struct stack *s, uint64_t type)
-{
-	struct dm_user_message m;
-
-	ch_take_type(s->low, &m, type, NULL);
-	IS(ch_answer(s->low, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
-}
-
-static bool is_idle(int fd)
-{
-	return !(ch_poll(fd) & POLLIN);
-}
+#include "extents.h"
 
 static void extents_carry(void)
 {
 	struct stack s;
 	struct io *io;
 
-	stack_create(&s, "extents:on secure_erase:on");
-	IS(map(s.fd, 0, ABI_SECTORS, 64, RW), 0, "map all");
+	ext_create(&s, "extents:on secure_erase:on");
+	IS(ext_map(s.fd, 0, ABI_SECTORS, 64, RW), 0, "map all");
 	close(s.fd);
 	IS(dm_word(s.t.name, "channels:"), 0, "there is no daemon");
 	io = io_start(&s.t, IO_READ, 4096, 8192, 0);
-	serve(s.low, DM_USER_REQ_MAP_READ, 72, 16);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 72, 16);
 	io_end_read(io, 72);
 	io = io_start(&s.t, IO_WRITE, 0, 4096, 1);
-	serve(s.low, DM_USER_REQ_MAP_WRITE, 64, 8);
+	ext_serve(s.low, DM_USER_REQ_MAP_WRITE, 64, 8);
 	IS(io_end(io), 0, "write");
 	io = io_start(&s.t, IO_DISCARD, 8192, 8192, 0);
-	serve(s.low, DM_USER_REQ_MAP_DISCARD, 80, 16);
+	ext_serve(s.low, DM_USER_REQ_MAP_DISCARD, 80, 16);
 	IS(io_end(io), 0, "discard");
 	io = io_start(&s.t, IO_ZEROOUT, 0, 4096, 0);
-	serve(s.low, DM_USER_REQ_MAP_WRITE_ZEROES, 64, 8);
+	ext_serve(s.low, DM_USER_REQ_MAP_WRITE_ZEROES, 64, 8);
 	IS(io_end(io), 0, "write zeroes");
 	io = io_start(&s.t, IO_READ, 0, 4096, 0);
-	fail_below(&s, DM_USER_REQ_MAP_READ);
+	ext_fail(&s, DM_USER_REQ_MAP_READ);
 	IS(io_end(io), -EIO, "an error of the backing device");
 	IS(dm_word(s.t.name, "mapped:"), ABI_SECTORS, "sectors that are mapped");
 	IS(dm_word(s.t.name, "extents:"), 1, "extents");
@@ -154,41 +53,41 @@ static void extents_cut(void)
 	struct stack s;
 	struct io *io;
 
-	stack_create(&s, "extents:on max_io:16384");
-	IS(map(s.fd, 8, 8, 1000, RW), 0, "map [8, 16)");
-	IS(map(s.fd, 24, 8, 2000, RO), 0, "map [24, 32) for reads");
+	ext_create(&s, "extents:on max_io:16384");
+	IS(ext_map(s.fd, 8, 8, 1000, RW), 0, "map [8, 16)");
+	IS(ext_map(s.fd, 24, 8, 2000, RO), 0, "map [24, 32) for reads");
 	io = io_start(&s.t, IO_READ, 0, 40 * 512, 0);
-	serve(s.fd, DM_USER_REQ_MAP_READ, 0, 8);
-	serve(s.low, DM_USER_REQ_MAP_READ, 1000, 8);
-	serve(s.fd, DM_USER_REQ_MAP_READ, 16, 8);
-	serve(s.low, DM_USER_REQ_MAP_READ, 2000, 8);
-	serve(s.fd, DM_USER_REQ_MAP_READ, 32, 8);
+	ext_serve(s.fd, DM_USER_REQ_MAP_READ, 0, 8);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 1000, 8);
+	ext_serve(s.fd, DM_USER_REQ_MAP_READ, 16, 8);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 2000, 8);
+	ext_serve(s.fd, DM_USER_REQ_MAP_READ, 32, 8);
 	IS(io_end(io), 0, "read over all edges");
 	io = io_start(&s.t, IO_WRITE, 4096, 32 * 512, 1);
-	serve(s.low, DM_USER_REQ_MAP_WRITE, 1000, 8);
-	serve(s.fd, DM_USER_REQ_MAP_WRITE, 16, 8);
-	serve(s.fd, DM_USER_REQ_MAP_WRITE, 24, 8);
-	serve(s.fd, DM_USER_REQ_MAP_WRITE, 32, 8);
+	ext_serve(s.low, DM_USER_REQ_MAP_WRITE, 1000, 8);
+	ext_serve(s.fd, DM_USER_REQ_MAP_WRITE, 16, 8);
+	ext_serve(s.fd, DM_USER_REQ_MAP_WRITE, 24, 8);
+	ext_serve(s.fd, DM_USER_REQ_MAP_WRITE, 32, 8);
 	IS(io_end(io), 0, "write over all edges");
 	/* A daemon gets no payload beyond max_io; what is mapped is not cut. */
-	IS(map(s.fd, 128, 128, 3000, RW), 0, "map [128, 256)");
+	IS(ext_map(s.fd, 128, 128, 3000, RW), 0, "map [128, 256)");
 	io = io_start(&s.t, IO_READ, 48 * 512, 144 * 512, 0);
-	serve(s.fd, DM_USER_REQ_MAP_READ, 48, 16);
-	serve(s.fd, DM_USER_REQ_MAP_READ, 64, 32);
-	serve(s.fd, DM_USER_REQ_MAP_READ, 96, 32);
-	serve(s.low, DM_USER_REQ_MAP_READ, 3000, 64);
+	ext_serve(s.fd, DM_USER_REQ_MAP_READ, 48, 16);
+	ext_serve(s.fd, DM_USER_REQ_MAP_READ, 64, 32);
+	ext_serve(s.fd, DM_USER_REQ_MAP_READ, 96, 32);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 3000, 64);
 	IS(io_end(io), 0, "read over multiples of max_io");
-	IS(map(s.fd, 128, 128, 0, 0), 0, "map [128, 256) no more");
-	IS(map(s.fd, 8, 8, 0, 0), 0, "map [8, 16) no more");
+	IS(ext_map(s.fd, 128, 128, 0, 0), 0, "map [128, 256) no more");
+	IS(ext_map(s.fd, 8, 8, 0, 0), 0, "map [8, 16) no more");
 	io = io_start(&s.t, IO_READ, 4096, 4096, 0);
-	serve(s.fd, DM_USER_REQ_MAP_READ, 8, 8);
+	ext_serve(s.fd, DM_USER_REQ_MAP_READ, 8, 8);
 	io_end_read(io, 8);
-	OK(is_idle(s.low), "nothing comes to the backing device");
-	IS(map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
+	OK(ext_idle(s.low), "nothing comes to the backing device");
+	IS(ext_map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
 	IS(dm_message(s.t.name, "unmap"), 0, "unmap by message");
 	IS(dm_word(s.t.name, "mapped:"), 0, "sectors that are mapped");
 	io = io_start(&s.t, IO_READ, 4096, 4096, 0);
-	serve(s.fd, DM_USER_REQ_MAP_READ, 8, 8);
+	ext_serve(s.fd, DM_USER_REQ_MAP_READ, 8, 8);
 	io_end_read(io, 8);
 }
 
@@ -220,37 +119,37 @@ static void extents_checked(void)
 	struct stack s;
 	int other;
 
-	stack_create(&s, "extents:2 logical_block_size:4096");
+	ext_create(&s, "extents:2 logical_block_size:4096");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		IS(map_all(s.fd, &bad[i].extent, 1, NULL), bad[i].err, "extent %zu", i);
-	IS(ch_ioctl(s.fd, DM_USER_IOC_MAP, &wild), -EFAULT, "a bad address");
+		IS(ext_map_all(s.fd, &bad[i].extent, 1, NULL), bad[i].err, "extent %zu", i);
+	IS(ext_ioctl(s.fd, DM_USER_IOC_MAP, &wild), -EFAULT, "a bad address");
 	wild = (struct dm_user_map){ .reserved = 1 };
-	IS(ch_ioctl(s.fd, DM_USER_IOC_MAP, &wild), -EINVAL, "a reserved field");
+	IS(ext_ioctl(s.fd, DM_USER_IOC_MAP, &wild), -EINVAL, "a reserved field");
 	IS(dm_word(s.t.name, "extents:"), 0, "extents");
-	IS(map_all(s.fd, two, 3, &done), -ENOSPC, "one too many");
+	IS(ext_map_all(s.fd, two, 3, &done), -ENOSPC, "one too many");
 	IS(done, 2, "those that fit are set");
-	IS(map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "one in place of two");
-	IS(map(s.fd, 64, 8, 0, 0), 0, "a hole makes two");
-	IS(map(s.fd, 128, 8, 0, 0), -ENOSPC, "another hole would make three");
+	IS(ext_map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "one in place of two");
+	IS(ext_map(s.fd, 64, 8, 0, 0), 0, "a hole makes two");
+	IS(ext_map(s.fd, 128, 8, 0, 0), -ENOSPC, "another hole would make three");
 	IS(ch_join(s.fd, 1, DM_USER_JOIN_CREATE), 0, "generation 1");
 	other = ch_need(&s.t);
-	IS(map(s.fd, 0, 8, 0, RW), -EBUSY, "another channel");
-	IS(ch_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), -EBUSY, "clean with another channel");
+	IS(ext_map(s.fd, 0, 8, 0, RW), -EBUSY, "another channel");
+	IS(ext_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), -EBUSY, "clean with another channel");
 	IS(ch_join(other, 2, DM_USER_JOIN_CREATE), 0, "it is the newest generation");
-	IS(map(s.fd, 0, 8, 0, RW), -ESTALE, "an old generation");
+	IS(ext_map(s.fd, 0, 8, 0, RW), -ESTALE, "an old generation");
 	close(s.fd);
-	IS(map(other, 0, ABI_SECTORS, 0, RW), 0, "the newest alone");
+	IS(ext_map(other, 0, ABI_SECTORS, 0, RW), 0, "the newest alone");
 	IS(ch_drain(other, 0, NULL), 0, "drain");
-	IS(map(other, 0, 8, 0, RW), -ESHUTDOWN, "a drained generation");
+	IS(ext_map(other, 0, 8, 0, RW), -ESHUTDOWN, "a drained generation");
 	target_remove(&s.t);
-	IS(map(other, 0, 8, 0, RW), -ENOTBLK, "a removed device");
-	IS(ch_ioctl(other, DM_USER_IOC_SYNC, NULL), -ENOTBLK, "sync of a removed device");
+	IS(ext_map(other, 0, 8, 0, RW), -ENOTBLK, "a removed device");
+	IS(ext_ioctl(other, DM_USER_IOC_SYNC, NULL), -ENOTBLK, "sync of a removed device");
 	close(other);
 	target_create(&plain, NULL);
 	other = ch_need(&plain);
-	IS(map(other, 0, 8, 0, RW), -ENOTTY, "a row without extents:");
-	IS(ch_ioctl(other, DM_USER_IOC_SYNC, NULL), -ENOTTY, "sync without extents:");
-	IS(ch_ioctl(other, DM_USER_IOC_CLEAN, NULL), -ENOTTY, "clean without extents:");
+	IS(ext_map(other, 0, 8, 0, RW), -ENOTTY, "a row without extents:");
+	IS(ext_ioctl(other, DM_USER_IOC_SYNC, NULL), -ENOTTY, "sync without extents:");
+	IS(ext_ioctl(other, DM_USER_IOC_CLEAN, NULL), -ENOTTY, "clean without extents:");
 	IS(dm_message(plain.name, "unmap"), -EOPNOTSUPP, "unmap without extents:");
 }
 
@@ -264,7 +163,7 @@ static void extents_model(void)
 	unsigned int seed = 1, wrong = 0, count, pieces;
 	struct stack s;
 
-	stack_create(&s, "extents:on");
+	ext_create(&s, "extents:on");
 	for (int round = 0; round < 2000; round++) {
 		unsigned int first = rand_r(&seed) % MODEL;
 		unsigned int len = 1 + rand_r(&seed) % (MODEL - first);
@@ -276,10 +175,10 @@ static void extents_model(void)
 			len = 1 + len % 8;
 		if (first + len > MODEL)
 			len = MODEL - first;
-		wrong += map(s.fd, first, len, gone ? 0 : target, gone ? 0 : RW) != 0;
+		wrong += ext_map(s.fd, first, len, gone ? 0 : target, gone ? 0 : RW) != 0;
 		for (unsigned int i = 0; i < len; i++)
 			model[first + i] = gone ? 0 : target + i + 1;
-		wrong += ch_ioctl(s.fd, DM_USER_IOC_LIST, &list) != 0;
+		wrong += ext_ioctl(s.fd, DM_USER_IOC_LIST, &list) != 0;
 		count = pieces = 0;
 		for (unsigned int i = 0; i < list.count; i++) {
 			for (uint64_t at = 0; at < listed[i].len; at++, count++)
@@ -306,32 +205,32 @@ static void extents_remap(void)
 	struct stack s;
 	struct io *io;
 
-	stack_create(&s, "extents:on logical_block_size:1024");
+	ext_create(&s, "extents:on logical_block_size:1024");
 	io = io_start(&s.t, IO_READ, 4096, 4096, 0);
 	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_READ, NULL);
-	IS(remap(s.fd, &m, 100, 0), 0, "remap a read");
-	IS(remap(s.fd, &m, 100, 0), -EINVAL, "remap it again");
-	serve(s.low, DM_USER_REQ_MAP_READ, 100, 8);
+	IS(ext_remap(s.fd, &m, 100, 0), 0, "remap a read");
+	IS(ext_remap(s.fd, &m, 100, 0), -EINVAL, "remap it again");
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 100, 8);
 	io_end_read(io, 100);
 	io = io_start(&s.t, IO_WRITE, 0, 4096, 1);
 	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
-	IS(remap(s.fd, &m, 200, 0), 0, "remap a write");
+	IS(ext_remap(s.fd, &m, 200, 0), 0, "remap a write");
 	close(s.fd);
-	serve(s.low, DM_USER_REQ_MAP_WRITE, 200, 8);
+	ext_serve(s.low, DM_USER_REQ_MAP_WRITE, 200, 8);
 	IS(io_end(io), 0, "the write, whose daemon has gone");
 	s.fd = ch_need(&s.t);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		io = io_start(&s.t, IO_READ, 4096, 4096, 0);
 		ch_take_type(s.fd, &m, DM_USER_REQ_MAP_READ, NULL);
-		IS(remap(s.fd, &m, bad[i].sector, bad[i].backing), 0, "bad remap %zu", i);
+		IS(ext_remap(s.fd, &m, bad[i].sector, bad[i].backing), 0, "bad remap %zu", i);
 		IS(io_end(io), -EIO, "bad remap %zu", i);
 	}
 	io = io_start(&s.t, IO_FSYNC, 0, 0, 0);
 	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
-	IS(remap(s.fd, &m, 0, 0), 0, "remap a flush");
+	IS(ext_remap(s.fd, &m, 0, 0), 0, "remap a flush");
 	IS(io_end(io), -EIO, "a flush cannot be remapped");
 	IS(dm_word(s.t.name, "remapped:"), 2, "requests that were remapped");
-	OK(is_idle(s.low), "nothing else comes to the backing device");
+	OK(ext_idle(s.low), "nothing else comes to the backing device");
 }
 
 /* Two backing devices; both are the same one here, so both flushes arrive there. */
@@ -343,19 +242,19 @@ static void extents_two(void)
 	struct stack s;
 	struct io *io;
 
-	stack_create(&s, "extents:on");
-	row_of(args, sizeof(args), &s.below, "");
+	ext_create(&s, "extents:on");
+	ext_row(args, sizeof(args), &s.below, "");
 	NEED(sscanf(args, "backing:%u:%u", &major, &minor) == 2, "the row has a number");
 	close(s.fd);
 	target_remove(&s.t);
 	snprintf(args, sizeof(args), "backing:%u:%u,%u:%u extents:on", major, minor, major, minor);
 	target_create(&s.t, args);
 	s.fd = ch_need(&s.t);
-	IS(map_all(s.fd, &extent, 1, NULL), 0, "map to the second");
-	IS(ch_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), 0, "clean");
+	IS(ext_map_all(s.fd, &extent, 1, NULL), 0, "map to the second");
+	IS(ext_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), 0, "clean");
 	io = io_start(&s.t, IO_FSYNC, 0, 0, 0);
-	serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
-	serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
+	ext_serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
+	ext_serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
 	IS(io_end(io), 0, "each device is flushed");
 	/* Before the first resume, too, a row cannot name other devices than those of extents. */
 	snprintf(args, sizeof(args), "backing:%u:%u extents:on", major, minor);
@@ -369,38 +268,38 @@ static void extents_flush(void)
 	struct stack s;
 	struct io *io;
 
-	stack_create(&s, "extents:on");
+	ext_create(&s, "extents:on");
 	io = io_start(&s.t, IO_FSYNC, 0, 0, 0);
-	serve(s.fd, DM_USER_REQ_MAP_FLUSH, 0, 0);
-	serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
+	ext_serve(s.fd, DM_USER_REQ_MAP_FLUSH, 0, 0);
+	ext_serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
 	IS(io_end(io), 0, "the daemon, then the backing device");
-	IS(map(s.fd, 0, 8, 0, RW), 0, "map for writes");
-	IS(ch_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), 0, "clean");
+	IS(ext_map(s.fd, 0, 8, 0, RW), 0, "map for writes");
+	IS(ext_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), 0, "clean");
 	io = io_start(&s.t, IO_FSYNC, 0, 0, 0);
-	serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
+	ext_serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
 	IS(io_end(io), 0, "clean: the backing device alone flushes");
-	OK(is_idle(s.fd), "the daemon gets no flush");
+	OK(ext_idle(s.fd), "the daemon gets no flush");
 	/* A write that goes to the daemon ends that, until the daemon says so again. */
 	io = io_start(&s.t, IO_WRITE, 4096, 4096, 1);
 	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
-	IS(ch_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), -EBUSY, "clean with a write held");
+	IS(ext_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), -EBUSY, "clean with a write held");
 	IS(ch_answer(s.fd, &m, 0, NULL, 0), 0, "answer");
 	IS(io_end(io), 0, "write");
 	io = io_start(&s.t, IO_FSYNC, 0, 0, 0);
 	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
-	OK(is_idle(s.low), "the daemon first");
+	OK(ext_idle(s.low), "the daemon first");
 	IS(ch_answer(s.fd, &m, 0, NULL, 0), 0, "answer");
-	serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
+	ext_serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
 	IS(io_end(io), 0, "then the backing device");
 	io = io_start(&s.t, IO_FSYNC, 0, 0, 0);
 	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_FLUSH, NULL);
 	IS(ch_answer(s.fd, &m, DM_USER_RESP_ERROR, NULL, 0), 0, "answer");
 	IS(io_end(io), -EIO, "a daemon's error is the flush's");
-	OK(is_idle(s.low), "a failed flush goes no further");
-	IS(ch_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), 0, "clean again");
+	OK(ext_idle(s.low), "a failed flush goes no further");
+	IS(ext_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), 0, "clean again");
 	close(s.fd);
 	io = io_start(&s.t, IO_FSYNC, 0, 0, 0);
-	fail_below(&s, DM_USER_REQ_MAP_FLUSH);
+	ext_fail(&s, DM_USER_REQ_MAP_FLUSH);
 	IS(io_end(io), -EIO, "an error of the backing device");
 }
 
@@ -452,14 +351,14 @@ static void extents_sync(void)
 	int status;
 	pid_t pid;
 
-	stack_create(&s, "extents:on");
-	IS(ch_ioctl(s.fd, DM_USER_IOC_SYNC, NULL), 0, "sync of nothing");
-	IS(map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
+	ext_create(&s, "extents:on");
+	IS(ext_ioctl(s.fd, DM_USER_IOC_SYNC, NULL), 0, "sync of nothing");
+	IS(ext_map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
 	for (int i = 0; i < 2; i++) {
 		io[i] = io_start(&s.t, IO_WRITE, i * 4096, 4096, i);
 		ch_take_type(s.low, &m[i], DM_USER_REQ_MAP_WRITE, NULL);
 		if (!i) {
-			IS(map(s.fd, 0, ABI_SECTORS, 8192, RW), 0, "map elsewhere");
+			IS(ext_map(s.fd, 0, ABI_SECTORS, 8192, RW), 0, "map elsewhere");
 			pid = sync_start(s.fd);
 			kill(pid, SIGKILL);
 			IS(waitpid(pid, &status, 0), pid, "a SYNC can be killed");
@@ -479,7 +378,7 @@ static void extents_sync(void)
 	IS(waitpid(pid, &status, 0), pid, "SYNC ends");
 	IS(status, 0, "its result");
 	/* What is mapped later does not keep it. */
-	IS(ch_ioctl(s.fd, DM_USER_IOC_SYNC, NULL), 0, "sync of nothing");
+	IS(ext_ioctl(s.fd, DM_USER_IOC_SYNC, NULL), 0, "sync of nothing");
 }
 
 /* A daemon that may still write what was taken back from it keeps others from the range. */
@@ -489,19 +388,19 @@ static void extents_fence(void)
 	struct stack s;
 	struct io *io;
 
-	stack_create(&s, "extents:on");
+	ext_create(&s, "extents:on");
 	io = io_start(&s.t, IO_WRITE, 0, 4096, 1);
 	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
 	IS(dm_message(s.t.name, "fail"), 0, "take it back");
 	IS(io_end(io), -EIO, "the write that was taken back");
-	IS(map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
+	IS(ext_map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
 	io = io_start(&s.t, IO_WRITE, 0, 4096, 2);
 	OK(UNTIL(dm_word(s.t.name, "queued:") == 1), "the next write waits for the fence");
-	OK(is_idle(s.low) && is_idle(s.fd), "no device and no daemon gets it");
+	OK(ext_idle(s.low) && ext_idle(s.fd), "no device and no daemon gets it");
 	IS(ch_answer(s.fd, &m, 0, NULL, 0), 0, "the late answer");
 	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
-	IS(remap(s.fd, &m, 0, 0), 0, "remap");
-	serve(s.low, DM_USER_REQ_MAP_WRITE, 0, 8);
+	IS(ext_remap(s.fd, &m, 0, 0), 0, "remap");
+	ext_serve(s.low, DM_USER_REQ_MAP_WRITE, 0, 8);
 	IS(io_end(io), 0, "the next write");
 }
 
@@ -511,10 +410,10 @@ static void extents_outlive(void)
 	struct stack s;
 	struct io *io;
 
-	stack_create(&s, "extents:on");
-	row_of(args, sizeof(args), &s.below, "extents:on nodaemon:fail:0");
+	ext_create(&s, "extents:on");
+	ext_row(args, sizeof(args), &s.below, "extents:on nodaemon:fail:0");
 	IS(ch_join(s.fd, 1, DM_USER_JOIN_CREATE), 0, "generation 1");
-	IS(map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
+	IS(ext_map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
 	IS(ch_drain(s.fd, 0, NULL), 0, "drain");
 	close(s.fd);
 	dm_row(row, sizeof(row), s.t.ctl, args);
@@ -522,7 +421,7 @@ static void extents_outlive(void)
 	IS(dm_suspend(s.t.name, DM_SKIP_LOCKFS_FLAG), 0, "suspend");
 	IS(dm_resume(s.t.name, 0), 0, "resume");
 	io = io_start(&s.t, IO_READ, 0, 4096, 0);
-	serve(s.low, DM_USER_REQ_MAP_READ, 0, 8);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 0, 8);
 	io_end_read(io, 0);
 	/* A longer device: its rest is not mapped. */
 	IS(dm_load(s.t.name, ABI_SECTORS + 16, "user", row), 0, "a longer row");
@@ -544,8 +443,8 @@ static void extents_suspend(void)
 	pid_t pid;
 	int status;
 
-	stack_create(&s, "extents:on");
-	IS(map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
+	ext_create(&s, "extents:on");
+	IS(ext_map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
 	io = io_start(&s.t, IO_WRITE, 0, 4096, 1);
 	ch_take_type(s.low, &m, DM_USER_REQ_MAP_WRITE, NULL);
 	pid = fork();
@@ -560,9 +459,9 @@ static void extents_suspend(void)
 	late = io_start(&s.t, IO_READ, 0, 4096, 0);
 	for (int i = 0; i < 20; i++)
 		abi_nap();
-	OK(is_idle(s.low), "nothing is mapped while suspended");
+	OK(ext_idle(s.low), "nothing is mapped while suspended");
 	IS(dm_resume(s.t.name, 0), 0, "resume");
-	serve(s.low, DM_USER_REQ_MAP_READ, 0, 8);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 0, 8);
 	io_end_read(late, 0);
 }
 
@@ -572,14 +471,14 @@ static void extents_print(void)
 	char args[128], text[16384], want[16384], *at = want;
 	struct stack s;
 
-	stack_create(&s, "extents:on");
-	row_of(args, sizeof(args), &s.below, "");
+	ext_create(&s, "extents:on");
+	ext_row(args, sizeof(args), &s.below, "");
 	*strchr(args, ' ') = '\0';
 	IS(dm_ask(s.t.name, "extents", text, sizeof(text)), 0, "ask");
 	OK(!strcmp(text, ""), "there is no extent, but \"%s\"", text);
-	IS(map(s.fd, 64, 8, 0, RO), 0, "map for reads");
-	IS(map(s.fd, 0, 16, 128, RW), 0, "map");
-	IS(map(s.fd, 72, ABI_SECTORS - 72, 1024, RW), 0, "map the rest");
+	IS(ext_map(s.fd, 64, 8, 0, RO), 0, "map for reads");
+	IS(ext_map(s.fd, 0, 16, 128, RW), 0, "map");
+	IS(ext_map(s.fd, 72, ABI_SECTORS - 72, 1024, RW), 0, "map the rest");
 	IS(dm_ask(s.t.name, "extents", text, sizeof(text)), 0, "ask");
 	snprintf(want, sizeof(want), "0 16 %s 128 rw\n64 8 %s 0 r\n72 %d %s 1024 rw\n",
 		 strchr(args, ':') + 1, strchr(args, ':') + 1, ABI_SECTORS - 72,
@@ -590,7 +489,7 @@ static void extents_print(void)
 	OK(!strcmp(text, want), "rows: \"%s\"", text);
 	IS(dm_message(s.t.name, "unmap"), 0, "unmap");
 	for (unsigned int i = 0; i < 200; i++) {
-		IS(map(s.fd, 16 * i, 8, 0, RW), 0, "map");
+		IS(ext_map(s.fd, 16 * i, 8, 0, RW), 0, "map");
 		at += sprintf(at, "%u 8 %s 0 rw\n", 16 * i, strchr(args, ':') + 1);
 	}
 	IS(dm_ask(s.t.name, "extents", text, 1024), -ENOBUFS, "more than fit");
