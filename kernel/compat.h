@@ -65,6 +65,19 @@ static inline void dmu_limits_set_discard(struct queue_limits *limits, unsigned 
 }
 
 /*
+ * 6.10: a block device has a pointer to its page cache, and no inode.
+ * e33aef2c5857 ("block_device: add a pointer to struct address_space (page cache of bdev)")
+ */
+static inline struct address_space *dmu_bdev_mapping(struct block_device *bdev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	return bdev->bd_mapping;
+#else
+	return bdev->bd_inode->i_mapping;
+#endif
+}
+
+/*
  * 6.11: polling is one of the queue's limits. Before, it is a flag, which DM sets unless a device
  * below lacks it, and this target has no device below.
  * 8023e144f9d6 ("block: move the poll flag to queue_limits")

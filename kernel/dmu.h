@@ -54,10 +54,10 @@
  *	    the slab's				(a claim is freed)
  *	  wait queues', timers', workqueues'	(safe in interrupts)
  *
- * Nothing that a daemon must do to answer (read, write, poll, ioctl, close) takes dmu_registry_lock
- * or targets_lock. Data moves between bio and daemon under channel->lock with page faults disabled,
- * a page at a time, so a revoke never waits for a daemon's memory. Loops over requests move at most
- * DMU_BATCH of them in one hold of a lock.
+ * Nothing that a daemon must do to answer (read, write, poll, close, ioctl but DROP) takes
+ * dmu_registry_lock or targets_lock. Data moves between bio and daemon under channel->lock with
+ * page faults disabled, a page at a time, so a revoke never waits for a daemon's memory. Loops over
+ * requests move at most DMU_BATCH of them in one hold of a lock.
  *
  * Entry points: caller, locks that the caller holds, context
  *
@@ -205,6 +205,7 @@ struct dmu_node {
 	wait_queue_head_t pollers;	/* apart: an EPOLLEXCLUSIVE one would swallow a wake-up */
 
 	struct dmu_extents *extents;	/* constant; NULL: the row has no extents: */
+	bool flush_lost;		/* by xchg(): a writeback failed, and no flush has yet */
 
 	spinlock_t lock;		/* guards all below */
 	bool dead;			/* DM destroyed the last target */
@@ -279,6 +280,8 @@ struct dmu_extents {
 	unsigned int count;
 	unsigned int max;
 	u64 sectors;			/* that are mapped */
+	bool used;			/* something was mapped or remapped: never false again */
+	bool bypassed;			/* see cache.c; set and cleared without the lock */
 	struct dmu_extents_stats __percpu *stats;
 	struct dmu_flights flights;
 };
@@ -446,6 +449,7 @@ void dmu_flush_claimed(struct dmu_node *node, struct dmu_claim *claim,
 void dmu_flush_dropped(struct dmu_node *node, const struct dmu_claim *claim);
 void dmu_flush_answered(struct dmu_node *node, const struct dmu_claim *claim,
 			const struct dmu_request *req);
+bool dmu_flush_needs_backings(const struct dmu_node *node);
 int dmu_flush_map(struct dmu_target *target, struct bio *bio);
 int dmu_flush_declare_clean(struct dmu_channel *channel);
 
@@ -473,6 +477,16 @@ int dmu_extents_drop(struct dmu_extents *extents);
 int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map);
 int dmu_extents_print(const struct dmu_node *node, char *result, unsigned int maxlen);
 void dmu_extents_status(const struct dmu_extents *extents, struct dmu_extents_view *view);
+
+/* Requests go, or may go, to backing devices past daemons and page cache. */
+static inline void dmu_extents_use(struct dmu_extents *extents)
+{
+	WRITE_ONCE(extents->used, true);
+	WRITE_ONCE(extents->bypassed, true);
+}
+
+/* cache.c: the page cache of the backing devices */
+int dmu_cache_drop(struct dmu_node *node);
 
 /* target.c: the backing devices of a table */
 void dmu_target_redirect(struct dmu_target *target, struct bio *bio, unsigned int nr,

@@ -321,6 +321,8 @@ static int dmu_extents_set(struct dmu_extents *extents, const struct dm_user_ext
 	if (ret)
 		return ret;
 	WRITE_ONCE(extents->count, count);
+	if (extent->flags)
+		dmu_extents_use(extents);
 	extents->sectors += (extent->flags ? extent->len : 0) - effect.sectors;
 	return 0;
 }

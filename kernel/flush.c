@@ -36,6 +36,12 @@ void dmu_flush_answered(struct dmu_node *node, const struct dmu_claim *claim,
 		node->flushed = max(node->flushed, claim->written);
 }
 
+/* Could a backing device hold writes of this target that no daemon has made? */
+bool dmu_flush_needs_backings(const struct dmu_node *node)
+{
+	return node->extents && READ_ONCE(node->extents->used);
+}
+
 /*
  * The first flush of a set goes to the daemon, if that may hold something, and then to the first
  * backing device: see dmu_request_answer(). Each other one goes to its own.
@@ -45,8 +51,14 @@ int dmu_flush_map(struct dmu_target *target, struct bio *bio)
 	unsigned int nr = dm_bio_get_target_bio_nr(bio);
 	struct dmu_node *node = target->node;
 
+	if (unlikely(READ_ONCE(node->flush_lost)) && xchg(&node->flush_lost, false))
+		return DM_MAPIO_KILL;
 	if (!nr && !READ_ONCE(node->clean))
 		return DMU_MAPIO_DAEMON;
+	if (!dmu_flush_needs_backings(node)) {
+		bio_endio(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	dmu_target_redirect(target, bio, nr, 0);
 	return DM_MAPIO_REMAPPED;
 }

@@ -157,11 +157,11 @@ bool dmu_generation_drop_claim(struct dmu_generation *generation)
 
 /*
  * May @channel change extents, or declare the generation clean? Its generation must serve, be the
- * newest, and have all channels.
+ * newest, and have all channels but drained ones.
  */
 int dmu_generation_check_alone(const struct dmu_channel *channel)
 {
-	const struct dmu_generation *generation = channel->generation;
+	const struct dmu_generation *generation = channel->generation, *other;
 	const struct dmu_node *node = channel->node;
 
 	lockdep_assert_held(&node->lock);
@@ -171,5 +171,9 @@ int dmu_generation_check_alone(const struct dmu_channel *channel)
 		return -ESHUTDOWN;
 	if (generation->number != node->newest_generation)
 		return -ESTALE;
-	return generation->channels == node->channel_count ? 0 : -EBUSY;
+	/* A drained one holds no request, for good. */
+	list_for_each_entry(other, &node->generations, list)
+		if (other != generation && other->channels && other->state != DM_USER_DRAINED)
+			return -EBUSY;
+	return 0;
 }

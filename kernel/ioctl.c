@@ -54,7 +54,8 @@ static u64 dmu_info_state(const struct dmu_node *node)
 	return (node->sealed ? DM_USER_STATE_SEALED : 0) |
 	       (node->suspended ? DM_USER_STATE_SUSPENDED : 0) |
 	       (node->read_only ? DM_USER_STATE_READ_ONLY : 0) |
-	       (node->written != node->flushed ? DM_USER_STATE_UNFLUSHED : 0);
+	       (node->written != node->flushed ? DM_USER_STATE_UNFLUSHED : 0) |
+	       (node->extents && READ_ONCE(node->extents->bypassed) ? DM_USER_STATE_BYPASSED : 0);
 }
 
 static void dmu_info_fill(struct dm_user_info *info, struct dmu_channel *channel)
@@ -198,22 +199,28 @@ err_fd:
 	return ret;
 }
 
+static bool dmu_ioctl_too_late(struct dmu_node *node)
+{
+	bool dead;
+
+	spin_lock_bh(&node->lock);
+	dead = node->dead;
+	spin_unlock_bh(&node->lock);
+	return dead;
+}
+
 /* MAP and LIST. What was done before an error is told with it. */
 static long dmu_ioctl_map(struct dmu_channel *channel, void __user *arg, bool list)
 {
 	struct dmu_node *node = channel->node;
 	struct dm_user_map map;
-	bool dead;
 	int ret;
 
 	if (copy_from_user(&map, arg, sizeof(map)))
 		return -EFAULT;
 	if (map.reserved)
 		return -EINVAL;
-	spin_lock_bh(&node->lock);
-	dead = node->dead;
-	spin_unlock_bh(&node->lock);
-	if (dead)
+	if (dmu_ioctl_too_late(node))
 		return -ENOTBLK;
 	ret = list ? dmu_extents_list(node->extents, &map) : dmu_extents_change(channel, &map);
 	return copy_to_user(arg, &map, sizeof(map)) ? -EFAULT : ret;
@@ -223,14 +230,15 @@ static long dmu_ioctl_sync(struct dmu_channel *channel)
 {
 	struct dmu_node *node = channel->node;
 
-	bool dead;
+	return dmu_ioctl_too_late(node) ? -ENOTBLK :
+					   dmu_flights_sync(&node->extents->flights);
+}
 
-	spin_lock_bh(&node->lock);
-	dead = node->dead;
-	spin_unlock_bh(&node->lock);
-	if (dead)
-		return -ENOTBLK;
-	return dmu_flights_sync(&node->extents->flights);
+static long dmu_ioctl_drop(struct dmu_channel *channel)
+{
+	struct dmu_node *node = channel->node;
+
+	return dmu_ioctl_too_late(node) ? -ENOTBLK : dmu_cache_drop(node);
 }
 
 static long dmu_ioctl_extents(struct dmu_channel *channel, unsigned int cmd, void __user *user)
@@ -244,6 +252,8 @@ static long dmu_ioctl_extents(struct dmu_channel *channel, unsigned int cmd, voi
 		return dmu_ioctl_sync(channel);
 	case DM_USER_IOC_CLEAN:
 		return dmu_flush_declare_clean(channel);
+	case DM_USER_IOC_DROP:
+		return dmu_ioctl_drop(channel);
 	default:
 		return -ENOTTY;
 	}

@@ -35,6 +35,7 @@ void dmu_request_remap(struct dmu_channel *channel, struct dmu_claim *claim,
 	valid = req && dmu_remap_valid(node, req, answer->flags, answer->sector);
 	if (valid) {
 		node->counters.remapped++;
+		dmu_extents_use(node->extents);
 		channel->generation->answered++;
 		/* Before the claim is dropped, so that a sync after the answer waits for it. */
 		dmu_flight_board(&node->extents->flights, req);

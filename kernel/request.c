@@ -379,7 +379,7 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 
 	/* What the daemon's memory held is in the backing device now, perhaps in its cache. */
 	if (req && !status && req->type == DM_USER_REQ_MAP_FLUSH &&
-	    node->extents)
+	    dmu_flush_needs_backings(node))
 		dmu_target_submit(req, 0, 0);
 	else if (req)
 		dmu_end_request(req, status);

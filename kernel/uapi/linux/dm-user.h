@@ -153,10 +153,11 @@ struct dm_user_message {
 };
 
 /*
- * Ioctls on a channel. Only SYNC, and MAP and LIST during another change of extents, block. Fields
- * named reserved, and flags not named here, must be zero (else -EINVAL). An unknown command fails
- * with -ENOTTY, a bad pointer with -EFAULT, and a valid call with -ENOTBLK once the target is gone.
- * A DRAIN whose result cannot be copied out fails with -EFAULT, but has taken effect.
+ * Ioctls on a channel. Only SYNC and DROP, and MAP and LIST during another change of extents,
+ * block. Fields named reserved, and flags not named here, must be zero (else -EINVAL). An unknown
+ * command fails with -ENOTTY, a bad pointer with -EFAULT, and a valid call with -ENOTBLK once the
+ * target is gone. A DRAIN whose result cannot be copied out fails with -EFAULT, but has taken
+ * effect.
  */
 
 #define DM_USER_ABI_VERSION	1
@@ -166,7 +167,7 @@ struct dm_user_message {
 #define DM_USER_FEATURE_ADMISSION	(1ULL << 1)	/* SEAL and OPEN */
 #define DM_USER_FEATURE_NOWAIT		(1ULL << 2)	/* RWF_NOWAIT, O_NONBLOCK, poll */
 #define DM_USER_FEATURE_UNFLUSHED	(1ULL << 3)	/* DM_USER_STATE_UNFLUSHED */
-#define DM_USER_FEATURE_EXTENTS		(1ULL << 4)	/* MAP, LIST, SYNC, CLEAN and RESP_REMAP */
+#define DM_USER_FEATURE_EXTENTS		(1ULL << 4)	/* MAP ... DROP, and RESP_REMAP */
 
 /* dm_user_info.policy */
 #define DM_USER_POLICY_ORPHANS_FAIL	(1ULL << 0)	/* else requeued */
@@ -188,6 +189,8 @@ struct dm_user_message {
  * daemon read after that. What was mapped or remapped does not count; CLEAN covers all.
  */
 #define DM_USER_STATE_UNFLUSHED		(1ULL << 3)
+/* An extent, or a REMAP, has passed the page cache of the backing devices by; no DROP followed. */
+#define DM_USER_STATE_BYPASSED		(1ULL << 4)
 
 /* dm_user_info.channel_state, dm_user_drain.state */
 #define DM_USER_SERVING			0
@@ -346,10 +349,11 @@ struct dm_user_extent {
  * returns; before the data moves, remove the extent and SYNC. Requests that wait for a daemon or
  * are held by one stay with daemons. A request that overlaps a fenced one goes to daemons.
  *
- * MAP, and CLEAN, need a serving generation that is the newest and has all channels of the node:
- * else -ESHUTDOWN, -ESTALE, -EBUSY. -ENOTTY: the row has no argument extents:; -EINVAL;
- * -ERANGE: beyond the end of the mapped device or of the backing device; -ENXIO: no such backing
- * device; -ENOSPC: more extents than the row allows; -ENOMEM; -EINTR: the caller is being killed.
+ * MAP, and CLEAN, need a serving generation that is the newest and has all channels of the node but
+ * drained ones: else -ESHUTDOWN, -ESTALE, -EBUSY. -ENOTTY: the row has no argument extents:;
+ * -EINVAL; -ERANGE: beyond the end of the mapped device or of the backing device; -ENXIO: no such
+ * backing device; -ENOSPC: more extents than the row allows; -ENOMEM; -EINTR: the caller is being
+ * killed.
  *
  * A flush goes to a daemon, and then to each backing device. CLEAN says
  * that no daemon holds anything that a flush must cover, and flushes pass daemons by until one
@@ -377,5 +381,13 @@ struct dm_user_map {
 /* Wait until every request has ended that was mapped before this call. -EINTR: being killed. */
 #define DM_USER_IOC_SYNC	_IO(DM_USER_IOC_MAGIC, 0x47)
 #define DM_USER_IOC_CLEAN	_IO(DM_USER_IOC_MAGIC, 0x48)
+/*
+ * Write back and drop the page cache of the backing devices, which what is mapped or remapped
+ * passes by: before the first of that, if a process may have written to a backing device through
+ * its page cache, and after SYNC, if a daemon is to read through it. -EBUSY: a process uses a page:
+ * try again. If writeback fails, DROP fails (-EIO, or so), and the next flush of the mapped device
+ * does.
+ */
+#define DM_USER_IOC_DROP	_IO(DM_USER_IOC_MAGIC, 0x49)
 
 #endif /* _LINUX_DM_USER_H */
