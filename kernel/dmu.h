@@ -23,7 +23,8 @@
  *	answer "no space" and nospace:wait: HELD -> QUEUED, where no reader takes it for a while
  *	answer "remap": HELD -> ended, but the bio goes on to a backing device, which ends that
  *
- * A bio in an extent is mapped to a backing device and never becomes a request (extents.c).
+ * A bio in an extent is mapped to a backing device and never becomes a request (extents.c). In a
+ * pinned node, all are (pin.c).
  *
  * A request lives in its bio and is gone after bio_endio(). A claim outlives a revoked request,
  * because the daemon does not know of the revoke. The channel swallows the daemon's answer; until
@@ -45,7 +46,7 @@
  *	  node->targets_lock
  *	  extents->lock				(memory without I/O)
  *
- *	extents->lock				(a daemon changes extents; fails without memory)
+ *	extents->lock				(extents change or are pinned; fails without memory)
  *	  the maple tree's
  *	extents->flights.lock
  *
@@ -144,7 +145,9 @@
 #define DMU_BATCH		64	/* most requests that move in one hold of a lock */
 #define DMU_BACKINGS_MAX	4	/* backing devices of a row */
 #define DMU_EXTENTS_DEFAULT	1048576
-#define DMU_MAPIO_DAEMON	(-1)	/* beside DM_MAPIO_*: the bio is for a daemon */
+/* Beside DM_MAPIO_*: */
+#define DMU_MAPIO_DAEMON	(-1)	/* the bio is for a daemon */
+#define DMU_MAPIO_AGAIN		(-2)	/* the node is pinned: extents map the bio now */
 
 /* What a table row asks for. */
 struct dmu_config {
@@ -241,6 +244,7 @@ struct dmu_node {
 	u64 flushed;			/* the first of them, which a flush has covered */
 	unsigned int writing;		/* claims of requests that write */
 	bool clean;			/* flushes pass daemons by */
+	bool pinned;			/* no daemon gets a request, and no extent changes */
 
 	struct work_struct event_work;		/* tells DM that the status changed */
 	struct delayed_work nodaemon_work;	/* policy nodaemon:fail */
@@ -473,9 +477,11 @@ void dmu_extents_fit(struct dmu_extents *extents, const struct dmu_target *targe
 int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio);
 int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map);
 int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_extent *extent);
-int dmu_extents_drop(struct dmu_extents *extents);
+int dmu_extents_drop(struct dmu_node *node);
 int dmu_extents_list(struct dmu_extents *extents, struct dm_user_map *map);
 int dmu_extents_print(const struct dmu_node *node, char *result, unsigned int maxlen);
+unsigned int dmu_extents_common(struct dmu_extents *extents, unsigned long first,
+				unsigned long last);
 void dmu_extents_status(const struct dmu_extents *extents, struct dmu_extents_view *view);
 
 /* Requests go, or may go, to backing devices past daemons and page cache. */
@@ -487,6 +493,11 @@ static inline void dmu_extents_use(struct dmu_extents *extents)
 
 /* cache.c: the page cache of the backing devices */
 int dmu_cache_drop(struct dmu_node *node);
+
+/* pin.c: no daemon in the way */
+int dmu_pin(struct dmu_node *node);
+int dmu_unpin(struct dmu_node *node);
+void dmu_pin_fit(struct dmu_node *node);
 
 /* target.c: the backing devices of a table */
 void dmu_target_redirect(struct dmu_target *target, struct bio *bio, unsigned int nr,

@@ -174,19 +174,19 @@ static bool dmu_extents_fenced(struct dmu_node *node, const struct bio *bio)
  * Map @bio, or the part of it that has one answer. DMU_MAPIO_DAEMON: it is for the daemon, whose
  * queue also has the waiting for fences.
  */
-int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio)
+static int dmu_extents_map_once(struct dmu_target *target, struct dmu_request *req,
+				struct bio *bio)
 {
 	struct dmu_node *node = target->node;
 	struct dmu_extents *extents = node->extents;
 	sector_t sector = bio->bi_iter.bi_sector, last;
 	void *value;
 
-	if (!bio_sectors(bio))
-		return op_is_flush(bio->bi_opf) ? dmu_flush_map(target, bio) :
-						  DMU_MAPIO_DAEMON;
+	if (!bio_sectors(bio) && (op_is_flush(bio->bi_opf) || bio_op(bio) == REQ_OP_FLUSH))
+		return dmu_flush_map(target, bio);
 	dmu_flight_board(&extents->flights, req);
 	value = dmu_extents_find(extents, sector, &last);
-	if (last - sector < bio_sectors(bio) - 1)
+	if (bio_sectors(bio) && last - sector < bio_sectors(bio) - 1)
 		dm_accept_partial_bio(bio, last - sector + 1);
 	if (!value || !dmu_value_allows(value, bio) || dmu_extents_fenced(node, bio)) {
 		dmu_flight_leave(req);
@@ -197,6 +197,20 @@ int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct b
 	dmu_target_redirect(target, bio, dmu_value_backing(value),
 			    dmu_value_target(value, sector));
 	return DM_MAPIO_REMAPPED;
+}
+
+/* Map or queue @bio, or a part of it. Returns a DM_MAPIO_* for DM. */
+int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio)
+{
+	int ret;
+
+	/* Another round comes only of a pin in the round before. */
+	do {
+		ret = dmu_extents_map_once(target, req, bio);
+		if (ret == DMU_MAPIO_DAEMON)
+			ret = dmu_request_map(target, bio);
+	} while (ret == DMU_MAPIO_AGAIN);
+	return ret;
 }
 
 /* ---- change ---- */
@@ -229,6 +243,33 @@ static void dmu_extents_look(struct dmu_extents *extents, unsigned long first,
 		}
 	}
 	rcu_read_unlock();
+}
+
+/* What all of [@first, @last] is mapped for, DM_USER_EXTENT_*. */
+unsigned int dmu_extents_common(struct dmu_extents *extents, unsigned long first,
+				unsigned long last)
+{
+	MA_STATE(mas, &extents->tree, first, first);
+	unsigned int flags = DMU_EXTENT_FLAGS;
+	unsigned long next = first;
+	void *value;
+
+	lockdep_assert_held(&extents->lock);
+	rcu_read_lock();
+	mas_for_each(&mas, value, last) {
+		if (mas.index > next)
+			break;
+		flags &= dmu_value_flags(value);
+		next = mas.last + 1;
+		if (need_resched()) {
+			mas_pause(&mas);
+			rcu_read_unlock();
+			cond_resched();
+			rcu_read_lock();
+		}
+	}
+	rcu_read_unlock();
+	return next > last ? flags : 0;
 }
 
 /* Look anew whether one value maps all of [@start, @start + @sectors). */
@@ -398,15 +439,21 @@ int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map)
 }
 
 /* Map nothing any more, and wait for what was mapped: an administrator's message. */
-int dmu_extents_drop(struct dmu_extents *extents)
+int dmu_extents_drop(struct dmu_node *node)
 {
+	struct dmu_extents *extents = node->extents;
 	int ret = 0;
 
 	if (!extents)
 		return -EOPNOTSUPP;
 	if (mutex_lock_killable(&extents->lock))
 		return -EINTR;
-	WRITE_ONCE(extents->whole, NULL);
+	spin_lock_bh(&node->lock);
+	if (node->pinned)
+		ret = -EBUSY;
+	spin_unlock_bh(&node->lock);
+	if (!ret)
+		WRITE_ONCE(extents->whole, NULL);
 	while (!ret && extents->count) {
 		ret = dmu_extents_remove_one(extents, 0, ULONG_MAX);
 		if (fatal_signal_pending(current))

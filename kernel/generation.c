@@ -157,7 +157,7 @@ bool dmu_generation_drop_claim(struct dmu_generation *generation)
 
 /*
  * May @channel change extents, or declare the generation clean? Its generation must serve, be the
- * newest, and have all channels but drained ones.
+ * newest, and have all channels but drained ones. The node must not be pinned.
  */
 int dmu_generation_check_alone(const struct dmu_channel *channel)
 {
@@ -175,5 +175,5 @@ int dmu_generation_check_alone(const struct dmu_channel *channel)
 	list_for_each_entry(other, &node->generations, list)
 		if (other != generation && other->channels && other->state != DM_USER_DRAINED)
 			return -EBUSY;
-	return 0;
+	return node->pinned ? -EBUSY : 0;
 }

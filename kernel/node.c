@@ -581,4 +581,5 @@ void dmu_node_activate(struct dmu_target *target)
 	__dmu_node_watch(node, true);
 	spin_unlock_bh(&node->lock);
 	dmu_extents_fit(node->extents, target);
+	dmu_pin_fit(node);
 }

@@ -44,8 +44,9 @@ static void dmu_request_end_all(struct list_head *requests, blk_status_t status)
 }
 
 /*
- * DM -> QUEUED. Returns a DM_MAPIO_* for DM. DM sets the noflush flag before it calls presuspend,
- * so either this function gives a request back, or it queues it and presuspend revokes it.
+ * DM -> QUEUED. Returns a DM_MAPIO_* for DM, or DMU_MAPIO_AGAIN. DM sets the noflush flag before it
+ * calls presuspend, so either this function gives a request back, or it queues it and presuspend
+ * revokes it.
  */
 int dmu_request_map(struct dmu_target *target, struct bio *bio)
 {
@@ -68,7 +69,12 @@ int dmu_request_map(struct dmu_target *target, struct bio *bio)
 		spin_unlock_bh(&node->lock);
 		return DM_MAPIO_REQUEUE;
 	}
-	if (node->failing) {
+	/* If extents map only reads, the table is read-only, and no extent will map a write. */
+	if (node->pinned && !(node->read_only && dmu_type_writes(type))) {
+		spin_unlock_bh(&node->lock);
+		return DMU_MAPIO_AGAIN;
+	}
+	if (node->failing || node->pinned) {
 		node->counters.failed++;
 		spin_unlock_bh(&node->lock);
 		return DM_MAPIO_KILL;

@@ -169,12 +169,10 @@ static int dmu_map(struct dm_target *ti, struct bio *bio)
 {
 	struct dmu_request *req = dm_per_bio_data(bio, sizeof(*req));
 	struct dmu_target *target = ti->private;
-	int mapped = DMU_MAPIO_DAEMON;
 
 	req->flight = NULL;
-	if (target->node->extents)
-		mapped = dmu_extents_map(target, req, bio);
-	return mapped == DMU_MAPIO_DAEMON ? dmu_request_map(target, bio) : mapped;
+	return target->node->extents ? dmu_extents_map(target, req, bio) :
+				       dmu_request_map(target, bio);
 }
 
 static int dmu_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
@@ -256,6 +254,8 @@ static void dmu_status_info(struct dmu_node *node, char *result, unsigned int ma
 		       view.sectors, node->clean, c->remapped);
 		DMEMIT(" mapped_reads:%llu mapped_writes:%llu mapped_others:%llu", view.reads,
 		       view.writes, view.others);
+		if (node->pinned)
+			DMEMIT(" pinned:1");
 	}
 	if (node->config.nospace_wait)
 		DMEMIT(" nospace:%llu", node->lacking);
@@ -314,13 +314,25 @@ static int dmu_message_fail(struct dmu_node *node, const char *arg, char *result
 static int dmu_message_unmap(struct dmu_node *node, const char *arg, char *result,
 			     unsigned int maxlen)
 {
-	return dmu_extents_drop(node->extents);
+	return dmu_extents_drop(node);
 }
 
 static int dmu_message_extents(struct dmu_node *node, const char *arg, char *result,
 			       unsigned int maxlen)
 {
 	return dmu_extents_print(node, result, maxlen);
+}
+
+static int dmu_message_pin(struct dmu_node *node, const char *arg, char *result,
+			   unsigned int maxlen)
+{
+	return dmu_pin(node);
+}
+
+static int dmu_message_unpin(struct dmu_node *node, const char *arg, char *result,
+			     unsigned int maxlen)
+{
+	return dmu_unpin(node);
 }
 
 static int dmu_message_drain(struct dmu_node *node, const char *arg, char *result,
@@ -356,6 +368,8 @@ static const struct dmu_message {
 	{ "fail", 1, dmu_message_fail },
 	{ "unmap", 1, dmu_message_unmap },
 	{ "extents", 1, dmu_message_extents },
+	{ "pin", 1, dmu_message_pin },
+	{ "unpin", 1, dmu_message_unpin },
 	{ "drain", 2, dmu_message_drain },
 };
 

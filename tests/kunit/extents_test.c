@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Extents: what is mapped against an array of sectors, flushes, remap answers, and SYNC. */
+/*
+ * Extents: what is mapped against an array of sectors, flushes, remap answers, the pin, and
+ * SYNC.
+ */
 #include <linux/completion.h>
 #include <linux/kthread.h>
 
@@ -25,7 +28,8 @@ static struct dmu_channel *extents_open(struct kunit *test, unsigned int max)
 	node->config.backing_count = BACKINGS;
 	for (i = 0; i < BACKINGS; i++)
 		node->backing_sectors[i] = BACKING_SECTORS;
-	return dmu_test_open(env);
+	env->opened = dmu_test_open(env);
+	return env->opened;
 }
 
 static int map(struct dmu_channel *channel, u64 sector, u64 len, u64 target, u32 backing,
@@ -343,6 +347,144 @@ static void a_fence_keeps_from_mapping(struct kunit *test)
 	dmu_test_land(io);
 }
 
+/* ---- the pin ---- */
+
+static void a_pin_needs_all_and_no_daemon(struct kunit *test)
+{
+	struct dmu_channel *channel = extents_open(test, 8);
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_test_io *io;
+
+	dmu_test_is(test, map(channel, 0, SECTORS - 8, 0, 0, RW), 0);
+	dmu_test_is(test, dmu_flush_declare_clean(channel), 0);
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	dmu_test_is(test, map(channel, SECTORS - 8, 8, 0, 0, DM_USER_EXTENT_READ), 0);
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	dmu_test_is(test, map(channel, SECTORS - 8, 8, 0, 0, RW), 0);
+	dmu_test_is(test, map(channel, 64, 8, 0, 0, 0), 0);
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	/* A read that is queued, held, and taken back. */
+	dmu_test_is(test, map(channel, 0, 8, 0, 0, 0), 0);
+	io = dmu_test_map_nr(env, REQ_OP_READ, 0, SZ_4K, 0);
+	dmu_test_is(test, map(channel, 0, SECTORS, 0, 0, RW), 0);
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	dmu_test_read(channel);
+	dmu_test_true(test, node->clean);
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	dmu_request_revoke_all(node, BLK_STS_IOERR);
+	dmu_test_is(test, dmu_pin(node), 0);
+	dmu_test_is(test, dmu_unpin(node), 0);
+	dmu_test_answer(channel, io->seq, DM_USER_RESP_SUCCESS);
+	/* A write of a daemon, which may still write it. */
+	dmu_test_is(test, map(channel, 0, 8, 0, 0, 0), 0);
+	io = dmu_test_map_nr(env, REQ_OP_WRITE, 0, SZ_4K, 0);
+	dmu_test_read(channel);
+	dmu_request_revoke_all(node, BLK_STS_IOERR);
+	dmu_test_is(test, map(channel, 0, SECTORS, 0, 0, RW), 0);
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	dmu_test_answer(channel, io->seq, DM_USER_RESP_SUCCESS);
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	dmu_test_is(test, dmu_flush_declare_clean(channel), 0);
+	node->revoking++;
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	node->revoking--;
+	env->events = 0;
+	dmu_test_is(test, dmu_pin(node), 0);
+	dmu_test_is(test, dmu_pin(node), 0);
+	dmu_test_is(test, env->events, 1);
+}
+
+static void a_pin_keeps_what_it_needs(struct kunit *test)
+{
+	static const blk_opf_t opfs[] = { REQ_OP_READ, REQ_OP_WRITE, REQ_OP_WRITE | REQ_FUA,
+					  REQ_OP_DISCARD, REQ_OP_WRITE_ZEROES };
+	struct dmu_channel *channel = extents_open(test, 8);
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_test_io *io;
+	unsigned int i;
+
+	dmu_test_is(test, map(channel, 0, 64, 0, 1, RW), 0);
+	dmu_test_is(test, map(channel, 64, SECTORS - 64, 0, 0, RW), 0);
+	dmu_test_is(test, dmu_flush_declare_clean(channel), 0);
+	dmu_test_is(test, dmu_pin(node), 0);
+	dmu_test_is(test, map(channel, 0, 8, 0, 0, RW), -EBUSY);
+	dmu_test_is(test, dmu_flush_declare_clean(channel), -EBUSY);
+	dmu_test_is(test, dmu_extents_drop(node), -EBUSY);
+	/* Whatever comes is mapped, also if daemons have been gone for too long. */
+	node->failing = true;
+	dmu_request_revoke_all(node, BLK_STS_IOERR);
+	node->revoking++;
+	for (i = 0; i < ARRAY_SIZE(opfs); i++) {
+		io = dmu_test_map_nr(env, opfs[i], 32, i & 1 ? 0 : SZ_4K, 0);
+		dmu_test_is(test, io->mapped, DM_MAPIO_REMAPPED);
+		dmu_test_land(io);
+	}
+	node->revoking--;
+	for (i = 0; i < BACKINGS; i++) {
+		io = dmu_test_map_nr(env, REQ_OP_WRITE | REQ_PREFLUSH, 0, 0, i);
+		dmu_test_is(test, io->backing, i);
+		dmu_test_land(io);
+	}
+	/* A table that is longer is not pinned; the same is. */
+	dmu_pin_fit(node);
+	dmu_test_true(test, node->pinned);
+	node->sectors++;
+	dmu_pin_fit(node);
+	dmu_test_true(test, !node->pinned);
+	dmu_test_is(test, dmu_unpin(node), 0);
+	dmu_test_is(test, map(channel, 0, 8, 0, 0, RW), 0);
+}
+
+static void a_pin_of_a_read_only_table(struct kunit *test)
+{
+	struct dmu_channel *channel = extents_open(test, 8);
+	struct dmu_test_env *env = test->priv;
+	struct dmu_node *node = &env->node;
+	struct dmu_test_io *io;
+
+	node->read_only = true;
+	dmu_test_is(test, map(channel, 0, SECTORS, 0, 0, DM_USER_EXTENT_WRITE), 0);
+	dmu_test_is(test, dmu_flush_declare_clean(channel), 0);
+	dmu_test_is(test, dmu_pin(node), -EBUSY);
+	dmu_test_is(test, map(channel, 0, SECTORS, 0, 0, DM_USER_EXTENT_READ), 0);
+	dmu_test_is(test, dmu_pin(node), 0);
+	io = dmu_test_map_nr(env, REQ_OP_WRITE, 0, SZ_4K, 0);
+	dmu_test_is(test, io->mapped, DM_MAPIO_KILL);
+	io = dmu_test_map_nr(env, REQ_OP_READ, 0, SZ_4K, 0);
+	dmu_test_is(test, io->mapped, DM_MAPIO_REMAPPED);
+	dmu_test_land(io);
+	node->read_only = false;
+	dmu_pin_fit(node);
+	dmu_test_true(test, !node->pinned);
+}
+
+static void pin_all(struct dmu_test_env *env)
+{
+	struct dmu_channel *channel = env->opened;
+
+	dmu_test_is(env->test, map(channel, 0, SECTORS, 0, 1, RW), 0);
+	dmu_test_is(env->test, dmu_flush_declare_clean(channel), 0);
+	dmu_test_is(env->test, dmu_pin(&env->node), 0);
+}
+
+/* The node is pinned after the look at the map, and before the bio is queued. */
+static void a_bio_that_looked_before_the_pin_is_mapped(struct kunit *test)
+{
+	struct dmu_channel *channel = extents_open(test, 8);
+	struct dmu_test_env *env = test->priv;
+	struct dmu_test_io *io;
+
+	env->cut = pin_all;
+	io = dmu_test_map_nr(env, REQ_OP_WRITE, 16, 16 << SECTOR_SHIFT, 0);
+	dmu_test_is(test, io->mapped, DM_MAPIO_REMAPPED);
+	dmu_test_is(test, io->backing, 1);
+	dmu_test_is(test, env->node.queued, 0);
+	dmu_test_is(test, dmu_test_claim(channel), -EAGAIN);
+	dmu_test_land(io);
+}
+
 /* ---- SYNC ---- */
 
 struct sync {
@@ -408,6 +550,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(writes_are_counted_to_the_end),
 	KUNIT_CASE(answers_remap_what_fits),
 	KUNIT_CASE(a_fence_keeps_from_mapping),
+	KUNIT_CASE(a_pin_needs_all_and_no_daemon),
+	KUNIT_CASE(a_pin_keeps_what_it_needs),
+	KUNIT_CASE(a_pin_of_a_read_only_table),
+	KUNIT_CASE(a_bio_that_looked_before_the_pin_is_mapped),
 	KUNIT_CASE(sync_waits_for_what_was_mapped),
 	{}
 };

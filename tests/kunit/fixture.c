@@ -96,7 +96,15 @@ void dmu_target_submit(struct dmu_request *req, unsigned int nr, sector_t sector
 
 void dmu_test_accept_partial(struct bio *bio, unsigned int sectors)
 {
+	struct dmu_test_io *io = bio->bi_private;
+	void (*cut)(struct dmu_test_env *env) = io->env->cut;
+
+	/* DM does not survive anything else. */
+	dmu_test_true(io->env->test, sectors && sectors <= bio_sectors(bio));
 	bio->bi_iter.bi_size = sectors << SECTOR_SHIFT;
+	io->env->cut = NULL;
+	if (cut)
+		cut(io->env);
 }
 
 unsigned int dmu_test_bio_nr(const struct bio *bio)
@@ -189,10 +197,10 @@ struct dmu_test_io *dmu_test_map_nr(struct dmu_test_env *env, blk_opf_t opf, sec
 	io->nr = nr;
 	io->req->flight = NULL;
 	io->mapped = dmu_extents_map(&env->target, io->req, io->bio);
-	if (io->mapped == DMU_MAPIO_DAEMON) {
-		io->mapped = dmu_request_map(&env->target, io->bio);
+	if (io->mapped == DM_MAPIO_SUBMITTED)
 		io->seq = io->req->seq;
-	}
+	else if (io->mapped != DM_MAPIO_REMAPPED)
+		dmu_test_io_end(io, io->bio, DMU_TEST_GIVEN_BACK);
 	return io;
 }
 

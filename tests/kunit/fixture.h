@@ -27,6 +27,8 @@ struct dmu_test_env {
 	bool noflush;			/* DM is in a noflush suspend */
 	struct list_head ios;
 	struct list_head channels;	/* that the test has not closed */
+	void (*cut)(struct dmu_test_env *env);	/* called once, when a bio is cut */
+	struct dmu_channel *opened;		/* for cut() */
 	struct dmu_channel *taker;	/* reads whenever a bio ends, or NULL */
 	unsigned int taken;		/* requests that taker got */
 	unsigned int graces;

@@ -9,4 +9,5 @@
 . /add/lib.sh
 
 check "ABI subtests: extents" /add/abi extents
+check "ABI subtests: extents and the administrator" /add/abi extents-pin
 finish

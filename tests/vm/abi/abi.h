@@ -32,7 +32,7 @@ extern const struct abi_test abi_stream[], abi_requests[], abi_answers[], abi_wa
 	abi_drain[], abi_orphans[], abi_suspend[], abi_removal[], abi_reload[], abi_hostile[],
 	abi_hostile_answers[], abi_hostile_leak[], abi_hostile_memory[], abi_hostile_process[],
 	abi_hostile_hang[], abi_hostile_ioctl[], abi_hostile_races[], abi_compat[], abi_poll[],
-	abi_uring[], abi_extents[];
+	abi_uring[], abi_extents[], abi_extents_pin[];
 
 /* ---- checks ---- */
 
@@ -89,6 +89,9 @@ int dm_load(const char *name, uint64_t sectors, const char *type, const char *pa
 /* As dm_load(), behind a row of @start sectors that fails all I/O. */
 int dm_load_at(const char *name, uint64_t start, uint64_t sectors, const char *type,
 	       const char *params);
+/* As dm_load(), two rows of @first and @second sectors. */
+int dm_load_two(const char *name, uint64_t first, uint64_t second, const char *type,
+		const char *first_params, const char *second_params);
 int dm_suspend(const char *name, uint32_t flags);
 int dm_resume(const char *name, uint32_t flags);
 int dm_remove(const char *name);

@@ -89,6 +89,21 @@ int dm_load(const char *name, uint64_t sectors, const char *type, const char *pa
 	return dm_load_at(name, 0, sectors, type, params);
 }
 
+int dm_load_two(const char *name, uint64_t first, uint64_t second, const char *type,
+		const char *first_params, const char *second_params)
+{
+	struct dm_ioctl *dmi = dm_new(name, 0);
+	struct dm_target_spec *spec = (void *)dmi + dmi->data_start;
+	int err;
+
+	dmi->target_count = 2;
+	spec = dm_spec(spec, 0, first, type, first_params);
+	dm_spec(spec, first, second, type, second_params);
+	err = dm_run(DM_TABLE_LOAD, dmi);
+	free(dmi);
+	return err;
+}
+
 int dm_suspend(const char *name, uint32_t flags)
 {
 	return dm_simple(DM_DEV_SUSPEND, name, flags | DM_SUSPEND_FLAG);
