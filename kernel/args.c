@@ -148,6 +148,11 @@ static int dmu_set_extents(struct dmu_config *config, const char *value)
 	return dmu_parse_size(value, 1, INT_MAX, &config->extents_max);
 }
 
+static int dmu_set_mapped(struct dmu_config *config, const char *value)
+{
+	return dmu_parse_switch(value, &config->mapped);
+}
+
 /* Parse the value of compat: or of the module's parameter. 0 or -EINVAL. */
 int dmu_compat_parse(const char *value, bool *android)
 {
@@ -181,6 +186,7 @@ static const struct dmu_arg {
 	{ "backing:", dmu_set_backing, "backing: must be the MAJOR:MINOR of a block device" },
 	{ "extents:", dmu_set_extents,
 	  "extents: must be on, or how many there can be; needs 64 bits" },
+	{ "mapped:", dmu_set_mapped, "mapped: must be on or off" },
 };
 
 static int dmu_config_parse_arg(struct dmu_config *config, const char *arg, unsigned long *seen,
@@ -325,6 +331,10 @@ int dmu_config_parse(struct dmu_config *config, unsigned int argc, char **argv, 
 	}
 	if (config->extents_max && !config->backing_count) {
 		*error = "extents: needs backing:";
+		return -EINVAL;
+	}
+	if (config->mapped && !config->extents_max) {
+		*error = "mapped: needs extents:";
 		return -EINVAL;
 	}
 	if (config->max_io % config->logical_block_size) {

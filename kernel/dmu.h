@@ -42,6 +42,7 @@
  *	    the xarray's of devices		(open(), too)
  *	    node->targets_lock
  *	      DM's lock of events		(dm_table_event())
+ *	    extents->lock			(of a new node)
  *	md->suspend_lock			(DM: suspend, resume)
  *	  node->targets_lock
  *	  extents->lock				(memory without I/O)
@@ -168,6 +169,7 @@ struct dmu_config {
 	dev_t backings[DMU_BACKINGS_MAX];	/* block devices of the store, which DM claims */
 	unsigned int backing_count;
 	unsigned int extents_max;		/* 0: nothing is ever mapped */
+	bool mapped;				/* a new node begins with all mapped */
 };
 
 struct dmu_counters {
@@ -472,6 +474,7 @@ struct dmu_extents_view {
 };
 
 struct dmu_extents *dmu_extents_create(unsigned int max);
+int dmu_extents_begin(struct dmu_node *node);
 void dmu_extents_free(struct dmu_extents *extents);
 void dmu_extents_fit(struct dmu_extents *extents, const struct dmu_target *target);
 int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio);

@@ -368,6 +368,28 @@ static int dmu_extents_set(struct dmu_extents *extents, const struct dm_user_ext
 	return 0;
 }
 
+/*
+ * All of the new node @node is mapped to the same sectors of the first backing device. 0, -EINVAL:
+ * that is too small; -ENOMEM.
+ */
+int dmu_extents_begin(struct dmu_node *node)
+{
+	const struct dm_user_extent extent = {
+		.sector = node->start,
+		.len = node->sectors,
+		.target = node->start,
+		.flags = DM_USER_EXTENT_READ | (node->read_only ? 0 : DM_USER_EXTENT_WRITE),
+	};
+	int ret;
+
+	if (extent.target + extent.len > node->backing_sectors[0])
+		return -EINVAL;
+	mutex_lock(&node->extents->lock);
+	ret = dmu_extents_set(node->extents, &extent);
+	mutex_unlock(&node->extents->lock);
+	return ret;
+}
+
 /* Does @extent make sense for @channel's node? 0 or -errno. */
 static int dmu_extent_check(struct dmu_node *node, const struct dm_user_extent *extent)
 {

@@ -401,12 +401,9 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	node->name = kasprintf(GFP_KERNEL, DMU_NODE_DIR "%s", target->config.ctl);
 	if (target->config.extents_max)
 		node->extents = dmu_extents_create(target->config.extents_max);
-	if (!node->name || (target->config.extents_max && !node->extents)) {
-		dmu_extents_free(node->extents);
-		kfree(node->name);
-		kfree(node);
-		return ERR_PTR(-ENOMEM);
-	}
+	ret = -ENOMEM;
+	if (!node->name || (target->config.extents_max && !node->extents))
+		goto err_free;
 	kref_init(&node->ref);
 	mutex_init(&node->targets_lock);
 	INIT_LIST_HEAD(&node->targets);
@@ -429,6 +426,15 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	dmu_node_configure(node, target);
 	node->md = md;
 	node->dev = disk_devt(dm_disk(md));
+	if (target->config.mapped) {
+		ret = dmu_extents_begin(node);
+		if (ret == -EINVAL)
+			*error = "mapped: the backing device is too small";
+		if (ret)
+			goto err_free;
+		/* No daemon has been there. */
+		node->clean = true;
+	}
 
 	ret = dmu_device_add(node);
 	if (ret) {
@@ -441,6 +447,12 @@ static struct dmu_node *dmu_node_create(const struct dmu_target *target, char **
 	}
 	list_add(&node->list, &dmu_nodes);
 	return node;
+
+err_free:
+	dmu_extents_free(node->extents);
+	kfree(node->name);
+	kfree(node);
+	return ERR_PTR(ret);
 }
 
 static struct dmu_node *dmu_node_find(const char *ctl)

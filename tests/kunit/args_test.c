@@ -119,6 +119,8 @@ static const struct wrong {
 	{ { FIXED, "1", "backing:8:0,8:1,8:2,8:3,8:4" },
 	  "backing: must be the MAJOR:MINOR of a block device" },
 	{ { FIXED, "1", "extents:on" }, "extents: needs backing:" },
+	{ { FIXED, "1", "mapped:yes" }, "mapped: must be on or off" },
+	{ { FIXED, "2", "mapped:on", "backing:8:0" }, "mapped: needs extents:" },
 	{ { FIXED, "2", "extents:off", "backing:8:0" },
 	  "extents: must be on, or how many there can be; needs 64 bits" },
 	{ { FIXED, "2", "extents:0", "backing:8:0" },

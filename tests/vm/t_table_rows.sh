@@ -75,6 +75,11 @@ number=$(lsblk -dno MAJ:MIN "$disk" | tr -d ' ')
 itself=$(dmsetup info -c --noheadings -o major,minor rows)
 refused 'backing: is the device itself' 2048 0 0 c 1 "backing:$itself"
 refused 'backing: cannot be opened' 2048 0 0 c 1 backing:4095:77
+refused 'mapped: must be' 2048 0 0 c 1 mapped:yes
+refused 'mapped: needs extents:' 2048 0 0 c 2 mapped:on "backing:$number"
+sectors=$(blockdev --getsz "$disk")
+refused 'mapped: the backing device is too small' $((sectors + 8)) 0 0 c 3 mapped:on extents:on \
+	"backing:$number"
 mke2fs -F -q "$disk" && mount -t ext4 -o ro "$disk" /mnt || fail "mount"
 refused 'backing: is in use' 2048 0 0 c 1 "backing:$number"
 umount /mnt
@@ -93,6 +98,7 @@ kept 0 0 c 8 orphans:requeue nodaemon:fail:0 discard:off write_zeroes:off secure
 	logical_block_size:1024 physical_block_size:4096 max_io:65536
 kept 0 0 c 3 nodaemon:wait nospace:wait max_io:16777216
 kept 0 0 c 1 "backing:$number"
+kept 0 0 c 3 mapped:on extents:1 "backing:$number"
 check "a removed device claims nothing" mke2fs -F -q "$disk"
 kept 0 0 c 2 orphans:requeue compat:android
 kept 0 0 "$(printf 'n%.0s' $(seq 127))"

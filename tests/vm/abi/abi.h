@@ -89,6 +89,8 @@ int dm_load(const char *name, uint64_t sectors, const char *type, const char *pa
 /* As dm_load(), behind a row of @start sectors that fails all I/O. */
 int dm_load_at(const char *name, uint64_t start, uint64_t sectors, const char *type,
 	       const char *params);
+/* As dm_load(), for a device that cannot be written. */
+int dm_load_read_only(const char *name, uint64_t sectors, const char *type, const char *params);
 /* As dm_load(), two rows of @first and @second sectors. */
 int dm_load_two(const char *name, uint64_t first, uint64_t second, const char *type,
 		const char *first_params, const char *second_params);

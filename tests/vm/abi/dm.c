@@ -89,6 +89,18 @@ int dm_load(const char *name, uint64_t sectors, const char *type, const char *pa
 	return dm_load_at(name, 0, sectors, type, params);
 }
 
+int dm_load_read_only(const char *name, uint64_t sectors, const char *type, const char *params)
+{
+	struct dm_ioctl *dmi = dm_new(name, DM_READONLY_FLAG);
+	int err;
+
+	dmi->target_count = 1;
+	dm_spec((void *)dmi + dmi->data_start, 0, sectors, type, params);
+	err = dm_run(DM_TABLE_LOAD, dmi);
+	free(dmi);
+	return err;
+}
+
 int dm_load_two(const char *name, uint64_t first, uint64_t second, const char *type,
 		const char *first_params, const char *second_params)
 {

@@ -261,11 +261,111 @@ static void pin_swap(void)
 	io_end_read(io_start(&s.t, IO_READ, 0, 4096, 0), 77);
 }
 
+/* A row with mapped:on, of @sectors after @start, in the place of @s's device. */
+static int mapped_load(struct stack *s, uint64_t start, uint64_t sectors, bool read_only)
+{
+	char args[128], row[256];
+
+	ext_row(args, sizeof(args), &s->below, "extents:on mapped:on");
+	dm_row(row, sizeof(row), s->t.ctl, args);
+	return read_only ? dm_load_read_only(s->t.name, sectors, "user", row) :
+			   dm_load_at(s->t.name, start, sectors, "user", row);
+}
+
+static void mapped_begins(void)
+{
+	struct io *io;
+	struct stack s;
+
+	ext_create(&s, "extents:on mapped:on");
+	IS(dm_word(s.t.name, "clean:"), 1, "clean");
+	IS(dm_word(s.t.name, "mapped:"), ABI_SECTORS, "mapped");
+	pass(&s, s.fd);
+	IS(pin(&s), 0, "pin");
+	close(s.fd);
+	pass(&s, -1);
+	/* A device that is living keeps its extents, whatever the row says. */
+	IS(dm_message(s.t.name, "unpin"), 0, "unpin");
+	IS(dm_message(s.t.name, "unmap"), 0, "unmap");
+	IS(mapped_load(&s, 0, 4 * ABI_SECTORS, false), 0, "a reload, beyond the backing device");
+	IS(dm_suspend(s.t.name, DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	IS(dm_resume(s.t.name, 0), 0, "resume");
+	IS(dm_word(s.t.name, "mapped:"), 0, "mapped");
+	target_remove(&s.t);
+	/* A row that begins later, up to the end of the backing device. */
+	IS(dm_create(s.t.name), 0, "create");
+	IS(mapped_load(&s, 64, 2 * ABI_SECTORS - 56, false), -EINVAL, "8 sectors too many");
+	IS(mapped_load(&s, 64, 2 * ABI_SECTORS - 64, false), 0, "load");
+	IS(dm_resume(s.t.name, 0), 0, "resume");
+	io = io_start(&s.t, IO_READ, 64 * 512, 4096, 0);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 64, 8);
+	io_end_read(io, 64);
+	IS(dm_remove(s.t.name), 0, "remove");
+}
+
+static void mapped_read_only(void)
+{
+	struct stack s;
+	struct io *io;
+
+	ext_create(&s, "extents:on");
+	close(s.fd);
+	target_remove(&s.t);
+	IS(dm_create(s.t.name), 0, "create");
+	IS(mapped_load(&s, 0, ABI_SECTORS, true), 0, "load for reads");
+	IS(dm_resume(s.t.name, DM_READONLY_FLAG), 0, "resume");
+	io = io_start(&s.t, IO_READ, 0, 4096, 0);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 0, 8);
+	io_end_read(io, 0);
+	IS(pin(&s), 0, "pin of what can only be read");
+	IS(mapped_load(&s, 0, ABI_SECTORS, false), 0, "load for writes");
+	IS(dm_suspend(s.t.name, DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	IS(dm_resume(s.t.name, 0), 0, "resume");
+	IS(dm_word(s.t.name, "pinned:"), -ENOENT, "not pinned");
+	io = io_start(&s.t, IO_WRITE, 0, 4096, 1);
+	NEED(UNTIL(dm_word(s.t.name, "queued:") == 1), "a write waits for a daemon");
+	IS(dm_message(s.t.name, "fail"), 0, "fail");
+	IS(io_end(io), -EIO, "the write");
+}
+
+/* A row of dm-linear becomes one of dm-user, under load, without a daemon. */
+static void mapped_swap(void)
+{
+	char args[128], linear[160];
+	struct client c = { 0 };
+	struct server server;
+	struct stack s;
+
+	ext_create(&s, "extents:on");
+	close(s.fd);
+	target_remove(&s.t);
+	ext_row(args, sizeof(args), &s.below, "");
+	snprintf(linear, sizeof(linear), "%s0", args + strlen("backing:"));
+	IS(dm_create(s.t.name), 0, "create");
+	IS(dm_load(s.t.name, ABI_SECTORS, "linear", linear), 0, "load %s", linear);
+	IS(dm_resume(s.t.name, 0), 0, "resume");
+	server_start(&server, s.low, abi_buffer(2 * ABI_SECTORS * 512));
+	c.t = &s.t;
+	NEED(!pthread_create(&c.thread, NULL, client_run, &c), "a thread");
+	OK(client_goes_on(&c), "the client proceeds");
+	IS(mapped_load(&s, 0, ABI_SECTORS, false), 0, "load");
+	IS(dm_resume(s.t.name, DM_SKIP_LOCKFS_FLAG), 0, "swap");
+	OK(client_goes_on(&c), "the client proceeds");
+	IS(dm_word(s.t.name, "queued:"), 0, "queued");
+	atomic_store(&c.end, true);
+	pthread_join(c.thread, NULL);
+	IS(atomic_load(&c.failed), 0, "failed requests");
+	OK(dm_word(s.t.name, "mapped_writes:") > 0, "writes were mapped");
+}
+
 const struct abi_test abi_extents_pin[] = {
-	{ "refused", pin_refused, "P14: a pin needs all mapped, and no daemon that has anything" },
-	{ "keeps", pin_keeps, "P14: no daemon gets a request of a pinned device, whatever happens" },
-	{ "sending", pin_sending, "P14: a request that a daemon was reading is no pinned device's" },
+	{ "refused", pin_refused, "P14: a pin needs all mapped, and nothing at daemons" },
+	{ "keeps", pin_keeps, "P14: no daemon gets a request of a pinned device" },
+	{ "sending", pin_sending, "P14: a request that is being read delays a pin" },
 	{ "reload", pin_reload, "P14: a pin does not outlive a reload that leaves a hole" },
 	{ "swap", pin_swap, "P14: rows of dm-linear replace a pinned table under load" },
+	{ "mapped", mapped_begins, "P14: with mapped:on, a new device needs no daemon" },
+	{ "read-only", mapped_read_only, "P14: mapped:on maps a read-only device for reads" },
+	{ "swap-back", mapped_swap, "P14: a row with mapped:on replaces dm-linear under load" },
 	{ NULL, NULL, NULL }
 };
