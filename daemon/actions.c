@@ -10,6 +10,7 @@
 
 #include "daemon/actions.h"
 #include "daemon/attach.h"
+#include "daemon/extents.h"
 #include "daemon/newcomer.h"
 #include "daemon/peer.h"
 #include "daemon/prepare.h"
@@ -159,6 +160,8 @@ static void dmu_act_send_hello(struct dmu_context *daemon)
 	message.hello.cache = DMU_WIRE_CACHE_AS_OFFERED;
 	if (options->spec_given) {
 		message.hello.cache = options->spec.cache;
+		if (ops && dmu_extents_fit(ops, &options->spec, options->name))
+			message.hello.cache = DMU_WIRE_CACHE_DIRECT;
 		message.hello.exclusive = ops && ops->begin;
 	}
 	message.hello.channels = options->channels ? options->channels : options->spec.channels;
@@ -348,8 +351,14 @@ static void dmu_act_export(struct dmu_context *daemon)
 
 static void dmu_act_begin(struct dmu_context *daemon)
 {
-	if (dmu_state_begin(daemon))
+	if (dmu_state_begin(daemon) || dmu_extents_begin(daemon))
 		dmu_daemon_raise(daemon, DMU_EVENT_BEGIN_FAILED);
+}
+
+static void dmu_act_map(struct dmu_context *daemon)
+{
+	/* If it cannot be now, the ticker tries again. */
+	dmu_extents_map(daemon);
 }
 
 static void dmu_act_undo(struct dmu_context *daemon)
@@ -519,6 +528,7 @@ void dmu_daemon_act(struct dmu_context *daemon, enum dmu_action action)
 		[DMU_ACTION_DRAIN]		= dmu_act_drain,
 		[DMU_ACTION_EXPORT]		= dmu_act_export,
 		[DMU_ACTION_BEGIN]		= dmu_act_begin,
+		[DMU_ACTION_MAP]		= dmu_act_map,
 		[DMU_ACTION_UNDO]		= dmu_act_undo,
 		[DMU_ACTION_REJOIN]		= dmu_act_rejoin,
 		[DMU_ACTION_KILL_PEER]		= dmu_act_kill_peer,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/attach.h"
+#include "daemon/extents.h"
 #include "daemon/store.h"
 
 /* How long to wait for a dying daemon's channels: they close when its last write has ended. */
@@ -24,6 +25,9 @@ int dmu_daemon_open_backend(struct dmu_context *daemon, const struct dmu_spec *s
 	daemon->ops = dmu_backend_find(daemon->program->backends, spec->backend);
 	if (!daemon->ops)
 		return dmu_daemon_blame(daemon, EINVAL, "unknown backend '%s'", spec->backend);
+	rc = dmu_extents_decide(daemon, use);
+	if (rc)
+		return rc;
 	rc = daemon->ops->open(&daemon->backend, &daemon->spec, use, error, sizeof(error));
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "%s", error);
@@ -59,6 +63,17 @@ static void dmu_attach_add_size(char *args, size_t len, const char *key, uint32_
 		snprintf(args + used, len - used, "%s%s%u", used ? " " : "", key, value);
 }
 
+/* Another read-only device has the claim on this one's store, and there is no extent without it. */
+static int dmu_attach_without_extents(struct dmu_context *daemon)
+{
+	struct dmu_spec spec = daemon->options.spec;
+
+	spec.extents = DMU_EXTENTS_OFF;
+	daemon->ops->close(daemon->backend);
+	daemon->backend = NULL;
+	return dmu_daemon_open_backend(daemon, &spec, DMU_USE_NEW);
+}
+
 /* The row's arguments: those of the spec, and the store's block sizes unless the spec has them. */
 static int dmu_attach_create(struct dmu_context *daemon)
 {
@@ -84,12 +99,19 @@ static int dmu_attach_create(struct dmu_context *daemon)
 	row.sectors = geometry->size / 512;
 	row.read_only = geometry->read_only;
 	row.backing = geometry->backing;
+	row.extents = dmu_extents_for_new_table(daemon->ops, &options->spec);
 	rc = dmu_dm_create(options->name, &row, error, sizeof(error));
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "%s", error);
 	daemon->created = true;
 	dmu_daemon_event(daemon, "table", "sectors=%llu spec=%s",
 			 (unsigned long long)row.sectors, daemon->spec.text);
+	if (dmu_extents_are_on(daemon) &&
+	    !dmu_extents_fit(daemon->ops, &options->spec, options->name)) {
+		rc = dmu_attach_without_extents(daemon);
+		if (rc)
+			return rc;
+	}
 	return dmu_attach_open_node(daemon);
 }
 
@@ -127,6 +149,7 @@ static int dmu_attach_existing(struct dmu_context *daemon)
 {
 	struct dmu_daemon_options *options = &daemon->options;
 	char error[DMU_WIRE_REASON_MAX] = "";
+	const struct dmu_spec *spec = &options->spec;
 	int rc;
 
 	rc = dmu_attach_open_node(daemon);
@@ -134,13 +157,14 @@ static int dmu_attach_existing(struct dmu_context *daemon)
 		rc = dmu_attach_await_alone(daemon);
 	if (rc)
 		return rc;
-	if (options->spec_given)
-		return dmu_daemon_open_backend(daemon, &options->spec, DMU_USE_AGAIN);
-	rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error,
-				 sizeof(error));
+	if (!options->spec_given) {
+		spec = &daemon->spec;
+		rc = dmu_rundir_read_tab(&daemon->rundir, options->name, &daemon->spec, error,
+					 sizeof(error));
+	}
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "no BACKEND:SOURCE given, and %s", error);
-	return dmu_daemon_open_backend(daemon, &daemon->spec, DMU_USE_AGAIN);
+	return dmu_daemon_open_backend(daemon, spec, DMU_USE_AGAIN);
 }
 
 /* Open the wanted number of channels; channels[0] is open already. */

@@ -30,6 +30,7 @@ struct dmu_confinement {
 	uint64_t room_size;
 	const int *fds;			/* all descriptors that stay open, those above included */
 	int fd_count;
+	bool remaps;			/* the I/O threads declare the daemon clean */
 	struct dmu_server *server;	/* has the I/O threads, one a channel, which wait */
 	/* Out, by verify: */
 	uint64_t locked_bytes;		/* VmLck */

@@ -67,6 +67,9 @@ struct dmu_context {
 	int fd_count;
 	void *block;			/* one logical block, for the self-test */
 	bool begun;			/* ops->begin has returned 0 */
+	/* Of a daemon that lets the kernel map its store: see extents.c. */
+	bool settled;			/* the store's page cache is written back */
+	bool map_tried, mapped;
 	uint64_t since_ms;		/* CLOCK_MONOTONIC when it began to serve; 0: not yet */
 	bool created;			/* this daemon created the device */
 	char store[DMU_SPEC_MAX];	/* BACKEND:IDENTITY; the old daemon's until compared */

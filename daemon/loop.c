@@ -10,6 +10,7 @@
 
 #include "daemon/actions.h"
 #include "daemon/connection.h"
+#include "daemon/extents.h"
 #include "daemon/loop.h"
 #include "daemon/newcomer.h"
 #include "daemon/peer.h"
@@ -221,6 +222,20 @@ static void dmu_loop_timer(struct dmu_context *daemon)
 	dmu_daemon_raise(daemon, DMU_EVENT_TIMEOUT);
 }
 
+/* Is nothing left to look for? A daemon whose store the kernel maps may never have a request. */
+static bool dmu_loop_is_settled(struct dmu_context *daemon)
+{
+	struct dmu_server_stats stats;
+
+	if (dmu_extents_are_on(daemon))
+		return dmu_extents_map(daemon);
+	dmu_server_stats(daemon->server, &stats);
+	if (stats.first_answer_ms)
+		dmu_daemon_event(daemon, "serving", "first_answer_ms=%llu",
+				 (unsigned long long)stats.first_answer_ms);
+	return stats.first_answer_ms;
+}
+
 /*
  * Look for the first answer, less and less often: an idle device should cost nothing.
  *
@@ -229,16 +244,9 @@ static void dmu_loop_timer(struct dmu_context *daemon)
 static void dmu_loop_ticker(struct dmu_context *daemon)
 {
 	struct itimerspec when = { 0 };
-	struct dmu_server_stats stats;
 
-	if (!dmu_loop_read_timer(daemon->ticker))
+	if (!dmu_loop_read_timer(daemon->ticker) || dmu_loop_is_settled(daemon))
 		return;
-	dmu_server_stats(daemon->server, &stats);
-	if (stats.first_answer_ms) {
-		dmu_daemon_event(daemon, "serving", "first_answer_ms=%llu",
-				 (unsigned long long)stats.first_answer_ms);
-		return;
-	}
 	daemon->tick_ms = daemon->tick_ms < DMU_TICK_MAX_MS / 2 ? daemon->tick_ms * 2 :
 								  DMU_TICK_MAX_MS;
 	when.it_value.tv_sec = daemon->tick_ms / 1000;

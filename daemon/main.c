@@ -10,6 +10,7 @@
  *	  attach.c	no daemon serves: creates the device, or opens its node
  *	  prepare.c	backend, residence, confinement, threads, self-test: up to the first answer
  *	  identity.c	which store the backend serves
+ *	  extents.c	lets the kernel map the store, where it can
  *	  store.c	checks that the store is the one that the generation before served
  *	  connection.c	once it serves: answers questions, and welcomes the next newcomer
  *	  status.c	what the daemon reports about itself
@@ -94,6 +95,9 @@ static bool dmu_daemon_is_sound(const struct dmu_daemon *program)
 		    !ops->read)
 			return dmu_daemon_refuse(program->name, "a backend lacks name, help, open, "
 						 "close, geometry or read");
+		if (!ops->maps != !ops->release)
+			return dmu_daemon_refuse(program->name, "a backend has maps without "
+						 "release, or the reverse");
 		if (!ops->syscalls != !ops->syscall_count)
 			return dmu_daemon_refuse(program->name, "a backend has syscalls without "
 						 "syscall_count, or the reverse");

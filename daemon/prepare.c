@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/attach.h"
+#include "daemon/extents.h"
 #include "daemon/prepare.h"
 #include "daemon/state.h"
 #include "daemon/store.h"
@@ -52,12 +53,11 @@ static bool dmu_prepare_lies_on_device(const struct dmu_context *daemon, int fd)
 	return dmu_lies_on(fd, dmu_prepare_device(daemon));
 }
 
-/* If the backend lay on the device that it is to serve, every request would wait for itself. */
-static int dmu_prepare_check_loop(struct dmu_context *daemon)
+/* The backend's descriptors, which the confinement leaves open: how many, or -EMFILE, blamed. */
+static int dmu_prepare_list_fds(struct dmu_context *daemon)
 {
 	struct dmu_confinement *confinement = &daemon->confinement;
-	struct stat st;
-	int count = 0, i;
+	int count = 0;
 
 	if (daemon->ops->fds)
 		count = daemon->ops->fds(daemon->backend, daemon->backend_fds, DMU_BACKEND_FDS_MAX);
@@ -67,6 +67,18 @@ static int dmu_prepare_check_loop(struct dmu_context *daemon)
 	confinement->backend_fd_count = count;
 	confinement->backend_syscalls = daemon->ops->syscalls;
 	confinement->backend_syscall_count = daemon->ops->syscall_count;
+	return count;
+}
+
+/* If the backend lay on the device that it is to serve, every request would wait for itself. */
+static int dmu_prepare_check_loop(struct dmu_context *daemon)
+{
+	struct stat st;
+	int count, i;
+
+	count = dmu_prepare_list_fds(daemon);
+	if (count < 0)
+		return count;
 	for (i = 0; i < count; i++) {
 		if (fstat(daemon->backend_fds[i], &st))
 			return dmu_daemon_blame(daemon, errno, "cannot look at %s: %s",
@@ -169,6 +181,57 @@ static int dmu_prepare_reside(struct dmu_context *daemon)
 	return 0;
 }
 
+/* Read the first and the last block. 0 or -errno. */
+static int dmu_prepare_read_ends(void *arg)
+{
+	const struct dmu_call call = { .self_test = true };
+	const struct dmu_context *daemon = arg;
+	uint32_t len = daemon->info.logical_block_size;
+	int rc;
+
+	rc = daemon->ops->read(daemon->backend, &call, daemon->block, len, 0);
+	if (!rc)
+		rc = daemon->ops->read(daemon->backend, &call, daemon->block, len,
+				       daemon->info.sectors * 512 - len);
+	return rc;
+}
+
+static int dmu_prepare_tested(struct dmu_context *daemon, int rc)
+{
+	return rc ? dmu_daemon_blame(daemon, -rc, "cannot read %s: %s", daemon->spec.source,
+				     strerrordesc_np(-rc)) : 0;
+}
+
+/* A store that the kernel maps is tested and closed before the confinement. */
+static int dmu_prepare_release(struct dmu_context *daemon)
+{
+	int rc;
+
+	if (!dmu_extents_are_on(daemon))
+		return 0;
+	rc = dmu_prepare_tested(daemon, dmu_prepare_read_ends(daemon));
+	if (rc)
+		return rc;
+	daemon->ops->release(daemon->backend);
+	dmu_extents_prepare(daemon);
+	return 0;
+}
+
+/* In an I/O thread, whose filter allows what the backend needs. */
+static int dmu_prepare_self_test(struct dmu_context *daemon)
+{
+	int rc;
+
+	if (dmu_extents_are_on(daemon))
+		return 0;
+	rc = dmu_server_call(daemon->server, dmu_prepare_read_ends, daemon);
+	if (rc == -EACCES && daemon->confinement.domain[0])
+		return dmu_daemon_blame(daemon, EACCES, "%s may not read %s (a disk needs the "
+					"SELinux boolean dmuser_disk_io)",
+					daemon->confinement.domain, daemon->spec.source);
+	return dmu_prepare_tested(daemon, rc);
+}
+
 /* true: the daemon is in the foreground, and its log on stderr does not go to the device itself. */
 static bool dmu_prepare_keeps_stderr(const struct dmu_context *daemon)
 {
@@ -222,6 +285,9 @@ static int dmu_prepare_confine(struct dmu_context *daemon)
 	char error[DMU_WIRE_REASON_MAX] = "";
 	int rc;
 
+	rc = dmu_prepare_list_fds(daemon);
+	if (rc < 0)
+		return rc;
 	confinement->peer_pidfd = daemon->peer_pidfd;
 	confinement->room_fd = daemon->room.fd;
 	confinement->room_map = daemon->room.map;
@@ -251,6 +317,7 @@ static int dmu_prepare_make_threads(struct dmu_context *daemon)
 		.backend = daemon->backend,
 		.max_io_bytes = daemon->info.max_io_bytes,
 		.sectors = daemon->info.sectors,
+		.remaps = dmu_extents_are_on(daemon),
 	};
 	int rc = dmu_server_create(&daemon->server, &config);
 
@@ -292,6 +359,7 @@ static int dmu_prepare_filter(struct dmu_context *daemon)
 	confinement->channel_count = (int)daemon->channel_count;
 	confinement->listener = daemon->listener;
 	confinement->server = daemon->server;
+	confinement->remaps = dmu_extents_are_on(daemon);
 	if (confiner && confiner->filter) {
 		/* From here on this daemon cannot remove its device. */
 		if (daemon->created)
@@ -311,32 +379,6 @@ static int dmu_prepare_filter(struct dmu_context *daemon)
 	return 0;
 }
 
-/* Read the first and the last block. Return 0 or -errno. */
-static int dmu_prepare_read_ends(void *arg)
-{
-	const struct dmu_call call = { .self_test = true };
-	const struct dmu_context *daemon = arg;
-	uint32_t len = daemon->info.logical_block_size;
-	int rc;
-
-	rc = daemon->ops->read(daemon->backend, &call, daemon->block, len, 0);
-	if (!rc)
-		rc = daemon->ops->read(daemon->backend, &call, daemon->block, len,
-				       daemon->info.sectors * 512 - len);
-	return rc;
-}
-
-/* In an I/O thread, whose filter allows what the backend needs. */
-static int dmu_prepare_self_test(struct dmu_context *daemon)
-{
-	int rc = dmu_server_call(daemon->server, dmu_prepare_read_ends, daemon);
-
-	if (rc)
-		return dmu_daemon_blame(daemon, -rc, "cannot read %s: %s", daemon->spec.source,
-					strerrordesc_np(-rc));
-	return 0;
-}
-
 /*
  * Residence comes before confinement, which takes the right to it; confinement before the threads,
  * which inherit it; the filter after the threads, since it forbids making any; the self-test last,
@@ -350,9 +392,11 @@ const struct dmu_step dmu_prepare_steps[] = {
 	DMU_STEP(dmu_store_check),
 	DMU_STEP(dmu_prepare_check_geometry),
 	DMU_STEP(dmu_store_check_holders),
+	DMU_STEP(dmu_extents_check),
 	DMU_STEP(dmu_prepare_join),
 	DMU_STEP(dmu_prepare_reside),
 	DMU_STEP(dmu_state_prepare),
+	DMU_STEP(dmu_prepare_release),
 	DMU_STEP(dmu_prepare_confine),
 	DMU_STEP(dmu_prepare_make_threads),
 	DMU_STEP(dmu_prepare_filter),

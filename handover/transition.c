@@ -24,7 +24,7 @@ struct dmu_rule {
 #define FENCE_READY	DO(FENCING_READY, A(SEND_ABORT), A(KILL_PEER), A(ARM_TIMER))
 #define ROLL_BACK	DO(SERVING, A(DROP_PEER), A(LOG_ROLLBACK))
 /* No other daemon serves. The threads go first, because requests may wait for them. */
-#define SUCCEED		DO(SERVING, A(BEGIN), A(GO), A(DROP_PEER), A(SEAL), A(ACCEPT), \
+#define SUCCEED		DO(SERVING, A(BEGIN), A(GO), A(MAP), A(DROP_PEER), A(SEAL), A(ACCEPT), \
 			   A(REPORT_SERVING))
 #define LOST		DO(FAILED, A(LOG_LOST))
 #define GONE		DO(DONE, A(CLEAN_RUN_DIR))
@@ -260,7 +260,7 @@ static const char *const dmu_action_names[DMU_ACTION_END] = {
 	[DMU_ACTION_SEND_REFUSE] = "send-refuse", [DMU_ACTION_SEND_ABORT] = "send-abort",
 	[DMU_ACTION_ARM_TIMER] = "arm-timer", [DMU_ACTION_OPEN_SPARES] = "open-spares",
 	[DMU_ACTION_DRAIN] = "drain", [DMU_ACTION_EXPORT] = "export",
-	[DMU_ACTION_BEGIN] = "begin", [DMU_ACTION_UNDO] = "undo",
+	[DMU_ACTION_BEGIN] = "begin", [DMU_ACTION_MAP] = "map", [DMU_ACTION_UNDO] = "undo",
 	[DMU_ACTION_REJOIN] = "rejoin",
 	[DMU_ACTION_KILL_PEER] = "kill-peer", [DMU_ACTION_CLOSE_SOCKET] = "close-socket",
 	[DMU_ACTION_DROP_PEER] = "drop-peer", [DMU_ACTION_LOG_ROLLBACK] = "log-rollback",

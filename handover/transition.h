@@ -97,6 +97,7 @@ enum dmu_action {
 	DMU_ACTION_DRAIN,		/* may raise DRAIN_FAILED */
 	DMU_ACTION_EXPORT,		/* the state, if there is any; may raise EXPORT_FAILED */
 	DMU_ACTION_BEGIN,		/* the backend, once; may raise BEGIN_FAILED */
+	DMU_ACTION_MAP,			/* let the kernel map the store, if it is to */
 	DMU_ACTION_UNDO,		/* raises UNDONE, UNDO_REFUSED or TARGET_GONE */
 	DMU_ACTION_REJOIN,		/* by the spares; REJOINED, REJOIN_FAILED or TARGET_GONE */
 	DMU_ACTION_KILL_PEER,		/* SIGKILL by pidfd, close its socket; or SPARED */
@@ -110,7 +111,7 @@ enum dmu_action {
 	DMU_ACTION_END
 };
 
-#define DMU_TRANSITION_ACTIONS	6
+#define DMU_TRANSITION_ACTIONS	7
 
 struct dmu_transition {
 	enum dmu_state next;

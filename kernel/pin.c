@@ -25,11 +25,15 @@ static bool dmu_pin_covered(struct dmu_node *node)
 	return !(needed & ~dmu_extents_common(node->extents, start, start + sectors - 1));
 }
 
-/* Has no daemon anything of the device: data, a request, or a hold on what comes? */
+/*
+ * Has no daemon anything of the device: data, a request, or a hold on what comes? Is there no loss
+ * that the next flush has to tell?
+ */
 static bool dmu_pin_idle(const struct dmu_node *node)
 {
 	lockdep_assert_held(&node->lock);
-	return node->clean && list_empty(&node->requests) && !node->fenced && !node->revoking;
+	return node->clean && list_empty(&node->requests) && !node->fenced && !node->revoking &&
+	       !READ_ONCE(node->flush_lost);
 }
 
 /*

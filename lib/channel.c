@@ -72,6 +72,7 @@ int dmu_channel_seal(int fd)
 	return ioctl(fd, DM_USER_IOC_SEAL) < 0 ? -errno : 0;
 }
 
+/* #syscalls main: ioctl */
 int dmu_channel_map(int fd, const struct dm_user_extent *extents, unsigned int count,
 		    unsigned int *done)
 {
@@ -83,6 +84,7 @@ int dmu_channel_map(int fd, const struct dm_user_extent *extents, unsigned int c
 	return rc;
 }
 
+/* #syscalls main: ioctl */
 int dmu_channel_list(int fd, uint64_t *sector, struct dm_user_extent *extents, unsigned int count)
 {
 	struct dm_user_map args = {
@@ -95,12 +97,20 @@ int dmu_channel_list(int fd, uint64_t *sector, struct dm_user_extent *extents, u
 	return (int)args.count;
 }
 
+/* #syscalls main: ioctl */
 int dmu_channel_sync(int fd)
 {
 	return ioctl(fd, DM_USER_IOC_SYNC) < 0 ? -errno : 0;
 }
 
+/* #syscalls both: ioctl */
 int dmu_channel_clean(int fd)
 {
 	return ioctl(fd, DM_USER_IOC_CLEAN) < 0 ? -errno : 0;
+}
+
+/* #syscalls main: ioctl */
+int dmu_channel_drop(int fd)
+{
+	return ioctl(fd, DM_USER_IOC_DROP) < 0 ? -errno : 0;
 }

@@ -266,6 +266,20 @@ int dmu_dm_remove(const char *name)
 	return rc;
 }
 
+bool dmu_dm_has_extents(void)
+{
+	struct dmu_dm_call call;
+	unsigned int minor;
+	char error[80];
+	int rc = dmu_dm_call_begin(&call);
+
+	if (rc)
+		return false;
+	rc = dmu_dm_call_target(&call, &minor, error, sizeof(error));
+	dmu_dm_call_end(&call);
+	return !rc && minor >= DMU_DM_EXTENTS_MINOR;
+}
+
 int dmu_dm_number(const char *name, dev_t *number)
 {
 	struct dmu_dm_call call;

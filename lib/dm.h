@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/dmuser.h"
+
 #define DMU_DM_CONTROL		"/dev/mapper/control"
 #define DMU_DM_TARGET		"user"
 #define DMU_DM_BUFFER_BYTES	16384
@@ -17,6 +19,7 @@
 /* Minor versions of the target since which its rows may have these words. */
 #define DMU_DM_COMPAT_MINOR	1	/* compat: */
 #define DMU_DM_BACKING_MINOR	2	/* backing: */
+#define DMU_DM_EXTENTS_MINOR	3	/* extents: */
 /* libdevmapper.h: DM_UDEV_PRIMARY_SOURCE_FLAG << DM_UDEV_FLAGS_SHIFT */
 #define DMU_DM_UDEV_PRIMARY	(0x0040U << 16)
 
@@ -62,6 +65,13 @@ int dmu_dm_call_load(struct dmu_dm_call *call, const char *name, uint64_t sector
 int dmu_dm_call_row(struct dmu_dm_call *call, char *text, size_t len);
 /* Remove the device that was created as @name, and its link or node in /dev/mapper. 0 or -errno. */
 int dmu_dm_call_remove(struct dmu_dm_call *call, const char *name);
+
+/*
+ * Write the arguments of @row for the target of 1.@minor: "IGNORED IGNORED CTL <n> <arg>...". With
+ * @claims, it claims its backing device. 0 or -E2BIG.
+ */
+int dmu_dm_row_params(char *params, size_t len, const struct dmu_dm_row *row, bool claims,
+		      unsigned int minor);
 
 /*
  * A program may have a device open for a moment: udev's, or one that tries whether a device is

@@ -80,18 +80,28 @@ static const char *compat_arg(const char *args, unsigned int minor)
 	return len > 0 && !strcmp(text, "none\n") ? "" : "compat:none";
 }
 
-static int load_table(struct dmu_dm_call *call, const char *name,
-		      const struct dmu_dm_row *row, bool claims, unsigned int minor, char *error,
-		      size_t len)
+int dmu_dm_row_params(char *params, size_t len, const struct dmu_dm_row *row, bool claims,
+		      unsigned int minor)
 {
-	char args[DMU_DM_ROW_MAX] = "", params[DMU_DM_ROW_MAX];
+	char args[DMU_DM_ROW_MAX] = "";
 
 	dmu_dm_row_add(args, compat_arg(row->args, minor));
 	dmu_dm_row_add(args, row->args);
 	if (claims)
 		dmu_dm_row_add_backing(args, row->backing);
-	if ((size_t)snprintf(params, sizeof(params), "0 0 %s %u %s", row->ctl,
-			     dmu_dm_row_count(args), args) >= sizeof(params)) {
+	if (claims && row->extents && minor >= DMU_DM_EXTENTS_MINOR)
+		dmu_dm_row_add(args, row->mapped ? "extents:on mapped:on" : "extents:on");
+	return (size_t)snprintf(params, len, "0 0 %s %u %s", row->ctl, dmu_dm_row_count(args),
+				args) >= len ? -E2BIG : 0;
+}
+
+static int load_table(struct dmu_dm_call *call, const char *name,
+		      const struct dmu_dm_row *row, bool claims, unsigned int minor, char *error,
+		      size_t len)
+{
+	char params[DMU_DM_ROW_MAX];
+
+	if (dmu_dm_row_params(params, sizeof(params), row, claims, minor)) {
 		snprintf(error, len, "table row of '%s' is too long", name);
 		return -E2BIG;
 	}

@@ -21,7 +21,7 @@ extern "C" {
  * Of the structs that a program hands to the library. There is no promise across versions before
  * 1.0: a daemon that was built for another version is refused.
  */
-#define DMU_ABI		3
+#define DMU_ABI		4
 
 /* ---- channel: one open of the control node; a plain file descriptor ---- */
 
@@ -52,10 +52,19 @@ int dmu_channel_list(int fd, uint64_t *sector, struct dm_user_extent *extents, u
 int dmu_channel_sync(int fd);
 /* See DM_USER_IOC_CLEAN. */
 int dmu_channel_clean(int fd);
+/* See DM_USER_IOC_DROP. May take long. */
+int dmu_channel_drop(int fd);
 
 /* ---- backend: where the bytes come from ---- */
 
 enum dmu_cache_mode { DMU_BUFFERED, DMU_DIRECT };
+/* Does the kernel map the store by itself? */
+enum dmu_extents_mode {
+	DMU_EXTENTS_AUTO,		/* where it can */
+	DMU_EXTENTS_ON,
+	DMU_EXTENTS_OFF,		/* but a later generation may let it */
+	DMU_EXTENTS_NEVER		/* nor does the table of a new device let it */
+};
 
 struct dmu_geometry {
 	uint64_t size;			/* bytes; a multiple of logical_block_size; may grow */
@@ -74,6 +83,7 @@ struct dmu_spec {
 	char source[DMU_SPEC_MAX];
 	bool read_only;			/* option ro (default rw) */
 	enum dmu_cache_mode cache;	/* option direct or buffered (default buffered) */
+	enum dmu_extents_mode extents;	/* option extents=on or off (NEVER) */
 	unsigned int channels;		/* option channels=N, 1..64; 0: default (4) */
 	/*
 	 * Options orphans=, nodaemon=, nospace=, discard=, write_zeroes=, secure_erase=,
@@ -198,6 +208,15 @@ struct dmu_backend_ops {
 			    uint64_t offset, uint64_t len, bool may_unmap, bool fua);
 	int (*secure_erase)(struct dmu_backend *backend, const struct dmu_call *call,
 			    uint64_t offset, uint64_t len);
+	/*
+	 * Both or none: for a backend whose stores may be block devices of which a device is a
+	 * plain copy, sector by sector. maps: the block device that the store of @spec is, or 0. If
+	 * the kernel can do all requests on it by itself, the daemon lets it, opens the store with
+	 * spec.extents ON, and after the self-test calls release, which closes all descriptors: no
+	 * other call but close follows.
+	 */
+	dev_t (*maps)(const struct dmu_spec *spec);
+	void (*release)(struct dmu_backend *backend);
 	/* Store at most @max descriptors that must stay open through confinement; their count. */
 	int (*fds)(const struct dmu_backend *backend, int *fds, int max);
 	/*
@@ -284,6 +303,11 @@ struct dmu_server_config {
 	size_t max_io_bytes;		/* largest payload of a request; from dm_user_info */
 	uint64_t sectors;		/* of the target */
 	const struct dmu_transport *transport;	/* NULL: the default */
+	/*
+	 * Answer every request with "do it there": at the same sector of the row's first backing
+	 * device. The backend is not called. After a flush, declare the daemon clean.
+	 */
+	bool remaps;
 };
 
 /*
@@ -292,10 +316,10 @@ struct dmu_server_config {
  * itself in between. From go on a thread only reads, writes and calls the backend; it allocates
  * nothing. Its system calls after go: read, writev, write (its event, a log line), dup3 (in place
  * of its channel, when it fails), futex, poll (only after EAGAIN or ENOMEM), clock_gettime (only
- * where it is no vDSO), and the backend's: for "file" pread64, pwrite64, fdatasync,
- * sync_file_range, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD. -EINVAL: no channel,
- * max_io_bytes is 0 or beyond 64 MiB, @ops has no geometry or read, or a struct has another abi;
- * -ENOMEM, -EAGAIN, -EMFILE. On failure the caller still owns the channels.
+ * where it is no vDSO), ioctl DM_USER_IOC_CLEAN (only if it remaps), and the backend's: for "file"
+ * pread64, pwrite64, fdatasync, sync_file_range, fallocate, and ioctl BLKDISCARD and BLKSECDISCARD.
+ * -EINVAL: no channel, max_io_bytes is 0 or beyond 64 MiB, @ops has no geometry or read, or a
+ * struct has another abi; -ENOMEM, -EAGAIN, -EMFILE. On failure the caller still owns the channels.
  *
  * Failed requests are logged at DMU_LOG_ERR, at most one line in ten seconds.
  */
@@ -348,8 +372,13 @@ struct dmu_dm_row {
 	 * read-only device does without the claim if another claim is in the way.
 	 */
 	dev_t backing;
+	/* With the claim: let the kernel map requests to that device by itself. */
+	bool extents;
+	bool mapped;			/* with extents: it does from the beginning */
 };
 
+/* Does the kernel module know extents? Loads it. */
+bool dmu_dm_has_extents(void);
 /*
  * Create device @name (uuid DMUSER-@name) with that table, resume it, and make sure that
  * /dev/mapper/@name exists. All or nothing. -EEXIST: the name is in use; -ENOENT: no target "user"

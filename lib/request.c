@@ -212,6 +212,27 @@ static int carry_out(struct worker *worker, const struct request_type *type,
 	return type->run(worker, message, type->has_range ? message->sector * DMU_SECTOR : 0);
 }
 
+/*
+ * Nothing is in this process, so a flush has nothing to cover. If this generation serves alone, the
+ * next flushes pass it by, until it gets a request that writes.
+ */
+static int flush_remapped(struct worker *worker)
+{
+	dmu_channel_clean(worker->fd);
+	return 0;
+}
+
+/* What carry_out() does if the kernel is to do it: 1, or -errno. */
+static int carry_over(struct worker *worker, const struct request_type *type,
+		      const struct dm_user_message *message)
+{
+	if (!type->has_range || !message->len)
+		return flush_remapped(worker);
+	if (type->changes && worker->server->geometry.read_only)
+		return -EROFS;
+	return fits(worker->server, type, message) ? 1 : -ERANGE;
+}
+
 /* The answer to the request in worker->message: DM_USER_RESP_*. */
 static uint64_t decide(struct worker *worker)
 {
@@ -222,9 +243,10 @@ static uint64_t decide(struct worker *worker)
 	if (message->type >= DMU_TYPES || !types[message->type].run)
 		return DM_USER_RESP_UNSUPPORTED;
 	type = &types[message->type];
-	rc = carry_out(worker, type, message);
-	if (!rc)
-		return DM_USER_RESP_SUCCESS;
+	rc = worker->server->remaps ? carry_over(worker, type, message) :
+				      carry_out(worker, type, message);
+	if (rc >= 0)
+		return rc ? DM_USER_RESP_REMAP : DM_USER_RESP_SUCCESS;
 	if (rc == -EOPNOTSUPP)
 		return DM_USER_RESP_UNSUPPORTED;
 	complain(worker->server, type->name, message, rc);
@@ -246,7 +268,10 @@ static void advance(struct iovec *iov, size_t n)
 /* 1: answered. 0: the kernel no longer wants the answer. Else -errno. */
 static int send_answer(struct worker *worker, uint64_t response, size_t payload)
 {
-	struct dm_user_message header = { .seq = worker->message->seq, .type = response };
+	/* A remap is to the same sector of backing device 0. */
+	struct dm_user_message header = {
+		.seq = worker->message->seq, .type = response, .sector = worker->message->sector,
+	};
 	struct iovec iov[2] = {
 		{ .iov_base = &header, .iov_len = sizeof(header) },
 		{ .iov_base = worker->payload, .iov_len = payload },

@@ -239,6 +239,7 @@ static void server_init(struct dmu_server *server, const struct dmu_server_confi
 	server->ops = config->ops;
 	server->backend = config->backend;
 	server->max_io_bytes = config->max_io_bytes;
+	server->remaps = config->remaps;
 	server->ops->geometry(server->backend, &server->geometry);
 	server->sectors = server->geometry.size / DMU_SECTOR;
 	if (server->sectors > config->sectors)

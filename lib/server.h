@@ -44,6 +44,7 @@ struct dmu_server {
 	const struct dmu_backend_ops *ops;
 	struct dmu_backend *backend;
 	struct dmu_geometry geometry;
+	bool remaps;
 	uint64_t sectors; /* the lesser of the target's and the backend's */
 	size_t max_io_bytes;
 	int event_fd;

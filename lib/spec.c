@@ -23,6 +23,7 @@ struct parse {
 	char *error;
 	size_t len;
 	unsigned int given;	/* bits of options[].once so far */
+	bool buffered;		/* it was given, not the default */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -48,6 +49,7 @@ static int set_read_only(struct parse *parse, const char *key, const char *value
 static int set_cache(struct parse *parse, const char *key, const char *value)
 {
 	parse->spec->cache = !strcmp(key, "direct") ? DMU_DIRECT : DMU_BUFFERED;
+	parse->buffered = !strcmp(key, "buffered");
 	return 0;
 }
 
@@ -61,6 +63,14 @@ static bool parse_number(const char *text, unsigned long max, unsigned long *num
 	errno = 0;
 	*number = strtoul(text, &end, 10);
 	return !errno && !*end && *number <= max;
+}
+
+static int set_extents(struct parse *parse, const char *key, const char *value)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return refuse(parse, "option 'extents=%s': not on or off", value);
+	parse->spec->extents = !strcmp(value, "on") ? DMU_EXTENTS_ON : DMU_EXTENTS_NEVER;
+	return 0;
 }
 
 static int set_channels(struct parse *parse, const char *key, const char *value)
@@ -129,6 +139,7 @@ static const struct {
 	{ "physical_block_size", true, 1 << 9, add_table_arg },
 	{ "max_io", true, 1 << 10, add_table_arg },
 	{ "nospace", true, 1 << 11, add_table_arg },
+	{ "extents", true, 1 << 12, set_extents },
 };
 
 static int parse_option(struct parse *parse, char *option)
@@ -156,6 +167,21 @@ static int parse_option(struct parse *parse, char *option)
 	return refuse(parse, "unknown option '%s'", option);
 }
 
+/* What the kernel maps passes the page cache by, and fails where the store has no space. */
+static int check_extents(const struct parse *parse)
+{
+	bool waits = strstr(parse->spec->table_args, "nospace:wait");
+
+	if (!parse->buffered && !waits)
+		return 0;
+	if (parse->spec->extents == DMU_EXTENTS_ON)
+		return refuse(parse, "options '%s' and 'extents=on' contradict each other",
+			      parse->buffered ? "buffered" : "nospace=wait");
+	if (parse->spec->extents == DMU_EXTENTS_AUTO)
+		parse->spec->extents = DMU_EXTENTS_OFF;
+	return 0;
+}
+
 static int parse_options(struct parse *parse, const char *text)
 {
 	char copy[DMU_SPEC_MAX], *next = copy, *option;
@@ -167,7 +193,7 @@ static int parse_options(struct parse *parse, const char *text)
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return check_extents(parse);
 }
 
 /* Unescape SOURCE, and move *@text behind it, to the comma or the NUL. */
@@ -211,7 +237,7 @@ static int check_text(struct parse *parse, const char *text)
 
 int dmu_spec_parse(struct dmu_spec *spec, const char *text, char *error, size_t len)
 {
-	struct parse parse = { spec, error, len, 0 };
+	struct parse parse = { .spec = spec, .error = error, .len = len };
 	const char *rest = text;
 	size_t backend_len;
 	int rc;
@@ -258,7 +284,7 @@ static int next_field(const char **line, char *field, size_t size)
 
 int dmu_tab_parse_line(const char *line, char *name, struct dmu_spec *spec, char *error, size_t len)
 {
-	struct parse parse = { spec, error, len, 0 };
+	struct parse parse = { .spec = spec, .error = error, .len = len };
 	char text[DMU_SPEC_MAX], extra[DMU_SPEC_MAX];
 	char whole[2 * DMU_SPEC_MAX];
 	int rc;

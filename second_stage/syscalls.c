@@ -78,6 +78,7 @@ static const unsigned int dmu_futex_operations[] = {
 /* Main; answered with ENOTTY by whatever is no channel. */
 static const unsigned int dmu_ioctls_channel[] = {
 	DM_USER_IOC_INFO, DM_USER_IOC_JOIN, DM_USER_IOC_DRAIN, DM_USER_IOC_SEAL, DM_USER_IOC_OPEN,
+	DM_USER_IOC_MAP, DM_USER_IOC_SYNC, DM_USER_IOC_CLEAN, DM_USER_IOC_DROP,
 };
 
 /*
@@ -166,6 +167,11 @@ static void dmu_allow_io(struct dmu_list *list, const struct dmu_confinement *co
 		for (i = 0; i < confinement->backend_fd_count; i++)
 			dmu_allow_store(list, &confinement->backend_syscalls[n],
 					confinement->backend_fds[i]);
+	/* A daemon whose store the kernel maps has no descriptor of it, and this call instead. */
+	if (confinement->remaps)
+		for (i = 0; i < confinement->channel_count; i++)
+			dmu_allow(list, SCMP_SYS(ioctl), ARG(0, confinement->channels[i]),
+				  ARG(1, DM_USER_IOC_CLEAN));
 	/* A channel that failed is closed by putting the threads' event in its place. */
 	for (i = 0; i < confinement->channel_count; i++)
 		dmu_allow(list, SCMP_SYS(dup3),

@@ -266,10 +266,22 @@ static int file_secure_erase(struct dmu_backend *store, const struct dmu_call *c
 
 /* ---- the store ---- */
 
+static dev_t file_maps(const struct dmu_spec *spec)
+{
+	return dmu_file_bdev(spec->source);
+}
+
+static void file_release(struct dmu_backend *store)
+{
+	close(store->file.fd);
+	store->file.fd = -1;
+}
+
 static void file_close(struct dmu_backend *store)
 {
 	pthread_mutex_destroy(&store->flush_lock);
-	close(store->file.fd);
+	if (store->file.fd >= 0)
+		close(store->file.fd);
 	free(store);
 }
 
@@ -306,6 +318,8 @@ static void file_geometry(const struct dmu_backend *store, struct dmu_geometry *
 
 static int file_fds(const struct dmu_backend *store, int *fds, int max)
 {
+	if (store->file.fd < 0)
+		return 0;
 	if (max > 0)
 		fds[0] = store->file.fd;
 	return 1;
@@ -341,6 +355,8 @@ const struct dmu_backend_ops dmu_backend_file = {
 	.discard = file_discard,
 	.write_zeroes = file_write_zeroes,
 	.secure_erase = file_secure_erase,
+	.maps = file_maps,
+	.release = file_release,
 	.fds = file_fds,
 	.syscalls = file_syscalls,
 	.syscall_count = sizeof(file_syscalls) / sizeof(file_syscalls[0]),

@@ -55,6 +55,13 @@ static int open_source(struct dmu_file *file, const struct dmu_spec *spec, enum 
 	return file->fd < 0 ? -errno : 0;
 }
 
+dev_t dmu_file_bdev(const char *source)
+{
+	struct stat st;
+
+	return !stat(source, &st) && S_ISBLK(st.st_mode) ? st.st_rdev : 0;
+}
+
 static int open_store(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_use use,
 		      char *error, size_t len)
 {

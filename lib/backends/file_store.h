@@ -14,6 +14,8 @@ struct dmu_file {
 	struct dmu_geometry geometry;
 };
 
+/* Its number, if @source is a block device; else 0. */
+dev_t dmu_file_bdev(const char *source);
 /* Open, measure and lock the store. 0, or -errno with @error, which names the source. */
 int dmu_file_open(struct dmu_file *file, const struct dmu_spec *spec, enum dmu_use use,
 		  char *error, size_t len);

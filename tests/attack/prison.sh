@@ -32,9 +32,10 @@ prison_open() {
 	is "the store's size" "$(blockdev --getsize64 /dev/vda1)" $((32 << 20))
 }
 
-# Create the device that the attacker will serve, and another device.
+# Create the device that the attacker will serve, and another device. The attacker is to have the
+# store, and to get requests: the kernel must not map it.
 prison_serve() {
-	create t file:/dev/vda1,direct || fail "create t"
+	create t file:/dev/vda1,direct,extents=off || fail "create t"
 }
 
 prison_serve_other() {

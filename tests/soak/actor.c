@@ -91,7 +91,27 @@ static void wait_a_little(uint64_t begin, const char *what)
 	wait_us(LOOK_US, begin, what);
 }
 
-/* The number of answers of the generation that serves; -1: none serves, or two serve. */
+/* Requests that the kernel has mapped to the disk by itself. */
+static long long mapped(const char *status)
+{
+	static const char *const keys[] = {
+		" mapped_reads:", " mapped_writes:", " mapped_others:",
+	};
+	long long sum = 0;
+	const char *at;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		at = strstr(status, keys[i]);
+		sum += at ? strtoll(at + strlen(keys[i]), NULL, 10) : 0;
+	}
+	return sum;
+}
+
+/*
+ * The number of answers of the generation that serves, and of requests that need none; -1: none
+ * serves, or two serve.
+ */
 static long long answered(void)
 {
 	unsigned int serving = 0, number;
@@ -108,7 +128,7 @@ static long long answered(void)
 		/* 0: the spare channels of a daemon that drains or exits. */
 		if (sscanf(at, " gen:%u,serving,%*u,%*u,%lld", &number, &that) != 2 || !number)
 			continue;
-		count = that;
+		count = that + mapped(status);
 		serving++;
 	}
 	return serving == 1 ? count : -1;

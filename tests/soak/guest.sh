@@ -7,6 +7,8 @@
 # For each of the guest's disks: a file system that the kernel knows, or "raw"; the device's name.
 soak_types=()
 soak_names=()
+# "buffered", and that the kernel may map the disk when a daemon's mode is "direct", or may not.
+soak_spec=
 
 soak_disk() {
 	local letters=abcdefgh
@@ -64,7 +66,7 @@ soak_make() {
 		*) soak_knows "$type" || type=ext4-1k ;;
 		esac
 		soak_names+=("s$i") soak_types+=("$type")
-		create "s$i" "file:$(soak_disk "$i"),buffered" || fail "create s$i"
+		create "s$i" "file:$(soak_disk "$i"),$soak_spec" || fail "create s$i"
 		[ "$type" != raw ] || continue
 		mkdir -p "/mnt/s$i"
 		soak_mkfs "$type" "/dev/mapper/s$i" || fail "mkfs of $type"
@@ -127,10 +129,14 @@ soak_end() {
 	is "descriptors of sockets in /run" "$(grep -c dm-user /proc/net/unix)" 0
 }
 
-# soak_all HANDOVERS KILLS OPTION...
+# soak_all HANDOVERS KILLS SEED OPTION...
 soak_all() {
-	local before after n=$1 k=$2
-	shift 2
+	local before after n=$1 k=$2 seed=$3
+	shift 3
+	set -- "$@" -s "$seed"
+	soak_spec=buffered
+	[ $((seed % 2)) = 1 ] || soak_spec+=,extents=off
+	say "devices are $soak_spec"
 	# First create and remove a device: memory that the kernel allocates once is no leak.
 	create warm "file:$(soak_disk 0),buffered" || fail "create warm"
 	handover warm >/dev/null || fail "handover of warm"

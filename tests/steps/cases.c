@@ -296,11 +296,16 @@ static void wait_fds(pid_t pid, unsigned int wanted)
 static void check_survivor(const struct scenario *scenario, const struct run *run,
 			   const struct seen *after, struct result *result)
 {
-	unsigned int fds = result->letter == 'n' ? scenario->fds : run->before.fds;
+	bool is_new = result->letter == 'n';
+	unsigned int fds = is_new ? scenario->fds : run->before.fds;
+	enum dmu_cache_mode cache = is_new ? scenario->cache : run->before.cache;
 	unsigned long locked = result->letter == 'n' ? scenario->locked_kb : run->before.locked_kb;
 
 	if (run->other_memory && locked)
 		locked += MALLOC_KB;
+	/* The kernel maps the disk, unless the mode is buffered: then the daemon has it open. */
+	if (fds && cache == DMU_DIRECT && after->cache == DMU_BUFFERED)
+		fds++;
 	if (fds)
 		wait_fds(after->pid, fds);
 	/* Fewer are no leak: a daemon may serve without the kernel's log, for example. */
@@ -486,6 +491,7 @@ unsigned int case_points(struct scenario *scenario, struct point *points, unsign
 	scenario->fds = scene_fds(&run, &run.sides[scenario->idle ? OLD :
 						   run.sides[NEW].pid == after.pid ? NEW : OLD]);
 	scenario->locked_kb = after.locked_kb;
+	scenario->cache = after.cache;
 	look_at_end(scenario, &run, &result);
 	if (result.problem[0])
 		die("%s, without a fault: %s", scenario->name, result.problem);

@@ -199,6 +199,7 @@ struct scenario {
 	bool late;			/* the other side has said DRAINED by then */
 	const char *wb_fault;		/* the newcomer's WB_FAULT; NULL: none */
 	/* Of the daemon that serves after a run without a fault: */
+	enum dmu_cache_mode cache;
 	unsigned int fds;
 	unsigned long locked_kb;
 };

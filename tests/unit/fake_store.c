@@ -111,6 +111,7 @@ void store_wait_held(unsigned int held)
 
 struct dmu_server *server;
 const struct dmu_backend_ops *ops;
+bool remaps;
 
 int setup(void **state)
 {
@@ -129,6 +130,7 @@ int setup(void **state)
 	pthread_mutex_init(&store.lock, NULL);
 	pthread_cond_init(&store.changed, NULL);
 	ops = &store_ops;
+	remaps = false;
 	server = NULL;
 	return 0;
 }
@@ -144,6 +146,7 @@ void create(unsigned int channels)
 		.max_io_bytes = MAX_IO,
 		.sectors = SECTORS,
 		.transport = &fake_transport,
+		.remaps = remaps,
 	};
 
 	fake_open(fds, channels);

@@ -40,6 +40,7 @@ void store_wait_held(unsigned int held);
 /* Of the current test. */
 extern struct dmu_server *server;
 extern const struct dmu_backend_ops *ops;
+extern bool remaps;		/* of the server's configuration */
 
 /* cmocka's setup of each test: a new store, no server yet, and store_ops as ops. */
 int setup(void **state);

@@ -140,6 +140,27 @@ static void every_type_reaches_the_backend(void **state)
 	finish();
 }
 
+/* The kernel does what fits the device, and nothing else; a flush has nothing to cover. */
+static void a_server_that_remaps_calls_no_backend(void **state)
+{
+	remaps = true;
+	start(1);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_READ, 0, 8, 4096), DM_USER_RESP_REMAP);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_DISCARD, 0, 0, STORE_BYTES), DM_USER_RESP_REMAP);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_WRITE_ZEROES, 0, 8, SECTOR), DM_USER_RESP_REMAP);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_FLUSH, 0, 0, 0), DM_USER_RESP_SUCCESS);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_READ, 0, SECTORS, SECTOR), DM_USER_RESP_ERROR);
+	assert_int_equal(answer_to(13, 0, 0, SECTOR), DM_USER_RESP_UNSUPPORTED);
+	assert_int_equal(store.calls, 0);
+	assert_int_equal(final_stats().bytes_read, 0);
+	finish();
+	store.geometry.read_only = true;
+	start(1);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_DISCARD, 0, 0, SECTOR), DM_USER_RESP_ERROR);
+	assert_int_equal(answer_to(DM_USER_REQ_MAP_READ, 0, 0, SECTOR), DM_USER_RESP_REMAP);
+	finish();
+}
+
 static void unknown_types_are_unsupported(void **state)
 {
 	static const uint64_t unknown[] = { 5, 7, 8, 9, 10, 11, 12, 13, 1ULL << 32, UINT64_MAX };
@@ -388,6 +409,7 @@ int main(void)
 		cmocka_unit_test_setup(an_answer_nobody_wants_is_dropped, setup),
 		cmocka_unit_test_setup(an_end_within_a_request_is_an_error, setup),
 		cmocka_unit_test_setup(every_type_reaches_the_backend, setup),
+		cmocka_unit_test_setup(a_server_that_remaps_calls_no_backend, setup),
 		cmocka_unit_test_setup(unknown_types_are_unsupported, setup),
 		cmocka_unit_test_setup(operations_a_backend_lacks_are_unsupported, setup),
 		cmocka_unit_test(ops_that_do_not_fit_the_library_are_refused),

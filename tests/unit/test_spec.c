@@ -64,6 +64,30 @@ static void every_option(void **state)
 	assert_int_equal(spec.channels, 1);
 }
 
+static void extents_where_they_can_be(void **state)
+{
+	accepts("file:/a");
+	assert_int_equal(spec.extents, DMU_EXTENTS_AUTO);
+	accepts("file:/a,direct");
+	assert_int_equal(spec.extents, DMU_EXTENTS_AUTO);
+	accepts("file:/a,direct,extents=on");
+	assert_int_equal(spec.extents, DMU_EXTENTS_ON);
+	accepts("file:/a,extents=off");
+	assert_int_equal(spec.extents, DMU_EXTENTS_NEVER);
+	accepts("file:/a,buffered,extents=off");
+	assert_int_equal(spec.extents, DMU_EXTENTS_NEVER);
+	accepts("file:/a,buffered");
+	assert_int_equal(spec.extents, DMU_EXTENTS_OFF);
+	accepts("file:/a,nospace=wait");
+	assert_int_equal(spec.extents, DMU_EXTENTS_OFF);
+	accepts("file:/a,nospace=fail");
+	assert_int_equal(spec.extents, DMU_EXTENTS_AUTO);
+	refuses("file:/a,extents=1", "extents=1");
+	refuses("file:/a,extents", "needs a value");
+	refuses("file:/a,buffered,extents=on", "'buffered' and 'extents=on'");
+	refuses("file:/a,extents=on,nospace=wait", "'nospace=wait' and 'extents=on'");
+}
+
 static void escapes_in_the_source(void **state)
 {
 	accepts("file:/a\\,b\\\\c\\ d,ro");
@@ -232,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(every_option),
+		cmocka_unit_test(extents_where_they_can_be),
 		cmocka_unit_test(escapes_in_the_source),
 		cmocka_unit_test(shapes_that_are_none),
 		cmocka_unit_test(options_that_are_none),

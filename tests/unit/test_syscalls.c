@@ -181,6 +181,11 @@ static const struct {
 	{ SYS_ioctl, { CHANNEL, DM_USER_IOC_DRAIN }, true, false },
 	{ SYS_ioctl, { CHANNEL, DM_USER_IOC_SEAL }, true, false },
 	{ SYS_ioctl, { CHANNEL, DM_USER_IOC_OPEN }, true, false },
+	{ SYS_ioctl, { CHANNEL, DM_USER_IOC_MAP }, true, false },
+	{ SYS_ioctl, { CHANNEL, DM_USER_IOC_LIST }, false, false },
+	{ SYS_ioctl, { CHANNEL, DM_USER_IOC_SYNC }, true, false },
+	{ SYS_ioctl, { CHANNEL, DM_USER_IOC_CLEAN }, true, false },
+	{ SYS_ioctl, { CHANNEL, DM_USER_IOC_DROP }, true, false },
 	{ SYS_ioctl, { CHANNEL, 0x5412 /* TIOCSTI */, REGION }, false, false },
 	{ SYS_ioctl, { CHANNEL, 0xc138fd00 /* DM_VERSION */, REGION }, false, false },
 	{ SYS_prctl, { PR_SET_PDEATHSIG, 0 }, true, false },
@@ -411,6 +416,38 @@ static void the_count_ends_the_calls_of_a_backend(void **state)
 	lists[DMU_ROLE_IO] = kept;
 }
 
+/* The kernel maps the store, which is closed: an I/O thread may say that it holds nothing. */
+static void a_mapped_store_is_no_descriptor(void **state)
+{
+	struct dmu_confinement other = confinement;
+	struct dmu_syscalls kept = lists[DMU_ROLE_IO];
+	const struct {
+		int number;
+		long args[6];
+		enum outcome outcome;
+	} rows[] = {
+		{ SYS_ioctl, { CHANNEL2, DM_USER_IOC_CLEAN }, ALLOWED },
+		{ SYS_ioctl, { STORE, DM_USER_IOC_CLEAN }, KILLED },
+		{ SYS_ioctl, { CHANNEL2, DM_USER_IOC_MAP }, KILLED },
+		{ SYS_ioctl, { CHANNEL2, DM_USER_IOC_DROP }, KILLED },
+		{ SYS_ioctl, { STORE, BLKDISCARD }, KILLED },
+		{ SYS_pwrite64, { STORE }, KILLED },
+		{ SYS_fdatasync, { STORE }, KILLED },
+		{ SYS_fallocate, { STORE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE }, KILLED },
+	};
+	size_t i;
+
+	other.backend_fd_count = 0;
+	other.remaps = true;
+	walls.confinement = &other;
+	assert_int_equal(dmu_syscalls_build(&walls, DMU_ROLE_IO, &lists[DMU_ROLE_IO]), 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (try(DMU_ROLE_IO, NATIVE, rows[i].number, rows[i].args) != rows[i].outcome)
+			fail_msg("row %zu, system call %d", i, rows[i].number);
+	walls.confinement = &confinement;
+	lists[DMU_ROLE_IO] = kept;
+}
+
 /* With a room for a backend's state, the main thread may also make calls on the room, no others. */
 static void with_state_there_is_a_room(void **state)
 {
@@ -572,6 +609,7 @@ int main(void)
 		cmocka_unit_test(arguments_count),
 		cmocka_unit_test(without_a_store_none_is_written),
 		cmocka_unit_test(the_count_ends_the_calls_of_a_backend),
+		cmocka_unit_test(a_mapped_store_is_no_descriptor),
 		cmocka_unit_test(with_state_there_is_a_room),
 		cmocka_unit_test(the_page_counts_right),
 	};

@@ -78,7 +78,12 @@ selinux_label() {
 		fail "label run files"
 }
 
+# boolean NAME 0|1
+boolean() {
+	"$selinux" set "booleans/$1" "$2" && "$selinux" set commit_pending_bools 1 ||
+		fail "switch $1"
+}
+
 window() {
-	"$selinux" set booleans/dmuser_window "$1" && "$selinux" set commit_pending_bools 1 ||
-		fail "switch the window"
+	boolean dmuser_window "$1"
 }

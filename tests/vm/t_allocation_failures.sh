@@ -123,7 +123,7 @@ umount /store
 
 # ---- all tasks, kernel threads too, except init and this shell, which could not go on ----
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -e -p 0
 for task in /proc/[0-9]*/task/*; do
 	case $task in

@@ -30,7 +30,7 @@ reload() {
 }
 
 say "a live daemon"
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 sectors=$(blockdev --getsz "/dev/mapper/$name")
 load_start -S 16
 suspend_resume live
@@ -51,7 +51,7 @@ check "live: the module unloads" rmmod dm-user
 modprobe dm-user
 
 say "no daemon"
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 pid=$(server)
 kill -KILL "$pid"
 wait_for 20 "the daemon is dead" gone "$pid"
@@ -74,7 +74,7 @@ check "absent: the module unloads" rmmod dm-user
 modprobe dm-user
 
 say "a stopped daemon"
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 pid=$(server)
 kill -STOP "$pid"
 wait_for 20 "the daemon is stopped" in_state "$pid" T

@@ -54,12 +54,12 @@ refused 1 'no such device' seal "$name"
 refused 1 'no such device' remove "$name"
 refused 1 'no such device' program "$name"
 refused 2 third program --stage third
-refused 2 --stage create "$name" "file:$disk" --stage second
+refused 2 --stage create "$name" "file:$disk,extents=off" --stage second
 refused 1 colour program "file:$disk,colour=red"
 refused 1 'there is no such device' wait "$name" --timeout 100
 refused 1 /dev/nope create "$name" file:/dev/nope
 refused 1 colour create "$name" "file:$disk,colour=red"
-refused 1 /nonexistent create "$name" "file:$disk" --program /nonexistent
+refused 1 /nonexistent create "$name" "file:$disk,extents=off" --program /nonexistent
 refused 1 '/tmp/late has not appeared after 1 s' create "$name" file:/tmp/late --wait 1
 refused 1 "unknown backend 'tape'" create "$name" tape:/dev/st0 --wait 60
 refused 1 /etc/dmusertab create "$name"
@@ -93,8 +93,8 @@ ok "wait sees the device come"
 is "the backend of its tab line" "$(field .daemon.backend)" '"file:/dev/vdb"'
 remove
 
-create "$name" "file:$disk,direct,channels=2"
-refused 1 'is in use' create "$name" "file:$disk"
+create "$name" "file:$disk,direct,extents=off,channels=2"
+refused 1 'is in use' create "$name" "file:$disk,extents=off"
 is "stage, generation, cache" \
 	"$(field '[.daemon.stage,.generation,.daemon.cache,.channels,.sealed]')" \
 	'["first",1,"direct",2,false]'

@@ -8,10 +8,10 @@
 # kernel-log-allow: Memory cgroup out of memory: Killed process [0-9]+ \(dmuser-
 # kernel-log-allow: Out of memory and no killable processes
 # kernel-log-allow: steps invoked oom-killer|Call Trace
-# add: build/tests/steps/steps build/tests/vm/load tests/vm/lib.sh
+# add: build/tests/steps/steps build/tests/vm/load tests/vm/lib.sh tests/vm/steps.sh
 # add: build/tests/wb/dmuser-first-wb build/tests/wb/dmuser-second-wb
-# shellcheck source=tests/vm/lib.sh
-. /add/lib.sh
+# shellcheck source=tests/vm/steps.sh
+. /add/steps.sh
 
 # DMUSER_APPEND=steps=OPTION,OPTION... on the kernel's command line passes options to tests/steps.
 options=$(sed -n 's/.*\bsteps=\([^ ]*\).*/\1/p' /proc/cmdline)
@@ -19,28 +19,9 @@ options=$(sed -n 's/.*\bsteps=\([^ ]*\).*/\1/p' /proc/cmdline)
 stride=64
 [ ! -e /proc/exitcode ] || stride=$(bounded 8 24)
 [ -n "$options" ] || options=-n,$stride
-say "steps $options"
 
-# served NAME LOADFILE OPTION...: start a verified load on a device in the background.
-served() {
-	load_file=$2
-	name=$1 load_start -t 2 -p 10 -i 10 "${@:3}"
-}
-
-kept=w
-truncate -s 4M /tmp/made.image
-create "$name" "file:$disk,direct" || fail "create"
-served "$name" /tmp/load
-plain=$load_pid
-handover "$name" >/dev/null || fail "handover"
-/add/dmuser-first-wb --timeout "$patience" "$kept" "wb:/dev/vdb" || fail "create $kept"
-/add/dmuser-second-wb --takeover --timeout "$patience" "$kept" || fail "handover of $kept"
-served "$kept" /tmp/load.kept -w
+steps_begin direct,extents=off
 # shellcheck disable=SC2086 # words
-/add/steps ${options//,/ } "$name" "$disk" /tmp/load "$kept" /dev/vdb /tmp/load.kept ||
-	fail "not every step ends as promised"
-load_stop
-load_file=/tmp/load load_pid=$plain load_stop
-remove "$kept"
-remove
+steps_run ${options//,/ }
+steps_end
 finish

@@ -28,7 +28,7 @@ pkill sleep
 wait $victim 2>/dev/null
 rm /tmp/collected
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -b "$disk"
 for stage in first second; do
 	pid=$(server)

@@ -60,7 +60,7 @@ sectors=$(blockdev --getsz "$disk")
 
 # A store that delays every write and keeps the order of writes.
 dmsetup create slow --table "0 $sectors delay $disk 0 0 $disk 0 $delay" || fail "dm-delay"
-create "$name" file:/dev/mapper/slow,direct,max_io=65536 || fail "create"
+create "$name" file:/dev/mapper/slow,direct,extents=off,max_io=65536 || fail "create"
 check "$rounds daemons killed over dm-delay: no byte is lost" fence kill slow "$disk" "$rounds" \
 	-r "$(start second slow direct)" -r "$(start second slow buffered)" \
 	-r "$(start first slow direct)" \
@@ -75,7 +75,7 @@ remove
 dmsetup create hold --table "0 8192 user 0 0 hold" || fail "hold"
 /add/slowstore hold 4 $((delay * 40)) &
 wait_for 20 "slowstore serves hold" word_is daemon 1 hold
-create "$name" file:/dev/mapper/hold,direct,max_io=65536 || fail "create"
+create "$name" file:/dev/mapper/hold,direct,extents=off,max_io=65536 || fail "create"
 check "$rounds daemons killed over a store that reorders: no byte is lost" \
 	fence kill hold /dev/mapper/hold "$rounds" \
 	-r "$(start second hold direct)" -r "$(start second hold buffered)" \

@@ -61,7 +61,7 @@ replay() {
 spans() {
 	local kinds=("$@") n
 	log_new
-	create "$name" "file:/dev/mapper/log,${kinds[0]}" || fail "create"
+	create "$name" "file:/dev/mapper/log,${kinds[0]},extents=off" || fail "create"
 	flushes_start
 	wait_for 60 "there are 4 marks" marks 4
 	for n in $(seq "$handovers"); do
@@ -92,7 +92,7 @@ spans buffered direct
 
 # A file system that fsck must find clean at each mark.
 log_new
-create "$name" file:/dev/mapper/log,buffered || fail "create"
+create "$name" file:/dev/mapper/log,buffered,extents=off || fail "create"
 mke2fs -q -t ext4 "/dev/mapper/$name" || fail "mke2fs"
 mount -t ext4 "/dev/mapper/$name" /mnt || fail "mount"
 for n in 1 2 3; do

@@ -65,7 +65,7 @@ next_is() {
 }
 
 dmsetup create store --table "0 $sectors linear $disk 0" || fail "store"
-create "$name" "file:$store,buffered" || fail "create"
+create "$name" "file:$store,buffered,extents=off" || fail "create"
 write_some
 check "no loss: a flush succeeds" flushes
 check "no loss: a durable write succeeds" fua
@@ -115,6 +115,37 @@ for cache in buffered direct; do
 	check "lost, $cache: a durable write succeeds again" fua
 	next_is buffered
 done
+remove
+
+say "the kernel maps the store: no daemon has it open"
+create "$name" "file:$store,buffered" || fail "create"
+mapped() {
+	next_is direct
+	wait_for 20 "the kernel maps the store" word_is mapped "$sectors"
+}
+
+write_some
+loses
+mapped
+told_once "lost before it was mapped"
+next_is buffered
+write_some
+breaks
+mapped
+mends
+told_once "lost while it was written back for that"
+next_is buffered
+write_some
+mapped
+check "nothing was lost: a flush succeeds" flushes
+next_is buffered
+
+# The old daemon is dead, and what was lost is known to the inode alone.
+write_some
+loses
+crash
+mapped
+told_once "lost, of a killed daemon"
 remove
 dmsetup remove store || fail "remove store"
 finish

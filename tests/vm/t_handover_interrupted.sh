@@ -30,7 +30,7 @@ no_newcomers() {
 }
 
 dmsetup create store --table "0 $(blockdev --getsz "$disk") linear $disk 0" || fail "the store"
-create "$name" "file:$store,direct" || fail "create"
+create "$name" "file:$store,direct,extents=off" || fail "create"
 handover "$name" >/dev/null || fail "handover"
 
 restart_hangs
@@ -125,7 +125,7 @@ rm "$image"
 
 # The creator of a device outlives its starter, and removes the device if it cannot serve it.
 dmsetup suspend store || fail "suspend"
-dmuser-first "$name" "file:$store,direct" 2>/tmp/out &
+dmuser-first "$name" "file:$store,direct,extents=off" 2>/tmp/out &
 starter=$!
 wait_for 60 "its daemon has channels" word_at_least channels 1
 kill -TERM $starter

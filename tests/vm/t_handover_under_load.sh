@@ -14,7 +14,7 @@ mode() {
 
 summary='"\(.generation) \(.newest_generation) \(.generations | length) \(.sealed) '
 summary+='\(.daemon.cache) \(.daemon.pid)"'
-create "$name" "file:$disk,$(mode 1)" || fail "create"
+create "$name" "file:$disk,$(mode 1),extents=off" || fail "create"
 is "generation of the first stage" "$(generation)" 1
 is "not sealed before the first handover" "$(word sealed)" 0
 load_start -b "$disk"

@@ -25,7 +25,7 @@ stalled() {
 	[ "$(load_word waiting_ms)" -ge 1000 ]
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -b "$disk"
 n=1
 for mode in direct buffered direct; do

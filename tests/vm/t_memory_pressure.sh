@@ -50,7 +50,7 @@ hog_dies() {
 memory_prepare
 echo 70 >/proc/sys/vm/dirty_ratio
 echo 60 >/proc/sys/vm/dirty_background_ratio
-create "$name" "file:$disk,buffered" || fail "create"
+create "$name" "file:$disk,buffered,extents=off" || fail "create"
 check "the daemon never waits for I/O to get memory" is_flusher "$(server)"
 mkfs.ext4 -q "/dev/mapper/$name" && mount -t ext4 "/dev/mapper/$name" /mnt || fail "a file system"
 pages=300

@@ -19,7 +19,7 @@ settled() {
 	[ "$(daemons)" = "$old" ] && [ "$(server)" = "$old" ]
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -b "$disk"
 old=$(server)
 killed=0

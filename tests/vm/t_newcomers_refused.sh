@@ -79,7 +79,7 @@ many() {
 	unharmed "$1 $2, eight at once"
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -t 2
 handover "$name" >/dev/null || fail "handover"
 mark

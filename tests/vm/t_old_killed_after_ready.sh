@@ -23,7 +23,7 @@ doomed() {
 		fail "$1: not killed there: $(cat /tmp/strace /tmp/said)"
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -b "$disk"
 n=1
 # The old daemon sends OFFER, after READY it sends DRAINING and then DRAINED, and exits.

@@ -12,7 +12,7 @@ errors_seen() {
 	[ "$(load_word errors)" -gt "$1" ]
 }
 
-create "$name" "file:$disk,direct,orphans=fail,nodaemon=fail:500" || fail "create"
+create "$name" "file:$disk,direct,extents=off,orphans=fail,nodaemon=fail:500" || fail "create"
 case $(dmsetup table "$name") in
 *" orphans:fail"*) ok "the row has the policy" ;;
 *) fail "the row: $(dmsetup table "$name")" ;;

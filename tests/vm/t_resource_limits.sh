@@ -35,7 +35,7 @@ no_spares() {
 (
 	ulimit -S -f 4
 	ulimit -S -t 1000
-	create "$name" "file:$disk,direct"
+	create "$name" "file:$disk,direct,extents=off"
 ) || fail "create"
 pid=$(server)
 is "processor time" "$(limit "$pid" 'Max cpu time')" unlimited

@@ -34,7 +34,7 @@ tried() {
 	grep -q '^end$' /tmp/loot
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 is "the node's mode and owner" "$(stat -c '%a %u:%g' "$node")" "600 0:0"
 fails_saying 'Permission denied' "${user[@]}" dd if="$node" of=/dev/null count=1
 chmod 666 "$node"

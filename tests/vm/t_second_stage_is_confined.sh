@@ -18,7 +18,7 @@ says() {
 	jq -e "$1" /tmp/status >/dev/null
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 first=$(server)
 mkfs.ext4 -q /dev/mapper/t || fail "mkfs"
 mount -t ext4 /dev/mapper/t /mnt || fail "mount"

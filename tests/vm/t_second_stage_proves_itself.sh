@@ -36,7 +36,7 @@ nth() {
 	grep prctl /tmp/trace | awk -v word="$1" 'index($0, word) { n = NR } END { print n }'
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 first=$(server)
 
 # Record the calls of a newcomer that fails to make its filter, after libseccomp has probed the

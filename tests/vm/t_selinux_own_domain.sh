@@ -26,7 +26,7 @@ stranger() {
 	errno_of as system_u:system_r:stranger_t "$selinux" "$@"
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -b "$disk"
 selinux_start
 is "the domain of a first stage started before the policy" "$(domain_of "$(server)")" \
@@ -86,16 +86,27 @@ no_denials "without the window"
 load_progress
 load_stop
 remove
-create "$name" "file:$disk,direct" || fail "create under the policy"
+create "$name" "file:$disk,direct,extents=off" || fail "create under the policy"
 is "the domain of a first stage" "$(domains_of "$(server)")" system_u:system_r:dmuser_first_t
 is "a new node's label" "$("$selinux" label-of "/dev/dm-user/$name")" "$(object dmuser_device_t)"
 is "a new socket's label" "$("$selinux" label-of "$socket")" "$(object dmuser_runtime_t)"
 handover "$name" >/dev/null || fail "handover"
+boolean dmuser_disk_io 0
+fails_saying "needs the SELinux boolean dmuser_disk_io" handover "$name"
+denials | grep -q 'denied  { read }' || fail "the domain may read the disk"
+dmesg -c >/dev/null
 remove
+create "$name" "file:$disk" || fail "create with extents"
+handover "$name" >/dev/null || fail "handover of a device that the kernel maps"
+is "sectors that the kernel maps" "$(word mapped)" "$(blockdev --getsz "$disk")"
+handover "$name" >/dev/null || fail "another handover"
+is "the domain of its daemon" "$(domains_of "$(server)")" system_u:system_r:dmuser_second_t
+remove
+boolean dmuser_disk_io 1
 no_denials "of a device made under the policy"
 
 # At power-off: a first stage from a copy serves last, and removes the files of the device.
-create "$name" "file:$disk,direct" || fail "create for a power-off"
+create "$name" "file:$disk,direct,extents=off" || fail "create for a power-off"
 handover "$name" >/dev/null || fail "handover for a power-off"
 handover --program /usr/bin/dmuser-first "$name" >/dev/null || fail "handover at a power-off"
 remove

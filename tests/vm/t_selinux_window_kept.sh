@@ -27,7 +27,7 @@ close_window() {
 	(eval "$(sed 's/^exec //' /add/close-window)") >/tmp/said 2>&1
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -b "$disk"
 selinux_start
 first=$(server)

@@ -14,5 +14,5 @@
 # make soak runs longer, with other seeds.
 rounds=$(bounded 12 6)
 [ ! -e /proc/exitcode ] || rounds=$(bounded 100 25)
-soak_all "$rounds" "$rounds" -s 20260101
+soak_all "$rounds" "$rounds" 20260101
 finish

@@ -12,7 +12,7 @@ tab() {
 
 # ---- the daemon lives, but the name of its socket is gone ----
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 pid=$(server)
 rm "$run/$name/handover.sock"
 for try in 1 2; do
@@ -23,7 +23,7 @@ for try in 1 2; do
 	check "the daemon lives" alive "$pid"
 done
 is "daemons" "$(daemons)" "$pid"
-is "the tab" "$(tab)" "$name file:$disk,direct"
+is "the tab" "$(tab)" "$name file:$disk,direct,extents=off"
 
 # ---- the daemon dies, and a new daemon in the foreground writes its store into the tab ----
 
@@ -44,13 +44,13 @@ remove
 
 # ---- a daemon that leaves late, when another device has its name ----
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 old=$(server)
 kill -STOP "$old"
 wait_for 20 "the daemon is stopped" in_state "$old" T
 wait_for 20 "no process uses $name" unused "$name"
 dmsetup remove "$name" || fail "dmsetup remove"
-fails_saying "'$disk' is in use" create "$name" "file:$disk,direct"
+fails_saying "'$disk' is in use" create "$name" "file:$disk,direct,extents=off"
 truncate -s 4M /tmp/image
 create "$name" file:/tmp/image || fail "create anew"
 pid=$(server)

@@ -22,7 +22,7 @@ stopped_at() {
 	done
 }
 
-dmuserctl create --timeout 4000 "$name" "file:$disk,direct" || fail "create"
+dmuserctl create --timeout 4000 "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -b "$disk"
 old=$(server)
 for step in recvmsg:1 mlockall:1 seccomp:1; do

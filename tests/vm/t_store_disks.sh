@@ -20,7 +20,10 @@ check "a disk of 16 KiB blocks" modprobe scsi_debug dev_size_mb=8 physblk_exp=5 
 wait_for 60 "the disk is there" one_disk 1
 sd=/dev/$(lsblk -dno NAME | grep '^sd')
 is "physical blocks of the disk" "$(blockdev --getpbsz "$sd")" 16384
-check "the disk is served" create "$name" "file:$sd"
+check "the kernel maps the disk" create "$name" "file:$sd"
+is "physical blocks of the device" "$(blockdev --getpbsz "/dev/mapper/$name")" 16384
+remove
+check "the disk is served" create "$name" "file:$sd,extents=off"
 is "physical blocks of the device" "$(blockdev --getpbsz "/dev/mapper/$name")" 4096
 check "a write" dd if=/dev/urandom of="/dev/mapper/$name" bs=1M count=8 oflag=direct status=none
 check "a handover" handover "$name"

@@ -25,7 +25,7 @@ held() {
 	is "its holder in sysfs" "$(cat "/sys/dev/block/$number/holders"/*/dm/name)" "$name"
 }
 
-create "$name" "file:$disk" || fail "create"
+create "$name" "file:$disk,extents=off" || fail "create"
 is "backing: in the row" "$(dmuserctl status --json "$name" | jq -r .policy.backing)" "$number"
 mke2fs -F -q "/dev/mapper/$name" || fail "mke2fs"
 mount -t ext4 "/dev/mapper/$name" /mnt || fail "mount"
@@ -76,12 +76,12 @@ remove
 # Stores that are in use.
 mke2fs -F -q "$disk" || fail "mke2fs"
 mount -t ext4 -o ro "$disk" /mnt || fail "mount"
-fails_saying "'$disk' is in use: mounted" create "$name" "file:$disk"
+fails_saying "'$disk' is in use: mounted" create "$name" "file:$disk,extents=off"
 check "a read-only mount allows a read-only device" create "$name" "file:$disk,ro"
 remove
 umount /mnt
 linear volume "$disk" || fail "dmsetup"
-fails_saying "'$disk' is in use by device volume: $busy" create "$name" "file:$disk"
+fails_saying "'$disk' is in use by device volume: $busy" create "$name" "file:$disk,extents=off"
 dmsetup remove volume
 check "a read-only device" create "$name" "file:$disk,ro"
 check "a second read-only device" create again "file:$disk,ro"
@@ -91,7 +91,7 @@ remove
 
 # Two at once: the first create has found the disk free, but has not claimed it yet.
 strace -I 2 -f -qq -o /tmp/strace -P /dev/mapper/control -e trace=ioctl \
-	-e inject=ioctl:signal=STOP:when=4 \
+	-e inject=ioctl:signal=STOP:when=6 \
 	dmuserctl create --timeout "$patience" one "file:$disk" >/tmp/one 2>&1 &
 strace=$!
 wait_for 60 "the first create is stopped" grep -q 'stopped by SIGSTOP' /tmp/strace
@@ -117,18 +117,18 @@ remove
 addpart "$other" 1 2048 8192 || fail "addpart"
 part=/dev/$(lsblk -lno NAME,TYPE "$other" | sed -n 's/ *part$//p')
 wait_for 20 "the partition is there" test -b "$part"
-create "$name" "file:$part" || fail "create on a partition"
+create "$name" "file:$part,extents=off" || fail "create on a partition"
 fails_saying "'$other' is in use by device $name: $busy" create second "file:$other"
 fails_saying "in use" mke2fs -F -q "$other"
 remove
-create "$name" "file:$other" || fail "create on a disk"
+create "$name" "file:$other,extents=off" || fail "create on a disk"
 fails_saying "'$part' is in use by device $name: $busy" create second "file:$part"
 crash
 fails_saying "'$part' is in use by device $name: $busy" create second "file:$part"
 check "a restart" handover "$name"
 remove
 linear volume "$part" || fail "dmsetup"
-fails_saying "'$other' is in use by device volume: $busy" create "$name" "file:$other"
+fails_saying "'$other' is in use by device volume: $busy" create "$name" "file:$other,extents=off"
 dmsetup remove volume
 delpart "$other" 1
 finish

@@ -72,10 +72,10 @@ remove
 # A loop device, which can be given another file if device-mapper does not claim it.
 loop=$(losetup -f)
 losetup "$loop" /tmp/image || fail "losetup"
-create "$name" "file:$loop" || fail "create on a loop device"
+create "$name" "file:$loop,extents=off" || fail "create on a loop device"
 fails_saying "'$loop' is in use by device $name" create second "file:$loop"
 fails_saying "'$loop' is in use by device $name" create second "file:$loop,ro"
-fails_saying "device name '$name' is in use" create "$name" "file:$loop"
+fails_saying "device name '$name' is in use" create "$name" "file:$loop,extents=off"
 forget_claim
 crash
 fails_saying "$loop is the store of device $name" create second "file:$loop"
@@ -91,7 +91,7 @@ rm "$run/$name/tab"
 another=$(losetup -f)
 truncate -s 8M /tmp/third
 losetup "$another" /tmp/third || fail "losetup"
-create third "file:$another" || fail "create a third device"
+create third "file:$another,extents=off" || fail "create a third device"
 fails_saying "'$another' is in use by device third" handover "$name" "file:$another"
 remove third
 check "a restart on the store that the command names" handover "$name" "file:$another"

@@ -26,7 +26,7 @@ swapping_goes_on() {
 }
 
 memory_prepare
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 mkswap "/dev/mapper/$name" >/dev/null || fail "mkswap"
 swapon "/dev/mapper/$name" || fail "swapon"
 pages=200

@@ -132,7 +132,7 @@ dmsetup remove "$name"
 parameter=/sys/module/dm_user/parameters/compat
 is "the parameter's default" "$(cat "$parameter")" none
 echo android >"$parameter"
-create "$name" "file:$disk" || fail "create"
+create "$name" "file:$disk,extents=off" || fail "create"
 is "the row of dmuserctl" "$(dmsetup table "$name" | grep -o 'compat:[a-z]*')" compat:none
 remove
 check "create without /sys" unshare -m \

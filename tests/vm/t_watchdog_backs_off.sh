@@ -16,7 +16,7 @@ watches() {
 	dmesg | grep -a 'dmuser-watch: event=watch ' | tail -n 1 | grep -q " pid=$1 "
 }
 
-create "$name" "file:$disk,direct" || fail "create"
+create "$name" "file:$disk,direct,extents=off" || fail "create"
 load_start -t 2
 handover "$name" >/dev/null || fail "handover"
 dmuser-watch --timeout "$patience" "$name" || fail "dmuser-watch"

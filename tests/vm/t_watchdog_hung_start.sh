@@ -70,7 +70,7 @@ by_hand() {
 }
 
 dmsetup create store --table "0 $(blockdev --getsz "$disk") linear $disk 0" || fail "the store"
-create "$name" "file:$store,direct" || fail "create"
+create "$name" "file:$store,direct,extents=off" || fail "create"
 handover "$name" >/dev/null || fail "handover"
 watch
 

@@ -350,9 +350,9 @@ struct dm_user_extent {
  * are held by one stay with daemons. A request that overlaps a fenced one goes to daemons.
  *
  * MAP, and CLEAN, need a serving generation that is the newest and has all channels of the node but
- * drained ones: else -ESHUTDOWN, -ESTALE, -EBUSY. -EBUSY: also while an administrator has pinned the
- * device by the message "pin": then all of it is mapped, and no daemon gets a request. -ENOTTY: the
- * row has no argument extents:; -EINVAL; -ERANGE: beyond the end of the mapped device or of the
+ * drained ones: else -ESHUTDOWN, -ESTALE, -EBUSY. -EBUSY: also while an administrator has pinned
+ * the device by the message "pin": then all of it is mapped, and no daemon gets a request. -ENOTTY:
+ * the row has no argument extents:; -EINVAL; -ERANGE: beyond the end of the mapped device or of the
  * backing device; -ENXIO: no such backing device; -ENOSPC: more extents than the row allows;
  * -ENOMEM; -EINTR: the caller is being killed.
  *

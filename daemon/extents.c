@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What is mapped passes the page cache of the store by. So a generation that maps uses the store as
+ * one with direct I/O does: beside a buffered one it needs the order exclusive. Before the first
+ * request of the newcomer the page cache is then written back and dropped, by the kernel: when it
+ * is time, a confined daemon has no descriptor of the store.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "daemon/extents.h"
+#include "lib/target.h"
+
+#define DMU_LOOK_MS	20
+#define DMU_MAP_MS	1000	/* for a dead daemon's channels to close */
+
+/* ---- decide ---- */
+
+static dev_t dmu_extents_store(const struct dmu_backend_ops *ops, const struct dmu_spec *spec)
+{
+	return ops->maps ? ops->maps(spec) : 0;
+}
+
+/* The first backing device of a table with extents, or 0. */
+static dev_t dmu_extents_in_table(const char *name)
+{
+	struct dmu_target_policy policy;
+	unsigned int major, minor;
+	char row[4096];
+
+	if (dmu_dm_status(name, true, row, sizeof(row)) ||
+	    dmu_target_policy_parse(&policy, row, false) || !policy.extents ||
+	    sscanf(policy.backing, "%u:%u", &major, &minor) != 2)
+		return 0;
+	return makedev(major, minor);
+}
+
+bool dmu_extents_for_new_table(const struct dmu_backend_ops *ops, const struct dmu_spec *spec)
+{
+	return spec->extents != DMU_EXTENTS_NEVER && dmu_extents_store(ops, spec) &&
+	       dmu_dm_has_extents();
+}
+
+bool dmu_extents_fit(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
+		     const char *name)
+{
+	dev_t store = dmu_extents_store(ops, spec);
+
+	return spec->extents <= DMU_EXTENTS_ON && store && dmu_extents_in_table(name) == store;
+}
+
+int dmu_extents_decide(struct dmu_context *daemon, enum dmu_use use)
+{
+	struct dmu_spec *spec = &daemon->spec;
+	bool fit;
+
+	if (use == DMU_USE_NEW)
+		fit = spec->extents <= DMU_EXTENTS_ON &&
+		      dmu_extents_for_new_table(daemon->ops, spec);
+	else
+		fit = dmu_extents_fit(daemon->ops, spec, daemon->options.name);
+
+	if (spec->extents == DMU_EXTENTS_ON && !dmu_extents_store(daemon->ops, spec))
+		return dmu_daemon_blame(daemon, EINVAL, "extents=on: %s is no block device",
+					spec->source);
+	if (spec->extents == DMU_EXTENTS_ON && !fit)
+		return dmu_daemon_blame(daemon, EINVAL, "extents=on: the device has no extents to "
+					"%s: it was created without, or by an older kernel module",
+					spec->source);
+	spec->extents = fit ? DMU_EXTENTS_ON : DMU_EXTENTS_OFF;
+	if (fit)
+		spec->cache = DMU_DIRECT;
+	return 0;
+}
+
+bool dmu_extents_are_on(const struct dmu_context *daemon)
+{
+	return daemon->spec.extents == DMU_EXTENTS_ON;
+}
+
+/* While the table claims a number, no other disk has it. */
+int dmu_extents_check(struct dmu_context *daemon)
+{
+	const dev_t store = daemon->geometry.backing;
+	dev_t mapped;
+
+	if (!dmu_extents_are_on(daemon))
+		return 0;
+	mapped = dmu_extents_in_table(daemon->options.name);
+	if (mapped != store)
+		return dmu_daemon_blame(daemon, EXDEV, "%s is device %u:%u, and the table maps to "
+					"%u:%u", daemon->spec.source, major(store), minor(store),
+					major(mapped), minor(mapped));
+	return 0;
+}
+
+/* ---- the page cache ---- */
+
+/* Call @change until it does not fail with -EBUSY, for @ms at most. */
+static int dmu_extents_retry(struct dmu_context *daemon,
+			     int (*change)(const struct dmu_context *daemon), unsigned int ms)
+{
+	uint64_t deadline = dmu_now_ms() + ms;
+	int rc;
+
+	while ((rc = change(daemon)) == -EBUSY && dmu_now_ms() < deadline)
+		poll(NULL, 0, DMU_LOOK_MS);
+	return rc;
+}
+
+static int dmu_extents_channel(const struct dmu_context *daemon)
+{
+	return daemon->server ? dmu_server_channel(daemon->server) : daemon->channels[0];
+}
+
+static int dmu_extents_call_drop(const struct dmu_context *daemon)
+{
+	return dmu_channel_drop(dmu_extents_channel(daemon));
+}
+
+/* What a process reads meanwhile does no harm: -EBUSY is no failure here. */
+static void dmu_extents_write_back(struct dmu_context *daemon)
+{
+	int rc = dmu_extents_call_drop(daemon);
+
+	if (rc && rc != -EBUSY)
+		dmu_log(DMU_LOG_ERR, "%s: writes to %s are lost, the next flush fails: %s",
+			daemon->options.name, daemon->spec.source, strerrordesc_np(-rc));
+	daemon->settled = true;
+}
+
+/* ---- before there are requests ---- */
+
+/* The old daemon writes to the store through its page cache until it stops. */
+static bool dmu_extents_must_wait(const struct dmu_context *daemon)
+{
+	return daemon->taken_over && daemon->peer.order == DMU_WIRE_EXCLUSIVE;
+}
+
+void dmu_extents_prepare(struct dmu_context *daemon)
+{
+	if (dmu_extents_are_on(daemon) && !dmu_extents_must_wait(daemon))
+		dmu_extents_write_back(daemon);
+}
+
+/* ---- map ---- */
+
+static struct dm_user_extent dmu_extents_all(const struct dmu_context *daemon, unsigned int flags)
+{
+	return (struct dm_user_extent){
+		.sector = daemon->info.start, .len = daemon->info.sectors, .flags = flags,
+		.target = flags ? daemon->info.start : 0,
+	};
+}
+
+static int dmu_extents_call_map(const struct dmu_context *daemon)
+{
+	const struct dm_user_extent all = dmu_extents_all(daemon,
+		daemon->geometry.read_only ? DM_USER_EXTENT_READ :
+					     DM_USER_EXTENT_READ | DM_USER_EXTENT_WRITE);
+
+	return dmu_channel_map(dmu_extents_channel(daemon), &all, 1, NULL);
+}
+
+/* Also wait for what was mapped. Then no request passes the page cache by any more: drop that. */
+static int dmu_extents_call_unmap(const struct dmu_context *daemon)
+{
+	const struct dm_user_extent all = dmu_extents_all(daemon, 0);
+	int channel = dmu_extents_channel(daemon), rc;
+
+	rc = dmu_channel_map(channel, &all, 1, NULL);
+	if (!rc)
+		rc = dmu_channel_sync(channel);
+	if (!rc && daemon->spec.cache == DMU_BUFFERED)
+		rc = dmu_channel_drop(channel);
+	return rc;
+}
+
+/* An earlier generation has mapped or remapped. In doubt it has. */
+static bool dmu_extents_are_left(const struct dmu_context *daemon)
+{
+	struct dm_user_info info;
+
+	if (!(daemon->info.policy & DM_USER_POLICY_EXTENTS))
+		return false;
+	return dmu_channel_info(dmu_extents_channel(daemon), &info) ||
+	       info.state & DM_USER_STATE_BYPASSED;
+}
+
+/* For a daemon that does all I/O itself, after generations that have not. */
+static int dmu_extents_unmap(struct dmu_context *daemon)
+{
+	int rc = dmu_extents_retry(daemon, dmu_extents_call_unmap, daemon->options.timeout_ms);
+
+	if (!rc)
+		return 0;
+	if (daemon->spec.cache == DMU_BUFFERED && rc != -EIO)
+		return dmu_daemon_blame(daemon, -rc, "cannot take the extents back: %s",
+					strerrordesc_np(-rc));
+	dmu_log(DMU_LOG_ERR, "%s: cannot take the extents back: %s", daemon->options.name,
+		strerrordesc_np(-rc));
+	return 0;
+}
+
+int dmu_extents_begin(struct dmu_context *daemon)
+{
+	if (dmu_extents_are_on(daemon)) {
+		if (!daemon->settled)
+			dmu_extents_write_back(daemon);
+		return 0;
+	}
+	/* The old daemon, while it lives, may still have to serve on. */
+	if (daemon->state != DMU_STATE_SERVING || !dmu_extents_are_left(daemon))
+		return 0;
+	return dmu_extents_unmap(daemon);
+}
+
+bool dmu_extents_map(struct dmu_context *daemon)
+{
+	int rc;
+
+	if (!dmu_extents_are_on(daemon) || daemon->mapped)
+		return true;
+	rc = dmu_extents_retry(daemon, dmu_extents_call_map, daemon->map_tried ? 0 : DMU_MAP_MS);
+	if (rc && !daemon->map_tried)
+		dmu_log(DMU_LOG_WARNING, "%s: the kernel does not map %s yet: %s",
+			daemon->options.name, daemon->spec.source, strerrordesc_np(-rc));
+	daemon->map_tried = true;
+	if (rc)
+		return false;
+	daemon->mapped = true;
+	/* If a daemon holds a write, a later flush does this. */
+	dmu_channel_clean(dmu_extents_channel(daemon));
+	dmu_daemon_event(daemon, "mapped", "sectors=%llu",
+			 (unsigned long long)daemon->info.sectors);
+	return true;
+}
