@@ -13,6 +13,8 @@ int ctl_list(const struct ctl_args *args);
 int ctl_handover(const struct ctl_args *args);
 int ctl_program(const struct ctl_args *args);
 int ctl_wait(const struct ctl_args *args);
+int ctl_retire(const struct ctl_args *args);
+int ctl_attach(const struct ctl_args *args);
 int ctl_remove(const struct ctl_args *args);
 int ctl_seal(const struct ctl_args *args);
 int ctl_unseal(const struct ctl_args *args);

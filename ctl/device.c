@@ -13,12 +13,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <libdevmapper.h>
 #include <linux/dm-ioctl.h>
 
 #include "ctl/args.h"
 #include "ctl/device.h"
 #include "ctl/output.h"
+#include "ctl/task.h"
 #include "lib/dmuser.h"
 
 #define CONTROL		"/dev/mapper/control"
@@ -53,40 +53,6 @@ void ctl_dm_init(void)
 		dm_udev_set_sync_support(0);
 }
 
-/* A task for @name; NULL: out of memory, or a name that DM cannot have. */
-static struct dm_task *task_new(int type, const char *name)
-{
-	struct dm_task *task = dm_task_create(type);
-
-	if (task && name && !dm_task_set_name(task, name)) {
-		dm_task_destroy(task);
-		return NULL;
-	}
-	return task;
-}
-
-/* Why there is no task: libdevmapper makes none without the driver, and does not say so. */
-static int task_new_error(void)
-{
-	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return -ENOMEM;
-}
-
-/* 0 or -errno of the ioctl. */
-static int task_run(struct dm_task *task)
-{
-	int error;
-
-	if (dm_task_run(task))
-		return 0;
-	error = dm_task_get_errno(task);
-	return error ? -error : -EIO;
-}
-
 /* The first row of target "user" in @task's answer. NULL: there is none. */
 static const char *row_find(struct dm_task *task, uint64_t *start, uint64_t *sectors)
 {
@@ -101,30 +67,6 @@ static const char *row_find(struct dm_task *task, uint64_t *start, uint64_t *sec
 	return NULL;
 }
 
-/* What device-mapper knows a device by. */
-enum key { BY_NAME, BY_UUID };
-
-/* Run a STATUS or TABLE task that does not wait for I/O; *@task is to be destroyed if not NULL. */
-static int query(struct dm_task **task, int type, enum key key, const char *name,
-		 struct dm_info *info)
-{
-	char uuid[sizeof(DMU_UUID_PREFIX) + DMU_NAME_MAX];
-	int ret;
-
-	*task = task_new(type, key == BY_NAME ? name : NULL);
-	if (!*task)
-		return task_new_error();
-	snprintf(uuid, sizeof(uuid), DMU_UUID_PREFIX "%s", name);
-	if ((key == BY_UUID && !dm_task_set_uuid(*task, uuid)) || !dm_task_no_flush(*task))
-		return -ENOMEM;
-	ret = task_run(*task);
-	if (ret)
-		return ret;
-	if (!dm_task_get_info(*task, info))
-		return -EIO;
-	return info->exists ? 0 : -ENXIO;
-}
-
 static int device_table(struct ctl_device *device)
 {
 	struct dm_task *task;
@@ -132,7 +74,7 @@ static int device_table(struct ctl_device *device)
 	const char *params;
 	int ret;
 
-	ret = query(&task, DM_DEVICE_TABLE, BY_NAME, device->name, &info);
+	ret = ctl_task_query(&task, DM_DEVICE_TABLE, CTL_BY_NAME, device->name, &info);
 	if (ret)
 		goto out;
 	params = row_find(task, &device->start, &device->sectors);
@@ -149,7 +91,7 @@ out:
 	return ret;
 }
 
-static int device_find(enum key key, const char *name, struct ctl_device *device)
+static int device_find(enum ctl_key key, const char *name, struct ctl_device *device)
 {
 	const char *params, *uuid;
 	struct dm_task *task;
@@ -158,7 +100,7 @@ static int device_find(enum key key, const char *name, struct ctl_device *device
 	int ret;
 
 	memset(device, 0, sizeof(*device));
-	ret = query(&task, DM_DEVICE_STATUS, key, name, &info);
+	ret = ctl_task_query(&task, DM_DEVICE_STATUS, key, name, &info);
 	if (ret)
 		goto out;
 	snprintf(device->name, sizeof(device->name), "%s", dm_task_get_name(task));
@@ -184,9 +126,14 @@ out:
 
 int ctl_dm_device(const char *name, struct ctl_device *device)
 {
-	int ret = device_find(BY_UUID, name, device);
+	int ret = device_find(CTL_BY_UUID, name, device);
 
-	return ret == -ENXIO ? device_find(BY_NAME, name, device) : ret;
+	return ret == -ENXIO ? device_find(CTL_BY_NAME, name, device) : ret;
+}
+
+bool ctl_dm_is_ours(const struct ctl_device *device)
+{
+	return !strncmp(device->uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX));
 }
 
 const char *ctl_dm_first_name(const char *name)
@@ -194,10 +141,9 @@ const char *ctl_dm_first_name(const char *name)
 	static struct ctl_device device;
 	const char *first = device.uuid + strlen(DMU_UUID_PREFIX);
 
-	if (device_find(BY_UUID, name, &device) != -ENXIO ||
-	    device_find(BY_NAME, name, &device) == -ENXIO ||
-	    strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)) ||
-	    !dmu_name_valid(first))
+	if (device_find(CTL_BY_UUID, name, &device) != -ENXIO ||
+	    device_find(CTL_BY_NAME, name, &device) == -ENXIO ||
+	    !ctl_dm_is_ours(&device) || !dmu_name_valid(first))
 		return name;
 	return first;
 }
@@ -245,10 +191,10 @@ int ctl_dm_each(int (*visit)(const struct ctl_device *device, void *context), vo
 	unsigned int next;
 	int ret;
 
-	task = task_new(DM_DEVICE_LIST, NULL);
+	task = ctl_task_new(DM_DEVICE_LIST, NULL);
 	if (!task)
-		return task_new_error();
-	ret = task_run(task);
+		return ctl_task_new_error();
+	ret = ctl_task_run(task);
 	if (ret)
 		goto out;
 	names = dm_task_get_names(task);
@@ -256,7 +202,7 @@ int ctl_dm_each(int (*visit)(const struct ctl_device *device, void *context), vo
 		goto out;
 	do {
 		/* A device that is gone by now, or of another target, is left out. */
-		if (!device_find(BY_NAME, names->name, &device)) {
+		if (!device_find(CTL_BY_NAME, names->name, &device)) {
 			ret = visit(&device, context);
 			if (ret)
 				break;
@@ -269,62 +215,37 @@ out:
 	return ret;
 }
 
-int ctl_dm_message(const struct ctl_device *device, const char *message)
+int ctl_dm_ask(const struct ctl_device *device, const char *message, char **answer)
 {
-	struct dm_task *task = task_new(DM_DEVICE_TARGET_MSG, device->name);
+	struct dm_task *task = ctl_task_new(DM_DEVICE_TARGET_MSG, device->name);
+	const char *said = NULL;
 	int ret = -ENOMEM;
 
 	if (task && dm_task_set_sector(task, device->start) && dm_task_set_message(task, message))
-		ret = task_run(task);
+		ret = ctl_task_run(task);
+	if (!ret && answer) {
+		said = dm_task_get_message_response(task);
+		*answer = strdup(said ? said : "");
+		ret = *answer ? 0 : -ENOMEM;
+	}
 	if (task)
 		dm_task_destroy(task);
 	return ret;
 }
 
-/* Run a task after which device nodes change: with udev, return when its rules are through. */
-static int task_run_synced(struct dm_task *task)
+int ctl_dm_message(const struct ctl_device *device, const char *message)
 {
-	uint32_t cookie = 0;
-	int ret;
-
-	if (!dm_task_set_cookie(task, &cookie, 0))
-		return -ENOMEM;
-	ret = task_run(task);
-	dm_udev_wait(cookie);
-	dm_task_update_nodes();
-	return ret;
+	return ctl_dm_ask(device, message, NULL);
 }
 
 int ctl_dm_remove(const char *name)
 {
-	struct dm_task *task = task_new(DM_DEVICE_REMOVE, name);
+	struct dm_task *task = ctl_task_new(DM_DEVICE_REMOVE, name);
 	int ret = -ENOMEM;
 
 	/* Retry while udev has the device open after an event, and for no other process. */
 	if (task && (!dm_udev_get_sync_support() || dm_task_retry_remove(task)))
-		ret = task_run_synced(task);
-	if (task)
-		dm_task_destroy(task);
-	return ret;
-}
-
-int ctl_dm_fail(const struct ctl_device *device)
-{
-	struct dm_task *task = task_new(DM_DEVICE_RELOAD, device->name);
-	int ret = -ENOMEM;
-
-	if (task && dm_task_add_target(task, 0, device->start + device->sectors, "error", "") &&
-	    (!device->read_only || dm_task_set_ro(task)))
-		ret = task_run(task);
-	if (task)
-		dm_task_destroy(task);
-	if (ret)
-		return ret;
-
-	task = task_new(DM_DEVICE_RESUME, device->name);
-	ret = -ENOMEM;
-	if (task && dm_task_no_flush(task) && dm_task_skip_lockfs(task))
-		ret = task_run_synced(task);
+		ret = ctl_task_run_synced(task);
 	if (task)
 		dm_task_destroy(task);
 	return ret;

@@ -40,8 +40,10 @@ void ctl_dm_device_error(const char *name, int error);
 int ctl_dm_each(int (*visit)(const struct ctl_device *device, void *context), void *context);
 int ctl_dm_message(const struct ctl_device *device, const char *message);
 int ctl_dm_remove(const char *name);
-/* Swap the table for one row of target "error" without waiting for what is in flight. */
-int ctl_dm_fail(const struct ctl_device *device);
+/* Send a message that is answered. The caller frees *@answer. */
+int ctl_dm_ask(const struct ctl_device *device, const char *message, char **answer);
+/* The device was created by a program of this project. */
+bool ctl_dm_is_ours(const struct ctl_device *device);
 /*
  * A descriptor that polls readable after any DM event, creation or removal since it was last armed.
  * The descriptor, or -errno.

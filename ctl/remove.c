@@ -8,19 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "ctl/commands.h"
 #include "ctl/device.h"
+#include "ctl/leave.h"
 #include "ctl/output.h"
+#include "ctl/swap.h"
 #include "lib/dmuser.h"
 #include "rundir/clean.h"
 #include "rundir/directory.h"
-#include "rundir/listener.h"
 
-#define EXIT_MS		5000	/* for the daemon of a removed device to exit */
 #define CLOSE_MS	1000	/* for the users of a device that now fails all I/O to close it */
 
 /* A list to print: "mounted on /mnt, used by dm-3". */
@@ -173,28 +172,6 @@ static void busy_error(const struct ctl_device *before, bool forced)
 		  users.used ? ": " : ", its user is unknown", users.text);
 }
 
-/* A pidfd of the serving daemon, or -1. */
-static int daemon_watch(const struct ctl_args *args)
-{
-	char error[DMU_ERROR_MAX];
-	struct dmu_listener daemon;
-
-	if (dmu_listener_ask(args->run_dir, args->name, &daemon, error, sizeof(error)))
-		return -1;
-	return syscall(SYS_pidfd_open, daemon.status.pid, 0);
-}
-
-/* Wait for the daemon's exit: then its files are safe to remove, and its name is free. */
-static void daemon_leave(int pidfd)
-{
-	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
-
-	if (pidfd < 0)
-		return;
-	poll(&fd, 1, EXIT_MS);
-	close(pidfd);
-}
-
 /* Processes whose I/O has just failed get a moment to close the device. */
 static int remove_failed_device(const char *name)
 {
@@ -208,10 +185,10 @@ static int remove_failed_device(const char *name)
 
 static int remove_device(const struct ctl_args *args, const struct ctl_device *device)
 {
-	int ret, pidfd = daemon_watch(args);
+	int ret, pidfd = ctl_leave_watch(args);
 
 	if ((args->given & CTL_FORCE) && device->sectors) {
-		ret = ctl_dm_fail(device);
+		ret = ctl_swap_to_error(device);
 		if (ret) {
 			ctl_error("%s: cannot replace its table: %s", args->name, strerror(-ret));
 			goto out;
@@ -224,7 +201,7 @@ static int remove_device(const struct ctl_args *args, const struct ctl_device *d
 	else if (ret && ret != -ENXIO)
 		ctl_error("%s: cannot be removed: %s", args->name, strerror(-ret));
 	if (!ret || ret == -ENXIO) {
-		daemon_leave(pidfd);
+		ctl_leave_await(pidfd);
 		pidfd = -1;
 		dmu_run_clean(args->run_dir, args->name);
 		ret = 0;
@@ -244,8 +221,7 @@ int ctl_remove(const struct ctl_args *args)
 	if (ret == -ENXIO)	/* a crash may have left the run directory */
 		dmu_run_clean(args->run_dir, args->name);
 	/* An earlier remove --force or an earlier create did not finish. */
-	if ((ret == -EMEDIUMTYPE || ret == -ENODATA) &&
-	    !strncmp(device.uuid, DMU_UUID_PREFIX, strlen(DMU_UUID_PREFIX)))
+	if ((ret == -EMEDIUMTYPE || ret == -ENODATA) && ctl_dm_is_ours(&device))
 		ret = 0;
 	if (ret) {
 		ctl_dm_device_error(args->name, ret);

@@ -65,6 +65,28 @@ const struct ctl_command ctl_commands[] = {
 		.run = ctl_wait,
 	},
 	{
+		.name = "retire",
+		.summary = "let the kernel do all I/O for good; the daemon exits",
+		.detail =
+			"Replaces the table, in use, by rows of dm-linear. The extents must map "
+			"all of the device. On failure all is as it was.",
+		.operands = CTL_NAME,
+		.options = CTL_JSON | CTL_RUNDIR,
+		.run = ctl_retire,
+	},
+	{
+		.name = "attach",
+		.summary = "bring a daemon back to a retired device",
+		.detail =
+			"Replaces the table, in use, by that of a device whose extents map the "
+			"disk, and starts a daemon. BACKEND:SOURCE is file: and the disk by "
+			"default. On failure all is as it was.",
+		.operands = CTL_NAME_SPEC,
+		.options = CTL_JSON | CTL_PROGRAM | CTL_STAGE | CTL_TIMEOUT | CTL_CHANNELS |
+			   CTL_RUNDIR,
+		.run = ctl_attach,
+	},
+	{
 		.name = "remove",
 		.summary = "remove a device; its daemon then exits",
 		.detail =

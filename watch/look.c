@@ -75,7 +75,8 @@ enum watch_sight watch_look(const struct watch_options *options, pid_t known,
 	memset(view, 0, sizeof(*view));
 	view->pidfd = -1;
 	ret = ask_kernel(options->name, view);
-	if (ret == -ENXIO)
+	/* Also when the device has a table of another target: it is retired. */
+	if (ret == -ENXIO || ret == -EMEDIUMTYPE)
 		return WATCH_GONE;
 	if (ret)
 		return unclear(view, "cannot ask the kernel about it: %s", strerror(-ret));

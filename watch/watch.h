@@ -116,7 +116,7 @@ enum watch_sight {
 	WATCH_SERVED,			/* by @pid, whose @pidfd is the caller's */
 	WATCH_NOBODY,			/* no daemon serves */
 	WATCH_UNCLEAR,			/* a daemon comes, goes or does not answer: look again */
-	WATCH_GONE,			/* there is no such device */
+	WATCH_GONE,			/* there is no such device of the target */
 };
 
 struct watch_view {
