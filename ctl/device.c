@@ -179,7 +179,12 @@ int ctl_dm_require(const char *name, struct ctl_device *device)
 
 	if (!ret)
 		return CTL_DONE;
-	ctl_dm_device_error(name, ret);
+	if (ret == -EMEDIUMTYPE && ctl_dm_is_ours(device))
+		ctl_error("%s: not a device of the dm-user target any more: it was retired "
+			  "('dmuserctl attach' undoes that), or fails all I/O after a "
+			  "'remove --force'", name);
+	else
+		ctl_dm_device_error(name, ret);
 	return CTL_FAILED;
 }
 

@@ -57,7 +57,7 @@ load_progress
 is_linear "the end"
 
 say "what cannot be attached"
-fails_saying "not a device of the dm-user target" dmuserctl retire "$name"
+fails_saying "it was retired" dmuserctl retire "$name"
 fails_saying "needs extents" dmuserctl attach "$name" "file:$disk,extents=off"
 fails_saying "needs extents" dmuserctl attach "$name" "file:$disk,buffered"
 fails_saying "unknown option" dmuserctl attach "$name" "file:$disk,quick"
@@ -94,7 +94,8 @@ fails_saying "it is suspended" dmuserctl retire "$name"
 dmsetup resume "$name"
 maps || fail "not mapped any more"
 remove
-check "larger blocks than the disk has" create "$name" "file:$disk,logical_block_size=4096,physical_block_size=4096"
+check "larger blocks than the disk has" create "$name" \
+	"file:$disk,logical_block_size=4096,physical_block_size=4096"
 wait_for 20 "the kernel maps the disk" maps
 fails_saying "its logical_block_size is 4096" dmuserctl retire "$name"
 is "pinned" "$(word pinned)" ""
@@ -110,11 +111,12 @@ wait_for 20 "the kernel maps the disk" maps
 load_start
 for call in $(seq 1 40); do
 	(strace -f -qq -o /tmp/strace -P /dev/mapper/control -e trace=ioctl \
-		-e inject="ioctl:signal=KILL:when=$call" dmuserctl retire "$name") >/tmp/said 2>&1
+		-e inject="ioctl:signal=KILL:when=$call" dmuserctl retire "$name") \
+		>/tmp/said 2>&1
 	load_progress 1
 	grep -q SIGKILL /tmp/strace || break
 	# It can be repeated. Then back.
-	! is_user || dmuserctl retire "$name" >/tmp/said || fail "after call $call: $(cat /tmp/said)"
+	! is_user || dmuserctl retire "$name" >/tmp/said || fail "call $call: $(cat /tmp/said)"
 	is_user && fail "not retired after call $call"
 	dmuserctl attach --timeout "$patience" "$name" >/tmp/said 2>&1 ||
 		fail "attach after call $call: $(cat /tmp/said)"
