@@ -156,14 +156,17 @@ static void dmu_act_send_hello(struct dmu_context *daemon)
 	const struct dmu_backend_ops *ops = dmu_backend_find(daemon->program->backends,
 							     options->spec.backend);
 	struct dmu_wire_message message = { .type = DMU_WIRE_HELLO };
+	bool fit;
 
 	message.hello.cache = DMU_WIRE_CACHE_AS_OFFERED;
 	if (options->spec_given) {
 		message.hello.cache = options->spec.cache;
-		if (ops && dmu_extents_fit(ops, &options->spec, options->name))
+		/* If the table cannot be read now, the order is checked later. */
+		if (ops && !dmu_extents_fit(ops, &options->spec, options->name, &fit) && fit)
 			message.hello.cache = DMU_WIRE_CACHE_DIRECT;
 		message.hello.exclusive = ops && ops->begin;
 	}
+	daemon->told_cache = message.hello.cache;
 	message.hello.channels = options->channels ? options->channels : options->spec.channels;
 	dmu_send_fds(daemon, &message, &daemon->self_pidfd, 1);
 }

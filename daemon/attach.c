@@ -82,6 +82,7 @@ static int dmu_attach_create(struct dmu_context *daemon)
 	char args[sizeof(daemon->spec.table_args) + 80];
 	const struct dmu_geometry *geometry = &daemon->geometry;
 	struct dmu_dm_row row = { .ctl = options->ctl, .args = args };
+	bool fit;
 	int rc;
 
 	/* Check the name first: the error would blame the store, which the existing device has. */
@@ -106,9 +107,12 @@ static int dmu_attach_create(struct dmu_context *daemon)
 	daemon->created = true;
 	dmu_daemon_event(daemon, "table", "sectors=%llu spec=%s",
 			 (unsigned long long)row.sectors, daemon->spec.text);
-	if (dmu_extents_are_on(daemon) &&
-	    !dmu_extents_fit(daemon->ops, &options->spec, options->name)) {
-		rc = dmu_attach_without_extents(daemon);
+	if (dmu_extents_are_on(daemon)) {
+		rc = dmu_extents_fit(daemon->ops, &options->spec, options->name, &fit);
+		if (rc)
+			return dmu_daemon_blame(daemon, -rc, "cannot read the table of %s: %s",
+						options->name, strerror(-rc));
+		rc = fit ? 0 : dmu_attach_without_extents(daemon);
 		if (rc)
 			return rc;
 	}

@@ -68,6 +68,7 @@ struct dmu_context {
 	void *block;			/* one logical block, for the self-test */
 	bool begun;			/* ops->begin has returned 0 */
 	/* Of a daemon that lets the kernel map its store: see extents.c. */
+	bool maps_like_old;		/* its spec says buffered, unless the old one maps, too */
 	bool settled;			/* the store's page cache is written back */
 	bool map_tried, mapped;
 	uint64_t since_ms;		/* CLOCK_MONOTONIC when it began to serve; 0: not yet */
@@ -75,6 +76,7 @@ struct dmu_context {
 	char store[DMU_SPEC_MAX];	/* BACKEND:IDENTITY; the old daemon's until compared */
 	bool filtered;			/* by seccomp: it can open or remove nothing any more */
 	bool taken_over;		/* it took an OFFER from a peer */
+	enum dmu_wire_cache told_cache;	/* in its HELLO */
 
 	struct dmu_room room;
 	struct dmu_peer peer;

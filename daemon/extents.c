@@ -24,18 +24,21 @@ static dev_t dmu_extents_store(const struct dmu_backend_ops *ops, const struct d
 	return ops->maps ? ops->maps(spec) : 0;
 }
 
-/* The first backing device of a table with extents, or 0. */
-static dev_t dmu_extents_in_table(const char *name)
+/* *@backing: the first backing device of a table with extents, or 0. 0 or -errno. */
+static int dmu_extents_in_table(const char *name, dev_t *backing)
 {
 	struct dmu_target_policy policy;
 	unsigned int major, minor;
 	char row[4096];
+	int rc;
 
-	if (dmu_dm_status(name, true, row, sizeof(row)) ||
-	    dmu_target_policy_parse(&policy, row, false) || !policy.extents ||
-	    sscanf(policy.backing, "%u:%u", &major, &minor) != 2)
-		return 0;
-	return makedev(major, minor);
+	*backing = 0;
+	rc = dmu_dm_status(name, true, row, sizeof(row));
+	if (!rc)
+		rc = dmu_target_policy_parse(&policy, row, false);
+	if (!rc && policy.extents && sscanf(policy.backing, "%u:%u", &major, &minor) == 2)
+		*backing = makedev(major, minor);
+	return rc;
 }
 
 bool dmu_extents_for_new_table(const struct dmu_backend_ops *ops, const struct dmu_spec *spec)
@@ -44,25 +47,34 @@ bool dmu_extents_for_new_table(const struct dmu_backend_ops *ops, const struct d
 	       dmu_dm_has_extents();
 }
 
-bool dmu_extents_fit(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
-		     const char *name)
+int dmu_extents_fit(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
+		    const char *name, bool *fit)
 {
-	dev_t store = dmu_extents_store(ops, spec);
+	dev_t store = dmu_extents_store(ops, spec), backing;
+	int rc;
 
-	return spec->extents <= DMU_EXTENTS_ON && store && dmu_extents_in_table(name) == store;
+	*fit = false;
+	if (spec->extents > DMU_EXTENTS_ON || !store)
+		return 0;
+	rc = dmu_extents_in_table(name, &backing);
+	*fit = !rc && backing == store;
+	return rc;
 }
 
 int dmu_extents_decide(struct dmu_context *daemon, enum dmu_use use)
 {
 	struct dmu_spec *spec = &daemon->spec;
 	bool fit;
+	int rc = 0;
 
 	if (use == DMU_USE_NEW)
 		fit = spec->extents <= DMU_EXTENTS_ON &&
 		      dmu_extents_for_new_table(daemon->ops, spec);
 	else
-		fit = dmu_extents_fit(daemon->ops, spec, daemon->options.name);
-
+		rc = dmu_extents_fit(daemon->ops, spec, daemon->options.name, &fit);
+	if (rc)
+		return dmu_daemon_blame(daemon, -rc, "cannot read the table of %s: %s",
+					daemon->options.name, strerror(-rc));
 	if (spec->extents == DMU_EXTENTS_ON && !dmu_extents_store(daemon->ops, spec))
 		return dmu_daemon_blame(daemon, EINVAL, "extents=on: %s is no block device",
 					spec->source);
@@ -71,6 +83,7 @@ int dmu_extents_decide(struct dmu_context *daemon, enum dmu_use use)
 					"%s: it was created without, or by an older kernel module",
 					spec->source);
 	spec->extents = fit ? DMU_EXTENTS_ON : DMU_EXTENTS_OFF;
+	daemon->maps_like_old = fit && spec->cache == DMU_BUFFERED;
 	if (fit)
 		spec->cache = DMU_DIRECT;
 	return 0;
@@ -81,15 +94,39 @@ bool dmu_extents_are_on(const struct dmu_context *daemon)
 	return daemon->spec.extents == DMU_EXTENTS_ON;
 }
 
+/*
+ * The old daemon has chosen the order for the cache mode that HELLO told, or for its own. Beside a
+ * buffered one nothing may pass the page cache by.
+ */
+static int dmu_extents_check_order(struct dmu_context *daemon)
+{
+	struct dm_user_info info;
+
+	if (!daemon->taken_over || daemon->peer.order == DMU_WIRE_EXCLUSIVE)
+		return 0;
+	if (daemon->told_cache != DMU_WIRE_CACHE_AS_OFFERED)
+		return daemon->told_cache == (enum dmu_wire_cache)daemon->spec.cache ? 0 :
+			dmu_daemon_blame(daemon, EAGAIN, "the table of %s has changed meanwhile",
+					 daemon->options.name);
+	if (!daemon->maps_like_old)
+		return 0;
+	if (dmu_channel_info(daemon->channels[0], &info) ||
+	    !(info.state & DM_USER_STATE_BYPASSED))
+		return dmu_daemon_blame(daemon, EAGAIN, "the serving daemon does not let the "
+					"kernel map %s: give BACKEND:SOURCE", daemon->spec.source);
+	return 0;
+}
+
 /* While the table claims a number, no other disk has it. */
 int dmu_extents_check(struct dmu_context *daemon)
 {
 	const dev_t store = daemon->geometry.backing;
-	dev_t mapped;
+	dev_t mapped = 0;
+	int rc = dmu_extents_check_order(daemon);
 
-	if (!dmu_extents_are_on(daemon))
-		return 0;
-	mapped = dmu_extents_in_table(daemon->options.name);
+	if (rc || !dmu_extents_are_on(daemon))
+		return rc;
+	dmu_extents_in_table(daemon->options.name, &mapped);
 	if (mapped != store)
 		return dmu_daemon_blame(daemon, EXDEV, "%s is device %u:%u, and the table maps to "
 					"%u:%u", daemon->spec.source, major(store), minor(store),
@@ -224,6 +261,9 @@ bool dmu_extents_map(struct dmu_context *daemon)
 
 	if (!dmu_extents_are_on(daemon) || daemon->mapped)
 		return true;
+	/* In a handover it is not alone. */
+	if (daemon->state != DMU_STATE_SERVING)
+		return false;
 	rc = dmu_extents_retry(daemon, dmu_extents_call_map, daemon->map_tried ? 0 : DMU_MAP_MS);
 	if (rc && !daemon->map_tried)
 		dmu_log(DMU_LOG_WARNING, "%s: the kernel does not map %s yet: %s",

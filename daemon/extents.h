@@ -9,11 +9,11 @@
 #include "daemon/daemon.h"
 
 /*
- * Could the kernel map the store of @spec, which is not decided yet, by the table of device @name?
- * Asks device-mapper.
+ * *@fit: could the kernel map the store of @spec, which is not decided yet, by the table of device
+ * @name? 0, or -errno of device-mapper.
  */
-bool dmu_extents_fit(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
-		     const char *name);
+int dmu_extents_fit(const struct dmu_backend_ops *ops, const struct dmu_spec *spec,
+		    const char *name, bool *fit);
 /* Shall the table of a new device have extents, for this generation or a later one? */
 bool dmu_extents_for_new_table(const struct dmu_backend_ops *ops, const struct dmu_spec *spec);
 /*
@@ -23,7 +23,7 @@ bool dmu_extents_for_new_table(const struct dmu_backend_ops *ops, const struct d
 int dmu_extents_decide(struct dmu_context *daemon, enum dmu_use use);
 /* Is it decided that the kernel maps the store? */
 bool dmu_extents_are_on(const struct dmu_context *daemon);
-/* Check that the table maps to the store. 0, or -errno, blamed. */
+/* Check the order of the handover, and that the table maps to the store. 0, or -errno, blamed. */
 int dmu_extents_check(struct dmu_context *daemon);
 /* No other generation uses the page cache any more, unless the order is exclusive. */
 void dmu_extents_prepare(struct dmu_context *daemon);
