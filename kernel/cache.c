@@ -12,7 +12,10 @@
 #include "compat.h"
 #include "dmu.h"
 
-/* Backing device @nr of the table that is live or will be, with a reference; or NULL. */
+/*
+ * Backing device @nr of the table that is live or will be, or NULL. With references, also on the
+ * disk of a partition, for the time after the table.
+ */
 static struct block_device *dmu_cache_get(struct dmu_node *node, unsigned int nr)
 {
 	struct block_device *bdev = NULL;
@@ -23,9 +26,18 @@ static struct block_device *dmu_cache_get(struct dmu_node *node, unsigned int nr
 	if (target && target->backings[nr]) {
 		bdev = target->backings[nr]->bdev;
 		ihold(dmu_bdev_mapping(bdev)->host);
+		get_device(disk_to_dev(bdev->bd_disk));
 	}
 	mutex_unlock(&node->targets_lock);
 	return bdev;
+}
+
+static void dmu_cache_put(struct block_device *bdev)
+{
+	struct device *disk = disk_to_dev(bdev->bd_disk);
+
+	iput(dmu_bdev_mapping(bdev)->host);
+	put_device(disk);
 }
 
 /*
@@ -56,16 +68,27 @@ int dmu_cache_drop(struct dmu_node *node)
 	int ret = 0, one;
 
 	/* First: what bypasses the page cache meanwhile sets it again. */
-	WRITE_ONCE(extents->bypassed, false);
+	if (!READ_ONCE(extents->count))
+		WRITE_ONCE(extents->bypassed, false);
 	for (i = 0; i < DMU_BACKINGS_MAX; i++) {
 		bdev = dmu_cache_get(node, i);
 		if (!bdev)
 			continue;
 		one = dmu_cache_drop_one(node, bdev);
-		iput(dmu_bdev_mapping(bdev)->host);
+		dmu_cache_put(bdev);
 		ret = ret ?: one;
 	}
 	if (ret == -EBUSY || READ_ONCE(extents->count))
 		WRITE_ONCE(extents->bypassed, true);
 	return ret;
+}
+
+/* @target is the last of its node: no daemon will drop what it has left old. Waits for no I/O. */
+void dmu_cache_forget(struct dmu_target *target)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMU_BACKINGS_MAX; i++)
+		if (target->backings[i])
+			invalidate_bdev(target->backings[i]->bdev);
 }

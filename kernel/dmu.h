@@ -386,7 +386,7 @@ static inline unsigned long dmu_node_grace_end(const struct dmu_node *node, unsi
 /* node.c: life of a node, and admission to it */
 extern struct workqueue_struct *dmu_workqueue;
 int dmu_node_attach(struct dmu_target *target, char **error);
-void dmu_node_detach(struct dmu_target *target);
+bool dmu_node_detach(struct dmu_target *target);
 void dmu_node_activate(struct dmu_target *target);
 void dmu_node_put(struct dmu_node *node);
 void dmu_node_event(struct dmu_node *node);
@@ -456,6 +456,7 @@ void dmu_flush_dropped(struct dmu_node *node, const struct dmu_claim *claim);
 void dmu_flush_answered(struct dmu_node *node, const struct dmu_claim *claim,
 			const struct dmu_request *req);
 bool dmu_flush_needs_backings(const struct dmu_node *node);
+bool dmu_flush_is_lost(struct dmu_node *node);
 int dmu_flush_map(struct dmu_target *target, struct bio *bio);
 int dmu_flush_declare_clean(struct dmu_channel *channel);
 
@@ -496,6 +497,7 @@ static inline void dmu_extents_use(struct dmu_extents *extents)
 
 /* cache.c: the page cache of the backing devices */
 int dmu_cache_drop(struct dmu_node *node);
+void dmu_cache_forget(struct dmu_target *target);
 
 /* pin.c: no daemon in the way */
 int dmu_pin(struct dmu_node *node);

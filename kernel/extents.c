@@ -357,13 +357,14 @@ static int dmu_extents_set(struct dmu_extents *extents, const struct dm_user_ext
 	ret = dmu_extents_thin(extents, first, last, &effect);
 	if (ret)
 		return ret;
+	/* Before a bio finds it: a flush after that bio goes to the backing devices. */
+	if (extent->flags)
+		dmu_extents_use(extents);
 	ret = mtree_store_range(&extents->tree, first, last, dmu_extent_value(extent),
 				DMU_EXTENT_GFP);
 	if (ret)
 		return ret;
 	WRITE_ONCE(extents->count, count);
-	if (extent->flags)
-		dmu_extents_use(extents);
 	extents->sectors += (extent->flags ? extent->len : 0) - effect.sectors;
 	return 0;
 }

@@ -42,6 +42,12 @@ bool dmu_flush_needs_backings(const struct dmu_node *node)
 	return node->extents && READ_ONCE(node->extents->used);
 }
 
+/* Has a DROP lost writes that no flush has told of? This one does then. */
+bool dmu_flush_is_lost(struct dmu_node *node)
+{
+	return unlikely(READ_ONCE(node->flush_lost)) && xchg(&node->flush_lost, false);
+}
+
 /*
  * The first flush of a set goes to the daemon, if that may hold something, and then to the first
  * backing device: see dmu_request_answer(). Each other one goes to its own.
@@ -51,7 +57,7 @@ int dmu_flush_map(struct dmu_target *target, struct bio *bio)
 	unsigned int nr = dm_bio_get_target_bio_nr(bio);
 	struct dmu_node *node = target->node;
 
-	if (unlikely(READ_ONCE(node->flush_lost)) && xchg(&node->flush_lost, false))
+	if (dmu_flush_is_lost(node))
 		return DM_MAPIO_KILL;
 	if (!nr && !READ_ONCE(node->clean))
 		return DMU_MAPIO_DAEMON;

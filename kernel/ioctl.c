@@ -55,7 +55,8 @@ static u64 dmu_info_state(const struct dmu_node *node)
 	       (node->suspended ? DM_USER_STATE_SUSPENDED : 0) |
 	       (node->read_only ? DM_USER_STATE_READ_ONLY : 0) |
 	       (node->written != node->flushed ? DM_USER_STATE_UNFLUSHED : 0) |
-	       (node->extents && READ_ONCE(node->extents->bypassed) ? DM_USER_STATE_BYPASSED : 0);
+	       (node->extents && READ_ONCE(node->extents->bypassed) ? DM_USER_STATE_BYPASSED : 0) |
+	       (node->pinned ? DM_USER_STATE_PINNED : 0);
 }
 
 static void dmu_info_fill(struct dm_user_info *info, struct dmu_channel *channel)

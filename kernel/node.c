@@ -532,12 +532,15 @@ leave:
 	return ret;
 }
 
-/* DM calls the destructor after the table's last request has ended. */
-void dmu_node_detach(struct dmu_target *target)
+/*
+ * DM calls the destructor after the table's last request has ended. True: this was the node's last
+ * table, and something has passed the page cache of backing devices by.
+ */
+bool dmu_node_detach(struct dmu_target *target)
 {
 	struct dmu_node *node = target->node;
+	bool last, bypassed;
 	unsigned int noio;
-	bool last;
 
 	noio = dmu_registry_enter();
 	mutex_lock(&node->targets_lock);
@@ -552,7 +555,9 @@ void dmu_node_detach(struct dmu_target *target)
 		dmu_node_kill(node);
 	}
 	dmu_registry_leave(noio);
+	bypassed = last && node->extents && READ_ONCE(node->extents->bypassed);
 	dmu_node_put(node);
+	return bypassed;
 }
 
 /*

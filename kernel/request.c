@@ -383,6 +383,9 @@ void dmu_request_answer(struct dmu_channel *channel, struct dmu_claim *claim, u6
 	drained = dmu_generation_drop_claim(channel->generation);
 	spin_unlock_bh(&node->lock);
 
+	/* It may have waited for the daemon when the loss was found. */
+	if (req && !status && req->type == DM_USER_REQ_MAP_FLUSH && dmu_flush_is_lost(node))
+		status = BLK_STS_IOERR;
 	/* What the daemon's memory held is in the backing device now, perhaps in its cache. */
 	if (req && !status && req->type == DM_USER_REQ_MAP_FLUSH &&
 	    dmu_flush_needs_backings(node))

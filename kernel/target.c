@@ -159,7 +159,8 @@ static void dmu_dtr(struct dm_target *ti)
 {
 	struct dmu_target *target = ti->private;
 
-	dmu_node_detach(target);
+	if (dmu_node_detach(target))
+		dmu_cache_forget(target);
 	dmu_release_backings(target);
 	dmu_config_free(&target->config);
 	kfree(target);
@@ -256,6 +257,8 @@ static void dmu_status_info(struct dmu_node *node, char *result, unsigned int ma
 		       view.writes, view.others);
 		if (node->pinned)
 			DMEMIT(" pinned:1");
+		if (READ_ONCE(node->flush_lost))
+			DMEMIT(" lost:1");
 	}
 	if (node->config.nospace_wait)
 		DMEMIT(" nospace:%llu", node->lacking);

@@ -191,6 +191,7 @@ struct dm_user_message {
 #define DM_USER_STATE_UNFLUSHED		(1ULL << 3)
 /* An extent, or a REMAP, has passed the page cache of the backing devices by; no DROP followed. */
 #define DM_USER_STATE_BYPASSED		(1ULL << 4)
+#define DM_USER_STATE_PINNED		(1ULL << 5)	/* the message "pin" */
 
 /* dm_user_info.channel_state, dm_user_drain.state */
 #define DM_USER_SERVING			0
