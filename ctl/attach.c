@@ -4,12 +4,12 @@
  * the whole disk from its first moment, so no request waits for the daemon that is started next.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -52,30 +52,56 @@ static int check_table(struct attach *attach, char *error, size_t len)
 	return 0;
 }
 
-/* file: and a path of the disk, if the command line has no spec. */
+/* Write the path of the disk's node in /dev, as the kernel names it. */
+static int disk_path(dev_t disk, char *path, size_t len)
+{
+	char uevent[64], line[PATH_MAX];
+	int ret = -ENOENT;
+	FILE *file;
+
+	snprintf(uevent, sizeof(uevent), "/sys/dev/block/%u:%u/uevent", major(disk), minor(disk));
+	file = fopen(uevent, "re");
+	while (file && ret && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "DEVNAME=", strlen("DEVNAME=")) &&
+		    (size_t)snprintf(path, len, "/dev/%s", line + strlen("DEVNAME=")) < len)
+			ret = 0;
+	}
+	if (file)
+		fclose(file);
+	return ret;
+}
+
+/* The spec of the command line, or file: and the disk. It must be of that disk. */
 static int find_spec(struct attach *attach, char *error, size_t len)
 {
-	char link[64], path[PATH_MAX], text[DMU_SPEC_MAX];
+	char path[256], text[DMU_SPEC_MAX];
 	const char *given = attach->args->spec;
+	struct stat st;
 	int ret;
 
 	if (!given) {
-		snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(attach->disk),
-			 minor(attach->disk));
-		if (!realpath(link, path)) {
+		if (disk_path(attach->disk, path, sizeof(path))) {
 			snprintf(error, len, "no device %u:%u in sysfs: give BACKEND:SOURCE",
 				 major(attach->disk), minor(attach->disk));
 			return -ENOENT;
 		}
-		snprintf(text, sizeof(text), "file:/dev/%.200s", strrchr(path, '/') + 1);
+		snprintf(text, sizeof(text), "file:%s", path);
 		given = text;
 	}
 	ret = dmu_spec_parse(&attach->spec, given, error, len);
-	if (!ret && attach->spec.extents >= DMU_EXTENTS_OFF) {
+	if (ret)
+		return ret;
+	if (attach->spec.extents >= DMU_EXTENTS_OFF) {
 		snprintf(error, len, "attach needs extents, and %.200s does without", given);
-		ret = -EINVAL;
+		return -EINVAL;
 	}
-	return ret;
+	if (stat(attach->spec.source, &st) || !S_ISBLK(st.st_mode) || st.st_rdev != attach->disk) {
+		snprintf(error, len, "%.200s is not the disk of its table, %u:%u",
+			 attach->spec.source, major(attach->disk), minor(attach->disk));
+		return -EXDEV;
+	}
+	return 0;
 }
 
 /* The row for a daemon. */
@@ -129,35 +155,52 @@ static void undo(struct attach *attach)
 		ctl_error("%s: not attached, all is as it was", attach->args->name);
 }
 
-int ctl_attach(const struct ctl_args *args)
+static int attach_locked(struct attach *attach, int lock)
 {
-	struct attach attach = { .args = args };
-	struct ctl_args start = *args;
+	struct ctl_args start = *attach->args;
 	char error[DMU_ERROR_MAX];
 	int ret;
 
+	ret = attach_table(attach, error, sizeof(error));
+	if (ret) {
+		ctl_error("%s: not attached, all is as it was: %s", attach->args->name, error);
+		return CTL_FAILED;
+	}
+	start.spec = attach->spec.text;
+	ret = ctl_handover_locked(&start, lock);
+	if (ret)
+		undo(attach);
+	return ret;
+}
+
+int ctl_attach(const struct ctl_args *args)
+{
+	struct attach attach = { .args = args };
+	char error[DMU_ERROR_MAX];
+	int ret, lock;
+
+	ret = dmu_run_prepare(args->run_dir, args->name, error, sizeof(error));
+	if (ret) {
+		ctl_error("%s: not attached: %s", args->name, error);
+		return CTL_FAILED;
+	}
+	lock = dmu_run_lock(args->run_dir, args->name);
+	if (lock < 0) {
+		ctl_error("%s: not attached: %s", args->name, lock == -EWOULDBLOCK ?
+			  "another dmuserctl is at work on it" : strerror(-lock));
+		return CTL_FAILED;
+	}
 	ret = ctl_dm_device(args->name, &attach.device);
-	if (!ret) {
+	if (!ret)
 		ctl_error("%s: is a device of the dm-user target already: use handover",
 			  args->name);
-		return CTL_FAILED;
-	}
-	if (ret == -EMEDIUMTYPE && !ctl_dm_is_ours(&attach.device)) {
+	else if (ret == -EMEDIUMTYPE && !ctl_dm_is_ours(&attach.device))
 		ctl_error("%s: not a device that dmuserctl has made", args->name);
-		return CTL_FAILED;
-	}
-	if (ret != -EMEDIUMTYPE) {
+	else if (ret != -EMEDIUMTYPE)
 		ctl_dm_device_error(args->name, ret);
-		return CTL_FAILED;
-	}
-	ret = attach_table(&attach, error, sizeof(error));
-	if (ret) {
-		ctl_error("%s: not attached, all is as it was: %s", args->name, error);
-		return CTL_FAILED;
-	}
-	start.spec = attach.spec.text;
-	ret = ctl_handover(&start);
-	if (ret)
-		undo(&attach);
+	ret = ret == -EMEDIUMTYPE && ctl_dm_is_ours(&attach.device) ?
+		attach_locked(&attach, lock) : CTL_FAILED;
+	close(lock);
+	dmu_run_leave(args->run_dir, args->name);
 	return ret;
 }

@@ -11,6 +11,8 @@ int ctl_create(const struct ctl_args *args);
 int ctl_status(const struct ctl_args *args);
 int ctl_list(const struct ctl_args *args);
 int ctl_handover(const struct ctl_args *args);
+/* The same for a caller that has the lock of RUN_DIR/NAME already. */
+int ctl_handover_locked(const struct ctl_args *args, int lock);
 int ctl_program(const struct ctl_args *args);
 int ctl_wait(const struct ctl_args *args);
 int ctl_retire(const struct ctl_args *args);

@@ -115,6 +115,24 @@ static void describe_rest(const struct ctl_args *args, char *text, size_t len)
 			 device.policy.nodaemon_fail ? "fail" : "wait");
 }
 
+/* Take the lock, unless the caller has it. */
+static int take_lock(const struct ctl_args *args, int *lock, char *error, size_t len)
+{
+	int ret;
+
+	if (*lock >= 0)
+		return 0;
+	ret = dmu_run_prepare(args->run_dir, args->name, error, len);
+	if (ret)
+		return ret;
+	*lock = dmu_run_lock(args->run_dir, args->name);
+	if (*lock >= 0)
+		return 0;
+	snprintf(error, len, "%s", *lock == -EWOULDBLOCK ?
+		 "another dmuserctl is handing it over" : strerror(-*lock));
+	return *lock;
+}
+
 /* Check everything that can be refused before a new daemon exists. */
 static int prepare(struct handover *handover, int *lock, char *error, size_t len)
 {
@@ -122,19 +140,12 @@ static int prepare(struct handover *handover, int *lock, char *error, size_t len
 	const struct dmu_target_generation *serving;
 	int ret;
 
-	*lock = -1;
 	ret = ctl_program_find(args, CTL_SECOND_STAGE, handover->program,
 			       sizeof(handover->program), error, len);
 	if (!ret)
-		ret = dmu_run_prepare(args->run_dir, args->name, error, len);
+		ret = take_lock(args, lock, error, len);
 	if (ret)
 		return ret;
-	*lock = dmu_run_lock(args->run_dir, args->name);
-	if (*lock < 0) {
-		snprintf(error, len, "%s", *lock == -EWOULDBLOCK ?
-			 "another dmuserctl is handing it over" : strerror(-*lock));
-		return *lock;
-	}
 	if (dmu_node_left_open(args->run_dir, args->name))
 		dmu_node_close(args->run_dir, args->name);
 	/* Look again under the lock: the device may have changed. */
@@ -290,10 +301,15 @@ static int report(const struct handover *handover, uint64_t ms)
 
 int ctl_handover(const struct ctl_args *args)
 {
+	return ctl_handover_locked(args, -1);
+}
+
+int ctl_handover_locked(const struct ctl_args *args, int callers_lock)
+{
 	struct handover handover = { .args = args };
 	char error[DMU_ERROR_MAX], rest[80];
+	int ret, lock = callers_lock;
 	uint64_t begin;
-	int ret, lock;
 
 	if (ctl_dm_require(args->name, &handover.device))
 		return CTL_FAILED;
@@ -311,9 +327,9 @@ int ctl_handover(const struct ctl_args *args)
 		dmu_run_leave(args->run_dir, args->name);
 		ret = CTL_FAILED;
 	}
-	if (lock >= 0)
+	if (lock >= 0 && lock != callers_lock)
 		close(lock);
-	if (told && ret) {
+	if (told && ret && callers_lock < 0) {
 		signal(told, SIG_DFL);
 		raise(told);
 	}

@@ -37,6 +37,9 @@ static void describe_busy(const struct ctl_device *device, char *error, size_t l
 			 "daemon does the rest", status->mapped, device->sectors);
 	else if (status->queued || status->held || status->fenced)
 		snprintf(error, len, "requests wait for a daemon, or are with one");
+	else if (status->lost)
+		snprintf(error, len, "writes to it were lost, which the next flush has to tell: "
+			 "sync what is on the device");
 	else if (!status->clean)
 		snprintf(error, len, "no flush has covered what the daemon holds: sync what is on "
 			 "the device");
@@ -84,6 +87,18 @@ static int parse_row(const char *line, struct ctl_row *row, dev_t *backing)
 	return 0;
 }
 
+/* Device-mapper looks at this only when it has suspended the device. */
+static int check_size(const struct ctl_row *row, dev_t backing, char *error, size_t len)
+{
+	uint64_t target = strtoull(strchr(row->params, ' '), NULL, 10), sectors;
+
+	if (!ctl_sysfs_number(backing, "size", &sectors) && target <= sectors &&
+	    row->sectors <= sectors - target)
+		return 0;
+	snprintf(error, len, "an extent ends beyond device %u:%u", major(backing), minor(backing));
+	return -ERANGE;
+}
+
 /* File systems on the live device know its blocks. */
 static int check_blocks(const struct ctl_device *device, dev_t backing, char *error, size_t len)
 {
@@ -127,8 +142,10 @@ static int list_rows(const struct ctl_device *device, struct ctl_row **rows, cha
 		} else if (parse_row(line, &(*rows)[count++], &backing)) {
 			snprintf(error, len, "its extent '%.80s' makes no sense", line);
 			ret = -EINVAL;
-		} else if (backing != last) {
-			ret = check_blocks(device, backing, error, len);
+		} else {
+			ret = check_size(&(*rows)[count - 1], backing, error, len);
+			if (!ret && backing != last)
+				ret = check_blocks(device, backing, error, len);
 		}
 		last = backing;
 	}
@@ -151,23 +168,27 @@ static int swap_pinned(const struct ctl_device *device, char *error, size_t len)
 int ctl_retire_device(struct ctl_device *device, char *error, size_t len)
 {
 	struct ctl_row row;
+	bool was_pinned;
 	int ret;
 
 	if (!device->policy.extents) {
 		snprintf(error, len, "its table has no extents");
 		return -EOPNOTSUPP;
 	}
-	if (ctl_swap_read(device->name, &row)) {
-		snprintf(error, len, "its table has several rows");
-		return -E2BIG;
+	ret = ctl_swap_read(device->name, &row);
+	if (ret) {
+		snprintf(error, len, "%s", ret == -E2BIG ? "its table has several rows" :
+			 strerror(-ret));
+		return ret;
 	}
+	was_pinned = device->kstatus.pinned;
 	ret = ctl_swap_reside(error, len);
 	if (!ret)
 		ret = pin(device, error, len);
 	if (ret)
 		return ret;
 	ret = swap_pinned(device, error, len);
-	if (ret)
+	if (ret && !was_pinned)
 		ctl_dm_message(device, "unpin");
 	return ret;
 }

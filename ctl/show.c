@@ -94,6 +94,8 @@ static json_t *mapped_json(const struct dmu_target_status *status)
 	json_object_set_new(json, "extents", number(status->extents));
 	json_object_set_new(json, "sectors", number(status->mapped));
 	json_object_set_new(json, "clean", json_boolean(status->clean));
+	json_object_set_new(json, "pinned", json_boolean(status->pinned));
+	json_object_set_new(json, "lost", json_boolean(status->lost));
 	json_object_set_new(json, "reads", number(status->mapped_reads));
 	json_object_set_new(json, "writes", number(status->mapped_writes));
 	json_object_set_new(json, "others", number(status->mapped_others));
@@ -329,6 +331,11 @@ void ctl_device_print(const struct ctl_device *device, const struct dmu_listener
 		       " reads, %" PRIu64 " writes, %" PRIu64 " others; %" PRIu64 " remapped\n",
 		       kstatus->mapped, kstatus->extents, kstatus->mapped_reads,
 		       kstatus->mapped_writes, kstatus->mapped_others, kstatus->remapped);
+	if (kstatus->pinned)
+		printf("            pinned by a retire that was killed: repeat it, or run 'dmsetup "
+		       "message %s 0 unpin'\n", device->name);
+	if (kstatus->lost)
+		printf("            writes were lost: the next flush fails\n");
 	printf("trouble     %" PRIu64 " errors, %" PRIu64 " unsupported, %" PRIu64
 	       " requeued, %" PRIu64 " failed, %" PRIu64 " refused\n",
 	       kstatus->errors, kstatus->unsupported, kstatus->requeued, kstatus->failed,

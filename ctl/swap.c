@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -95,17 +96,36 @@ static int run_simple(const char *name, int type)
 	return ret;
 }
 
-/* A resume of a device with an inactive table suspends, swaps and resumes. */
+static bool is_suspended(const char *name)
+{
+	struct dm_task *task;
+	struct dm_info info = { 0 };
+	int ret = ctl_task_query(&task, DM_DEVICE_INFO, CTL_BY_NAME, name, &info);
+
+	if (task)
+		dm_task_destroy(task);
+	return !ret && info.suspended;
+}
+
+/*
+ * A resume of a device with an inactive table suspends, swaps and resumes. It waits for requests in
+ * flight: a signal would end that.
+ */
 static int resume(const struct ctl_device *device)
 {
-	int ret = run_simple(device->name, DM_DEVICE_RESUME);
+	sigset_t all, before;
+	int ret;
 
-	if (!ret)
-		return 0;
-	run_simple(device->name, DM_DEVICE_CLEAR);
-	/* Of these two errors the device is not suspended. */
-	if (ret != -EINTR && ret != -EINVAL)
-		run_simple(device->name, DM_DEVICE_RESUME);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	ret = run_simple(device->name, DM_DEVICE_RESUME);
+	if (ret) {
+		run_simple(device->name, DM_DEVICE_CLEAR);
+		/* It was not before. */
+		if (is_suspended(device->name))
+			run_simple(device->name, DM_DEVICE_RESUME);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return ret;
 }
 
@@ -148,26 +168,34 @@ int ctl_swap_to_error(const struct ctl_device *device)
 	return ret ? ret : run_simple(device->name, DM_DEVICE_RESUME);
 }
 
-int ctl_queue_number(dev_t number, const char *key, uint64_t *value)
+int ctl_sysfs_number(dev_t number, const char *key, uint64_t *value)
 {
-	/* A partition has the queue of its disk. */
-	static const char *const places[] = { "queue", "../queue" };
 	char path[128], line[32];
-	size_t i;
-	FILE *file = NULL;
-	int ret = -ENOENT;
+	FILE *file;
+	int ret = -ENODATA;
 
-	for (i = 0; !file && i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/%s", major(number),
-			 minor(number), places[i], key);
-		file = fopen(path, "re");
-	}
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(number), minor(number), key);
+	file = fopen(path, "re");
 	if (!file)
-		return -ENOENT;
+		return -errno;
 	if (fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
 		ret = dmu_number_parse(value, line, 0, UINT64_MAX);
 	}
 	fclose(file);
 	return ret;
+}
+
+int ctl_queue_number(dev_t number, const char *key, uint64_t *value)
+{
+	char path[64];
+	int ret;
+
+	snprintf(path, sizeof(path), "queue/%s", key);
+	ret = ctl_sysfs_number(number, path, value);
+	if (ret != -ENOENT)
+		return ret;
+	/* A partition has the queue of its disk. */
+	snprintf(path, sizeof(path), "../queue/%s", key);
+	return ctl_sysfs_number(number, path, value);
 }

@@ -31,7 +31,8 @@ int ctl_swap(const struct ctl_device *device, const struct ctl_row *rows, unsign
 	     char *error, size_t len);
 /* The same with one row of target "error", whatever another program has loaded. */
 int ctl_swap_to_error(const struct ctl_device *device);
-/* A number of the queue of block device @number, from sysfs. 0, or -errno. */
+/* A number in sysfs about block device @number, or about its queue. 0, or -errno. */
+int ctl_sysfs_number(dev_t number, const char *key, uint64_t *value);
 int ctl_queue_number(dev_t number, const char *key, uint64_t *value);
 
 #endif

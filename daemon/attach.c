@@ -63,11 +63,13 @@ static void dmu_attach_add_size(char *args, size_t len, const char *key, uint32_
 		snprintf(args + used, len - used, "%s%s%u", used ? " " : "", key, value);
 }
 
-/* Another read-only device has the claim on this one's store, and there is no extent without it. */
+/* The store of a read-only device was claimed already, and there is no extent without a claim. */
 static int dmu_attach_without_extents(struct dmu_context *daemon)
 {
 	struct dmu_spec spec = daemon->options.spec;
 
+	if (spec.extents == DMU_EXTENTS_ON)
+		return dmu_daemon_blame(daemon, EBUSY, "extents=on: %s is in use", spec.source);
 	spec.extents = DMU_EXTENTS_OFF;
 	daemon->ops->close(daemon->backend);
 	daemon->backend = NULL;

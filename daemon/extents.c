@@ -16,6 +16,7 @@
 
 #define DMU_LOOK_MS	20
 #define DMU_MAP_MS	1000	/* for a dead daemon's channels to close */
+#define DMU_DROP_LOG_MS	10000
 
 /* ---- decide ---- */
 
@@ -61,6 +62,18 @@ int dmu_extents_fit(const struct dmu_backend_ops *ops, const struct dmu_spec *sp
 	return rc;
 }
 
+/* The kernel knows whether the table of these channels has extents, device-mapper knows which. */
+static int dmu_extents_fit_table(struct dmu_context *daemon, bool *fit)
+{
+	struct dm_user_info info;
+	int rc = dmu_channel_info(daemon->channels[0], &info);
+
+	*fit = false;
+	if (rc || !(info.policy & DM_USER_POLICY_EXTENTS))
+		return rc;
+	return dmu_extents_fit(daemon->ops, &daemon->spec, daemon->options.name, fit);
+}
+
 int dmu_extents_decide(struct dmu_context *daemon, enum dmu_use use)
 {
 	struct dmu_spec *spec = &daemon->spec;
@@ -71,7 +84,7 @@ int dmu_extents_decide(struct dmu_context *daemon, enum dmu_use use)
 		fit = spec->extents <= DMU_EXTENTS_ON &&
 		      dmu_extents_for_new_table(daemon->ops, spec);
 	else
-		rc = dmu_extents_fit(daemon->ops, spec, daemon->options.name, &fit);
+		rc = dmu_extents_fit_table(daemon, &fit);
 	if (rc)
 		return dmu_daemon_blame(daemon, -rc, "cannot read the table of %s: %s",
 					daemon->options.name, strerror(-rc));
@@ -117,20 +130,35 @@ static int dmu_extents_check_order(struct dmu_context *daemon)
 	return 0;
 }
 
-/* While the table claims a number, no other disk has it. */
+static bool dmu_extents_exist(const struct dmu_context *daemon)
+{
+	struct dm_user_extent extent;
+	uint64_t sector = 0;
+
+	return daemon->info.policy & DM_USER_POLICY_EXTENTS &&
+	       dmu_channel_list(daemon->channels[0], &sector, &extent, 1) > 0;
+}
+
+/*
+ * What is mapped is the store, for a generation that maps as for one that takes the extents back.
+ * While the table claims a number, no other disk has it.
+ */
 int dmu_extents_check(struct dmu_context *daemon)
 {
 	const dev_t store = daemon->geometry.backing;
 	dev_t mapped = 0;
 	int rc = dmu_extents_check_order(daemon);
 
-	if (rc || !dmu_extents_are_on(daemon))
+	if (rc || (!dmu_extents_are_on(daemon) && !dmu_extents_exist(daemon)))
 		return rc;
 	dmu_extents_in_table(daemon->options.name, &mapped);
 	if (mapped != store)
 		return dmu_daemon_blame(daemon, EXDEV, "%s is device %u:%u, and the table maps to "
 					"%u:%u", daemon->spec.source, major(store), minor(store),
 					major(mapped), minor(mapped));
+	if (!dmu_extents_are_on(daemon) && daemon->info.state & DM_USER_STATE_PINNED)
+		return dmu_daemon_blame(daemon, EBUSY, "the device is pinned by a 'dmuserctl "
+					"retire' that was killed: repeat it, or unpin");
 	return 0;
 }
 
@@ -179,8 +207,11 @@ static bool dmu_extents_must_wait(const struct dmu_context *daemon)
 
 void dmu_extents_prepare(struct dmu_context *daemon)
 {
-	if (dmu_extents_are_on(daemon) && !dmu_extents_must_wait(daemon))
-		dmu_extents_write_back(daemon);
+	if (!dmu_extents_are_on(daemon))
+		return;
+	/* What is written back now need not be while requests wait. */
+	dmu_extents_write_back(daemon);
+	daemon->settled = !dmu_extents_must_wait(daemon);
 }
 
 /* ---- map ---- */
@@ -202,18 +233,11 @@ static int dmu_extents_call_map(const struct dmu_context *daemon)
 	return dmu_channel_map(dmu_extents_channel(daemon), &all, 1, NULL);
 }
 
-/* Also wait for what was mapped. Then no request passes the page cache by any more: drop that. */
 static int dmu_extents_call_unmap(const struct dmu_context *daemon)
 {
 	const struct dm_user_extent all = dmu_extents_all(daemon, 0);
-	int channel = dmu_extents_channel(daemon), rc;
 
-	rc = dmu_channel_map(channel, &all, 1, NULL);
-	if (!rc)
-		rc = dmu_channel_sync(channel);
-	if (!rc && daemon->spec.cache == DMU_BUFFERED)
-		rc = dmu_channel_drop(channel);
-	return rc;
+	return dmu_channel_map(dmu_extents_channel(daemon), &all, 1, NULL);
 }
 
 /* An earlier generation has mapped or remapped. In doubt it has. */
@@ -232,13 +256,25 @@ static int dmu_extents_unmap(struct dmu_context *daemon)
 {
 	int rc = dmu_extents_retry(daemon, dmu_extents_call_unmap, daemon->options.timeout_ms);
 
+	/* From here on nothing passes the page cache by, once what was mapped has ended. */
 	if (!rc)
-		return 0;
-	if (daemon->spec.cache == DMU_BUFFERED && rc != -EIO)
+		rc = dmu_channel_sync(dmu_extents_channel(daemon));
+	if (rc && daemon->spec.cache == DMU_BUFFERED)
 		return dmu_daemon_blame(daemon, -rc, "cannot take the extents back: %s",
 					strerrordesc_np(-rc));
-	dmu_log(DMU_LOG_ERR, "%s: cannot take the extents back: %s", daemon->options.name,
-		strerrordesc_np(-rc));
+	/* Direct I/O goes together with what is mapped. */
+	if (rc)
+		dmu_log(DMU_LOG_ERR, "%s: cannot take the extents back: %s", daemon->options.name,
+			strerrordesc_np(-rc));
+	if (daemon->spec.cache != DMU_BUFFERED)
+		return 0;
+	/* There is no way back: no other daemon could do better. */
+	while ((rc = dmu_extents_retry(daemon, dmu_extents_call_drop, DMU_DROP_LOG_MS)) == -EBUSY)
+		dmu_log(DMU_LOG_WARNING, "%s: requests wait: a process keeps pages of %s",
+			daemon->options.name, daemon->spec.source);
+	if (rc)
+		dmu_log(DMU_LOG_ERR, "%s: writes to %s are lost, the next flush fails: %s",
+			daemon->options.name, daemon->spec.source, strerrordesc_np(-rc));
 	return 0;
 }
 

@@ -23,7 +23,7 @@ static const struct {
 	FIELD(write_zeroes), FIELD(errors), FIELD(unsupported), FIELD(requeued), FIELD(failed),
 	FIELD(refused), FIELD(nospace), FIELD(android), FIELD(extents), FIELD(mapped),
 	FIELD(clean), FIELD(mapped_reads), FIELD(mapped_writes), FIELD(mapped_others),
-	FIELD(remapped),
+	FIELD(remapped), FIELD(pinned), FIELD(lost),
 };
 
 /* NR,STATE,CHANNELS,HELD,ANSWERED[,additions of a newer kernel] */

@@ -29,6 +29,7 @@ struct dmu_target_status {
 	uint64_t extents, mapped;		/* how many; sectors that they map */
 	uint64_t clean;				/* 0 or 1: flushes pass daemons by */
 	uint64_t mapped_reads, mapped_writes, mapped_others, remapped;
+	uint64_t pinned, lost;			/* 0 or 1 */
 	unsigned int generation_count;
 	/* Further ones are not kept. */
 	struct dmu_target_generation generations[DMU_TARGET_GENERATIONS];

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # P14, P4, P6: the kernel maps a disk by itself, also without a daemon; nothing is lost or old when
 # generations that map, use the page cache and pass it by follow each other.
-# vm: --mem 512 --cpus 2 --disk 64M
+# vm: --mem 512 --cpus 2 --disk 64M --disk 64M
 # add: tests/vm/lib.sh
 # quick: 6.12
 # shellcheck source=tests/vm/lib.sh
@@ -102,7 +102,27 @@ for next in extents=off extents=on direct,extents=off buffered direct; do
 done
 sync "$disk"
 is "nothing was written back late" "$(bytes "$disk" 5 direct)" 7
+
+# The next device, and any other program, reads what the last one has written.
+is "the page cache of the disk has a MiB" "$(bytes "$disk" 5)" 7
+put 8 5
+remove
+is "the page cache of the disk after the device" "$(bytes "$disk" 5)" 8
 exec 9<&-
+create "$name" "file:$disk" || fail "create"
+wait_for 20 "the kernel maps the disk" maps
+
+say "another store, while the kernel maps this one"
+crash
+rm "$run/$name/tab" || fail "rm"
+fails_saying "the table maps to" handover "$name" "file:/dev/vdb"
+is "the device" "$(bytes "$dev" 5 direct)" 8
+handover "$name" "file:$disk" || fail "handover to the right store"
+check "a pin" dmsetup message "$name" 0 pin
+is "a pin in the status" "$(dmuserctl status --json "$name" | jq .mapped.pinned)" true
+fails_saying "is pinned" handover "$name" "file:$disk,buffered"
+is "the daemon that stays" "$(word daemon)" 1
+check "unpin" dmsetup message "$name" 0 unpin
 
 say "what cannot be"
 fails_saying "contradict each other" handover "$name" "file:$disk,buffered,extents=on"
@@ -116,6 +136,12 @@ fails_saying "was created without" handover "$name" "file:$disk,extents=on"
 check "no extents where the row has none" handover "$name" "file:$disk"
 is "cache" "$(dmuserctl status --json "$name" | jq -r .daemon.cache)" buffered
 remove
+mkfs.ext4 -q /dev/vdb && mount -o ro /dev/vdb /mnt || fail "mount"
+fails_saying "is in use" create "$name" "file:/dev/vdb,ro,extents=on"
+check "a read-only device without a claim" create "$name" "file:/dev/vdb,ro"
+is "sectors that the kernel maps of it" "$(word mapped)" ""
+remove
+umount /mnt
 check "a read-only device" create "$name" "file:$disk,ro"
 wait_for 20 "the kernel maps the disk" word_is mapped "$sectors"
 is "a MiB of the read-only device" "$(bytes "$dev" 3 direct)" 3

@@ -61,7 +61,7 @@ told_once() {
 # The first direct read after a loss fails: here, that is the newcomer's self-test. Try again.
 next_is() {
 	handover "$name" "file:$store,$1" >/dev/null 2>&1 && return
-	[ "$1" = direct ] && handover "$name" "file:$store,$1" >/dev/null || fail "handover to $1"
+	[ "$1" != buffered ] && handover "$name" "file:$store,$1" >/dev/null || fail "handover to $1"
 }
 
 dmsetup create store --table "0 $sectors linear $disk 0" || fail "store"
@@ -146,6 +146,19 @@ loses
 crash
 mapped
 told_once "lost, of a killed daemon"
+
+# A flush that waits for a daemon when the loss is found.
+next_is buffered
+write_some
+crash
+breaks
+(flushes && echo 0 || echo 1) >/tmp/waited &
+wait_for 20 "a flush waits" word_is queued 1
+next_is extents=on
+wait
+is "a flush that waited for the daemon" "$(cat /tmp/waited)" 1
+mends
+check "the flush after that succeeds" flushes
 remove
 dmsetup remove store || fail "remove store"
 finish
