@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <linux/fs.h>
 
 #include "tests/bench/peers/peers.h"
 
@@ -28,15 +31,19 @@ struct run {
 	unsigned int due_count;
 };
 
-/* The same numbers in every run. */
+uint64_t random_next(uint64_t *random)
+{
+	*random ^= *random << 13;
+	*random ^= *random >> 7;
+	*random ^= *random << 17;
+	return *random;
+}
+
 static uint64_t run_block(struct run *run)
 {
 	if (!run->load->random)
 		return run->next++ % run->blocks;
-	run->random ^= run->random << 13;
-	run->random ^= run->random >> 7;
-	run->random ^= run->random << 17;
-	return run->random % run->blocks;
+	return random_next(&run->random) % run->blocks;
 }
 
 static void run_begin(struct run *run, struct iocb *iocb)
@@ -111,14 +118,15 @@ void load_batches(const char *device, const struct load *load, unsigned int ios,
 {
 	static struct run run;
 	size_t len = (size_t)load->depth * load->bytes;
-	uint64_t since, before;
+	uint64_t bytes, since, before;
 	int err;
 
-	run = (struct run){ .load = load, .random = 88172645463325252ULL,
-			    .blocks = STORE_BYTES / load->bytes };
+	run = (struct run){ .load = load, .random = RANDOM_SEED };
 	NEED(load->depth >= 1 && load->depth <= DEPTH_MAX, "a depth up to %d", DEPTH_MAX);
 	run.fd = open(device, O_RDWR | O_DIRECT | O_CLOEXEC);
-	NEED(run.fd >= 0, "open %s: %s", device, strerror(errno));
+	NEED(run.fd >= 0 && !ioctl(run.fd, BLKGETSIZE64, &bytes), "open %s: %s", device,
+	     strerror(errno));
+	run.blocks = bytes / load->bytes;
 	run.bufs = abi_buffer(len);
 	err = io_setup(load->depth, &run.aio);
 	NEED(!err, "io_setup: %s", strerror(-err));
@@ -141,9 +149,10 @@ void load_cache(const char *device)
 {
 	int fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	void *buf = abi_buffer(CACHE_BYTES);
+	uint64_t bytes;
 
-	NEED(fd >= 0, "open %s: %s", device, strerror(errno));
-	for (uint64_t at = 0; at < STORE_BYTES; at += CACHE_BYTES)
+	NEED(fd >= 0 && !ioctl(fd, BLKGETSIZE64, &bytes), "open %s: %s", device, strerror(errno));
+	for (uint64_t at = 0; at < bytes && at < STORE_BYTES; at += CACHE_BYTES)
 		NEED(pread(fd, buf, CACHE_BYTES, at) == CACHE_BYTES, "read %s", device);
 	free(buf);
 	close(fd);

@@ -3,7 +3,9 @@
  * peers ROUNDS TIMES [NAME]...: what an I/O of each load costs on each peer, or on and of those
  * that are named. A batch is TIMES as many I/Os as the load says. Each round begins with another
  * peer. Prints lines `round TAB peer TAB load TAB batch TAB ns TAB switches`, the last two per I/O,
- * and before them lines `# peer TAB NAME TAB WHAT` and `# load TAB NAME TAB WHAT`.
+ * and before them lines `# peer TAB NAME TAB WHAT` and `# load TAB NAME TAB WHAT`. For peers that
+ * lie on their store in parts, also lines `# memory TAB NAME TAB PARTS TAB BYTES`, and lines with
+ * the load `map`: the ns to set one extent.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -70,11 +72,24 @@ static void queue_set(const char *device, const char *attribute, const char *val
 	close(fd);
 }
 
+static void report_parts(unsigned int round, const struct peer *peer)
+{
+	const struct parts_cost *cost = parts_last_cost();
+
+	if (round == 1)
+		printf("# memory\t%s\t%u\t%llu\n", peer->name, peer->parts,
+		       (unsigned long long)cost->bytes);
+	if (cost->ns)
+		printf("%u\t%s\tmap\t1\t%.1f\t%.3f\n", round, peer->name, cost->ns, 0.0);
+}
+
 static void measure(unsigned int round, const struct peer *peer, unsigned int times)
 {
 	struct batch batches[BATCHES];
 
 	peer->start(peer);
+	if (peer->parts)
+		report_parts(round, peer);
 	queue_set(peer->device, "scheduler", "none");
 	queue_set(peer->device, "nomerges", "2");
 	load_cache(peer->device);

@@ -5,11 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include "lib/dmuser.h"
 #include "tests/bench/peers/peers.h"
 
 #define BRD		STORE
@@ -23,7 +19,6 @@
 #define LINEAR		"linear"
 #define UBLK_DEPTH	128
 #define UBLK_IO_MAX	(1 << 19)
-#define EXTENTS		16384U
 
 static void run(char *const argv[])
 {
@@ -91,42 +86,15 @@ static void second_start(const struct peer *peer)
 	NEED(!dm_user_handover(DMUSER_NAME, peer->store), "a handover to the second stage");
 }
 
-/* Map all of the device in @count extents, and leave it without a daemon. */
-static void map_all(const struct peer *peer, unsigned int count)
+static void retired_start(const struct peer *peer)
 {
-	const uint64_t sectors = STORE_BYTES / 512, len = sectors / count;
-	struct dm_user_extent extent = { .len = len, .flags = DM_USER_EXTENT_READ |
-							      DM_USER_EXTENT_WRITE };
-	char row[128];
-	char *argv[] = { "dmsetup", "create", "--noudevsync", DMUSER_NAME, "--table", row, NULL };
-	struct stat st;
-	int fd;
+	char *argv[] = { "dmuserctl", "retire", DMUSER_NAME, NULL };
 
-	NEED(!stat(peer->store, &st), "%s", peer->store);
-	snprintf(row, sizeof(row), "0 %llu user 0 0 " DMUSER_NAME " 2 backing:%u:%u extents:on",
-		 (unsigned long long)sectors, major(st.st_rdev), minor(st.st_rdev));
+	second_start(peer);
 	run(argv);
-	fd = dmu_channel_open(DMUSER_NAME);
-	NEED(fd >= 0, "open the control node");
-	for (; extent.sector < sectors; extent.sector += len) {
-		extent.target = extent.sector;
-		NEED(!dmu_channel_map(fd, &extent, 1, NULL), "map an extent");
-	}
-	NEED(!dmu_channel_clean(fd), "flushes need no daemon");
-	close(fd);
 }
 
-static void mapped_start(const struct peer *peer)
-{
-	map_all(peer, 1);
-}
-
-static void extents_start(const struct peer *peer)
-{
-	map_all(peer, EXTENTS);
-}
-
-static void mapped_stop(void)
+static void retired_stop(void)
 {
 	char *argv[] = { "dmsetup", "remove", "--noudevsync", DMUSER_NAME, NULL };
 
@@ -147,10 +115,16 @@ static void dmuser_stop(void)
 	DMUSER_CHANNELS(name_, first_start, spec_, what_), \
 	DMUSER_CHANNELS(name_ "-second", second_start, spec_, what_ ", second stage")
 
+#define EXTENTS(name_, parts_, what_) \
+	{ "dmuser-extents-" name_, PARTS_DEVICE, parts_extents_start, parts_stop, BRD, \
+	  "dmuser, " what_ " extents, RAM disk", parts_ }
+
 const struct peer peers[] = {
 	{ "brd", BRD, none_start, none_stop, NULL, "the RAM disk itself" },
 	{ "linear", "/dev/mapper/" LINEAR, linear_start, linear_stop, BRD,
 	  "dm-linear, RAM disk" },
+	{ "linear-16k", PARTS_DEVICE, parts_linear_start, parts_stop, BRD,
+	  "dm-linear, 16,384 rows, RAM disk", 16384 },
 	{ "loop-tmpfs", LOOP, loop_start, loop_stop, TMPFS, "loop, file in a tmpfs" },
 	{ "loop-brd", LOOP, loop_start, loop_stop, BRD, "loop, RAM disk, direct" },
 	{ "ublk-null", UBLK, peer_ublk_start, ublk_stop, STORE_NULL, "ublk, answers at once" },
@@ -159,15 +133,18 @@ const struct peer peers[] = {
 	{ "nbd-null", NBD, peer_nbd_start, nbd_stop, STORE_NULL, "nbd, answers at once" },
 	{ "nbd-tmpfs", NBD, peer_nbd_start, nbd_stop, TMPFS, "nbd, file in a tmpfs" },
 	{ "nbd-brd", NBD, peer_nbd_start, nbd_stop, BRD, "nbd, RAM disk, direct" },
-	{ "dmuser-mapped", DMUSER_DEVICE, mapped_start, mapped_stop, BRD,
-	  "dmuser, one extent, RAM disk" },
-	{ "dmuser-extents", DMUSER_DEVICE, extents_start, mapped_stop, BRD,
-	  "dmuser, 16,384 extents, RAM disk" },
+	DMUSER("mapped", second_start, "file:" BRD, "RAM disk, mapped by the kernel"),
+	{ "dmuser-retired", DMUSER_DEVICE, retired_start, retired_stop, "file:" BRD,
+	  "the same, retired" },
+	EXTENTS("1k", 1024, "1,024"),
+	EXTENTS("16k", 16384, "16,384"),
+	EXTENTS("128k", 131072, "131,072"),
+	EXTENTS("1m", 1048576, "1,048,576"),
 	DMUSER_CHANNELS("null", first_start, "null:" MIB, "answers at once"),
 	DMUSER_CHANNELS("memory", first_start, "memory:" MIB, "memory of the daemon"),
 	DMUSER_STAGES("tmpfs", "file:" TMPFS ",buffered", "file in a tmpfs"),
-	DMUSER_STAGES("brd", "file:" BRD ",direct", "RAM disk, direct"),
-	DMUSER_STAGES("cached", "file:" BRD ",buffered", "RAM disk, buffered"),
+	DMUSER_STAGES("brd", "file:" BRD ",direct,extents=off", "RAM disk, direct"),
+	DMUSER_STAGES("cached", "file:" BRD ",buffered,extents=off", "RAM disk, buffered"),
 	{ },
 };
 
