@@ -123,15 +123,15 @@
 #define DMU_H
 
 #include <linux/bio.h>
-#include <linux/completion.h>
 #include <linux/device-mapper.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
-#include <linux/percpu-refcount.h>
+#include <linux/percpu.h>
 #include <linux/rbtree.h>
+#include <linux/rcupdate.h>
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -264,15 +264,15 @@ struct dmu_target {
 };
 
 struct dmu_flight {
-	struct percpu_ref ref;		/* a reference for each bio on board */
-	struct completion landed;	/* the flight has ended and is empty */
+	long __percpu *aboard;		/* their sum: bios on board */
+	bool landing;			/* not the current flight, and not seen to be empty yet */
+	wait_queue_head_t left;		/* a bio has left while the flight was landing */
 };
 
 struct dmu_flights {
-	struct mutex lock;		/* guards: changes of all below */
-	struct dmu_flight flights[2];
 	unsigned int current_flight;
-	bool landing;			/* the other flight is not empty, or was not seen to be */
+	struct dmu_flight flights[2];
+	struct mutex lock;		/* guards: changes of current_flight and landing */
 };
 
 struct dmu_extents_stats {
@@ -463,9 +463,36 @@ int dmu_flush_declare_clean(struct dmu_channel *channel);
 /* flight.c: to wait for bios that were mapped before a change */
 int dmu_flights_init(struct dmu_flights *flights);
 void dmu_flights_exit(struct dmu_flights *flights);
-void dmu_flight_board(struct dmu_flights *flights, struct dmu_request *req);
-void dmu_flight_leave(struct dmu_request *req);
 int dmu_flights_sync(struct dmu_flights *flights);
+
+/* @req boards the current flight. */
+static inline void dmu_flight_board(struct dmu_flights *flights, struct dmu_request *req)
+{
+	rcu_read_lock_sched();
+	/* Pairs with dmu_flights_sync(): a bio of the next flight sees the change. */
+	req->flight = &flights->flights[smp_load_acquire(&flights->current_flight)];
+	this_cpu_inc(*req->flight->aboard);
+	rcu_read_unlock_sched();
+}
+
+/* @req leaves its flight, if it has boarded one. */
+static inline void dmu_flight_leave(struct dmu_request *req)
+{
+	struct dmu_flight *flight = req->flight;
+	bool landing;
+
+	if (!flight)
+		return;
+	req->flight = NULL;
+	rcu_read_lock_sched();
+	landing = READ_ONCE(flight->landing);
+	if (unlikely(landing))
+		smp_mb();	/* pairs with dmu_flights_wait(): what the bio did comes before */
+	this_cpu_dec(*flight->aboard);
+	rcu_read_unlock_sched();
+	if (unlikely(landing))
+		wake_up(&flight->left);
+}
 
 /* extents.c: what the kernel maps by itself; an extents of NULL maps nothing */
 struct dmu_extents_view {

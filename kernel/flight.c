@@ -5,65 +5,53 @@
  * A bio boards the current flight before it looks at the map, and leaves it when it ends. A change
  * of the map is seen by every bio that boards the next flight. So a sync begins a next flight, and
  * waits until the one before is empty.
+ *
+ * A flight has a count for each processor, since a bio may leave on another one than it boarded on:
+ * the bios on board are the sum. To board and to leave are sections of RCU, without a barrier or a
+ * common cache line. After a grace period no bio boards the flight before any more, and every bio
+ * that leaves it sees that it lands. From then on the counts only go down, so a sum of zero is
+ * final although the counts are read one after the other.
  */
 #include "dmu.h"
-
-static void dmu_flight_landed(struct percpu_ref *ref)
-{
-	complete(&container_of(ref, struct dmu_flight, ref)->landed);
-}
 
 /* 0 or -ENOMEM. */
 int dmu_flights_init(struct dmu_flights *flights)
 {
+	struct dmu_flight *flight;
 	unsigned int i;
 
 	mutex_init(&flights->lock);
 	for (i = 0; i < ARRAY_SIZE(flights->flights); i++) {
-		init_completion(&flights->flights[i].landed);
-		if (percpu_ref_init(&flights->flights[i].ref, dmu_flight_landed,
-				    PERCPU_REF_ALLOW_REINIT, GFP_KERNEL))
+		flight = &flights->flights[i];
+		init_waitqueue_head(&flight->left);
+		flight->aboard = alloc_percpu(long);
+		if (!flight->aboard)
 			goto err_exit;
 	}
 	return 0;
 
 err_exit:
-	while (i--)
-		percpu_ref_exit(&flights->flights[i].ref);
+	dmu_flights_exit(flights);
 	return -ENOMEM;
 }
 
-/* No bio boards any more. May sleep. */
+/* No bio is on board. The struct was zero before dmu_flights_init(). */
 void dmu_flights_exit(struct dmu_flights *flights)
 {
 	unsigned int i;
 
-	if (flights->landing)
-		wait_for_completion(&flights->flights[!flights->current_flight].landed);
 	for (i = 0; i < ARRAY_SIZE(flights->flights); i++)
-		percpu_ref_exit(&flights->flights[i].ref);
+		free_percpu(flights->flights[i].aboard);
 }
 
-/* @req boards the current flight. */
-void dmu_flight_board(struct dmu_flights *flights, struct dmu_request *req)
+static bool dmu_flight_empty(const struct dmu_flight *flight)
 {
-	struct dmu_flight *flight;
+	long aboard = 0;
+	int cpu;
 
-	/* No sync can end a flight, and let it begin again, between the load and the get. */
-	rcu_read_lock();
-	do {
-		/* Pairs with dmu_flights_sync(): a bio of the next flight sees the change. */
-		flight = &flights->flights[smp_load_acquire(&flights->current_flight)];
-	} while (!percpu_ref_tryget_live(&flight->ref));
-	rcu_read_unlock();
-	req->flight = flight;
-}
-
-void dmu_flight_leave(struct dmu_request *req)
-{
-	if (req->flight)
-		percpu_ref_put(&req->flight->ref);
-	req->flight = NULL;
+	for_each_possible_cpu(cpu)
+		aboard += READ_ONCE(*per_cpu_ptr(flight->aboard, cpu));
+	return !aboard;
 }
 
 /* Wait until the other flight is empty, and let it be used again. 0 or -ERESTARTSYS. */
@@ -73,13 +61,14 @@ static int dmu_flights_wait(struct dmu_flights *flights)
 	int ret;
 
 	lockdep_assert_held(&flights->lock);
-	if (!flights->landing)
+	if (!other->landing)
 		return 0;
-	ret = wait_for_completion_killable(&other->landed);
+	ret = wait_event_killable(other->left, dmu_flight_empty(other));
 	if (ret)
 		return ret;
-	percpu_ref_reinit(&other->ref);
-	flights->landing = false;
+	/* Pairs with dmu_flight_leave(). */
+	smp_mb();
+	WRITE_ONCE(other->landing, false);
 	return 0;
 }
 
@@ -90,7 +79,6 @@ static int dmu_flights_wait(struct dmu_flights *flights)
  */
 int dmu_flights_sync(struct dmu_flights *flights)
 {
-	struct dmu_flight *flight;
 	int ret;
 
 	ret = mutex_lock_killable(&flights->lock);
@@ -98,12 +86,10 @@ int dmu_flights_sync(struct dmu_flights *flights)
 		return ret;
 	ret = dmu_flights_wait(flights);
 	if (!ret) {
-		flight = &flights->flights[flights->current_flight];
-		reinit_completion(&flight->landed);
-		flights->landing = true;
+		WRITE_ONCE(flights->flights[flights->current_flight].landing, true);
 		/* Pairs with dmu_flight_board(): the changes before this call come first. */
 		smp_store_release(&flights->current_flight, !flights->current_flight);
-		percpu_ref_kill(&flight->ref);
+		synchronize_rcu();
 		ret = dmu_flights_wait(flights);
 	}
 	mutex_unlock(&flights->lock);
