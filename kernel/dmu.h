@@ -220,6 +220,7 @@ struct dmu_node {
 	bool had_daemon;		/* has_daemon is or was true */
 	bool failing;			/* no daemon for longer than the policy waits */
 	unsigned int revoking;		/* revokes in progress */
+	unsigned int fenced;		/* claims in fence_tree */
 	bool read_only;
 	struct dmu_config config;	/* of live, or before that of the first; no row, ctl */
 	dev_t dev;
@@ -234,7 +235,6 @@ struct dmu_node {
 	struct list_head released;	/* requests for dmu_fence_release_some() to place */
 	struct list_head nospace;	/* requests answered NOSPC, until nospace_work runs */
 	u64 lacking;			/* requests whose last answer was NOSPC */
-	unsigned int fenced;
 	struct rb_root_cached fence_tree;	/* revoked claims that may still write, by sector */
 	struct list_head blocking;	/* claims of fence_tree with waiters */
 	unsigned int channel_count;
@@ -279,17 +279,18 @@ struct dmu_extents_stats {
 	u64 reads, writes, others;
 };
 
+/* What is read for each bio comes first. */
 struct dmu_extents {
-	struct mutex lock;		/* guards: changes of all below, up to stats */
-	struct maple_tree tree;
 	void *whole;			/* the value of all of the target, or NULL */
+	struct maple_tree tree;
+	struct dmu_extents_stats __percpu *stats;
+	struct dmu_flights flights;
+	struct mutex lock;		/* guards: changes of all but stats and flights */
 	unsigned int count;
 	unsigned int max;
 	u64 sectors;			/* that are mapped */
 	bool used;			/* something was mapped or remapped: never false again */
 	bool bypassed;			/* see cache.c; set and cleared without the lock */
-	struct dmu_extents_stats __percpu *stats;
-	struct dmu_flights flights;
 };
 
 enum dmu_request_state {

@@ -105,27 +105,36 @@ void dmu_extents_free(struct dmu_extents *extents)
 
 /* ---- map ---- */
 
-/* The value at @sector, or NULL; up to *@last all sectors have it. */
-static void *dmu_extents_find(struct dmu_extents *extents, sector_t sector, sector_t *last)
+/* Leave of @bio what has the value of its beginning, and return that, or NULL. */
+static noinline void *dmu_extents_find_part(struct dmu_extents *extents, struct bio *bio)
 {
-	MA_STATE(mas, &extents->tree, sector, sector);
-	void *value = READ_ONCE(extents->whole);
+	MA_STATE(mas, &extents->tree, bio->bi_iter.bi_sector, bio->bi_iter.bi_sector);
+	sector_t sector = bio->bi_iter.bi_sector;
+	void *value;
 
-	*last = ULONG_MAX;
-	if (value || mtree_empty(&extents->tree))
-		return value;
 	rcu_read_lock();
 	value = mas_walk(&mas);
-	*last = mas.last;
 	rcu_read_unlock();
+	if (bio_sectors(bio) && mas.last - sector < bio_sectors(bio) - 1)
+		dm_accept_partial_bio(bio, mas.last - sector + 1);
 	return value;
+}
+
+/* The value of @bio, or NULL. A bio with several is cut to where the first ends. */
+static void *dmu_extents_find(struct dmu_extents *extents, struct bio *bio)
+{
+	void *value = READ_ONCE(extents->whole);
+
+	if (value || mtree_empty(&extents->tree))
+		return value;
+	return dmu_extents_find_part(extents, bio);
 }
 
 static bool dmu_value_allows(const void *value, const struct bio *bio)
 {
-	switch (bio_op(bio)) {
-	case REQ_OP_READ:
+	if (bio_op(bio) == REQ_OP_READ)
 		return dmu_value_flags(value) & DM_USER_EXTENT_READ;
+	switch (bio_op(bio)) {
 	case REQ_OP_WRITE:
 	case REQ_OP_DISCARD:
 	case REQ_OP_SECURE_ERASE:
@@ -146,6 +155,47 @@ static void dmu_extents_count(struct dmu_extents *extents, const struct bio *bio
 		this_cpu_inc(extents->stats->others);
 }
 
+/* Must @bio wait for a daemon that may still write what was, or is being, taken back from it? */
+static noinline bool dmu_extents_fenced(struct dmu_node *node, const struct bio *bio)
+{
+	bool fenced;
+
+	spin_lock_bh(&node->lock);
+	fenced = dmu_fence_overlaps(node, bio) || (node->revoking && node->writing);
+	spin_unlock_bh(&node->lock);
+	return fenced;
+}
+
+/*
+ * Map @bio, or the part of it that has one answer. DMU_MAPIO_DAEMON: it is for the daemon, whose
+ * queue also has the waiting for fences.
+ */
+static __always_inline int dmu_extents_map_once(struct dmu_target *target,
+						struct dmu_request *req, struct bio *bio)
+{
+	struct dmu_node *node = target->node;
+	struct dmu_extents *extents = node->extents;
+	void *value;
+
+	if (!bio_sectors(bio) && (op_is_flush(bio->bi_opf) || bio_op(bio) == REQ_OP_FLUSH))
+		return dmu_flush_map(target, bio);
+	dmu_flight_board(&extents->flights, req);
+	value = dmu_extents_find(extents, bio);
+	if (!value || !dmu_value_allows(value, bio))
+		goto leave;
+	if (unlikely(READ_ONCE(node->fenced) || READ_ONCE(node->revoking)) &&
+	    dmu_extents_fenced(node, bio))
+		goto leave;
+	dmu_extents_count(extents, bio);
+	dmu_target_redirect(target, bio, dmu_value_backing(value),
+			    dmu_value_target(value, bio->bi_iter.bi_sector));
+	return DM_MAPIO_REMAPPED;
+
+leave:
+	dmu_flight_leave(req);
+	return DMU_MAPIO_DAEMON;
+}
+
 /* DM cuts no bio to max_io where there are extents: do it for a daemon. */
 static void dmu_extents_cut(const struct dmu_target *target, struct bio *bio)
 {
@@ -157,60 +207,28 @@ static void dmu_extents_cut(const struct dmu_target *target, struct bio *bio)
 		dm_accept_partial_bio(bio, max - past);
 }
 
-/* Must @bio wait for a daemon that may still write what was, or is being, taken back from it? */
-static bool dmu_extents_fenced(struct dmu_node *node, const struct bio *bio)
-{
-	bool fenced;
-
-	if (!READ_ONCE(node->fenced) && !READ_ONCE(node->revoking))
-		return false;
-	spin_lock_bh(&node->lock);
-	fenced = dmu_fence_overlaps(node, bio) || (node->revoking && node->writing);
-	spin_unlock_bh(&node->lock);
-	return fenced;
-}
-
-/*
- * Map @bio, or the part of it that has one answer. DMU_MAPIO_DAEMON: it is for the daemon, whose
- * queue also has the waiting for fences.
- */
-static int dmu_extents_map_once(struct dmu_target *target, struct dmu_request *req,
-				struct bio *bio)
-{
-	struct dmu_node *node = target->node;
-	struct dmu_extents *extents = node->extents;
-	sector_t sector = bio->bi_iter.bi_sector, last;
-	void *value;
-
-	if (!bio_sectors(bio) && (op_is_flush(bio->bi_opf) || bio_op(bio) == REQ_OP_FLUSH))
-		return dmu_flush_map(target, bio);
-	dmu_flight_board(&extents->flights, req);
-	value = dmu_extents_find(extents, sector, &last);
-	if (bio_sectors(bio) && last - sector < bio_sectors(bio) - 1)
-		dm_accept_partial_bio(bio, last - sector + 1);
-	if (!value || !dmu_value_allows(value, bio) || dmu_extents_fenced(node, bio)) {
-		dmu_flight_leave(req);
-		dmu_extents_cut(target, bio);
-		return DMU_MAPIO_DAEMON;
-	}
-	dmu_extents_count(extents, bio);
-	dmu_target_redirect(target, bio, dmu_value_backing(value),
-			    dmu_value_target(value, sector));
-	return DM_MAPIO_REMAPPED;
-}
-
-/* Map or queue @bio, or a part of it. Returns a DM_MAPIO_* for DM. */
-int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio)
+/* Queue @bio, or a part of it. Returns a DM_MAPIO_*. */
+static noinline int dmu_extents_queue(struct dmu_target *target, struct dmu_request *req,
+				      struct bio *bio)
 {
 	int ret;
 
 	/* Another round comes only of a pin in the round before. */
 	do {
-		ret = dmu_extents_map_once(target, req, bio);
-		if (ret == DMU_MAPIO_DAEMON)
-			ret = dmu_request_map(target, bio);
-	} while (ret == DMU_MAPIO_AGAIN);
+		dmu_extents_cut(target, bio);
+		ret = dmu_request_map(target, bio);
+		if (ret == DMU_MAPIO_AGAIN)
+			ret = dmu_extents_map_once(target, req, bio);
+	} while (ret == DMU_MAPIO_DAEMON);
 	return ret;
+}
+
+/* Map or queue @bio, or a part of it. Returns a DM_MAPIO_* for DM. */
+int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio)
+{
+	int ret = dmu_extents_map_once(target, req, bio);
+
+	return ret == DMU_MAPIO_DAEMON ? dmu_extents_queue(target, req, bio) : ret;
 }
 
 /* ---- change ---- */
