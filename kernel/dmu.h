@@ -282,6 +282,7 @@ struct dmu_extents_stats {
 /* What is read for each bio comes first. */
 struct dmu_extents {
 	void *whole;			/* the value of all of the target, or NULL */
+	unsigned long grain;		/* a power of 2 that divides where extents begin and end */
 	struct maple_tree tree;
 	struct dmu_extents_stats __percpu *stats;
 	struct dmu_flights flights;

@@ -81,6 +81,7 @@ struct dmu_extents *dmu_extents_create(unsigned int max)
 	mutex_init(&extents->lock);
 	mt_init_flags(&extents->tree, MT_FLAGS_USE_RCU);
 	extents->max = max;
+	extents->grain = ~(ULONG_MAX >> 1);
 	return extents;
 
 err_stats:
@@ -120,14 +121,28 @@ static noinline void *dmu_extents_find_part(struct dmu_extents *extents, struct 
 	return value;
 }
 
+static noinline void *dmu_extents_find_in_tree(struct dmu_extents *extents, struct bio *bio)
+{
+	sector_t first = bio->bi_iter.bi_sector, last = first + bio_sectors(bio) - 1;
+	void *value;
+
+	if (mtree_empty(&extents->tree))
+		return NULL;
+	/* A look-up of a value without its end is cheaper. */
+	if ((first ^ last) < READ_ONCE(extents->grain)) {
+		value = mtree_load(&extents->tree, first);
+		/* Pairs with dmu_extents_set_grain(): a value comes with its grain. */
+		smp_rmb();
+		if (likely((first ^ last) < READ_ONCE(extents->grain)))
+			return value;
+	}
+	return dmu_extents_find_part(extents, bio);
+}
+
 /* The value of @bio, or NULL. A bio with several is cut to where the first ends. */
 static void *dmu_extents_find(struct dmu_extents *extents, struct bio *bio)
 {
-	void *value = READ_ONCE(extents->whole);
-
-	if (value || mtree_empty(&extents->tree))
-		return value;
-	return dmu_extents_find_part(extents, bio);
+	return READ_ONCE(extents->whole) ?: dmu_extents_find_in_tree(extents, bio);
 }
 
 static bool dmu_value_allows(const void *value, const struct bio *bio)
@@ -360,6 +375,18 @@ static int dmu_extents_thin(struct dmu_extents *extents, unsigned long first, un
 	return ret;
 }
 
+/* There is about to be an extent of [@first, @last], or none. The grain never grows again. */
+static void dmu_extents_set_grain(struct dmu_extents *extents, unsigned long first,
+				  unsigned long last)
+{
+	unsigned long seams = extents->grain | first | (last + 1);
+
+	lockdep_assert_held(&extents->lock);
+	WRITE_ONCE(extents->grain, seams & -seams);
+	/* Pairs with dmu_extents_find(). */
+	smp_wmb();
+}
+
 /* Set the range of @extent, which has been checked. 0, -ENOSPC, -ENOMEM or -EINTR. */
 static int dmu_extents_set(struct dmu_extents *extents, const struct dm_user_extent *extent)
 {
@@ -378,6 +405,7 @@ static int dmu_extents_set(struct dmu_extents *extents, const struct dm_user_ext
 	/* Before a bio finds it: a flush after that bio goes to the backing devices. */
 	if (extent->flags)
 		dmu_extents_use(extents);
+	dmu_extents_set_grain(extents, first, last);
 	ret = mtree_store_range(&extents->tree, first, last, dmu_extent_value(extent),
 				DMU_EXTENT_GFP);
 	if (ret)
