@@ -6,8 +6,9 @@
 
 #include "tests/bench/ways/ways.h"
 
-#define DIRECT		"file:" STORE ",direct"
-#define BUFFERED	"file:" STORE ",buffered"
+#define DIRECT		"file:" STORE ",direct,extents=off"
+#define BUFFERED	"file:" STORE ",buffered,extents=off"
+#define OTHER		"file:/dev/ram1,direct,extents=off"
 #define PATIENCE	"60000"		/* ms: guests are emulated */
 
 void dm_user_create(const char *name, const char *spec)
@@ -67,8 +68,8 @@ static int change_crashed(unsigned int n)
 static void start_two(void)
 {
 	start();
-	dm_user_create("u", "file:/dev/ram1,direct");
-	NEED(!dm_user_handover("u", "file:/dev/ram1,direct"), "the first handover of the other");
+	dm_user_create("u", OTHER);
+	NEED(!dm_user_handover("u", OTHER), "the first handover of the other");
 }
 
 static void stop_two(void)
@@ -79,7 +80,7 @@ static void stop_two(void)
 
 static int change_beside(unsigned int n)
 {
-	return dm_user_handover("u", "file:/dev/ram1,direct");
+	return dm_user_handover("u", OTHER);
 }
 
 const struct way ways_dm_user[] = {

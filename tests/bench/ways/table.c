@@ -15,7 +15,7 @@
 static int side_create(unsigned int n)
 {
 	char name[16];
-	char *argv[] = { "dmuser-first", name, "file:" STORE ",direct", NULL };
+	char *argv[] = { "dmuser-first", name, "file:" STORE ",direct,extents=off", NULL };
 
 	snprintf(name, sizeof(name), "side%u", n % 2);
 	return process_run(argv) ? -1 : 0;
