@@ -136,7 +136,7 @@ fails_saying "was created without" handover "$name" "file:$disk,extents=on"
 check "no extents where the row has none" handover "$name" "file:$disk"
 is "cache" "$(dmuserctl status --json "$name" | jq -r .daemon.cache)" buffered
 remove
-mkfs.ext4 -q /dev/vdb && mount -o ro /dev/vdb /mnt || fail "mount"
+mkfs.ext4 -q /dev/vdb && mount -t ext4 -o ro /dev/vdb /mnt || fail "mount"
 fails_saying "is in use" create "$name" "file:/dev/vdb,ro,extents=on"
 check "a read-only device without a claim" create "$name" "file:/dev/vdb,ro"
 is "sectors that the kernel maps of it" "$(word mapped)" ""

@@ -61,7 +61,8 @@ told_once() {
 # The first direct read after a loss fails: here, that is the newcomer's self-test. Try again.
 next_is() {
 	handover "$name" "file:$store,$1" >/dev/null 2>&1 && return
-	[ "$1" != buffered ] && handover "$name" "file:$store,$1" >/dev/null || fail "handover to $1"
+	[ "$1" != buffered ] && handover "$name" "file:$store,$1" >/dev/null ||
+		fail "handover to $1"
 }
 
 dmsetup create store --table "0 $sectors linear $disk 0" || fail "store"
