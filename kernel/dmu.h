@@ -507,7 +507,7 @@ struct dmu_extents *dmu_extents_create(unsigned int max);
 int dmu_extents_begin(struct dmu_node *node);
 void dmu_extents_free(struct dmu_extents *extents);
 void dmu_extents_fit(struct dmu_extents *extents, const struct dmu_target *target);
-int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio);
+int dmu_extents_map(struct dmu_target *target, struct bio *bio);
 int dmu_extents_change(struct dmu_channel *channel, struct dm_user_map *map);
 int dmu_extents_change_one(struct dmu_channel *channel, const struct dm_user_extent *extent);
 int dmu_extents_drop(struct dmu_node *node);

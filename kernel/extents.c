@@ -239,10 +239,14 @@ static noinline int dmu_extents_queue(struct dmu_target *target, struct dmu_requ
 }
 
 /* Map or queue @bio, or a part of it. Returns a DM_MAPIO_* for DM. */
-int dmu_extents_map(struct dmu_target *target, struct dmu_request *req, struct bio *bio)
+int dmu_extents_map(struct dmu_target *target, struct bio *bio)
 {
-	int ret = dmu_extents_map_once(target, req, bio);
+	struct dmu_request *req = dm_per_bio_data(bio, sizeof(*req));
+	int ret;
 
+	/* A flush boards none. */
+	req->flight = NULL;
+	ret = dmu_extents_map_once(target, req, bio);
 	return ret == DMU_MAPIO_DAEMON ? dmu_extents_queue(target, req, bio) : ret;
 }
 

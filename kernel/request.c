@@ -62,6 +62,7 @@ int dmu_request_map(struct dmu_target *target, struct bio *bio)
 	req->target = target;
 	req->born = jiffies;
 	req->claim = NULL;
+	req->flight = NULL;
 	req->lacking = false;
 
 	spin_lock_bh(&node->lock);

@@ -168,11 +168,9 @@ static void dmu_dtr(struct dm_target *ti)
 
 static int dmu_map(struct dm_target *ti, struct bio *bio)
 {
-	struct dmu_request *req = dm_per_bio_data(bio, sizeof(*req));
 	struct dmu_target *target = ti->private;
 
-	req->flight = NULL;
-	return target->node->extents ? dmu_extents_map(target, req, bio) :
+	return target->node->extents ? dmu_extents_map(target, bio) :
 				       dmu_request_map(target, bio);
 }
 

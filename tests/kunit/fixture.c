@@ -134,6 +134,9 @@ static void dmu_test_io_end(struct dmu_test_io *io, struct bio *bio, blk_status_
 {
 	if (io->ended++)
 		return;
+	/* As dmu_end_io(); a bio that the map function did not take has no end. */
+	if (status != DMU_TEST_GIVEN_BACK)
+		dmu_flight_leave(io->req);
 	io->status = status;
 	io->bio = NULL;
 	io->req = NULL;
@@ -195,8 +198,7 @@ struct dmu_test_io *dmu_test_map_nr(struct dmu_test_env *env, blk_opf_t opf, sec
 	struct dmu_test_io *io = dmu_test_io_create(env, opf, sector, bytes);
 
 	io->nr = nr;
-	io->req->flight = NULL;
-	io->mapped = dmu_extents_map(&env->target, io->req, io->bio);
+	io->mapped = dmu_extents_map(&env->target, io->bio);
 	if (io->mapped == DM_MAPIO_SUBMITTED)
 		io->seq = io->req->seq;
 	else if (io->mapped != DM_MAPIO_REMAPPED)
@@ -207,7 +209,6 @@ struct dmu_test_io *dmu_test_map_nr(struct dmu_test_env *env, blk_opf_t opf, sec
 /* The backing device has done what it got. */
 void dmu_test_land(struct dmu_test_io *io)
 {
-	dmu_flight_leave(io->req);
 	dmu_test_io_end(io, io->bio, BLK_STS_OK);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/dm-ioctl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,31 +234,51 @@ static void extents_remap(void)
 	OK(ext_idle(s.low), "nothing else comes to the backing device");
 }
 
-/* Two backing devices; both are the same one here, so both flushes arrive there. */
+/* Two backing devices: each gets what is mapped, sent or flushed to it. */
 static void extents_two(void)
 {
-	char args[128], row[256];
-	unsigned int major, minor;
-	struct dm_user_extent extent = { 0, 8, 16, 1, RW };
+	char args[512], row[256], one[64];
+	struct dm_user_extent extents[2] = { { 0, 8, 16, 0, RW }, { 8, 8, 32, 1, RW } };
+	struct dm_user_message m;
+	struct target other;
 	struct stack s;
+	int second;
 	struct io *io;
 
 	ext_create(&s, "extents:on");
-	ext_row(args, sizeof(args), &s.below, "");
-	NEED(sscanf(args, "backing:%u:%u", &major, &minor) == 2, "the row has a number");
 	close(s.fd);
 	target_remove(&s.t);
-	snprintf(args, sizeof(args), "backing:%u:%u,%u:%u extents:on", major, minor, major, minor);
+	target_create_as(&other, ABI_NAME "3", ABI_CTL "3", ABI_SECTORS, NULL);
+	second = ch_need(&other);
+	ext_row(one, sizeof(one), &s.below, "");
+	ext_row(row, sizeof(row), &other, "extents:on");
+	snprintf(args, sizeof(args), "%.*s,%s", (int)strlen(one) - 1, one,
+		 row + strlen("backing:"));
 	target_create(&s.t, args);
 	s.fd = ch_need(&s.t);
-	IS(ext_map_all(s.fd, &extent, 1, NULL), 0, "map to the second");
+	IS(ext_map_all(s.fd, extents, 2, NULL), 0, "map to both");
 	IS(ext_ioctl(s.fd, DM_USER_IOC_CLEAN, NULL), 0, "clean");
+	io = io_start(&s.t, IO_READ, 0, 8192, 0);
+	ext_serve(s.low, DM_USER_REQ_MAP_READ, 16, 8);
+	if (!OK(ch_ready(second, POLLIN), "the second gets its part")) {
+		dm_wipe(s.below.name);
+		io_end(io);
+		return;
+	}
+	ext_serve(second, DM_USER_REQ_MAP_READ, 32, 8);
+	IS(io_end(io), 0, "read");
 	io = io_start(&s.t, IO_FSYNC, 0, 0, 0);
 	ext_serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
-	ext_serve(s.low, DM_USER_REQ_MAP_FLUSH, 0, 0);
+	ext_serve(second, DM_USER_REQ_MAP_FLUSH, 0, 0);
 	IS(io_end(io), 0, "each device is flushed");
+	io = io_start(&s.t, IO_WRITE, 8192, 4096, 1);
+	ch_take_type(s.fd, &m, DM_USER_REQ_MAP_WRITE, NULL);
+	IS(ext_remap(s.fd, &m, 64, 1), 0, "remap to the second");
+	ext_serve(second, DM_USER_REQ_MAP_WRITE, 64, 8);
+	IS(io_end(io), 0, "write");
+	OK(ext_idle(s.low), "the first gets nothing of it");
 	/* Before the first resume, too, a row cannot name other devices than those of extents. */
-	snprintf(args, sizeof(args), "backing:%u:%u extents:on", major, minor);
+	snprintf(args, sizeof(args), "%sextents:on", one);
 	dm_row(row, sizeof(row), s.t.ctl, args);
 	IS(dm_load(s.t.name, ABI_SECTORS, "user", row), -EINVAL, "a row with one of them");
 }
@@ -431,6 +452,15 @@ static void extents_outlive(void)
 	IS(dm_suspend(s.t.name, DM_SKIP_LOCKFS_FLAG), 0, "suspend");
 	IS(dm_resume(s.t.name, 0), 0, "resume");
 	IS(io_do(&s.t, IO_READ, ABI_SECTORS * 512, 4096, 0), -EIO, "the rest is for a daemon");
+	/* Fewer extents are allowed: what there is stays. */
+	ext_row(args, sizeof(args), &s.below, "extents:1");
+	dm_row(row, sizeof(row), s.t.ctl, args);
+	IS(dm_load(s.t.name, ABI_SECTORS, "user", row), 0, "a row with fewer extents");
+	IS(dm_suspend(s.t.name, DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+	IS(dm_resume(s.t.name, 0), 0, "resume");
+	s.fd = ch_need(&s.t);
+	IS(ch_join(s.fd, 2, DM_USER_JOIN_CREATE), 0, "generation 2");
+	IS(ext_map(s.fd, 8, 8, 0, 0), -ENOSPC, "a hole would make two of one");
 	dm_row(row, sizeof(row), s.t.ctl, NULL);
 	IS(dm_load(s.t.name, ABI_SECTORS, "user", row), -EINVAL, "a reload without extents");
 	dm_row(row, sizeof(row), s.t.ctl, "extents:on");
