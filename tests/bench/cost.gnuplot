@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # gnuplot -e "json='FILE'; png='FILE'" cost.gnuplot
-set terminal pngcairo size 1500,1300 font ",10" noenhanced
+set terminal pngcairo size 1500,1500 font ",10" noenhanced
 set output png
 set datafile separator "\t"
 loads = system(sprintf("jq -r '.loads[].name' %s", json))

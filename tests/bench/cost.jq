@@ -24,6 +24,8 @@ def named($kind): notes($kind) | map({ name: .[1], what: .[2] });
 	real: note("real"), date: note("date"),
 	rounds: ($batches | map(.round) | unique | length),
 	peers: named("peer"), loads: named("load"),
+	memory: (notes("memory") | map({ peer: .[1], parts: (.[2] | tonumber),
+		bytes: (.[3] | tonumber) })),
 	figures: [$batches | group_by([.unit, .load, .peer])[] | .[0] as $f
 		| ($rounds[$f.unit][$f.load]) as $means
 		| def ratio($other): if $means[$other] then [$means[$f.peer] | to_entries[]

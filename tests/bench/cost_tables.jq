@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The tables of cost.json, for cost-text.jq and cost-page.jq: [{title, head, rows}].
+# The tables of cost.json, for cost-text.jq and cost-page.jq: {title, head, rows}.
 
 def thousands: tostring | [while(length > 0; .[:-3]) | .[-3:]] | reverse | join(",");
 def decimals($n): if . < 0 then "-" + (-. | decimals($n)) else
@@ -31,3 +31,18 @@ def tables:
 		table("iops"; "I/Os a second"; value),
 		table("iops"; "I/Os a second, as a multiple of dm-linear's / of ublk's"; beside)
 	else empty end;
+
+# What rows or extents of 4 KiB cost: memory, to be set, and 4 KiB I/O beside dm-linear.
+def parts: . as $run
+	| [.loads[].name | select(startswith("4k"))] as $loads
+	| def figure($peer; $load): first(($run.figures[] | select(.unit == "instructions"
+		and .peer == $peer and .load == $load)), null);
+	{
+		title: "Many extents",
+		head: (["peer", "extents or rows", "bytes each", "to set one"] + $loads),
+		rows: [.memory[] as $of | [$of.peer, ($of.parts | thousands),
+			($of.bytes / $of.parts | decimals(1)),
+			(figure($of.peer; "map") | or_dash(.median | thousands))]
+			+ [$loads[] | figure($of.peer; .) | or_dash(.to_linear
+				| or_dash(decimals(2)))]]
+	};
