@@ -5,7 +5,6 @@
  */
 #include <linux/completion.h>
 #include <linux/kthread.h>
-#include <linux/sched/signal.h>
 
 #include "suites.h"
 
@@ -543,40 +542,6 @@ static void sync_waits_for_what_was_mapped(struct kunit *test)
 	dmu_test_true(test, sync_ends(&sync, 60));
 }
 
-static int sync_killed(void *arg)
-{
-	struct sync *sync = arg;
-
-	allow_signal(SIGKILL);
-	send_sig(SIGKILL, current, 0);
-	sync->ret = dmu_flights_sync(&sync->extents->flights);
-	flush_signals(current);
-	complete(&sync->done);
-	return 0;
-}
-
-/* The end of the node waits for what a killed SYNC has left: KASAN sees whether it does. */
-static void a_node_ends_after_a_killed_sync(struct kunit *test)
-{
-	struct sync sync;
-	unsigned int i;
-
-	for (i = 0; i < 4 * dmu_test_rounds; i++) {
-		sync.extents = dmu_extents_create(1);
-		KUNIT_ASSERT_NOT_NULL(test, sync.extents);
-		init_completion(&sync.done);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(sync_killed, &sync, "dmu-test-sync")));
-		wait_for_completion(&sync.done);
-		dmu_test_is(test, sync.ret, -ERESTARTSYS);
-		/* Every other time a later SYNC has done it. */
-		if (i & 1)
-			dmu_test_is(test, dmu_flights_sync(&sync.extents->flights), 0);
-		dmu_extents_free(sync.extents);
-	}
-	/* Freed memory is used now, if at all. */
-	rcu_barrier();
-}
-
 static struct kunit_case cases[] = {
 	KUNIT_CASE(what_is_mapped_is_what_was_asked_for),
 	KUNIT_CASE(extents_are_few),
@@ -590,7 +555,6 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(a_pin_of_a_read_only_table),
 	KUNIT_CASE(a_bio_that_looked_before_the_pin_is_mapped),
 	KUNIT_CASE(sync_waits_for_what_was_mapped),
-	KUNIT_CASE(a_node_ends_after_a_killed_sync),
 	{}
 };
 
