@@ -6,7 +6,8 @@ vm_abi_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/vm/abi/*.c))
 vm_helpers := $(BUILD)/tests/vm/abi/abi $(BUILD)/tests/vm/load $(BUILD)/tests/vm/poke \
 	$(BUILD)/tests/vm/hog $(BUILD)/tests/vm/keyed $(BUILD)/tests/vm/peer \
 	$(BUILD)/tests/vm/relaunch \
-	$(BUILD)/tests/vm/steal $(BUILD)/tests/vm/selinux $(BUILD)/tests/vm/failures/failures
+	$(BUILD)/tests/vm/mover $(BUILD)/tests/vm/steal $(BUILD)/tests/vm/selinux \
+	$(BUILD)/tests/vm/failures/failures
 vm_helpers += $(vm_order)
 vm_helpers += $(BUILD)/tests/vm/scale/scale
 vm_helpers += $(BUILD)/tests/vm/selinux.policy
@@ -15,6 +16,9 @@ $(BUILD)/tests/vm/abi/abi: $(vm_abi_objects)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^ -luring
 
 $(addprefix $(BUILD)/tests/vm/,load poke hog relaunch steal selinux): %: %.o
+	$(CC) $(CFLAGS) -static -pthread -o $@ $^
+
+$(BUILD)/tests/vm/mover: $(BUILD)/tests/vm/mover.o $(lib_archive)
 	$(CC) $(CFLAGS) -static -pthread -o $@ $^
 
 $(BUILD)/tests/vm/peer: $(BUILD)/tests/vm/peer.o $(handover_archive) $(lib_archive)
