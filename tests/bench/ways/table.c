@@ -2,7 +2,8 @@
 /*
  * A swap of the DM table, as Android does it: a linear target over one device that dm-user serves
  * is replaced by a linear target over another, whose daemon was started before. By ioctl from this
- * process: no program starts while the device is suspended.
+ * process: no program starts while the device is suspended. The two daemons have the same store,
+ * each by a linear device of its own, because a daemon refuses a store that another device uses.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,20 @@
 
 #define SECTORS	(STORE_BYTES / 512)
 
+static void store_create(const char *name)
+{
+	NEED(!dm_create(name) && !dm_load(name, SECTORS, "linear", STORE " 0") &&
+	     !dm_resume(name, 0), "%s", name);
+}
+
 static int side_create(unsigned int n)
 {
-	char name[16];
-	char *argv[] = { "dmuser-first", name, "file:" STORE ",direct,extents=off", NULL };
+	char name[16], store[16], spec[64];
+	char *argv[] = { "dmuser-first", name, spec, NULL };
 
 	snprintf(name, sizeof(name), "side%u", n % 2);
+	snprintf(store, sizeof(store), "store%u", n % 2);
+	snprintf(spec, sizeof(spec), "file:/dev/dm-%d,direct,extents=off", dm_minor(store));
 	return process_run(argv) ? -1 : 0;
 }
 
@@ -46,6 +55,8 @@ static void start(void)
 	char node[32];
 
 	side = 0;
+	store_create("store0");
+	store_create("store1");
 	NEED(!side_create(side), "the first daemon");
 	NEED(!dm_create("swap") && !side_load(side) && !dm_resume("swap", 0), "a device to swap");
 	/* There is no udev to make the link. */
@@ -57,6 +68,7 @@ static void stop(void)
 {
 	NEED(!unlink("/dev/mapper/swap") && !dm_remove("swap"), "remove the device");
 	side_remove(side);
+	NEED(!dm_remove("store0") && !dm_remove("store1"), "remove the stores");
 }
 
 static int change(bool suspend_first)
