@@ -10,4 +10,5 @@
 
 check "ABI subtests: extents" /add/abi extents
 check "ABI subtests: extents and the administrator" /add/abi extents-pin
+check "ABI subtests: extents, races" /add/abi extents-races
 finish

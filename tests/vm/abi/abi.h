@@ -32,7 +32,8 @@ extern const struct abi_test abi_stream[], abi_requests[], abi_answers[], abi_wa
 	abi_drain[], abi_orphans[], abi_suspend[], abi_removal[], abi_reload[], abi_hostile[],
 	abi_hostile_answers[], abi_hostile_leak[], abi_hostile_memory[], abi_hostile_process[],
 	abi_hostile_hang[], abi_hostile_ioctl[], abi_hostile_races[], abi_compat[], abi_poll[],
-	abi_uring[], abi_extents[], abi_extents_pin[];
+	abi_uring[], abi_extents[], abi_extents_pin[],
+	abi_extents_races[];
 
 /* ---- checks ---- */
 

@@ -130,7 +130,9 @@ static void pin_keeps(void)
 	pass(&s, -1);
 	/* A suspend, with and without flush, and a reload of the same row. */
 	for (unsigned int flag = 0; flag <= DM_NOFLUSH_FLAG; flag += DM_NOFLUSH_FLAG) {
+		IS(dm_message(s.t.name, "unpin"), 0, "unpin");
 		IS(dm_suspend(s.t.name, flag | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
+		IS(pin(&s), 0, "pin while suspended");
 		IS(dm_resume(s.t.name, 0), 0, "resume");
 		IS(dm_word(s.t.name, "pinned:"), 1, "pinned");
 		pass(&s, -1);
@@ -159,11 +161,9 @@ static void pin_sending(void)
 	IS(ch_read(s.fd, &m, 8), 8, "read a part of it");
 	IS(ext_map(s.fd, 0, ABI_SECTORS, 0, RW), 0, "map all");
 	REFUSED(&s, "a request that is being read");
-	IS(dm_suspend(s.t.name, DM_NOFLUSH_FLAG | DM_SKIP_LOCKFS_FLAG), 0, "suspend");
-	IS(pin(&s), 0, "pin while suspended");
-	IS(dm_resume(s.t.name, 0), 0, "resume");
-	ext_serve(s.low, DM_USER_REQ_MAP_READ, 0, 8);
-	io_end_read(io, 0);
+	IS(dm_message(s.t.name, "fail"), 0, "take it back");
+	IS(io_end(io), -EIO, "the read");
+	IS(pin(&s), 0, "pin, though the daemon does not know yet");
 	IS(ch_read(s.fd, &m, sizeof(m)), -ECANCELED, "the rest of it");
 	OK(ext_idle(s.fd), "there is no other");
 }

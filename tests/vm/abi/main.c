@@ -24,7 +24,7 @@ static const struct abi_group groups[] = {
 	{ "hostile-hang", abi_hostile_hang }, { "hostile-ioctl", abi_hostile_ioctl },
 	{ "hostile-races", abi_hostile_races }, { "compat", abi_compat }, { "poll", abi_poll },
 	{ "uring", abi_uring }, { "extents", abi_extents },
-	{ "extents-pin", abi_extents_pin },
+	{ "extents-pin", abi_extents_pin }, { "extents-races", abi_extents_races },
 };
 
 /* Print the threads of @pid, a subtest that hangs, and the status of the devices. */
