@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# P5, P6, P7, P10, P14: the kernel maps extents to a backing device by itself, and sends there what
-# a daemon's answer remaps; flushes, fences, suspends and reloads keep their promises.
+# P1, P2, P5, P6, P7, P10, P14: the kernel maps extents to a backing device by itself, and sends
+# there what a daemon's answer remaps; flushes, fences, suspends and reloads keep their promises,
+# also side by side; a device that is pinned needs no daemon, and becomes dm-linear and back under
+# load.
 # vm: --mem 512 --cpus 2
 # quick: uml-6.12 6.1 backports
 # add: build/tests/vm/abi/abi tests/vm/lib.sh

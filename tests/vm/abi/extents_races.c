@@ -114,7 +114,8 @@ static void races_pin(void)
 	NEED(!pthread_create(&daemon, NULL, daemon_run, &r), "a daemon");
 	for (unsigned int i = 0; i < 2; i++) {
 		clients[i] = (struct client){ .race = &r, .number = i };
-		NEED(!pthread_create(&clients[i].thread, NULL, client_run, &clients[i]), "a client");
+		NEED(!pthread_create(&clients[i].thread, NULL, client_run, &clients[i]),
+		     "a client");
 	}
 	NEED(!pthread_create(&suspender, NULL, suspend_run, &r), "a thread");
 	while (pins < PINS && !abi_failures) {
