@@ -12,6 +12,8 @@
 #include <linux/math64.h>
 #include <linux/overflow.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate_wait.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
@@ -274,9 +276,7 @@ static void dmu_extents_look(struct dmu_extents *extents, unsigned long first,
 		effect->sectors += min(mas.last, last) - max(mas.index, first) + 1;
 		if (need_resched()) {
 			mas_pause(&mas);
-			rcu_read_unlock();
-			cond_resched();
-			rcu_read_lock();
+			cond_resched_rcu();
 		}
 	}
 	rcu_read_unlock();
@@ -300,9 +300,7 @@ unsigned int dmu_extents_common(struct dmu_extents *extents, unsigned long first
 		next = mas.last + 1;
 		if (need_resched()) {
 			mas_pause(&mas);
-			rcu_read_unlock();
-			cond_resched();
-			rcu_read_lock();
+			cond_resched_rcu();
 		}
 	}
 	rcu_read_unlock();
@@ -354,8 +352,8 @@ static int dmu_extents_remove_one(struct dmu_extents *extents, unsigned long fir
 	ret = mtree_store_range(&extents->tree, mas.index, mas.last, NULL, DMU_EXTENT_GFP);
 	if (ret)
 		return ret;
-	extents->count--;
-	extents->sectors -= mas.last - mas.index + 1;
+	WRITE_ONCE(extents->count, extents->count - 1);
+	WRITE_ONCE(extents->sectors, extents->sectors - (mas.last - mas.index + 1));
 	return 0;
 }
 
@@ -415,7 +413,8 @@ static int dmu_extents_set(struct dmu_extents *extents, const struct dm_user_ext
 	if (ret)
 		return ret;
 	WRITE_ONCE(extents->count, count);
-	extents->sectors += (extent->flags ? extent->len : 0) - effect.sectors;
+	WRITE_ONCE(extents->sectors, extents->sectors - effect.sectors +
+				     (extent->flags ? extent->len : 0));
 	return 0;
 }
 
