@@ -72,28 +72,27 @@ static int pin(struct ctl_device *device, char *error, size_t len)
 }
 
 /* One line of the answer to "extents" as a row. */
-static int parse_row(const char *line, struct ctl_row *row, dev_t *backing)
+static int parse_row(const char *line, struct ctl_row *row, dev_t *backing, uint64_t *target)
 {
 	unsigned int major, minor;
-	uint64_t target;
 	char flags[4];
 
 	if (sscanf(line, "%" SCNu64 " %" SCNu64 " %u:%u %" SCNu64 " %3s", &row->start,
-		   &row->sectors, &major, &minor, &target, flags) != 6)
+		   &row->sectors, &major, &minor, target, flags) != 6)
 		return -EINVAL;
 	*backing = makedev(major, minor);
 	strcpy(row->type, "linear");
-	snprintf(row->params, sizeof(row->params), "%u:%u %" PRIu64, major, minor, target);
+	snprintf(row->params, sizeof(row->params), "%u:%u %" PRIu64, major, minor, *target);
 	return 0;
 }
 
 /* Device-mapper looks at this only when it has suspended the device. */
-static int check_size(const struct ctl_row *row, dev_t backing, char *error, size_t len)
+static int check_size(uint64_t wanted, dev_t backing, uint64_t target, char *error, size_t len)
 {
-	uint64_t target = strtoull(strchr(row->params, ' '), NULL, 10), sectors;
+	uint64_t sectors;
 
 	if (!ctl_sysfs_number(backing, "size", &sectors) && target <= sectors &&
-	    row->sectors <= sectors - target)
+	    wanted <= sectors - target)
 		return 0;
 	snprintf(error, len, "an extent ends beyond device %u:%u", major(backing), minor(backing));
 	return -ERANGE;
@@ -128,6 +127,7 @@ static int list_rows(const struct ctl_device *device, struct ctl_row **rows, cha
 {
 	char *answer = NULL, *line, *next;
 	dev_t backing = 0, last = 0;
+	uint64_t target;
 	int count = 0, ret;
 
 	*rows = calloc(ROWS_MAX, sizeof(**rows));
@@ -139,11 +139,11 @@ static int list_rows(const struct ctl_device *device, struct ctl_row **rows, cha
 		if (count == ROWS_MAX) {
 			snprintf(error, len, "it has more than %d extents", ROWS_MAX);
 			ret = -E2BIG;
-		} else if (parse_row(line, &(*rows)[count++], &backing)) {
+		} else if (parse_row(line, &(*rows)[count++], &backing, &target)) {
 			snprintf(error, len, "its extent '%.80s' makes no sense", line);
 			ret = -EINVAL;
 		} else {
-			ret = check_size(&(*rows)[count - 1], backing, error, len);
+			ret = check_size((*rows)[count - 1].sectors, backing, target, error, len);
 			if (!ret && backing != last)
 				ret = check_blocks(device, backing, error, len);
 		}
