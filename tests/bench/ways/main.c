@@ -49,7 +49,8 @@ static bool round_run(const struct way *way, unsigned int n, unsigned int *faile
 	return load_calm(PATIENCE_MS);
 }
 
-static void way_run(const struct way *way, unsigned int changes)
+/* True if no change failed. */
+static bool way_run(const struct way *way, unsigned int changes)
 {
 	unsigned int n = 1, failed = 0, hung = 0;
 
@@ -70,6 +71,7 @@ static void way_run(const struct way *way, unsigned int changes)
 	printf("%s\tchanged\thung\t%u\n", way->name, hung);
 	load_report(way->name, "changed", 2);
 	load_report(way->name, "quiet", 3);
+	return !failed && !hung;
 }
 
 static bool wanted(const struct way *way, int argc, char **argv)
@@ -84,6 +86,7 @@ static bool wanted(const struct way *way, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	int changes = argc > 1 ? atoi(argv[1]) : 0;
+	bool whole = true;
 
 	server_main(argc, argv);
 	if (changes < 1 || changes > 400) {
@@ -94,6 +97,6 @@ int main(int argc, char **argv)
 	for (size_t g = 0; g < sizeof(groups) / sizeof(*groups); g++)
 		for (const struct way *way = groups[g]; way->name; way++)
 			if (wanted(way, argc, argv))
-				way_run(way, changes);
-	return abi_failures ? 1 : 0;
+				whole &= way_run(way, changes);
+	return whole && !abi_failures ? 0 : 1;
 }
