@@ -60,6 +60,8 @@ bool abi_is(const char *file, int line, long long got, long long want, const cha
 
 uint64_t abi_now_ms(void);
 void abi_nap(void);
+/* As in /proc/PID/stat: 'S', 'Z'; 0: there is no such process. */
+char abi_process_state(pid_t pid);
 /* A page-aligned buffer, filled with 0xee. Without memory the subtest ends. */
 void *abi_buffer(size_t len);
 void abi_fill(void *buf, size_t len, uint64_t tag);

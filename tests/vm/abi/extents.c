@@ -327,27 +327,13 @@ static void extents_flush(void)
 	IS(io_end(io), -EIO, "an error of the backing device");
 }
 
-static char state_of(pid_t pid)
-{
-	char path[32], state = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	file = fopen(path, "re");
-	if (file && fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	if (file)
-		fclose(file);
-	return state;
-}
-
 /* True once process @pid sleeps each time that it is looked at. */
 static bool waits(pid_t pid)
 {
 	char state;
 
 	for (int i = 0; i < 10; i++) {
-		state = state_of(pid);
+		state = abi_process_state(pid);
 		if (state != 'S' && state != 'D')
 			return false;
 		abi_nap();

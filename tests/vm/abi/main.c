@@ -73,8 +73,7 @@ static bool module_idle(void)
 	return !strcmp(text, "0\n");
 }
 
-/* Has @pid given up, and is kept by threads whose I/O does not end? */
-static bool abi_lingers(pid_t pid)
+char abi_process_state(pid_t pid)
 {
 	char path[32], state = 0;
 	FILE *file;
@@ -85,7 +84,13 @@ static bool abi_lingers(pid_t pid)
 		state = 0;
 	if (file)
 		fclose(file);
-	return state == 'Z';
+	return state;
+}
+
+/* Has @pid given up, and is kept by threads whose I/O does not end? */
+static bool abi_lingers(pid_t pid)
+{
+	return abi_process_state(pid) == 'Z';
 }
 
 static bool abi_run(const char *group, const struct abi_test *test)
